@@ -1,0 +1,60 @@
+#ifndef MANSIO_COMMON_RPC_SERVER_H_
+#define MANSIO_COMMON_RPC_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/call.h"
+
+namespace mansio::rpc {
+
+struct ServerOptions {
+  std::string listen;        // HOST:PORT, [v6]:PORT; port 0 picks a free one
+  std::string certificate;   // PEM file; empty: `generated_dir` holds a self-signed one
+  std::string private_key;   // PEM file
+  std::string generated_dir; // where a self-signed ECDSA P-256 certificate is kept (key mode 0600)
+  int threads = 1;           // rpc threads, one completion queue each
+  int max_connections = 10000;
+  int max_streams_per_connection = 1024;
+  int max_request_header_bytes = 16 * 1024;
+  int max_request_bytes = 34 * 1024 * 1024;
+  int64_t max_undelivered_bytes = 8 * 1024 * 1024;  // per stream that the server pushes to
+  int64_t memory_quota_bytes = 512 * 1024 * 1024;   // gRPC ResourceQuota
+  absl::Duration silent_connection = absl::Seconds(10);
+};
+
+// One port for TLS and plaintext HTTP/2 (design section 2) and the rpc threads behind it.
+// Thread-safe.
+class Server {
+ public:
+  // Binds, starts the accept loop and the rpc threads. The error names the address, and for a taken port
+  // the process that holds it where that can be found out.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, MethodTable methods);
+
+  virtual ~Server() = default;
+  // The bound address, HOST:PORT with the real port.
+  virtual std::string Address() const = 0;
+  // True when the certificate in use is one that this server generated itself.
+  virtual bool SelfSigned() const = 0;
+  // Stops accepting, lets running calls end for at most `grace`, cancels the rest, joins the threads.
+  // Idempotent.
+  virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+// While one is alive on a thread, completions (Finish, Write, Post) made from that thread are only
+// queued; when the outermost one ends, each rpc thread concerned is woken once. The log thread holds one
+// around each batch (design section 10: one wake per batch).
+class CompletionScope {
+ public:
+  CompletionScope();
+  ~CompletionScope();
+  CompletionScope(const CompletionScope&) = delete;
+  CompletionScope& operator=(const CompletionScope&) = delete;
+};
+
+}  // namespace mansio::rpc
+
+#endif  // MANSIO_COMMON_RPC_SERVER_H_
