@@ -1,0 +1,114 @@
+#ifndef MANSIO_STORE_LOG_COMMIT_LOG_H_
+#define MANSIO_STORE_LOG_COMMIT_LOG_H_
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "store/append.h"
+#include "store/options.h"
+#include "store/record.h"
+#include "store/store.h"
+#include "store/types.h"
+
+namespace mansio::store {
+
+// What the log tells those derived from it. All on the log thread (or on the opening thread, in Replay).
+class LogObserver {
+ public:
+  virtual ~LogObserver() = default;
+  // The next dense offset of a queue, counted up; called in log order while a batch is encoded.
+  virtual QueueOffset AssignOffset(QueueKey queue) = 0;
+  // A batch has been committed. `apply` must be called with each record in order (the log iterates);
+  // between BatchBegin and BatchEnd the log makes the appends' callbacks, after the records.
+  virtual void BatchBegin() = 0;
+  virtual void Apply(const RecordView& record, uint32_t record_bytes) = 0;
+  virtual void BatchEnd() = 0;
+  // The tail left segment [first, next): what follows is in a new one.
+  virtual void SegmentEnded(LogOffset first, LogOffset next) = 0;
+};
+
+// Where recovery has to begin, from the checkpoint.
+struct RecoveryStart {
+  LogOffset offset = 0;       // fold from here; 0 with `from_first` : from the oldest frame there is
+  Epoch epoch = 0;            // of the checkpoint
+  LogOffset synced = 0;       // the greatest known synced offset
+  StoreTime store_time = 0;   // last store time folded into the checkpoint
+};
+
+// What the scan at start found.
+struct RecoveryReport {
+  LogOffset first = 0;          // oldest retained offset
+  LogOffset end = 0;            // where appending goes on
+  Epoch last_epoch = 0;
+  StoreTime last_store_time = 0;
+  uint64_t replayed_bytes = 0;
+  uint64_t cut_bytes = 0;       // torn tail that was cut, 0 for none
+};
+
+// Segment files, frames, the log thread. Opened in two steps: Open scans and cuts the tail, Replay folds,
+// Start begins the new epoch and the thread.
+class CommitLog {
+ public:
+  static absl::StatusOr<std::unique_ptr<CommitLog>> Open(const StoreOptions& options,
+                                                         Store::Environment environment);
+  virtual ~CommitLog() = default;
+
+  // The oldest offset held on disk and the end of the files' names; before Recover.
+  virtual LogOffset First() const = 0;
+
+  // Scans and verifies from `start`, calls `fold` for every record in order, tells a torn tail from
+  // damage (design section 4), cuts, zeroes and syncs the tail. OutOfRange when the log ends before
+  // `start.offset` (the checkpoint is then damaged: the caller starts over from First()). DataLoss for
+  // damage: file, offset, reach, and how to salvage.
+  virtual absl::StatusOr<RecoveryReport> Recover(
+      const RecoveryStart& start,
+      absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)> fold,
+      absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) = 0;
+
+  // Appends and syncs the EPOCH frame of a new epoch greater than any seen, then starts the log thread
+  // and the segment preparer. `observer` is borrowed.
+  virtual absl::Status Start(LogObserver* observer) = 0;
+
+  virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
+  // Runs `job` on the log thread between two batches: state there is exactly as of `applied`. False once
+  // the log has stopped.
+  virtual bool RunOnLogThread(absl::AnyInvocable<void()> job) = 0;
+  // Blocks until everything appended before the call is synced (async mode too).
+  virtual absl::Status SyncAll() = 0;
+
+  virtual Cursors cursors() const = 0;
+  virtual Epoch epoch() const = 0;
+  virtual absl::Status Health() const = 0;
+
+  // A record's bytes from the tail cache.
+  virtual std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const = 0;
+  // The same by pread. NotFound when the segment has gone.
+  virtual absl::StatusOr<LogBytes> ReadBytes(LogOffset offset, uint32_t size) = 0;
+  // Decodes and verifies a message record (kind, length, CRC).
+  static absl::StatusOr<StoredMessage> DecodeMessage(QueueKey queue, QueueOffset offset,
+                                                     LogBytes bytes);
+
+  struct SegmentInfo {
+    LogOffset first = 0;
+    LogOffset next = 0;              // end; for the active segment the appended offset
+    StoreTime last_store_time = 0;   // 0 when not known (from before this start)
+    bool active = false;
+  };
+  virtual std::vector<SegmentInfo> Segments() const = 0;
+  // Removes whole segments below `offset` (a segment boundary) from disk, or recycles them.
+  virtual absl::Status DropBelow(LogOffset offset) = 0;
+  // Tells the log how far a durable checkpoint reaches (for Cursors).
+  virtual void SetCheckpointed(LogOffset offset) = 0;
+
+  // Finishes what was accepted, syncs, joins. Idempotent.
+  virtual absl::Status Stop() = 0;
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_LOG_COMMIT_LOG_H_
