@@ -1,0 +1,96 @@
+#ifndef MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
+#define MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/rpc/call.h"
+
+namespace mansio {
+class Clock;
+}
+
+namespace mansio::gateway {
+
+// Identifies a client where its text would be too long (lease records). SipHash or similar of the
+// client id, stable across restarts.
+uint64_t ClientHash(std::string_view client_id);
+
+enum class ClientRole { kUnknown, kProducer, kPushConsumer, kSimpleConsumer };
+
+// A client as this node sees it.
+struct ClientInfo {
+  std::string id;
+  ClientRole role = ClientRole::kUnknown;
+  std::string group;                // consumers
+  std::vector<std::string> topics;  // published or subscribed
+  std::string language;
+  std::string version;
+  std::string peer;
+  absl::Duration last_seen;         // on Clock::BootNow
+  bool stream_open = false;
+};
+
+// Told when a client is lost; called without the registry's lock, from the thread that found it out.
+class ClientObserver {
+ public:
+  virtual ~ClientObserver() = default;
+  // A consumer of `group` says (settings, heartbeat, assignment) that it consumes `topics`. Cheap calls:
+  // may come many times with the same values.
+  virtual void OnSubscription(std::string_view client_id, std::string_view group,
+                              const std::vector<std::string>& topics) = 0;
+  // The client is dead: terminated, silent for 120 s, or without any connection for 35 s.
+  virtual void OnClientDead(const ClientInfo& client) = 0;
+};
+
+// The clients of this node and when they are alive (design section 6): while any RPC or heartbeat under
+// the client id came within 120 s; dead at termination, after that silence, or when no stream of it has
+// been open and nothing was heard for 35 s. Thread-safe. The number of clients is bounded.
+class ClientRegistry {
+ public:
+  struct Options {
+    size_t max_clients = 50000;
+    absl::Duration silence = absl::Seconds(120);
+    absl::Duration disconnected = absl::Seconds(35);
+  };
+  ClientRegistry(Options options, const Clock* clock);
+  ~ClientRegistry();
+
+  // Borrowed; set before the server starts.
+  void SetObserver(ClientObserver* observer);
+
+  // A call came under this id; creates an entry of unknown role if needed. Hot: one look-up.
+  // TOO_MANY_REQUESTS (wire status) when a new client would pass the limit.
+  absl::Status Touch(std::string_view client_id);
+  // Settings or heartbeat told what it is. Later calls replace role, group and topics.
+  absl::Status Describe(std::string_view client_id, ClientRole role, std::string_view group,
+                        std::vector<std::string> topics, std::string_view language,
+                        std::string_view version, std::string_view peer);
+  // A telemetry stream of the client opened or closed. Several per client are kept, the newest is used;
+  // closing an older one changes nothing else (contract 3.5).
+  absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
+  void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
+  // The client said goodbye. Idempotent.
+  void Terminate(std::string_view client_id);
+  // Finds clients that have become dead; run once a second.
+  void ExpireSilent();
+
+  // By ClientHash. Unknown clients are not alive.
+  bool IsAlive(uint64_t client_hash) const;
+  // All clients (of a group, when it is not empty).
+  std::vector<ClientInfo> List(std::string_view group) const;
+  size_t size() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mansio::gateway
+
+#endif  // MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_

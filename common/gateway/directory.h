@@ -1,0 +1,53 @@
+#ifndef MANSIO_COMMON_GATEWAY_DIRECTORY_H_
+#define MANSIO_COMMON_GATEWAY_DIRECTORY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+// What a node knows of the cluster's topics and groups. The broker answers from its own tables, the
+// nameserver from the registrations; the gateway cannot tell (design section 2).
+namespace mansio::gateway {
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+// The queues of a topic on one broker.
+struct BrokerQueues {
+  std::string broker;                // broker name, never empty
+  int32_t broker_id = 0;             // 0: master
+  std::vector<HostPort> endpoints;   // advertised; at least one
+  int32_t queues = 0;                // ids 0..queues-1, all readable and writable
+};
+
+struct TopicRoute {
+  int message_type = 1;              // v2.MessageType of the topic
+  std::vector<BrokerQueues> brokers; // ordered by broker name: stable between calls; never empty
+};
+
+// How a group consumes; what settings tell its clients (contract section 3.2).
+struct GroupPolicy {
+  bool fifo = false;
+  int32_t max_attempts = 17;
+  std::vector<absl::Duration> backoff;  // customised list; empty: the default list
+};
+
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  // The route of a topic that can be used now. TOPIC_NOT_FOUND (wire status) with a sentence otherwise.
+  virtual absl::StatusOr<TopicRoute> Route(std::string_view topic) const = 0;
+  // The policy of a group; the defaults for one that is not known.
+  virtual GroupPolicy Group(std::string_view group) const = 0;
+};
+
+}  // namespace mansio::gateway
+
+#endif  // MANSIO_COMMON_GATEWAY_DIRECTORY_H_

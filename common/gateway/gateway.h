@@ -1,0 +1,45 @@
+#ifndef MANSIO_COMMON_GATEWAY_GATEWAY_H_
+#define MANSIO_COMMON_GATEWAY_GATEWAY_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/gateway/client_registry.h"
+#include "common/gateway/directory.h"
+#include "common/rpc/call.h"
+
+namespace mansio::gateway {
+
+struct GatewayOptions {
+  int32_t max_body_bytes = 4 * 1024 * 1024;
+  int32_t receive_batch = 32;
+  absl::Duration long_polling = absl::Seconds(20);
+};
+
+// The access point that nameserver and broker share: QueryRoute, QueryAssignment, Telemetry, Heartbeat,
+// NotifyClientTermination (contract sections 2.6, 3, 4), answered the same by both.
+class Gateway {
+ public:
+  // All borrowed; must outlive the server. `observer` may be null.
+  Gateway(GatewayOptions options, const Directory* directory, ClientRegistry* clients,
+          ClientObserver* observer);
+
+  // Adds its methods.
+  void Register(rpc::MethodTable& methods);
+
+  // Adds every other public method as NOT_IMPLEMENTED (with whatever shape the method has), with the
+  // sentence that `explain(method name)` returns. `served` lists methods that are registered already.
+  static void RegisterNotServed(rpc::MethodTable& methods, const std::vector<std::string>& served,
+                                std::function<std::string(std::string_view method)> explain);
+
+ private:
+  GatewayOptions options_;
+  const Directory* directory_;
+  ClientRegistry* clients_;
+  ClientObserver* observer_;
+};
+
+}  // namespace mansio::gateway
+
+#endif  // MANSIO_COMMON_GATEWAY_GATEWAY_H_
