@@ -6,9 +6,12 @@ MANSIO_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # shellcheck disable=SC2034  # read by the scripts that source this file
 MANSIO_BIN_DIR="${MANSIO_BIN_DIR:-$MANSIO_ROOT/build/bin}"
 
-# say TEXT…: one line of progress with the seconds since the script started.
+# The time that progress lines count from: the start of the outermost script.
+export MANSIO_STARTED="${MANSIO_STARTED:-$(date +%s)}"
+
+# say TEXT…: one line of progress with the seconds since the user's command began.
 say() {
-  printf '[%4d s] %s\n' "$SECONDS" "$*"
+  printf '[%4d s] %s\n' "$(($(date +%s) - MANSIO_STARTED))" "$*"
 }
 
 # die TEXT…: the sentence that tells the user what failed and what to do; exits 1.
