@@ -23,8 +23,8 @@ def from_files(files):
     facts = {}
     for file in files:
         if file.package != PACKAGE or file.syntax != "proto3":
-            raise ValueError(f"{file.name}: package {file.package}, syntax {file.syntax or 'proto2'};"
-                             f" expected {PACKAGE}, proto3")
+            raise ValueError(f"{file.name}: package {file.package}, syntax {file.syntax}; "
+                             f"expected {PACKAGE}, proto3")
         for message in file.message_type:
             _add_message(facts, PACKAGE, message)
         for enum in file.enum_type:
