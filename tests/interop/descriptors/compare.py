@@ -6,6 +6,7 @@ service. At the end the comparison proves that it can fail, on deliberately dama
 """
 
 import copy
+import os
 import pathlib
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def our_files():
 
 
 def official_files():
+    # The package opens a log file below the home directory as soon as it is imported.
+    os.environ["HOME"] = str(APIS.parent / "build")
     from rocketmq.grpc_protocol import admin_pb2, definition_pb2, service_pb2
     files = []
     for module in (definition_pb2, service_pb2, admin_pb2):
