@@ -10,6 +10,8 @@
 
 namespace mansio::store {
 
+class Store;
+
 // Receives key/value pairs of derived state: a checkpoint batch, or SNAPSHOT frames in the log. Keys are
 // bytes that start with the owner's prefix; a pair replaces the one with the same key.
 class StateSink {
@@ -25,6 +27,9 @@ class StateSink {
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
+
+  // Called once by Store::Open, before the first Restore or Apply: the store to define topics in.
+  virtual void Attach(Store* store) { (void)store; }
 
   // Folds one committed record. Called in log order, for every record of every kind >= 16 and for
   // messages; the store has already entered the message in its ConsumeQueue.

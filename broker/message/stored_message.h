@@ -1,0 +1,84 @@
+#ifndef MANSIO_BROKER_MESSAGE_STORED_MESSAGE_H_
+#define MANSIO_BROKER_MESSAGE_STORED_MESSAGE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/payload.h"
+#include "store/record.h"
+
+namespace apache::rocketmq::v2 {
+class Message;
+}
+
+// The content of a message record, opaque to the store (design section 4): the protobuf bytes that a
+// receive sends again, so that delivering is a splice and not an encoding.
+//
+//   content    := version:u8 md5:16 sys_len:varint sys props_len:varint props body
+//   sys        := inner bytes of v2.SystemProperties: the white list of fields a client may set
+//   props      := encoded entries of v2.Message.user_properties (field 2), tags included
+namespace mansio::broker {
+
+// A decoded content; all views point into the record.
+struct StoredContent {
+  std::array<uint8_t, 16> md5{};
+  std::string_view system;
+  std::string_view properties;
+  std::string_view body;
+};
+
+// Prepares one message of a send for the log. The source must outlive it.
+class ContentEncoder {
+ public:
+  // Drops what is not on the white list, sets body_encoding, message_type, born_timestamp and born_host
+  // where the client did not, and normalises times that protobuf's text forms would refuse. `message` is
+  // changed in place. `peer_host` fills an empty born_host; `now_ms` is broker time.
+  ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host, int64_t now_ms);
+
+  size_t size() const { return size_; }
+  // Writes exactly size() bytes. `md5` is the digest of the body (digest.h).
+  void EncodeTo(char* out, const std::array<uint8_t, 16>& md5) const;
+
+ private:
+  const apache::rocketmq::v2::Message* message_;
+  size_t system_size_ = 0;
+  size_t properties_size_ = 0;
+  size_t size_ = 0;
+};
+
+// DataLoss when the bytes are not a content.
+absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
+
+// The message's tag, or "" when it has none; reads the first field only.
+std::string_view TagOf(const StoredContent& content);
+
+// The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
+uint64_t TagHash(std::string_view tag);
+
+// What one delivery adds to the stored bytes (contract section 6.3).
+struct Delivery {
+  std::string_view topic;
+  std::string_view resource_namespace;  // echoed from the request
+  std::string_view store_host;
+  std::string_view receipt_handle;
+  int32_t queue_id = 0;
+  int64_t queue_offset = 0;
+  int64_t store_time_ms = 0;
+  int32_t attempt = 1;
+  int64_t invisible_ms = 0;
+};
+
+// One encoded v2.ReceiveMessageResponse with the message. Bodies of at least `share_from` bytes are
+// shared with `owner`, smaller ones copied.
+rpc::Payload EncodeReceivedMessage(const StoredContent& content, const Delivery& delivery,
+                                   std::shared_ptr<const void> owner, size_t share_from = 4096);
+
+// MD5 of a body; the digest every SDK checks alike (contract section 6.3).
+std::array<uint8_t, 16> BodyDigest(std::string_view body);
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_MESSAGE_STORED_MESSAGE_H_

@@ -1,0 +1,138 @@
+#ifndef MANSIO_BROKER_METADATA_METADATA_H_
+#define MANSIO_BROKER_METADATA_METADATA_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "broker/core/feature.h"
+#include "broker/metadata/records.h"
+#include "common/names/string_map.h"
+#include "common/sync/sync.h"
+#include "store/store.h"
+
+namespace mansio {
+class BrokerTime;
+}
+
+namespace mansio::broker {
+
+// A topic as readers see it: immutable but for the rotation of its writers.
+struct Topic : TopicRecord {
+  explicit Topic(TopicRecord r) : TopicRecord(std::move(r)) {}
+  mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
+};
+using TopicPtr = std::shared_ptr<const Topic>;
+using GroupPtr = std::shared_ptr<const GroupRecord>;
+
+// The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes are
+// claimed here, logged, and visible when applied. A second change of a name that is claimed waits for
+// the first one's outcome.
+class Metadata : public Feature {
+ public:
+  struct Limits {
+    size_t topics = 100000;
+    uint32_t queues_per_topic = 1024;
+    size_t groups = 100000;
+  };
+  // Runs once, on the log thread when the change was applied, or at once when it is refused.
+  template <typename T>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+  Metadata(Limits limits, const BrokerTime* time);
+
+  // The store that changes are logged to and that learns of topics; comes before anything is restored.
+  void Attach(store::Store* store) override { store_ = store; }
+
+  // nullptr when there is none.
+  TopicPtr FindTopic(std::string_view name) const;
+  TopicPtr FindTopic(uint32_t id) const;
+  GroupPtr FindGroup(std::string_view name) const;
+  GroupPtr FindGroup(uint32_t id) const;
+  std::vector<TopicPtr> Topics() const;  // by name
+  std::vector<GroupPtr> Groups() const;  // by name
+
+  // Creates a topic. Creating it again with the same type and queue count is OK (idempotent); with
+  // others FailedPrecondition. Names and numbers are checked here (wire statuses).
+  void CreateTopic(std::string name, MessageType type, uint32_t queues, Done<TopicPtr> done);
+  // Deletes a topic with its messages. TOPIC_NOT_FOUND when there is none.
+  void DeleteTopic(std::string_view name, Done<TopicPtr> done);
+  // Creates a group, or returns the one there is; FailedPrecondition when that has other settings.
+  void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
+  // As CreateGroup with defaults, and never complains about other settings: first use of a group. Calls
+  // `done` at once when the group exists.
+  void EnsureGroup(std::string_view name, Done<GroupPtr> done);
+  void DeleteGroup(std::string_view name, Done<GroupPtr> done);
+
+  // The key of receipt handles; created and logged by EnsureHandleKey at first start.
+  std::array<uint64_t, 2> handle_key() const;
+  // Logs a random key unless there is one; blocks until applied. Called once before serving.
+  absl::Status EnsureHandleKey();
+
+  // Called on the log thread after a topic or group has appeared, changed or gone.
+  struct Listener {
+    std::function<void(const TopicPtr&)> topic_changed;
+    std::function<void(const TopicPtr&)> topic_deleted;
+    std::function<void(const GroupPtr&)> group_changed;
+    std::function<void(const GroupPtr&)> group_deleted;
+  };
+  void AddListener(Listener listener) { listeners_.push_back(std::move(listener)); }
+
+  // Feature
+  std::vector<store::RecordKind> Kinds() const override;
+  char KeyPrefix() const override { return 'M'; }
+  void Apply(const store::RecordView& record) override;
+  void CaptureDirty(store::StateSink& sink) override;
+  void CaptureAll(store::StateSink& sink) override;
+  absl::Status Restore(std::string_view key, std::string_view value) override;
+  void Clear() override;
+
+ private:
+  class Change;
+  template <typename T>
+  struct Claim {
+    std::vector<Done<T>> joined;  // told the same outcome
+  };
+
+  void ApplyTopic(TopicRecord topic) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ApplyTopicDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ApplyGroup(GroupRecord group) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ApplyGroupDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Log(store::RecordKind kind, std::string body,
+           absl::AnyInvocable<void(const absl::Status&)> done);
+
+  const Limits limits_;
+  const BrokerTime* const time_;
+  store::Store* store_ = nullptr;
+  std::vector<Listener> listeners_;
+
+  mutable Mutex mutex_;
+  StringMap<TopicPtr> topics_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, TopicPtr> topics_by_id_ ABSL_GUARDED_BY(mutex_);
+  StringMap<GroupPtr> groups_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
+  uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  StringMap<Claim<TopicPtr>> topic_claims_ ABSL_GUARDED_BY(mutex_);
+  StringMap<Claim<GroupPtr>> group_claims_ ABSL_GUARDED_BY(mutex_);
+  std::array<uint64_t, 2> handle_key_ ABSL_GUARDED_BY(mutex_) = {0, 0};
+
+  // Log thread only: what the next checkpoint must write.
+  absl::flat_hash_set<uint32_t> dirty_topics_;
+  absl::flat_hash_set<uint32_t> dirty_groups_;
+  bool dirty_key_ = false;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_METADATA_METADATA_H_

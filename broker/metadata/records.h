@@ -1,0 +1,64 @@
+#ifndef MANSIO_BROKER_METADATA_RECORDS_H_
+#define MANSIO_BROKER_METADATA_RECORDS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "store/record.h"
+
+// Topics and groups as log records. Both have a numeric id that is never reused, so that queues, leases
+// and handles name them in a few bytes and a topic created again under an old name is a new topic.
+namespace mansio::broker {
+
+inline constexpr store::RecordKind kTopicRecord = 16;         // created or changed
+inline constexpr store::RecordKind kTopicDeletedRecord = 17;
+inline constexpr store::RecordKind kGroupRecord = 18;
+inline constexpr store::RecordKind kGroupDeletedRecord = 19;
+inline constexpr store::RecordKind kHandleKeyRecord = 20;     // the key of receipt handles' MAC
+
+enum class MessageType : uint8_t {  // values of v2.MessageType
+  kNormal = 1,
+  kFifo = 2,
+  kDelay = 3,
+  kTransaction = 4,
+  kLite = 5,
+  kPriority = 6,
+};
+
+struct TopicRecord {
+  uint32_t id = 0;
+  std::string name;
+  MessageType type = MessageType::kNormal;
+  uint32_t queues = 0;
+  int64_t created_ms = 0;
+
+  std::string Encode() const;
+  static absl::StatusOr<TopicRecord> Decode(std::string_view body);
+};
+
+// Where a new group begins on a topic (design section 6).
+enum class StartPolicy : uint8_t {
+  kDefault = 0,   // the end; 0 where the queue was never trimmed and its first message is recent
+  kEarliest = 1,
+  kLatest = 2,
+};
+
+struct GroupRecord {
+  uint32_t id = 0;
+  std::string name;
+  bool fifo = false;
+  uint32_t max_attempts = 17;
+  StartPolicy start = StartPolicy::kDefault;
+  int64_t created_ms = 0;
+
+  std::string Encode() const;
+  static absl::StatusOr<GroupRecord> Decode(std::string_view body);
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_METADATA_RECORDS_H_
