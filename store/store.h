@@ -17,6 +17,8 @@
 
 namespace mansio::store {
 
+class KeyValueStore;
+
 // One entry of a ConsumeQueue: where a message stands and what is needed to filter it unread.
 struct QueueEntry {
   LogOffset log_offset = 0;  // of the message record
@@ -37,6 +39,8 @@ class Store {
   struct Environment {
     FileSystem* files = nullptr;
     BrokerTime* time = nullptr;
+    // Where checkpoints go; nullptr: RocksDB in the directory "checkpoint" below the store's path.
+    KeyValueStore* checkpoint = nullptr;
   };
 
   // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins a new
