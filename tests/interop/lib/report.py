@@ -1,0 +1,36 @@
+"""Counts cases and prints the last line that scripts/test reads: "N passed, N failed"."""
+
+import contextlib
+import sys
+import time
+import traceback
+
+
+class Report:
+    """The cases of one suite. A case fails when its block raises."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    @contextlib.contextmanager
+    def case(self, name):
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # pylint: disable=broad-except
+            self.failed += 1
+            print(f"FAIL {name} ({time.monotonic() - started:.1f} s)")
+            if isinstance(error, AssertionError):
+                print(f"     {error}")
+            else:
+                traceback.print_exc(file=sys.stdout)
+        else:
+            self.passed += 1
+            print(f"ok   {name} ({time.monotonic() - started:.1f} s)")
+        sys.stdout.flush()
+
+    def finish(self):
+        """Prints the summary and ends the program."""
+        print(f"{self.passed} passed, {self.failed} failed")
+        sys.exit(1 if self.failed else 0)

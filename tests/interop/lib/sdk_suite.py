@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""What every official SDK must be able to do with Mansio, with its default settings.
+
+Usage: sdk_suite.py COMMAND…     (COMMAND starts the SDK's test client, see sdk_client.py)
+
+For each access point (broker, nameserver): a producer, a push consumer and a simple consumer pass
+10,000 messages, none missing. Then: the nameserver dies after the clients have started; the broker restarts under
+running clients. MANSIO_INTEROP_MESSAGES changes the 10,000.
+"""
+
+import contextlib
+import os
+import sys
+import time
+
+from mansio_cluster import Cluster
+from report import Report
+from sdk_client import SdkClient, assert_all_received
+
+MESSAGES = int(os.environ.get("MANSIO_INTEROP_MESSAGES", "10000"))
+START_TIMEOUT = 60  # seconds until a client must have started
+WORK_TIMEOUT = 240  # seconds until a client must have passed all its messages
+
+
+class SdkSuite:
+    """The cases, for the SDK whose test client the command starts."""
+
+    def __init__(self, command):
+        self._command = command
+
+    @contextlib.contextmanager
+    def _client(self, cluster, *arguments):
+        with SdkClient(self._command, cluster.directory, *arguments) as client:
+            client.await_event("ready", START_TIMEOUT)
+            yield client
+
+    def _produce(self, cluster, endpoint, topic, *options):
+        arguments = ["--endpoint", endpoint, "--topic", topic, "--prefix", topic, "--count", str(MESSAGES)]
+        return self._client(cluster, "produce", *arguments, *options)
+
+    def _consume(self, kind, cluster, endpoint, topic):
+        arguments = ["--endpoint", endpoint, "--topic", topic, "--group", f"{topic}-{kind}", "--count", str(MESSAGES)]
+        return self._client(cluster, kind, *arguments)
+
+    def pass_messages(self, access_point):
+        """The push consumer runs while messages arrive, the simple consumer finds them all there."""
+        with Cluster() as cluster:
+            endpoint = getattr(cluster, access_point).address
+            topic = f"through-{access_point}"
+            cluster.create_topic(topic)
+            with self._consume("push", cluster, endpoint, topic) as push:
+                with self._produce(cluster, endpoint, topic) as producer:
+                    producer.await_event("done", WORK_TIMEOUT)
+                assert len(producer.sent) == MESSAGES, f"{len(producer.sent)} messages were acknowledged"
+                with self._consume("simple", cluster, endpoint, topic) as simple:
+                    simple.await_event("done", WORK_TIMEOUT)
+                push.await_event("done", WORK_TIMEOUT)
+            assert_all_received(push, producer.sent)
+            assert_all_received(simple, producer.sent)
+
+    def nameserver_dies(self):
+        """Clients that have started through the nameserver go on without it."""
+        with Cluster() as cluster:
+            endpoint = cluster.nameserver.address
+            topic = "without-nameserver"
+            cluster.create_topic(topic)
+            with self._consume("push", cluster, endpoint, topic) as push, self._consume(
+                "simple", cluster, endpoint, topic
+            ) as simple, self._produce(cluster, endpoint, topic, "--pause-at", str(MESSAGES // 10)) as producer:
+                producer.await_event("paused", WORK_TIMEOUT)
+                cluster.nameserver.kill9()
+                producer.proceed()
+                self._await_all(producer, simple, push)
+
+    def broker_restarts(self):
+        """Clients that outlive an orderly restart of the broker go on by themselves and miss nothing."""
+        with Cluster() as cluster:
+            endpoint = cluster.broker.address
+            topic = "over-a-restart"
+            cluster.create_topic(topic)
+            with self._consume("push", cluster, endpoint, topic) as push, self._consume(
+                "simple", cluster, endpoint, topic
+            ) as simple, self._produce(cluster, endpoint, topic, "--pause-at", str(MESSAGES // 2)) as producer:
+                producer.await_event("paused", WORK_TIMEOUT)
+                cluster.broker.restart()
+                producer.proceed()
+                self._await_all(producer, simple, push)
+
+    def _await_all(self, producer, *consumers):
+        producer.await_event("done", WORK_TIMEOUT)
+        deadline = time.monotonic() + WORK_TIMEOUT
+        for consumer in consumers:
+            consumer.await_event("done", max(1, deadline - time.monotonic()))
+            assert_all_received(consumer, producer.sent)
+
+
+def main():
+    suite = SdkSuite(sys.argv[1:])
+    report = Report()
+    for access_point in ("broker", "nameserver"):
+        with report.case(f"{MESSAGES} messages with the {access_point} as access point"):
+            suite.pass_messages(access_point)
+    with report.case("sends and receives go on when the nameserver is killed"):
+        suite.nameserver_dies()
+    with report.case("clients outlive a broker restart"):
+        suite.broker_restarts()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
