@@ -1,0 +1,76 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_CONSUMPTION_H_
+#define MANSIO_BROKER_CONSUMPTION_CONSUMPTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/feature.h"
+#include "broker/metadata/metadata.h"
+#include "common/gateway/client_registry.h"
+#include "common/rpc/call.h"
+
+namespace mansio {
+class BrokerTime;
+class TimerQueue;
+}  // namespace mansio
+
+namespace mansio::broker {
+
+struct ConsumptionOptions {
+  std::string broker_name;
+  std::string store_host;                 // HOST:PORT put into delivered messages
+  int32_t receive_batch = 32;             // the most that one receive hands out
+  size_t max_parked_receives = 200000;
+  size_t max_leases = 1000000;
+  absl::Duration min_long_polling = absl::Seconds(5);
+  absl::Duration max_long_polling = absl::Seconds(20);
+  absl::Duration max_auto_renew = absl::Hours(3);
+  absl::Duration recent_topic = absl::Minutes(10);  // start rule of a new group, design section 6
+  absl::Duration owner_grace = absl::Seconds(60);   // after a start every lease owner counts as alive
+};
+
+// How far a group is on one queue.
+struct QueueConsumption {
+  std::string topic;
+  uint32_t queue = 0;
+  uint64_t cursor = 0;   // the next message to hand out
+  uint64_t next = 0;     // the end of the queue
+  uint64_t leased = 0;   // handed out, not acknowledged
+  uint64_t ready = 0;    // waiting to be handed out, redeliveries included
+};
+
+// Consumption (design section 6): groups' cursors and leases, ReceiveMessage, AckMessage,
+// ChangeInvisibleDuration. Thread-safe.
+class Consumption {
+ public:
+  // All borrowed.
+  struct Environment {
+    Metadata* metadata = nullptr;
+    gateway::ClientRegistry* clients = nullptr;
+    BrokerTime* time = nullptr;
+    TimerQueue* timers = nullptr;
+  };
+  static std::unique_ptr<Consumption> Create(ConsumptionOptions options, Environment environment);
+  virtual ~Consumption() = default;
+
+  // Its part of the broker's state; to be added to the FeatureSet after Metadata.
+  virtual Feature* feature() = 0;
+  // Told of subscriptions and dead clients by the gateway.
+  virtual gateway::ClientObserver* observer() = 0;
+  // Adds its methods.
+  virtual void Register(rpc::MethodTable& methods) = 0;
+  // Starts expiry of leases; after the store is open.
+  virtual void Start() = 0;
+  // Answers every parked receive (nothing found); no more expiry. Before the server shuts down.
+  virtual void Stop() = 0;
+
+  // Per topic and queue that the group consumes, by name and queue.
+  virtual std::vector<QueueConsumption> Describe(const GroupRecord& group) const = 0;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_CONSUMPTION_H_
