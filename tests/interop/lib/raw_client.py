@@ -1,0 +1,127 @@
+"""The public protocol without an SDK's retries and caches, for tests that must see every answer.
+
+Uses the message classes of the official Python package.
+"""
+
+import collections
+import uuid
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from rocketmq.grpc_protocol import definition_pb2 as definition
+from rocketmq.grpc_protocol import service_pb2 as service
+from rocketmq.grpc_protocol import service_pb2_grpc
+
+Received = collections.namedtuple("Received", "queue offset id body attempt handle")
+
+
+class Refused(Exception):
+    """The server answered with a status other than OK."""
+
+    def __init__(self, status):
+        super().__init__(f"{definition.Code.Name(status.code)}: {status.message}")
+        self.code = status.code
+
+
+class RawClient:
+    """One connection to a broker; all methods block and may be called from any thread.
+
+    They raise grpc.RpcError when the connection breaks and Refused when the server says no.
+    """
+
+    def __init__(self, address, client_id=None):
+        # Its own subchannel pool: otherwise gRPC would share one connection among all clients.
+        self._channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self._stub = service_pb2_grpc.MessagingServiceStub(self._channel)
+        self._metadata = [
+            ("x-mq-client-id", client_id or f"raw@{uuid.uuid4()}"),
+            ("x-mq-language", "PYTHON"),
+            ("x-mq-client-version", "5.1.2"),
+        ]
+        self._address = address
+        self._queues = {}
+
+    def close(self):
+        self._channel.close()
+
+    def send(self, topic, body, message_group=None):
+        """Sends one message; returns (message id, queue offset)."""
+        message_id = "01" + uuid.uuid4().hex.upper()
+        now = Timestamp()
+        now.GetCurrentTime()
+        properties = definition.SystemProperties(
+            message_id=message_id,
+            message_type=definition.FIFO if message_group else definition.NORMAL,
+            body_encoding=definition.IDENTITY,
+            born_timestamp=now,
+            born_host="127.0.0.1",
+            message_group=message_group,
+        )
+        message = definition.Message(
+            topic=definition.Resource(name=topic), body=body, system_properties=properties
+        )
+        response = self._stub.SendMessage(
+            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=5
+        )
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+        return message_id, response.entries[0].offset
+
+    def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5):
+        """Receives up to batch messages; an empty list when nothing came within the polling time."""
+        request = service.ReceiveMessageRequest(
+            group=definition.Resource(name=group),
+            message_queue=self._queue(topic),
+            filter_expression=definition.FilterExpression(type=definition.TAG, expression="*"),
+            batch_size=batch,
+        )
+        request.invisible_duration.seconds = invisible_seconds
+        request.long_polling_timeout.seconds = polling_seconds
+        messages = []
+        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + 5):
+            if response.WhichOneof("content") == "status":
+                if response.status.code not in (definition.OK, definition.MESSAGE_NOT_FOUND):
+                    raise Refused(response.status)
+            elif response.WhichOneof("content") == "message":
+                system = response.message.system_properties
+                messages.append(
+                    Received(
+                        system.queue_id,
+                        system.queue_offset,
+                        system.message_id,
+                        response.message.body,
+                        system.delivery_attempt,
+                        system.receipt_handle,
+                    )
+                )
+        return messages
+
+    def ack(self, topic, group, messages):
+        """Acknowledges messages; returns those for which the server said OK."""
+        request = service.AckMessageRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            entries=[
+                service.AckMessageEntry(message_id=message.id, receipt_handle=message.handle) for message in messages
+            ],
+        )
+        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=5)
+        good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
+        return [message for message in messages if message.handle in good]
+
+    def _queue(self, topic):
+        """Any queue of the topic: the broker serves a normal group from all of them."""
+        if topic not in self._queues:
+            host, port = self._address.rsplit(":", 1)
+            endpoints = definition.Endpoints(
+                scheme=definition.IPv4, addresses=[definition.Address(host=host, port=int(port))]
+            )
+            response = self._stub.QueryRoute(
+                service.QueryRouteRequest(topic=definition.Resource(name=topic), endpoints=endpoints),
+                metadata=self._metadata,
+                timeout=5,
+            )
+            if response.status.code != definition.OK:
+                raise Refused(response.status)
+            self._queues[topic] = response.message_queues[0]
+        return self._queues[topic]
