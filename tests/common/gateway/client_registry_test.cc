@@ -1,0 +1,136 @@
+#include "common/gateway/client_registry.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/common/gateway/testing.h"
+
+namespace mansio::gateway {
+namespace {
+
+using ::mansio::rpc::testing::FakeBidiCall;
+using Events = std::vector<std::string>;
+
+class ClientRegistryTest : public ::testing::Test {
+ protected:
+  ClientRegistryTest() { registry_.SetObserver(&observer_); }
+
+  bool Alive(std::string_view id) const { return registry_.IsAlive(ClientHash(id)); }
+  void Pass(absl::Duration time) {
+    clock_.Advance(time);
+    registry_.ExpireSilent();
+  }
+
+  FakeClock clock_;
+  RecordingObserver observer_;
+  ClientRegistry registry_{{.max_clients = 2}, &clock_};
+};
+
+TEST_F(ClientRegistryTest, IsAliveForTwoMinutesAfterTheLastCall) {
+  EXPECT_FALSE(Alive("a"));
+  ASSERT_TRUE(registry_.Touch("a").ok());
+  Pass(absl::Seconds(119));
+  EXPECT_TRUE(Alive("a"));
+  ASSERT_TRUE(registry_.Touch("a").ok());
+  Pass(absl::Seconds(119));
+  EXPECT_TRUE(Alive("a"));
+  Pass(absl::Seconds(1));
+  EXPECT_FALSE(Alive("a"));
+  EXPECT_EQ(observer_.events, Events{"dead a"});
+  EXPECT_EQ(registry_.size(), 0u);
+}
+
+TEST_F(ClientRegistryTest, DiesSoonerOnceItsLastStreamIsClosed) {
+  const auto older = std::make_shared<FakeBidiCall>();
+  const auto newer = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("a", older).ok());
+  ASSERT_TRUE(registry_.StreamOpened("a", newer).ok());
+  Pass(absl::Seconds(60));
+  registry_.StreamClosed("a", older.get());
+  Pass(absl::Seconds(50));
+  EXPECT_TRUE(Alive("a"));
+  EXPECT_EQ(registry_.NewestStream("a"), newer);
+
+  ASSERT_TRUE(registry_.Touch("a").ok());
+  registry_.StreamClosed("a", newer.get());
+  EXPECT_EQ(registry_.NewestStream("a"), nullptr);
+  Pass(absl::Seconds(34));
+  EXPECT_TRUE(Alive("a"));
+  Pass(absl::Seconds(1));
+  EXPECT_FALSE(Alive("a"));
+}
+
+TEST_F(ClientRegistryTest, ClosingTheNewestStreamGoesBackToAnOlderOne) {
+  const auto older = std::make_shared<FakeBidiCall>();
+  const auto newer = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("a", older).ok());
+  ASSERT_TRUE(registry_.StreamOpened("a", newer).ok());
+  registry_.StreamClosed("a", newer.get());
+  EXPECT_EQ(registry_.NewestStream("a"), older);
+}
+
+TEST_F(ClientRegistryTest, ASignOfLifeFindsTheOpenStreamOfASilentClient) {
+  const auto stream = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("a", stream).ok());
+  Pass(absl::Seconds(120));
+  EXPECT_FALSE(Alive("a"));
+  EXPECT_EQ(registry_.NewestStream("a"), nullptr);
+  ASSERT_TRUE(registry_.Touch("a").ok());
+  EXPECT_TRUE(Alive("a"));
+  EXPECT_EQ(registry_.NewestStream("a"), stream);
+  EXPECT_EQ(observer_.events, Events{"dead a"});
+}
+
+TEST_F(ClientRegistryTest, TerminationIsToldOnce) {
+  const auto stream = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("a", stream).ok());
+  registry_.Terminate("a");
+  registry_.Terminate("a");
+  registry_.Terminate("never seen");
+  EXPECT_FALSE(Alive("a"));
+  EXPECT_EQ(observer_.events, Events{"dead a"});
+  EXPECT_EQ(registry_.size(), 1u) << "its stream is still open";
+  registry_.StreamClosed("a", stream.get());
+  EXPECT_EQ(registry_.size(), 0u);
+  Pass(absl::Seconds(200));
+  EXPECT_EQ(observer_.events, Events{"dead a"});
+}
+
+TEST_F(ClientRegistryTest, RefusesAClientTooManyAndServesTheOthers) {
+  ASSERT_TRUE(registry_.Touch("a").ok());
+  ASSERT_TRUE(registry_.Touch("b").ok());
+  const absl::Status refused = registry_.Touch("c");
+  EXPECT_EQ(CodeOf(refused), apache::rocketmq::v2::TOO_MANY_REQUESTS);
+  EXPECT_NE(refused.message().find("2 clients"), std::string::npos) << refused;
+  EXPECT_TRUE(registry_.Touch("a").ok());
+  registry_.Terminate("b");
+  EXPECT_TRUE(registry_.Touch("c").ok());
+}
+
+TEST_F(ClientRegistryTest, ListsAndFindsWhatWasDescribed) {
+  ASSERT_TRUE(registry_
+                  .Describe("b", ClientRole::kPushConsumer, "g1", {"t1", "t2"}, "JAVA", "5.1.0",
+                            "192.0.2.9:1")
+                  .ok());
+  ASSERT_TRUE(registry_.Describe("a", ClientRole::kSimpleConsumer, "g2", {}, "", "", "").ok());
+  EXPECT_EQ(registry_.List("").size(), 2u);
+  EXPECT_EQ(registry_.List("").front().id, "a");
+  ASSERT_EQ(registry_.List("g1").size(), 1u);
+  const ClientInfo info = registry_.Find("b").value();
+  EXPECT_EQ(info.role, ClientRole::kPushConsumer);
+  EXPECT_EQ(info.group, "g1");
+  EXPECT_EQ(info.topics, (std::vector<std::string>{"t1", "t2"}));
+  EXPECT_EQ(info.language, "JAVA");
+  EXPECT_EQ(info.peer, "192.0.2.9:1");
+  EXPECT_FALSE(info.stream_open);
+  EXPECT_FALSE(registry_.Find("c").has_value());
+}
+
+TEST(ClientHashTest, IsTheSameOnEveryNode) {
+  // Held fast: lease records keep it across restarts.
+  EXPECT_EQ(ClientHash("host@1@0@abc"), ClientHash("host@1@0@abc"));
+  EXPECT_NE(ClientHash("host@1@0@abc"), ClientHash("host@1@0@abd"));
+  EXPECT_EQ(ClientHash("client"), uint64_t{3748831026007926201});
+}
+
+}  // namespace
+}  // namespace mansio::gateway

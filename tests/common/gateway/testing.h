@@ -1,0 +1,93 @@
+#ifndef MANSIO_TESTS_COMMON_GATEWAY_TESTING_H_
+#define MANSIO_TESTS_COMMON_GATEWAY_TESTING_H_
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apache/rocketmq/v2/service.pb.h"
+#include "common/clock/clock.h"
+#include "common/gateway/gateway.h"
+#include "common/gateway/public_service.h"
+#include "common/rpc/testing/fake_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::gateway {
+
+// A directory that a test fills.
+class FakeDirectory final : public Directory {
+ public:
+  absl::StatusOr<TopicRoute> Route(std::string_view topic) const override {
+    const auto it = routes.find(topic);
+    if (it != routes.end()) return it->second;
+    return WireError(apache::rocketmq::v2::TOPIC_NOT_FOUND,
+                     fmt::format("there is no topic '{}'", topic));
+  }
+  GroupPolicy Group(std::string_view group) const override {
+    const auto it = groups.find(group);
+    return it == groups.end() ? GroupPolicy() : it->second;
+  }
+
+  std::map<std::string, TopicRoute, std::less<>> routes;
+  std::map<std::string, GroupPolicy, std::less<>> groups;
+};
+
+// Writes down what it is told: "sub client group topic,topic" and "dead client".
+class RecordingObserver final : public ClientObserver {
+ public:
+  void OnSubscription(std::string_view client_id, std::string_view group,
+                      const std::vector<std::string>& topics) override {
+    events.push_back(fmt::format("sub {} {} {}", client_id, group, fmt::join(topics, ",")));
+  }
+  void OnClientDead(const ClientInfo& client) override { events.push_back("dead " + client.id); }
+
+  std::vector<std::string> events;
+};
+
+// Two brokers, a and b, with `queues` queues each.
+inline TopicRoute TwoBrokers(int queues) {
+  TopicRoute route;
+  route.brokers.push_back({"a", 0, {{"192.0.2.1", 8081}}, queues});
+  route.brokers.push_back({"b", 0, {{"192.0.2.2", 8081}}, queues});
+  return route;
+}
+
+// A gateway on a fake clock, called without a transport.
+class GatewayFixture {
+ public:
+  GatewayFixture() {
+    registry.SetObserver(&observer);
+    gateway.Register(methods);
+  }
+
+  // Calls a unary method of MessagingService as `client`; an empty client sends no id.
+  template <typename Response, typename Request>
+  Response Call(std::string_view method, const Request& request, std::string client = "client-1") {
+    rpc::testing::FakeUnaryCall call(request.SerializeAsString(), HeadersOf(client));
+    for (const auto& candidate : methods.unary) {
+      if (candidate.path == MessagingPath(method)) candidate.handler(call);
+    }
+    return call.Response<Response>();
+  }
+
+  static rpc::testing::Headers HeadersOf(const std::string& client) {
+    if (client.empty()) return {};
+    return {
+        {"x-mq-client-id", client}, {"x-mq-language", "JAVA"}, {"x-mq-client-version", "5.1.0"}};
+  }
+
+  FakeClock clock;
+  FakeDirectory directory;
+  RecordingObserver observer;
+  ClientRegistry registry{{}, &clock};
+  Gateway gateway{{}, &directory, &registry, &observer};
+  rpc::MethodTable methods;
+};
+
+}  // namespace mansio::gateway
+
+#endif  // MANSIO_TESTS_COMMON_GATEWAY_TESTING_H_
