@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -33,13 +34,14 @@ struct StoredContent {
 // Prepares one message of a send for the log. The source must outlive it.
 class ContentEncoder {
  public:
-  // Drops what is not on the white list, sets body_encoding, message_type, born_timestamp and born_host
-  // where the client did not, and normalises times that protobuf's text forms would refuse. `message` is
-  // changed in place. `peer_host` fills an empty born_host; `now_ms` is broker time.
+  // Drops what is not on the white list, sets body_encoding, born_timestamp and born_host where the
+  // client did not, and normalises times that protobuf's text forms would refuse. `message` is changed
+  // in place and must stay as it is until EncodeTo. `peer_host` fills an empty born_host; `now_ms` is
+  // broker time.
   ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host, int64_t now_ms);
 
   size_t size() const { return size_; }
-  // Writes exactly size() bytes. `md5` is the digest of the body (digest.h).
+  // Writes exactly size() bytes. `md5` is the digest of the body: BodyDigest.
   void EncodeTo(char* out, const std::array<uint8_t, 16>& md5) const;
 
  private:

@@ -18,18 +18,6 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-constexpr char kTopicKey = 't';
-constexpr char kGroupKey = 'g';
-constexpr char kHandleKey = 'k';
-
-std::string IdKey(char table, uint32_t id) { return ByteWriter().U8('M').U8(table).Key32(id).Take(); }
-
-std::string HandleKeyKey() { return ByteWriter().U8('M').U8(kHandleKey).Take(); }
-
-std::string EncodeKey(const std::array<uint64_t, 2>& key) {
-  return ByteWriter().Fixed64(key[0]).Fixed64(key[1]).Take();
-}
-
 template <typename Table>
 auto SortedByName(const Table& table) {
   std::vector<typename Table::mapped_type> all;
@@ -51,11 +39,7 @@ absl::Status UnknownGroup(std::string_view name) {
                    fmt::format("consumer group {} does not exist on this broker", name));
 }
 
-// Tells every caller that joined a claim the same outcome.
-template <typename T>
-void Tell(std::vector<Metadata::Done<T>>& joined, const absl::StatusOr<T>& outcome) {
-  for (auto& done : joined) done(outcome);
-}
+constexpr uint32_t kMaxAttemptsLimit = 10000;
 
 bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
   return a.fifo == b.fifo && a.max_attempts == b.max_attempts && a.start == b.start;
@@ -74,7 +58,7 @@ class Metadata::Change : public store::Append {
   absl::AnyInvocable<void(const absl::Status&)> done_;
 };
 
-Metadata::Metadata(Limits limits, const BrokerTime* time) : limits_(limits), time_(time) {}
+Metadata::Metadata(Limits limits, BrokerTime* time) : limits_(limits), time_(time) {}
 
 TopicPtr Metadata::FindTopic(std::string_view name) const {
   ReaderMutexLock lock(&mutex_);
@@ -119,6 +103,36 @@ void Metadata::Log(store::RecordKind kind, std::string body,
   if (absl::Status status = store_->Submit(std::move(change)); !status.ok()) (*shared)(status);
 }
 
+void Metadata::EndClaim(Claims Metadata::*claims, const std::string& name) {
+  std::vector<absl::AnyInvocable<void()>> waiting;
+  {
+    MutexLock lock(&mutex_);
+    const auto claim = (this->*claims).find(name);
+    waiting = std::move(claim->second);
+    (this->*claims).erase(claim);
+  }
+  for (auto& retry : waiting) retry();
+}
+
+std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& wanted) const {
+  if (const auto it = topics_.find(wanted.name); it != topics_.end()) {
+    const TopicPtr& existing = it->second;
+    if (existing->type == wanted.type && existing->queues == wanted.queues) return existing;
+    return WireError(
+        v2::PRECONDITION_FAILED,
+        fmt::format("topic {} exists already with {} queues and type {}; delete it first to change that",
+                    existing->name, existing->queues,
+                    v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
+  }
+  if (topics_.size() + topic_claims_.size() >= limits_.topics) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     fmt::format("this broker holds its limit of {} topics; delete some or raise "
+                                 "limits.topics",
+                                 limits_.topics));
+  }
+  return std::nullopt;
+}
+
 void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                            Done<TopicPtr> done) {
   if (absl::Status status = names::ValidateTopic(name); !status.ok()) return done(status);
@@ -129,146 +143,154 @@ void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                                       limits_.queues_per_topic, queues)));
   }
   TopicRecord topic{0, name, type, queues, time_->NowMillis()};
+  std::optional<absl::StatusOr<TopicPtr>> judged;
   {
     MutexLock lock(&mutex_);
-    if (const auto it = topics_.find(name); it != topics_.end()) {
-      const TopicPtr existing = it->second;
-      if (existing->type == type && existing->queues == queues) return done(existing);
-      return done(WireError(
-          v2::PRECONDITION_FAILED,
-          fmt::format("topic {} exists already with {} queues of type {}; delete it first to change that",
-                      name, existing->queues,
-                      v2::MessageType_Name(static_cast<v2::MessageType>(existing->type)))));
-    }
     if (const auto claim = topic_claims_.find(name); claim != topic_claims_.end()) {
-      claim->second.joined.push_back(std::move(done));
+      claim->second.push_back([this, name, type, queues, done = std::move(done)]() mutable {
+        CreateTopic(std::move(name), type, queues, std::move(done));
+      });
       return;
     }
-    if (topics_.size() + topic_claims_.size() >= limits_.topics) {
-      return done(WireError(v2::TOO_MANY_REQUESTS,
-                            fmt::format("this broker holds its limit of {} topics (limits.topics)",
-                                        limits_.topics)));
+    judged = JudgeTopic(topic);
+    if (!judged) {
+      topic.id = next_topic_id_++;
+      topic_claims_[name];
     }
-    topic.id = next_topic_id_++;
-    topic_claims_[name].joined.push_back(std::move(done));
   }
-  Log(kTopicRecord, topic.Encode(), [this, name](const absl::Status& status) {
-    Claim<TopicPtr> claim;
-    absl::StatusOr<TopicPtr> outcome = status;
-    {
-      MutexLock lock(&mutex_);
-      claim = std::move(topic_claims_[name]);
-      topic_claims_.erase(name);
-      if (status.ok()) outcome = topics_[name];
-    }
-    Tell(claim.joined, outcome);
-  });
+  if (judged) return done(*std::move(judged));
+  Log(kTopicRecord, topic.Encode(),
+      [this, id = topic.id, name, done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(FindTopic(id));
+        } else {
+          done(status);
+        }
+        EndClaim(&Metadata::topic_claims_, name);
+      });
 }
 
 void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
   TopicPtr topic;
   {
     MutexLock lock(&mutex_);
-    const auto it = topics_.find(name);
-    if (it == topics_.end()) return done(UnknownTopic(name));
-    topic = it->second;
     if (const auto claim = topic_claims_.find(name); claim != topic_claims_.end()) {
-      claim->second.joined.push_back(std::move(done));
+      claim->second.push_back([this, name = std::string(name), done = std::move(done)]() mutable {
+        DeleteTopic(name, std::move(done));
+      });
       return;
     }
-    topic_claims_[std::string(name)].joined.push_back(std::move(done));
+    if (const auto it = topics_.find(name); it != topics_.end()) {
+      topic = it->second;
+      topic_claims_[topic->name];
+    }
   }
+  if (topic == nullptr) return done(UnknownTopic(name));
   Log(kTopicDeletedRecord, ByteWriter().Varint(topic->id).Take(),
-      [this, topic](const absl::Status& status) {
-        Claim<TopicPtr> claim;
-        {
-          MutexLock lock(&mutex_);
-          claim = std::move(topic_claims_[topic->name]);
-          topic_claims_.erase(topic->name);
+      [this, topic, done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(topic);
+        } else {
+          done(status);
         }
-        Tell(claim.joined, status.ok() ? absl::StatusOr<TopicPtr>(topic) : status);
+        EndClaim(&Metadata::topic_claims_, topic->name);
       });
 }
 
 void Metadata::EnsureGroup(std::string_view name, Done<GroupPtr> done) {
-  if (GroupPtr group = FindGroup(name)) return done(group);
+  if (GroupPtr group = FindGroup(name)) return done(std::move(group));
   GroupRecord wanted;
-  wanted.name = name;
+  wanted.name = std::string(name);
   CreateGroup(std::move(wanted), [this, name = std::string(name), done = std::move(done)](
                                      absl::StatusOr<GroupPtr> group) mutable {
     // Created meanwhile by someone with other settings: theirs are the group's.
     if (!group.ok()) {
-      if (GroupPtr existing = FindGroup(name)) return done(existing);
+      if (GroupPtr existing = FindGroup(name)) return done(std::move(existing));
     }
     done(std::move(group));
   });
 }
 
-void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
-  if (absl::Status status = names::ValidateGroup(wanted.name); !status.ok()) return done(status);
-  if (wanted.max_attempts < 1 || wanted.max_attempts > 10000) {
-    return done(WireError(v2::BAD_REQUEST, "max-attempts of a group must be between 1 and 10000"));
+std::optional<absl::StatusOr<GroupPtr>> Metadata::JudgeGroup(const GroupRecord& wanted) const {
+  if (const auto it = groups_.find(wanted.name); it != groups_.end()) {
+    if (SameSettings(*it->second, wanted)) return it->second;
+    return WireError(v2::PRECONDITION_FAILED,
+                     fmt::format("consumer group {} exists already with other settings; delete it first "
+                                 "to change them",
+                                 wanted.name));
   }
-  const std::string name = wanted.name;
+  if (groups_.size() + group_claims_.size() >= limits_.groups) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     fmt::format("this broker holds its limit of {} consumer groups; delete some or "
+                                 "raise limits.groups",
+                                 limits_.groups));
+  }
+  return std::nullopt;
+}
+
+void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
+  if (absl::Status status = names::ValidateConsumerGroup(wanted.name); !status.ok()) {
+    return done(status);
+  }
+  if (wanted.max_attempts < 1 || wanted.max_attempts > kMaxAttemptsLimit) {
+    return done(WireError(v2::BAD_REQUEST,
+                          fmt::format("the attempts of a group must be between 1 and {}, {} were asked "
+                                      "for",
+                                      kMaxAttemptsLimit, wanted.max_attempts)));
+  }
   wanted.created_ms = time_->NowMillis();
+  std::optional<absl::StatusOr<GroupPtr>> judged;
   {
     MutexLock lock(&mutex_);
-    if (const auto it = groups_.find(name); it != groups_.end()) {
-      const GroupPtr existing = it->second;
-      if (SameSettings(*existing, wanted)) return done(existing);
-      return done(WireError(v2::PRECONDITION_FAILED,
-                            fmt::format("group {} exists already with other settings; delete it first "
-                                        "to change them",
-                                        name)));
-    }
-    if (const auto claim = group_claims_.find(name); claim != group_claims_.end()) {
-      claim->second.joined.push_back(std::move(done));
+    if (const auto claim = group_claims_.find(wanted.name); claim != group_claims_.end()) {
+      claim->second.push_back([this, wanted, done = std::move(done)]() mutable {
+        CreateGroup(std::move(wanted), std::move(done));
+      });
       return;
     }
-    if (groups_.size() + group_claims_.size() >= limits_.groups) {
-      return done(WireError(v2::TOO_MANY_REQUESTS,
-                            fmt::format("this broker holds its limit of {} consumer groups "
-                                        "(limits.groups)",
-                                        limits_.groups)));
+    judged = JudgeGroup(wanted);
+    if (!judged) {
+      wanted.id = next_group_id_++;
+      group_claims_[wanted.name];
     }
-    wanted.id = next_group_id_++;
-    group_claims_[name].joined.push_back(std::move(done));
   }
-  Log(kGroupRecord, wanted.Encode(), [this, name](const absl::Status& status) {
-    Claim<GroupPtr> claim;
-    absl::StatusOr<GroupPtr> outcome = status;
-    {
-      MutexLock lock(&mutex_);
-      claim = std::move(group_claims_[name]);
-      group_claims_.erase(name);
-      if (status.ok()) outcome = groups_[name];
-    }
-    Tell(claim.joined, outcome);
-  });
+  if (judged) return done(*std::move(judged));
+  Log(kGroupRecord, wanted.Encode(),
+      [this, id = wanted.id, name = wanted.name,
+       done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(FindGroup(id));
+        } else {
+          done(status);
+        }
+        EndClaim(&Metadata::group_claims_, name);
+      });
 }
 
 void Metadata::DeleteGroup(std::string_view name, Done<GroupPtr> done) {
   GroupPtr group;
   {
     MutexLock lock(&mutex_);
-    const auto it = groups_.find(name);
-    if (it == groups_.end()) return done(UnknownGroup(name));
-    group = it->second;
     if (const auto claim = group_claims_.find(name); claim != group_claims_.end()) {
-      claim->second.joined.push_back(std::move(done));
+      claim->second.push_back([this, name = std::string(name), done = std::move(done)]() mutable {
+        DeleteGroup(name, std::move(done));
+      });
       return;
     }
-    group_claims_[std::string(name)].joined.push_back(std::move(done));
+    if (const auto it = groups_.find(name); it != groups_.end()) {
+      group = it->second;
+      group_claims_[group->name];
+    }
   }
+  if (group == nullptr) return done(UnknownGroup(name));
   Log(kGroupDeletedRecord, ByteWriter().Varint(group->id).Take(),
-      [this, group](const absl::Status& status) {
-        Claim<GroupPtr> claim;
-        {
-          MutexLock lock(&mutex_);
-          claim = std::move(group_claims_[group->name]);
-          group_claims_.erase(group->name);
+      [this, group, done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(group);
+        } else {
+          done(status);
         }
-        Tell(claim.joined, status.ok() ? absl::StatusOr<GroupPtr>(group) : status);
+        EndClaim(&Metadata::group_claims_, group->name);
       });
 }
 
@@ -290,7 +312,7 @@ absl::Status Metadata::EnsureHandleKey() {
     absl::Status status;
   };
   auto outcome = std::make_shared<Outcome>();
-  Log(kHandleKeyRecord, EncodeKey(key), [outcome](const absl::Status& status) {
+  Log(kHandleKeyRecord, EncodeHandleKey(key), [outcome](const absl::Status& status) {
     MutexLock lock(&outcome->mutex);
     outcome->status = status;
     outcome->done = true;
@@ -299,173 +321,6 @@ absl::Status Metadata::EnsureHandleKey() {
   MutexLock lock(&outcome->mutex);
   while (!outcome->done) outcome->changed.Wait(&outcome->mutex);
   return outcome->status;
-}
-
-std::vector<store::RecordKind> Metadata::Kinds() const {
-  return {kTopicRecord, kTopicDeletedRecord, kGroupRecord, kGroupDeletedRecord, kHandleKeyRecord};
-}
-
-void Metadata::Apply(const store::RecordView& record) {
-  ByteReader reader(record.body);
-  switch (record.kind) {
-    case kTopicRecord:
-      if (auto topic = TopicRecord::Decode(record.body); topic.ok()) ApplyTopic(*std::move(topic));
-      break;
-    case kTopicDeletedRecord:
-      ApplyTopicDeleted(reader.Varint32());
-      break;
-    case kGroupRecord:
-      if (auto group = GroupRecord::Decode(record.body); group.ok()) ApplyGroup(*std::move(group));
-      break;
-    case kGroupDeletedRecord:
-      ApplyGroupDeleted(reader.Varint32());
-      break;
-    case kHandleKeyRecord: {
-      MutexLock lock(&mutex_);
-      handle_key_ = {reader.Fixed64(), reader.Fixed64()};
-      dirty_key_ = true;
-      break;
-    }
-  }
-}
-
-void Metadata::ApplyTopic(TopicRecord record) {
-  auto topic = std::make_shared<const Topic>(std::move(record));
-  {
-    MutexLock lock(&mutex_);
-    topics_[topic->name] = topic;
-    topics_by_id_[topic->id] = topic;
-    next_topic_id_ = std::max(next_topic_id_, topic->id + 1);
-  }
-  dirty_topics_.insert(topic->id);
-  store_->DefineTopic(topic->id, topic->queues);
-  for (const Listener& l : listeners_) {
-    if (l.topic_changed) l.topic_changed(topic);
-  }
-}
-
-void Metadata::ApplyTopicDeleted(uint32_t id) {
-  const TopicPtr topic = FindTopic(id);
-  if (topic == nullptr) return;
-  {
-    MutexLock lock(&mutex_);
-    topics_.erase(topic->name);
-    topics_by_id_.erase(id);
-  }
-  dirty_topics_.insert(id);
-  store_->DropTopic(id);
-  for (const Listener& l : listeners_) {
-    if (l.topic_deleted) l.topic_deleted(topic);
-  }
-}
-
-void Metadata::ApplyGroup(GroupRecord record) {
-  auto group = std::make_shared<const GroupRecord>(std::move(record));
-  {
-    MutexLock lock(&mutex_);
-    groups_[group->name] = group;
-    groups_by_id_[group->id] = group;
-    next_group_id_ = std::max(next_group_id_, group->id + 1);
-  }
-  dirty_groups_.insert(group->id);
-  for (const Listener& l : listeners_) {
-    if (l.group_changed) l.group_changed(group);
-  }
-}
-
-void Metadata::ApplyGroupDeleted(uint32_t id) {
-  const GroupPtr group = FindGroup(id);
-  if (group == nullptr) return;
-  {
-    MutexLock lock(&mutex_);
-    groups_.erase(group->name);
-    groups_by_id_.erase(id);
-  }
-  dirty_groups_.insert(id);
-  for (const Listener& l : listeners_) {
-    if (l.group_deleted) l.group_deleted(group);
-  }
-}
-
-void Metadata::CaptureDirty(store::StateSink& sink) {
-  for (uint32_t id : dirty_topics_) {
-    if (TopicPtr topic = FindTopic(id)) {
-      sink.Put(IdKey(kTopicKey, id), topic->Encode());
-    } else {
-      sink.Delete(IdKey(kTopicKey, id));
-    }
-  }
-  for (uint32_t id : dirty_groups_) {
-    if (GroupPtr group = FindGroup(id)) {
-      sink.Put(IdKey(kGroupKey, id), group->Encode());
-    } else {
-      sink.Delete(IdKey(kGroupKey, id));
-    }
-  }
-  if (dirty_key_) sink.Put(HandleKeyKey(), EncodeKey(handle_key()));
-  // Ids are never reused, also when the newest topic or group was deleted.
-  if (!dirty_topics_.empty() || !dirty_groups_.empty()) {
-    MutexLock lock(&mutex_);
-    sink.Put(IdKey('n', 0), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
-  }
-  dirty_topics_.clear();
-  dirty_groups_.clear();
-  dirty_key_ = false;
-}
-
-void Metadata::CaptureAll(store::StateSink& sink) {
-  for (const TopicPtr& topic : Topics()) sink.Put(IdKey(kTopicKey, topic->id), topic->Encode());
-  for (const GroupPtr& group : Groups()) sink.Put(IdKey(kGroupKey, group->id), group->Encode());
-  sink.Put(HandleKeyKey(), EncodeKey(handle_key()));
-  MutexLock lock(&mutex_);
-  sink.Put(IdKey('n', 0), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
-}
-
-absl::Status Metadata::Restore(std::string_view key, std::string_view value) {
-  ByteReader reader(value);
-  switch (key.size() > 1 ? key[1] : 0) {
-    case kTopicKey: {
-      auto topic = TopicRecord::Decode(value);
-      if (!topic.ok()) return topic.status();
-      ApplyTopic(*std::move(topic));
-      dirty_topics_.clear();
-      return absl::OkStatus();
-    }
-    case kGroupKey: {
-      auto group = GroupRecord::Decode(value);
-      if (!group.ok()) return group.status();
-      ApplyGroup(*std::move(group));
-      dirty_groups_.clear();
-      return absl::OkStatus();
-    }
-    case kHandleKey: {
-      MutexLock lock(&mutex_);
-      handle_key_ = {reader.Fixed64(), reader.Fixed64()};
-      break;
-    }
-    case 'n': {
-      MutexLock lock(&mutex_);
-      next_topic_id_ = std::max(next_topic_id_, reader.Varint32());
-      next_group_id_ = std::max(next_group_id_, reader.Varint32());
-      break;
-    }
-    default:
-      return absl::DataLossError("the checkpoint holds an unknown metadata key");
-  }
-  return reader.ok() ? absl::OkStatus() : absl::DataLossError("a metadata value is cut short");
-}
-
-void Metadata::Clear() {
-  MutexLock lock(&mutex_);
-  topics_.clear();
-  topics_by_id_.clear();
-  groups_.clear();
-  groups_by_id_.clear();
-  next_topic_id_ = next_group_id_ = 1;
-  handle_key_ = {0, 0};
-  dirty_topics_.clear();
-  dirty_groups_.clear();
-  dirty_key_ = false;
 }
 
 }  // namespace mansio::broker

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +37,8 @@ using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
 // The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes are
-// claimed here, logged, and visible when applied. A second change of a name that is claimed waits for
-// the first one's outcome.
+// claimed here, logged, and visible when applied. A second change of a name that is claimed waits until
+// the first one is decided and is then judged anew.
 class Metadata : public Feature {
  public:
   struct Limits {
@@ -49,7 +50,7 @@ class Metadata : public Feature {
   template <typename T>
   using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
-  Metadata(Limits limits, const BrokerTime* time);
+  Metadata(Limits limits, BrokerTime* time);
 
   // The store that changes are logged to and that learns of topics; comes before anything is restored.
   void Attach(store::Store* store) override { store_ = store; }
@@ -99,20 +100,25 @@ class Metadata : public Feature {
 
  private:
   class Change;
-  template <typename T>
-  struct Claim {
-    std::vector<Done<T>> joined;  // told the same outcome
-  };
+  // Names with a change on its way into the log, and the calls that wait until it is decided.
+  using Claims = StringMap<std::vector<absl::AnyInvocable<void()>>>;
 
+  // The answer to a creation that needs no change, or is refused; nullopt when it is to be logged.
+  std::optional<absl::StatusOr<TopicPtr>> JudgeTopic(const TopicRecord& wanted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<absl::StatusOr<GroupPtr>> JudgeGroup(const GroupRecord& wanted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyTopic(TopicRecord topic) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyTopicDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyGroup(GroupRecord group) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyGroupDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends a claim, then runs those that waited for it.
+  void EndClaim(Claims Metadata::*claims, const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
   void Log(store::RecordKind kind, std::string body,
            absl::AnyInvocable<void(const absl::Status&)> done);
 
   const Limits limits_;
-  const BrokerTime* const time_;
+  BrokerTime* const time_;
   store::Store* store_ = nullptr;
   std::vector<Listener> listeners_;
 
@@ -123,8 +129,8 @@ class Metadata : public Feature {
   absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
   uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  StringMap<Claim<TopicPtr>> topic_claims_ ABSL_GUARDED_BY(mutex_);
-  StringMap<Claim<GroupPtr>> group_claims_ ABSL_GUARDED_BY(mutex_);
+  Claims topic_claims_ ABSL_GUARDED_BY(mutex_);
+  Claims group_claims_ ABSL_GUARDED_BY(mutex_);
   std::array<uint64_t, 2> handle_key_ ABSL_GUARDED_BY(mutex_) = {0, 0};
 
   // Log thread only: what the next checkpoint must write.

@@ -15,7 +15,7 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
   ByteReader r(body);
   TopicRecord t;
   t.id = r.Varint32();
-  t.name = r.Bytes();
+  t.name = std::string(r.Bytes());
   t.type = static_cast<MessageType>(r.U8());
   t.queues = r.Varint32();
   t.created_ms = static_cast<int64_t>(r.Fixed64());
@@ -34,13 +34,17 @@ absl::StatusOr<GroupRecord> GroupRecord::Decode(std::string_view body) {
   ByteReader r(body);
   GroupRecord g;
   g.id = r.Varint32();
-  g.name = r.Bytes();
+  g.name = std::string(r.Bytes());
   g.fifo = r.U8() != 0;
   g.max_attempts = r.Varint32();
   g.start = static_cast<StartPolicy>(r.U8());
   g.created_ms = static_cast<int64_t>(r.Fixed64());
   if (!r.ok() || g.name.empty()) return absl::DataLossError("a group record cannot be decoded");
   return g;
+}
+
+std::string EncodeHandleKey(const std::array<uint64_t, 2>& key) {
+  return ByteWriter().Fixed64(key[0]).Fixed64(key[1]).Take();
 }
 
 }  // namespace mansio::broker

@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_METADATA_RECORDS_H_
 #define MANSIO_BROKER_METADATA_RECORDS_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,6 +59,9 @@ struct GroupRecord {
   std::string Encode() const;
   static absl::StatusOr<GroupRecord> Decode(std::string_view body);
 };
+
+// The body of kHandleKeyRecord.
+std::string EncodeHandleKey(const std::array<uint64_t, 2>& key);
 
 }  // namespace mansio::broker
 

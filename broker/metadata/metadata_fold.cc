@@ -1,0 +1,197 @@
+// How the topic and group tables follow from the log, and how they go into a checkpoint and back.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "broker/core/codec.h"
+#include "broker/metadata/metadata.h"
+
+namespace mansio::broker {
+namespace {
+
+// Second byte of a checkpoint key, behind the prefix 'M'.
+constexpr char kTopicKey = 't';
+constexpr char kGroupKey = 'g';
+constexpr char kHandleKey = 'k';
+constexpr char kNextIdsKey = 'n';
+
+std::string KeyOf(char table) { return ByteWriter().U8('M').U8(table).Take(); }
+std::string KeyOf(char table, uint32_t id) {
+  return ByteWriter().U8('M').U8(table).Key32(id).Take();
+}
+
+}  // namespace
+
+std::vector<store::RecordKind> Metadata::Kinds() const {
+  return {kTopicRecord, kTopicDeletedRecord, kGroupRecord, kGroupDeletedRecord, kHandleKeyRecord};
+}
+
+void Metadata::Apply(const store::RecordView& record) {
+  ByteReader reader(record.body);
+  switch (record.kind) {
+    case kTopicRecord:
+      if (auto topic = TopicRecord::Decode(record.body); topic.ok()) ApplyTopic(*std::move(topic));
+      break;
+    case kTopicDeletedRecord:
+      ApplyTopicDeleted(reader.Varint32());
+      break;
+    case kGroupRecord:
+      if (auto group = GroupRecord::Decode(record.body); group.ok()) ApplyGroup(*std::move(group));
+      break;
+    case kGroupDeletedRecord:
+      ApplyGroupDeleted(reader.Varint32());
+      break;
+    case kHandleKeyRecord: {
+      MutexLock lock(&mutex_);
+      handle_key_ = {reader.Fixed64(), reader.Fixed64()};
+      dirty_key_ = true;
+      break;
+    }
+  }
+}
+
+void Metadata::ApplyTopic(TopicRecord record) {
+  auto topic = std::make_shared<const Topic>(std::move(record));
+  {
+    MutexLock lock(&mutex_);
+    topics_[topic->name] = topic;
+    topics_by_id_[topic->id] = topic;
+    next_topic_id_ = std::max(next_topic_id_, topic->id + 1);
+  }
+  dirty_topics_.insert(topic->id);
+  store_->DefineTopic(topic->id, topic->queues);
+  for (const Listener& l : listeners_) {
+    if (l.topic_changed) l.topic_changed(topic);
+  }
+}
+
+void Metadata::ApplyTopicDeleted(uint32_t id) {
+  const TopicPtr topic = FindTopic(id);
+  if (topic == nullptr) return;
+  {
+    MutexLock lock(&mutex_);
+    topics_.erase(topic->name);
+    topics_by_id_.erase(id);
+  }
+  dirty_topics_.insert(id);
+  store_->DropTopic(id);
+  for (const Listener& l : listeners_) {
+    if (l.topic_deleted) l.topic_deleted(topic);
+  }
+}
+
+void Metadata::ApplyGroup(GroupRecord record) {
+  auto group = std::make_shared<const GroupRecord>(std::move(record));
+  {
+    MutexLock lock(&mutex_);
+    groups_[group->name] = group;
+    groups_by_id_[group->id] = group;
+    next_group_id_ = std::max(next_group_id_, group->id + 1);
+  }
+  dirty_groups_.insert(group->id);
+  for (const Listener& l : listeners_) {
+    if (l.group_changed) l.group_changed(group);
+  }
+}
+
+void Metadata::ApplyGroupDeleted(uint32_t id) {
+  const GroupPtr group = FindGroup(id);
+  if (group == nullptr) return;
+  {
+    MutexLock lock(&mutex_);
+    groups_.erase(group->name);
+    groups_by_id_.erase(id);
+  }
+  dirty_groups_.insert(id);
+  for (const Listener& l : listeners_) {
+    if (l.group_deleted) l.group_deleted(group);
+  }
+}
+
+void Metadata::CaptureDirty(store::StateSink& sink) {
+  for (uint32_t id : dirty_topics_) {
+    if (TopicPtr topic = FindTopic(id)) {
+      sink.Put(KeyOf(kTopicKey, id), topic->Encode());
+    } else {
+      sink.Delete(KeyOf(kTopicKey, id));
+    }
+  }
+  for (uint32_t id : dirty_groups_) {
+    if (GroupPtr group = FindGroup(id)) {
+      sink.Put(KeyOf(kGroupKey, id), group->Encode());
+    } else {
+      sink.Delete(KeyOf(kGroupKey, id));
+    }
+  }
+  if (dirty_key_) sink.Put(KeyOf(kHandleKey), EncodeHandleKey(handle_key()));
+  // Ids are never reused, also when the newest topic or group was deleted.
+  if (!dirty_topics_.empty() || !dirty_groups_.empty()) {
+    MutexLock lock(&mutex_);
+    sink.Put(KeyOf(kNextIdsKey), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
+  }
+  dirty_topics_.clear();
+  dirty_groups_.clear();
+  dirty_key_ = false;
+}
+
+void Metadata::CaptureAll(store::StateSink& sink) {
+  for (const TopicPtr& topic : Topics()) sink.Put(KeyOf(kTopicKey, topic->id), topic->Encode());
+  for (const GroupPtr& group : Groups()) sink.Put(KeyOf(kGroupKey, group->id), group->Encode());
+  if (const auto key = handle_key(); key[0] != 0 || key[1] != 0) {
+    sink.Put(KeyOf(kHandleKey), EncodeHandleKey(key));
+  }
+  MutexLock lock(&mutex_);
+  sink.Put(KeyOf(kNextIdsKey), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
+}
+
+absl::Status Metadata::Restore(std::string_view key, std::string_view value) {
+  ByteReader reader(value);
+  switch (key.size() > 1 ? key[1] : 0) {
+    case kTopicKey: {
+      auto topic = TopicRecord::Decode(value);
+      if (!topic.ok()) return topic.status();
+      const uint32_t id = topic->id;
+      ApplyTopic(*std::move(topic));
+      dirty_topics_.erase(id);
+      return absl::OkStatus();
+    }
+    case kGroupKey: {
+      auto group = GroupRecord::Decode(value);
+      if (!group.ok()) return group.status();
+      const uint32_t id = group->id;
+      ApplyGroup(*std::move(group));
+      dirty_groups_.erase(id);
+      return absl::OkStatus();
+    }
+    case kHandleKey: {
+      MutexLock lock(&mutex_);
+      handle_key_ = {reader.Fixed64(), reader.Fixed64()};
+      break;
+    }
+    case kNextIdsKey: {
+      MutexLock lock(&mutex_);
+      next_topic_id_ = std::max(next_topic_id_, reader.Varint32());
+      next_group_id_ = std::max(next_group_id_, reader.Varint32());
+      break;
+    }
+    default:
+      return absl::DataLossError("the checkpoint holds an unknown metadata key");
+  }
+  return reader.ok() ? absl::OkStatus() : absl::DataLossError("a metadata value is cut short");
+}
+
+void Metadata::Clear() {
+  MutexLock lock(&mutex_);
+  topics_.clear();
+  topics_by_id_.clear();
+  groups_.clear();
+  groups_by_id_.clear();
+  next_topic_id_ = next_group_id_ = 1;
+  handle_key_ = {0, 0};
+  dirty_topics_.clear();
+  dirty_groups_.clear();
+  dirty_key_ = false;
+}
+
+}  // namespace mansio::broker
