@@ -39,7 +39,7 @@ void DropServerFields(v2::SystemProperties* system) {
   system->clear_delivery_attempt();
   system->clear_dead_letter_queue();
   system->clear_lite_topic();
-  if (!system->unknown_fields().empty()) system->mutable_unknown_fields()->Clear();
+  if (!system->unknown_fields().empty()) system->DiscardUnknownFields();
 }
 
 void FillMissing(v2::SystemProperties* system, std::string_view peer_host, int64_t now_ms) {
