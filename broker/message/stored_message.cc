@@ -39,7 +39,10 @@ void DropServerFields(v2::SystemProperties* system) {
   system->clear_delivery_attempt();
   system->clear_dead_letter_queue();
   system->clear_lite_topic();
-  if (!system->unknown_fields().empty()) system->DiscardUnknownFields();
+  const auto* reflection = system->GetReflection();
+  if (!reflection->GetUnknownFields(*system).empty()) {
+    reflection->MutableUnknownFields(system)->Clear();
+  }
 }
 
 void FillMissing(v2::SystemProperties* system, std::string_view peer_host, int64_t now_ms) {
