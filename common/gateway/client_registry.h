@@ -1,8 +1,10 @@
 #ifndef MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
 #define MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +19,8 @@ class Clock;
 
 namespace mansio::gateway {
 
-// Identifies a client where its text would be too long (lease records). SipHash or similar of the
-// client id, stable across restarts.
+// Identifies a client where its text would be too long (lease records). Depends on the client id
+// only: the same on every node and after every restart.
 uint64_t ClientHash(std::string_view client_id);
 
 enum class ClientRole { kUnknown, kProducer, kPushConsumer, kSimpleConsumer };
@@ -32,25 +34,27 @@ struct ClientInfo {
   std::string language;
   std::string version;
   std::string peer;
-  absl::Duration last_seen;         // on Clock::BootNow
+  absl::Duration last_seen;  // on Clock::BootNow
   bool stream_open = false;
 };
 
-// Told when a client is lost; called without the registry's lock, from the thread that found it out.
+// Told when a client is lost; called without the registry's lock, from the thread that found it
+// out.
 class ClientObserver {
  public:
   virtual ~ClientObserver() = default;
-  // A consumer of `group` says (settings, heartbeat, assignment) that it consumes `topics`. Cheap calls:
-  // may come many times with the same values.
+  // A consumer of `group` says (settings, heartbeat, assignment) that it consumes `topics`. Cheap
+  // calls: may come many times with the same values.
   virtual void OnSubscription(std::string_view client_id, std::string_view group,
                               const std::vector<std::string>& topics) = 0;
   // The client is dead: terminated, silent for 120 s, or without any connection for 35 s.
   virtual void OnClientDead(const ClientInfo& client) = 0;
 };
 
-// The clients of this node and when they are alive (design section 6): while any RPC or heartbeat under
-// the client id came within 120 s; dead at termination, after that silence, or when no stream of it has
-// been open and nothing was heard for 35 s. Thread-safe. The number of clients is bounded.
+// The clients of this node and when they are alive (design section 6): while any RPC or heartbeat
+// under the client id came within 120 s; dead at termination, after that silence, or when the last
+// of its streams has been closed and nothing was heard for 35 s (of a client that never opened a
+// stream only the silence tells). Thread-safe. The number of clients is bounded.
 class ClientRegistry {
  public:
   struct Options {
@@ -71,8 +75,8 @@ class ClientRegistry {
   absl::Status Describe(std::string_view client_id, ClientRole role, std::string_view group,
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);
-  // A telemetry stream of the client opened or closed. Several per client are kept, the newest is used;
-  // closing an older one changes nothing else (contract 3.5).
+  // A telemetry stream of the client opened or closed. Several per client are kept, the newest is
+  // used; closing an older one changes nothing else (contract 3.5).
   absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
   void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
   // The client said goodbye. Idempotent.
@@ -82,8 +86,13 @@ class ClientRegistry {
 
   // By ClientHash. Unknown clients are not alive.
   bool IsAlive(uint64_t client_hash) const;
-  // All clients (of a group, when it is not empty).
+  // A living client as it was last described.
+  std::optional<ClientInfo> Find(std::string_view client_id) const;
+  // Where to push a command to a living client; null when it has no stream open.
+  std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
+  // All living clients (of a group, when it is not empty), ordered by id.
   std::vector<ClientInfo> List(std::string_view group) const;
+  // How many count towards the limit.
   size_t size() const;
 
  private:

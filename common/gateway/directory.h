@@ -21,15 +21,15 @@ struct HostPort {
 
 // The queues of a topic on one broker.
 struct BrokerQueues {
-  std::string broker;                // broker name, never empty
-  int32_t broker_id = 0;             // 0: master
-  std::vector<HostPort> endpoints;   // advertised; at least one
-  int32_t queues = 0;                // ids 0..queues-1, all readable and writable
+  std::string broker;               // broker name, never empty
+  int32_t broker_id = 0;            // 0: master
+  std::vector<HostPort> endpoints;  // advertised; at least one
+  int32_t queues = 0;               // ids 0..queues-1, all readable and writable
 };
 
 struct TopicRoute {
-  int message_type = 1;              // v2.MessageType of the topic
-  std::vector<BrokerQueues> brokers; // ordered by broker name: stable between calls; never empty
+  int message_type = 1;               // v2.MessageType of the topic
+  std::vector<BrokerQueues> brokers;  // ordered by broker name: stable between calls; never empty
 };
 
 // How a group consumes; what settings tell its clients (contract section 3.2).
@@ -42,7 +42,8 @@ struct GroupPolicy {
 class Directory {
  public:
   virtual ~Directory() = default;
-  // The route of a topic that can be used now. TOPIC_NOT_FOUND (wire status) with a sentence otherwise.
+  // The route of a topic that can be used now. TOPIC_NOT_FOUND (wire status) with a sentence
+  // otherwise.
   virtual absl::StatusOr<TopicRoute> Route(std::string_view topic) const = 0;
   // The policy of a group; the defaults for one that is not known.
   virtual GroupPolicy Group(std::string_view group) const = 0;

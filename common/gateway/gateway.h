@@ -1,7 +1,10 @@
 #ifndef MANSIO_COMMON_GATEWAY_GATEWAY_H_
 #define MANSIO_COMMON_GATEWAY_GATEWAY_H_
 
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -17,19 +20,20 @@ struct GatewayOptions {
   absl::Duration long_polling = absl::Seconds(20);
 };
 
-// The access point that nameserver and broker share: QueryRoute, QueryAssignment, Telemetry, Heartbeat,
-// NotifyClientTermination (contract sections 2.6, 3, 4), answered the same by both.
+// The access point that nameserver and broker share: QueryRoute, QueryAssignment, Telemetry,
+// Heartbeat, NotifyClientTermination (contract sections 2.6, 3, 4), answered the same by both.
 class Gateway {
  public:
   // All borrowed; must outlive the server. `observer` may be null.
   Gateway(GatewayOptions options, const Directory* directory, ClientRegistry* clients,
           ClientObserver* observer);
 
-  // Adds its methods.
+  // Adds its methods. This object must outlive the server.
   void Register(rpc::MethodTable& methods);
 
-  // Adds every other public method as NOT_IMPLEMENTED (with whatever shape the method has), with the
-  // sentence that `explain(method name)` returns. `served` lists methods that are registered already.
+  // Adds every other public method as NOT_IMPLEMENTED (with whatever shape the method has), with
+  // the sentence that `explain(method name)` returns (it runs on rpc threads and should name the
+  // method). Left out are methods that `methods` has already, and names in `served`.
   static void RegisterNotServed(rpc::MethodTable& methods, const std::vector<std::string>& served,
                                 std::function<std::string(std::string_view method)> explain);
 

@@ -1,0 +1,23 @@
+#ifndef MANSIO_COMMON_GATEWAY_CLIENT_LIFE_H_
+#define MANSIO_COMMON_GATEWAY_CLIENT_LIFE_H_
+
+#include "common/gateway/client_registry.h"
+#include "common/rpc/call.h"
+
+// Heartbeat and NotifyClientTermination (contract 2.6). Thread-safe; called on rpc threads.
+namespace mansio::gateway {
+
+// Keeps a client alive. What it consumes comes from its settings; without any (this node was
+// restarted, and Python, Go and C# repeat settings only every 5 minutes) the request's group and
+// type are used. The group is checked for consumers only. UNRECOGNIZED_CLIENT_TYPE for a type that
+// is unknown or PULL, NOT_IMPLEMENTED for lite types, ILLEGAL_CONSUMER_GROUP, CLIENT_ID_REQUIRED
+// (Go's recovery heartbeat).
+void ServeHeartbeat(rpc::UnaryCall& call, ClientRegistry& clients, ClientObserver* observer);
+
+// Forgets a client; OK as well when it is not known. Go's producers send an empty group: only a
+// consumer's group is checked.
+void ServeTermination(rpc::UnaryCall& call, ClientRegistry& clients);
+
+}  // namespace mansio::gateway
+
+#endif  // MANSIO_COMMON_GATEWAY_CLIENT_LIFE_H_

@@ -1,0 +1,104 @@
+#include "common/gateway/route_answer.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include "common/names/utf8.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::gateway {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+v2::AddressScheme SchemeOf(const std::string& host) {
+  in6_addr binary;  // large enough for both families
+  if (inet_pton(AF_INET, host.c_str(), &binary) == 1) return v2::IPv4;
+  if (inet_pton(AF_INET6, host.c_str(), &binary) == 1) return v2::IPv6;
+  return v2::DOMAIN_NAME;
+}
+
+// SDKs send to whatever a route lists, so slaves and brokers without queues stay out of it.
+bool Usable(const BrokerQueues& broker) {
+  return broker.broker_id == 0 && broker.queues > 0 && !broker.broker.empty() &&
+         !broker.endpoints.empty();
+}
+
+void FillQueue(const v2::Resource& topic, const BrokerQueues& broker,
+               const v2::Endpoints& endpoints, int32_t id, v2::MessageQueue* queue) {
+  *queue->mutable_topic() = topic;
+  queue->set_id(id);
+  queue->set_permission(v2::READ_WRITE);
+  queue->mutable_broker()->set_name(broker.broker);
+  queue->mutable_broker()->set_id(broker.broker_id);
+  *queue->mutable_broker()->mutable_endpoints() = endpoints;
+}
+
+absl::Status NoQueues(const v2::Resource& topic) {
+  return WireError(
+      v2::TOPIC_NOT_FOUND,
+      fmt::format("topic '{}' has no queue on any broker that is up; start its broker or "
+                  "create the topic again",
+                  EscapeForLog(topic.name())));
+}
+
+}  // namespace
+
+v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses) {
+  v2::Endpoints endpoints;
+  if (addresses.empty()) return endpoints;
+  const v2::AddressScheme scheme = SchemeOf(addresses.front().host);
+  bool usable_together = scheme != v2::DOMAIN_NAME;
+  for (const HostPort& address : addresses) {
+    usable_together = usable_together && SchemeOf(address.host) == scheme;
+  }
+  endpoints.set_scheme(scheme);
+  for (const HostPort& address : addresses) {
+    v2::Address* out = endpoints.add_addresses();
+    out->set_host(address.host);
+    out->set_port(address.port);
+    if (!usable_together) break;
+  }
+  return endpoints;
+}
+
+absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& topic,
+                                                         const TopicRoute& route) {
+  const v2::MessageType type = route.message_type == v2::MESSAGE_TYPE_UNSPECIFIED
+                                   ? v2::NORMAL
+                                   : static_cast<v2::MessageType>(route.message_type);
+  v2::QueryRouteResponse response;
+  for (const BrokerQueues& broker : route.brokers) {
+    if (!Usable(broker)) continue;
+    const v2::Endpoints endpoints = MakeEndpoints(broker.endpoints);
+    for (int32_t id = 0; id < broker.queues; ++id) {
+      v2::MessageQueue* queue = response.add_message_queues();
+      FillQueue(topic, broker, endpoints, id, queue);
+      queue->add_accept_message_types(type);
+    }
+  }
+  if (response.message_queues().empty()) return NoQueues(topic);
+  ToWire(absl::OkStatus(), response.mutable_status());
+  return response;
+}
+
+absl::StatusOr<v2::QueryAssignmentResponse> MakeAssignmentResponse(const v2::Resource& topic,
+                                                                   const TopicRoute& route,
+                                                                   bool fifo_group) {
+  v2::QueryAssignmentResponse response;
+  for (const BrokerQueues& broker : route.brokers) {
+    if (!Usable(broker)) continue;
+    const v2::Endpoints endpoints = MakeEndpoints(broker.endpoints);
+    const int32_t first = fifo_group ? 0 : -1;
+    const int32_t end = fifo_group ? broker.queues : 0;
+    for (int32_t id = first; id < end; ++id) {
+      FillQueue(topic, broker, endpoints, id, response.add_assignments()->mutable_message_queue());
+    }
+  }
+  if (response.assignments().empty()) return NoQueues(topic);
+  ToWire(absl::OkStatus(), response.mutable_status());
+  return response;
+}
+
+}  // namespace mansio::gateway
