@@ -1,0 +1,249 @@
+#include "common/rpc/server.h"
+
+#include <fmt/format.h>
+#include <glog/logging.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/net/address.h"
+#include "common/net/listener.h"
+#include "common/rpc/bidi_call.h"
+#include "common/rpc/certificate.h"
+#include "common/rpc/rpc_thread.h"
+#include "common/rpc/server_stream_call.h"
+#include "common/rpc/unary_call.h"
+#include "common/sync/sync.h"
+
+namespace mansio::rpc {
+namespace {
+
+using grpc::experimental::ExternalConnectionAcceptor;
+
+// Calls kept posted for each method on each thread: as many can arrive in one turn of the loop without a
+// wait for the next one to be posted.
+constexpr int kPostedHot = 64;
+constexpr int kPostedStreams = 16;
+constexpr int kPosted = 4;
+
+// How long handlers may take, after their calls were cancelled, to finish them.
+constexpr absl::Duration kPatienceWithHandlers = absl::Seconds(5);
+
+// The loop that serves one completion queue, with the calls that belong to it.
+struct Worker {
+  std::shared_ptr<RpcThread> thread;
+  CallPool<UnaryCallImpl> unary;
+  CallPool<ServerStreamCallImpl> server_stream;
+  BidiRegistry bidi;
+};
+
+void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
+  const auto silent_ms = static_cast<int>(absl::ToInt64Milliseconds(options.silent_connection));
+  const std::pair<const char*, int> arguments[] = {
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_streams_per_connection},
+      {GRPC_ARG_MAX_METADATA_SIZE, options.max_request_header_bytes},
+      {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options.max_request_bytes},
+      {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
+      // Clients ping often and without calls; a server that calls this abuse breaks their telemetry
+      // stream (contract 2.1, pitfall 8).
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000},
+      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0},
+      // Our own pings find clients whose machine is gone without a word.
+      {GRPC_ARG_KEEPALIVE_TIME_MS, 60000},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000},
+      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
+      // For what comes after the first byte, which the listener waits for.
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, std::max(silent_ms, 1)},
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+  };
+  for (const auto& [name, value] : arguments) builder.AddChannelArgument(name, value);
+  // No client compresses at this level; refusing it means that a small request cannot grow in memory.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  grpc::ResourceQuota quota("mansio");
+  quota.Resize(static_cast<size_t>(options.memory_quota_bytes));
+  builder.SetResourceQuota(quota);
+}
+
+absl::StatusOr<Certificate> ChooseCertificate(const ServerOptions& options,
+                                              const net::HostPort& listen) {
+  if (options.certificate.empty() != options.private_key.empty()) {
+    return absl::InvalidArgumentError(
+        "a TLS certificate and its private key must both be configured, or neither");
+  }
+  if (!options.certificate.empty()) {
+    return LoadCertificate(options.certificate, options.private_key);
+  }
+  std::vector<std::string> hosts = {net::FirstNonLoopbackAddress().host};
+  if (!listen.IsWildcard()) hosts.push_back(listen.host);
+  char name[256] = "";
+  if (gethostname(name, sizeof(name) - 1) == 0 && net::ParseHostPort(fmt::format("{}:0", name)).ok()) {
+    hosts.emplace_back(name);
+  }
+  return SelfSignedCertificate(options.generated_dir, hosts);
+}
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(ServerOptions options, MethodTable methods)
+      : options_(std::move(options)), table_(std::move(methods)) {
+    AddMethods();
+  }
+  ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
+
+  absl::Status Start();
+
+  std::string Address() const override { return listener_->Address(); }
+  bool SelfSigned() const override { return options_.certificate.empty(); }
+  void Shutdown(absl::Duration grace) override;
+
+ private:
+  void AddMethods();
+  absl::Status Build(const Certificate& certificate);
+  void PostCalls(Worker& worker);
+  void HandOver(int fd, net::Protocol protocol);
+
+  const ServerOptions options_;
+  const MethodTable table_;
+  RawService service_;
+  // Addresses of elements are kept by calls.
+  std::deque<UnaryCallImpl::Method> unary_;
+  std::deque<ServerStreamCallImpl::Method> server_stream_;
+  std::deque<BidiCallImpl::Method> bidi_;
+
+  std::unique_ptr<net::Listener> listener_;
+  std::unique_ptr<ExternalConnectionAcceptor> plaintext_;
+  std::unique_ptr<ExternalConnectionAcceptor> tls_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<grpc::Server> server_;
+
+  Mutex shutdown_mutex_;
+  bool down_ ABSL_GUARDED_BY(shutdown_mutex_) = false;
+};
+
+void GrpcServer::AddMethods() {
+  using grpc::internal::RpcMethod;
+  for (const MethodTable::Unary& method : table_.unary) {
+    const int index = service_.Add(method.path.c_str(), RpcMethod::NORMAL_RPC);
+    unary_.push_back({&service_, index, &method.handler});
+  }
+  for (const MethodTable::ServerStream& method : table_.server_stream) {
+    const int index = service_.Add(method.path.c_str(), RpcMethod::SERVER_STREAMING);
+    server_stream_.push_back({&service_, index, &method.handler});
+  }
+  for (const MethodTable::Bidi& method : table_.bidi) {
+    const int index = service_.Add(method.path.c_str(), RpcMethod::BIDI_STREAMING);
+    bidi_.push_back({&service_, index, &method.handler, options_.max_undelivered_bytes});
+  }
+}
+
+absl::Status GrpcServer::Start() {
+  // The port first: a taken one is the commonest reason not to start, and nothing is left behind.
+  absl::StatusOr<std::unique_ptr<net::Listener>> listener = net::Listener::Bind(
+      {options_.listen, options_.max_connections, options_.silent_connection});
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+
+  const absl::StatusOr<net::HostPort> address = net::ParseHostPort(listener_->Address());
+  if (!address.ok()) return address.status();
+  const absl::StatusOr<Certificate> certificate = ChooseCertificate(options_, *address);
+  if (!certificate.ok()) return certificate.status();
+  if (absl::Status status = Build(*certificate); !status.ok()) return status;
+
+  for (const auto& worker : workers_) {
+    worker->thread->Start([this, worker = worker.get()] { PostCalls(*worker); });
+  }
+  listener_->Start([this](int fd, net::Protocol protocol) { HandOver(fd, protocol); });
+  return absl::OkStatus();
+}
+
+absl::Status GrpcServer::Build(const Certificate& certificate) {
+  grpc::ServerBuilder builder;
+  SetArguments(builder, options_);
+  grpc::SslServerCredentialsOptions tls_options;
+  tls_options.pem_key_cert_pairs.push_back({certificate.private_key, certificate.chain});
+  using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  plaintext_ = builder.experimental().AddExternalConnectionAcceptor(
+      Type::FROM_FD, grpc::InsecureServerCredentials());
+  tls_ = builder.experimental().AddExternalConnectionAcceptor(
+      Type::FROM_FD, grpc::SslServerCredentials(tls_options));
+  builder.RegisterService(&service_);
+  for (int i = 0; i < std::max(options_.threads, 1); ++i) {
+    auto worker = std::make_unique<Worker>();
+    worker->thread =
+        std::make_shared<RpcThread>(builder.AddCompletionQueue(), fmt::format("rpc-{}", i));
+    workers_.push_back(std::move(worker));
+  }
+  server_ = builder.BuildAndStart();
+  if (server_ != nullptr) return absl::OkStatus();
+  return absl::InternalError(
+      fmt::format("cannot start the gRPC server on {}; gRPC's own log says why", options_.listen));
+}
+
+void GrpcServer::PostCalls(Worker& worker) {
+  RpcThread* const thread = worker.thread.get();
+  for (size_t i = 0; i < unary_.size(); ++i) {
+    const int count = table_.unary[i].hot ? kPostedHot : kPosted;
+    for (int n = 0; n < count; ++n) UnaryCallImpl::Accept(thread, &worker.unary, &unary_[i]);
+  }
+  for (const ServerStreamCallImpl::Method& method : server_stream_) {
+    for (int n = 0; n < kPostedStreams; ++n) {
+      ServerStreamCallImpl::Accept(thread, &worker.server_stream, &method);
+    }
+  }
+  for (const BidiCallImpl::Method& method : bidi_) {
+    for (int n = 0; n < kPosted; ++n) BidiCallImpl::Accept(worker.thread, &worker.bidi, &method);
+  }
+}
+
+void GrpcServer::HandOver(int fd, net::Protocol protocol) {
+  ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = fd;
+  (protocol == net::Protocol::kTls ? tls_ : plaintext_)->HandleNewConnection(&connection);
+}
+
+void GrpcServer::Shutdown(absl::Duration grace) {
+  MutexLock lock(&shutdown_mutex_);
+  if (std::exchange(down_, true)) return;
+  if (listener_ != nullptr) listener_->Stop();
+  for (const auto& worker : workers_) {
+    worker->thread->StopAccepting();
+    // They would never end by themselves, and each shutdown would take all of its grace.
+    worker->thread->Post([worker = worker.get()] {
+      worker->bidi.FinishAll(absl::UnavailableError("the server is shutting down"));
+    });
+  }
+  if (server_ != nullptr) {
+    server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
+  }
+  for (auto& worker : workers_) {
+    if (server_ != nullptr && !worker->thread->WaitUntilIdle(kPatienceWithHandlers)) {
+      // Its completion queue cannot be shut down under calls that may still be finished. The process is
+      // about to end; what it holds is left to that.
+      LOG(ERROR) << "calls were not finished by their handlers at shutdown; one rpc thread is left "
+                    "running";
+      worker.release();
+      continue;
+    }
+    worker->thread->Stop();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, MethodTable methods) {
+  auto server = std::make_unique<GrpcServer>(std::move(options), std::move(methods));
+  if (absl::Status status = server->Start(); !status.ok()) return status;
+  return server;
+}
+
+}  // namespace mansio::rpc

@@ -1,0 +1,136 @@
+#include "common/rpc/server_stream_call.h"
+
+#include <utility>
+
+namespace mansio::rpc {
+
+void ServerStreamCallImpl::Accept(RpcThread* thread, CallPool<ServerStreamCallImpl>* pool,
+                                  const Method* method) {
+  if (!thread->accepting()) return;
+  thread->CallPosted();
+  ServerStreamCallImpl* const call = pool->Take(thread).release();  // its events own it from here
+  call->method_ = method;
+  grpc::ServerContext& context = call->context_.Emplace();
+  context.AsyncNotifyWhenDone(RpcThread::Tag(&call->gone_event_));
+  call->writer_.emplace(&context);
+  method->service->RequestAsyncServerStreaming(method->index, &context, &call->buffer_,
+                                               &*call->writer_, thread->queue(), thread->queue(),
+                                               RpcThread::Tag(&call->operation_event_));
+}
+
+void ServerStreamCallImpl::OnOperation(bool ok) {
+  if (accepted_) {
+    if (!ok || last_started_) {
+      Answered(ok);
+    } else {
+      WriteNext();
+    }
+    return;
+  }
+  if (!ok) {  // the server ends; for a call that never came there is no second event
+    End();
+    return;
+  }
+  Accept(thread_, pool_, method_);
+  accepted_ = true;
+  request_.Load(buffer_);
+  buffer_.Clear();
+  (*method_->handler)(*this);
+}
+
+void ServerStreamCallImpl::OnGone() {
+  if (context_.get()->IsCancelled()) {
+    absl::AnyInvocable<void()> fn;
+    {
+      MutexLock lock(&mutex_);
+      cancelled_.store(true);
+      fn = std::move(on_cancel_);
+      on_cancel_ = nullptr;
+    }
+    if (fn != nullptr) fn();
+  }
+  gone_ = true;
+  EndIfOver();
+}
+
+void ServerStreamCallImpl::OnCancel(absl::AnyInvocable<void()> fn) {
+  {
+    MutexLock lock(&mutex_);
+    if (!cancelled_.load()) {
+      on_cancel_ = std::move(fn);
+      return;
+    }
+  }
+  thread_->Post(std::move(fn));
+}
+
+void ServerStreamCallImpl::ForgetOnCancel() {
+  absl::AnyInvocable<void()> forgotten;  // destroyed after the lock was released
+  MutexLock lock(&mutex_);
+  std::swap(forgotten, on_cancel_);
+}
+
+void ServerStreamCallImpl::Finish(std::vector<Payload> elements,
+                                  absl::AnyInvocable<void(bool)> done) {
+  ForgetOnCancel();
+  elements_ = std::move(elements);
+  done_ = std::move(done);
+  thread_->Submit(this);
+}
+
+void ServerStreamCallImpl::Abort(absl::Status status) {
+  ForgetOnCancel();
+  status_ = std::move(status);
+  thread_->Submit(this);
+}
+
+void ServerStreamCallImpl::RunPosted() {
+  if (cancelled_.load()) {
+    Answered(false);
+  } else {
+    WriteNext();
+  }
+}
+
+void ServerStreamCallImpl::WriteNext() {
+  void* const tag = RpcThread::Tag(&operation_event_);
+  const size_t left = elements_.size() - next_;
+  last_started_ = left <= 1;
+  if (left == 0) {
+    writer_->Finish(ToGrpcStatus(status_), tag);
+    return;
+  }
+  const Outgoing element{std::move(elements_[next_++])};
+  if (left == 1) {
+    writer_->WriteAndFinish(element, grpc::WriteOptions(), grpc::Status::OK, tag);
+  } else {
+    // The hint lets the elements of one answer share a packet.
+    writer_->Write(element, grpc::WriteOptions().set_buffer_hint(), tag);
+  }
+}
+
+void ServerStreamCallImpl::Answered(bool written) {
+  answered_ = true;
+  if (done_ != nullptr) std::exchange(done_, nullptr)(written);
+  EndIfOver();
+}
+
+void ServerStreamCallImpl::EndIfOver() {
+  if (answered_ && gone_) End();
+}
+
+void ServerStreamCallImpl::End() {
+  request_.Clear();
+  buffer_.Clear();
+  elements_.clear();
+  next_ = 0;
+  status_ = absl::OkStatus();
+  cancelled_.store(false);
+  accepted_ = last_started_ = answered_ = gone_ = false;
+  writer_.reset();
+  context_.Reset();
+  thread_->CallEnded();
+  pool_->GiveBack(std::unique_ptr<ServerStreamCallImpl>(this));
+}
+
+}  // namespace mansio::rpc

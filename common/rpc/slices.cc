@@ -1,0 +1,81 @@
+#include "common/rpc/slices.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "common/sync/annotations.h"
+
+namespace mansio::rpc {
+namespace {
+
+// Below this many bytes a copy costs less than an allocated reference count with its callback.
+constexpr size_t kCopyLimit = 2048;
+
+void DestroyPiece(void* holder) {
+  TsanAcquire(holder);  // gRPC may let go of a slice on another thread
+  delete static_cast<Payload::Piece*>(holder);
+}
+
+grpc::Slice SharedSlice(Payload::Piece piece) {
+  auto* holder = new Payload::Piece(std::move(piece));
+  const std::string_view bytes = holder->bytes();
+  TsanRelease(holder);
+  return grpc::Slice(const_cast<char*>(bytes.data()), bytes.size(), DestroyPiece, holder);
+}
+
+grpc::Slice JoinedSlice(const Payload& payload) {
+  grpc::Slice joined(payload.size());
+  auto* out = const_cast<uint8_t*>(joined.begin());
+  for (const Payload::Piece& piece : payload.pieces()) {
+    const std::string_view bytes = piece.bytes();
+    std::memcpy(out, bytes.data(), bytes.size());
+    out += bytes.size();
+  }
+  return joined;
+}
+
+}  // namespace
+
+grpc::ByteBuffer ToByteBuffer(Payload payload) {
+  if (payload.size() <= kCopyLimit) {
+    const grpc::Slice joined = JoinedSlice(payload);
+    return grpc::ByteBuffer(&joined, 1);
+  }
+  absl::InlinedVector<grpc::Slice, 8> slices;
+  for (Payload::Piece& piece : payload.mutable_pieces()) {
+    const std::string_view bytes = piece.bytes();
+    if (bytes.size() <= kCopyLimit) {
+      slices.emplace_back(bytes.data(), bytes.size());
+    } else {
+      slices.push_back(SharedSlice(std::move(piece)));
+    }
+  }
+  return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+std::string_view ReceivedBytes::Load(const grpc::ByteBuffer& buffer) {
+  Clear();
+  if (buffer.TrySingleSlice(&slice_).ok()) {
+    view_ = std::string_view(reinterpret_cast<const char*>(slice_.begin()), slice_.size());
+    return view_;
+  }
+  std::vector<grpc::Slice> slices;
+  if (buffer.Dump(&slices).ok()) {
+    joined_.reserve(buffer.Length());
+    for (const grpc::Slice& slice : slices) {
+      joined_.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    }
+  }
+  view_ = joined_;
+  return view_;
+}
+
+void ReceivedBytes::Clear() {
+  slice_ = grpc::Slice();
+  joined_ = std::string();  // gives a large request's memory back
+  view_ = {};
+}
+
+}  // namespace mansio::rpc

@@ -1,0 +1,61 @@
+#include "common/rpc/unary_call.h"
+
+#include <utility>
+
+namespace mansio::rpc {
+
+void UnaryCallImpl::Accept(RpcThread* thread, CallPool<UnaryCallImpl>* pool,
+                           const Method* method) {
+  if (!thread->accepting()) return;
+  thread->CallPosted();
+  UnaryCallImpl* const call = pool->Take(thread).release();  // its event owns it from here
+  call->method_ = method;
+  call->accepted_ = false;
+  grpc::ServerContext& context = call->context_.Emplace();
+  call->writer_.emplace(&context);
+  method->service->RequestAsyncUnary(method->index, &context, &call->buffer_, &*call->writer_,
+                                     thread->queue(), thread->queue(), RpcThread::Tag(call));
+}
+
+void UnaryCallImpl::OnEvent(bool ok) {
+  if (accepted_ || !ok) {
+    End();
+    return;
+  }
+  Accept(thread_, pool_, method_);
+  accepted_ = true;
+  request_.Load(buffer_);
+  buffer_.Clear();
+  (*method_->handler)(*this);
+}
+
+void UnaryCallImpl::Finish(Payload response) {
+  response_.payload = std::move(response);
+  thread_->Submit(this);
+}
+
+void UnaryCallImpl::Abort(absl::Status status) {
+  status_ = std::move(status);
+  thread_->Submit(this);
+}
+
+void UnaryCallImpl::RunPosted() {
+  if (status_.ok()) {
+    writer_->Finish(response_, grpc::Status::OK, RpcThread::Tag(this));
+  } else {
+    writer_->FinishWithError(ToGrpcStatus(status_), RpcThread::Tag(this));
+  }
+}
+
+void UnaryCallImpl::End() {
+  request_.Clear();
+  buffer_.Clear();
+  response_.payload = Payload();
+  status_ = absl::OkStatus();
+  writer_.reset();
+  context_.Reset();
+  thread_->CallEnded();
+  pool_->GiveBack(std::unique_ptr<UnaryCallImpl>(this));
+}
+
+}  // namespace mansio::rpc
