@@ -1,0 +1,100 @@
+#include "client/lib/admin_client.h"
+
+#include <utility>
+
+#include "client/lib/identity.h"
+#include "client/lib/rpc.h"
+#include "client/lib/wire.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::client {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+
+class AdminClientImpl final : public AdminClient {
+ public:
+  explicit AdminClientImpl(const ClientOptions& options)
+      : timeout_(options.request_timeout),
+        transport_(Transport::Start()),
+        connection_(
+            transport_->Connect({options.endpoint, options.tls, IdentityHeaders(NewClientId())})) {}
+
+  absl::StatusOr<v1::ListBrokersResponse> ListBrokers() override {
+    return Ask<v1::ListBrokersResponse>("/mansio.v1.Admin/ListBrokers", v1::ListBrokersRequest());
+  }
+
+  absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) override {
+    v1::CreateTopicRequest request;
+    *request.mutable_topic() = topic;
+    return Ask<v1::CreateTopicResponse>("/mansio.v1.Admin/CreateTopic", request);
+  }
+
+  absl::StatusOr<v1::ListTopicsResponse> ListTopics() override {
+    return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", v1::ListTopicsRequest());
+  }
+
+  absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) override {
+    return AskByName<v1::DescribeTopicResponse, v1::DescribeTopicRequest>(
+        "/mansio.v1.Admin/DescribeTopic", name);
+  }
+
+  absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) override {
+    return AskByName<v1::DeleteTopicResponse, v1::DeleteTopicRequest>(
+        "/mansio.v1.Admin/DeleteTopic", name);
+  }
+
+  absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) override {
+    v1::CreateGroupRequest request;
+    *request.mutable_group() = group;
+    return Ask<v1::CreateGroupResponse>("/mansio.v1.Admin/CreateGroup", request);
+  }
+
+  absl::StatusOr<v1::ListGroupsResponse> ListGroups() override {
+    return Ask<v1::ListGroupsResponse>("/mansio.v1.Admin/ListGroups", v1::ListGroupsRequest());
+  }
+
+  absl::StatusOr<v1::DescribeGroupResponse> DescribeGroup(const std::string& name) override {
+    return AskByName<v1::DescribeGroupResponse, v1::DescribeGroupRequest>(
+        "/mansio.v1.Admin/DescribeGroup", name);
+  }
+
+  absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) override {
+    return AskByName<v1::DeleteGroupResponse, v1::DeleteGroupRequest>(
+        "/mansio.v1.Admin/DeleteGroup", name);
+  }
+
+ private:
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Ask(const char* method, const Request& request) {
+    Response response;
+    absl::Status status = Call(*connection_, method, request, &response, timeout_);
+    if (!status.ok()) return status;
+    if (response.status().code() != v2::MULTIPLE_RESULTS) {
+      status = FromWire(response.status());
+      if (!status.ok()) return status;
+    }
+    return response;
+  }
+
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> AskByName(const char* method, const std::string& name) {
+    Request request;
+    request.set_name(name);
+    return Ask<Response>(method, request);
+  }
+
+  const absl::Duration timeout_;
+  const std::unique_ptr<Transport> transport_;
+  const std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Create(ClientOptions options) {
+  v2::Endpoints endpoints;
+  if (absl::Status s = ParseEndpoints(options.endpoint, &endpoints); !s.ok()) return s;
+  return std::make_unique<AdminClientImpl>(options);
+}
+
+}  // namespace mansio::client

@@ -1,0 +1,43 @@
+#ifndef MANSIO_CLIENT_LIB_ADMIN_CLIENT_H_
+#define MANSIO_CLIENT_LIB_ADMIN_CLIENT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/lib/client_options.h"
+#include "mansio/v1/admin.pb.h"
+
+namespace mansio::client {
+
+// Asks a nameserver or a broker to administer the cluster (mansio/v1/admin.proto). Each function
+// waits for the answer. Thread-safe.
+//
+// An answer other than success is an error with the server's public code
+// (common/status/wire_status.h): TOPIC_NOT_FOUND and so on. When only some brokers did what was
+// asked, there is a response, its status has the code MULTIPLE_RESULTS, and `results` says what
+// each broker answered. kUnavailable and kDeadlineExceeded without a code mean that the endpoint
+// could not be reached.
+class AdminClient {
+ public:
+  // kInvalidArgument when the endpoint is malformed; connects at the first call.
+  static absl::StatusOr<std::unique_ptr<AdminClient>> Create(ClientOptions options);
+
+  virtual ~AdminClient() = default;
+
+  virtual absl::StatusOr<v1::ListBrokersResponse> ListBrokers() = 0;
+
+  virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) = 0;
+  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics() = 0;
+  virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) = 0;
+
+  virtual absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) = 0;
+  virtual absl::StatusOr<v1::ListGroupsResponse> ListGroups() = 0;
+  virtual absl::StatusOr<v1::DescribeGroupResponse> DescribeGroup(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) = 0;
+};
+
+}  // namespace mansio::client
+
+#endif  // MANSIO_CLIENT_LIB_ADMIN_CLIENT_H_

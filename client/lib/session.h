@@ -1,0 +1,55 @@
+#ifndef MANSIO_CLIENT_LIB_SESSION_H_
+#define MANSIO_CLIENT_LIB_SESSION_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/lib/transport.h"
+#include "client/lib/wait.h"
+#include "common/sync/sync.h"
+
+namespace mansio::client {
+
+// A connection to one node and the telemetry stream on it, which carries the client's settings and
+// tells the server that the client lives (wire contract, section 3). A lost stream is opened again
+// after a second, with the settings. Thread-safe.
+class Session final : public BidiEvents, public std::enable_shared_from_this<Session> {
+ public:
+  // `settings` returns an encoded TelemetryCommand with the present settings; it must outlive the
+  // transport, and so must whatever it reads.
+  Session(Transport* transport, std::shared_ptr<Connection> connection,
+          std::function<std::string()> settings);
+
+  // Opens the stream and sends the settings. To be called once.
+  void Open();
+  // Sends the settings again, after they have changed.
+  void SendSettings();
+  // Waits until the server has answered the settings or the stream has failed for the first time;
+  // kDeadlineExceeded when neither happens within `timeout`. To be called by one thread only.
+  absl::Status WaitUntilAnswered(absl::Duration timeout);
+
+  Connection& connection() { return *connection_; }
+
+  // Whether the node failed lately: set by failed calls, cleared by an answered heartbeat.
+  void SetIsolated(bool isolated);
+  bool isolated() const;
+
+  void OnMessage(std::string_view element) override;
+  void OnClosed(absl::Status reason) override;
+
+ private:
+  Transport* const transport_;
+  const std::shared_ptr<Connection> connection_;
+  const std::function<std::string()> settings_;
+  const Result<absl::Status> answered_;
+
+  mutable Mutex mutex_;
+  std::shared_ptr<BidiStream> stream_ ABSL_GUARDED_BY(mutex_);
+  bool isolated_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace mansio::client
+
+#endif  // MANSIO_CLIENT_LIB_SESSION_H_
