@@ -1,0 +1,350 @@
+#include "broker/metadata/metadata.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "broker/core/feature_set.h"
+#include "common/clock/broker_time.h"
+#include "common/status/wire_status.h"
+#include "tests/broker/fake_store.h"
+
+namespace mansio::broker {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using store::FakeStore;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class Pairs : public store::StateSink {
+ public:
+  void Put(std::string_view key, std::string_view value) override {
+    pairs[std::string(key)] = std::string(value);
+  }
+  void Delete(std::string_view key) override { deleted.push_back(std::string(key)); }
+  std::map<std::string, std::string> pairs;
+  std::vector<std::string> deleted;
+};
+
+// A metadata feature with a store below it.
+struct Node {
+  explicit Node(BrokerTime* time, Metadata::Limits limits = {}) : metadata(limits, time) {
+    features.Add(&metadata);
+  }
+  FeatureSet features;
+  Metadata metadata;
+};
+
+class MetadataTest : public testing::Test {
+ protected:
+  using TopicAnswer = std::optional<absl::StatusOr<TopicPtr>>;
+  using GroupAnswer = std::optional<absl::StatusOr<GroupPtr>>;
+
+  void Create(std::string name, TopicAnswer* answer, MessageType type = MessageType::kNormal,
+              uint32_t queues = 8) {
+    node_.metadata.CreateTopic(std::move(name), type, queues,
+                               [answer](absl::StatusOr<TopicPtr> t) { *answer = std::move(t); });
+  }
+  void Delete(std::string_view name, TopicAnswer* answer) {
+    node_.metadata.DeleteTopic(name, [answer](absl::StatusOr<TopicPtr> t) { *answer = std::move(t); });
+  }
+  void Ensure(std::string_view name, GroupAnswer* answer) {
+    node_.metadata.EnsureGroup(name, [answer](absl::StatusOr<GroupPtr> g) { *answer = std::move(g); });
+  }
+  TopicPtr Created(std::string name) {
+    TopicAnswer answer;
+    Create(std::move(name), &answer);
+    EXPECT_TRUE(answer.has_value() && answer->ok());
+    return **answer;
+  }
+  static v2::Code CodeIn(const TopicAnswer& answer) { return CodeOf(answer->status()); }
+
+  FakeClock clock_;
+  BrokerTime time_{&clock_, absl::InfinitePast()};
+  Node node_{&time_, {.topics = 5, .queues_per_topic = 16, .groups = 3}};
+  FakeStore store_{&node_.features};
+};
+
+TEST_F(MetadataTest, ATopicIsThereOnceItsRecordIsApplied) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  TopicAnswer answer;
+  Create("orders", &answer, MessageType::kFifo, 4);
+  store_.StepAppend();
+  EXPECT_EQ(node_.metadata.FindTopic("orders"), nullptr);
+  EXPECT_FALSE(answer.has_value());
+
+  store_.StepCommit();
+  ASSERT_TRUE(answer.has_value());
+  const TopicPtr topic = node_.metadata.FindTopic("orders");
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(answer->value(), topic);
+  EXPECT_EQ(node_.metadata.FindTopic(topic->id), topic);
+  EXPECT_EQ(topic->type, MessageType::kFifo);
+  EXPECT_EQ(topic->queues, 4u);
+  EXPECT_EQ(topic->created_ms, time_.NowMillis());
+}
+
+TEST_F(MetadataTest, CreatingTheSameTopicAgainIsOkAndLogsNothing) {
+  const TopicPtr first = Created("orders");
+  const size_t logged = store_.submitted();
+  EXPECT_EQ(Created("orders"), first);
+  EXPECT_EQ(store_.submitted(), logged);
+}
+
+TEST_F(MetadataTest, CreatingItWithOtherSettingsIsRefused) {
+  Created("orders");
+  TopicAnswer answer;
+  Create("orders", &answer, MessageType::kFifo, 8);
+  EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED);
+  EXPECT_THAT(std::string(answer->status().message()), HasSubstr("8 queues and type NORMAL"));
+  Create("orders", &answer, MessageType::kNormal, 9);
+  EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED);
+}
+
+TEST_F(MetadataTest, ASecondChangeWaitsForTheFirstAndIsJudgedAnew) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  TopicAnswer first, same, other, gone;
+  Create("orders", &first);
+  Create("orders", &same);
+  Create("orders", &other, MessageType::kFifo);
+  Delete("orders", &gone);
+  EXPECT_EQ(store_.pending(), 1u);
+
+  store_.Run();
+  ASSERT_TRUE(first && same && other && gone);
+  EXPECT_TRUE(first->ok());
+  EXPECT_EQ(same->value(), first->value());
+  EXPECT_EQ(CodeIn(other), v2::PRECONDITION_FAILED);
+  EXPECT_TRUE(gone->ok());
+  EXPECT_EQ(node_.metadata.FindTopic("orders"), nullptr);
+}
+
+TEST_F(MetadataTest, AFailedChangeFreesTheNameAndTellsEveryone) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  TopicAnswer first, second;
+  Create("orders", &first);
+  Create("orders", &second);
+  store_.StepFail(absl::UnavailableError("the disk is full"));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->status().message(), "the disk is full");
+  EXPECT_FALSE(second.has_value());  // it tries for itself
+  store_.Run();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_TRUE(second->ok());
+}
+
+TEST_F(MetadataTest, AStoreThatAcceptsNothingRefusesAllWaitingToo) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  TopicAnswer first, second, third;
+  Create("orders", &first);
+  Create("orders", &second);
+  Create("orders", &third);
+  store_.RefuseSubmits(absl::UnavailableError("read-only"));
+  store_.StepFail(absl::UnavailableError("read-only"));
+  ASSERT_TRUE(first && second && third);
+  EXPECT_EQ(second->status().message(), "read-only");
+  EXPECT_EQ(third->status().message(), "read-only");
+}
+
+TEST_F(MetadataTest, AnAnswerMayAskAgain) {
+  TopicPtr seen;
+  Created("orders");
+  node_.metadata.CreateTopic("orders", MessageType::kNormal, 8, [&](absl::StatusOr<TopicPtr>) {
+    seen = node_.metadata.FindTopic("orders");  // would hang if a lock were held
+  });
+  EXPECT_NE(seen, nullptr);
+}
+
+TEST_F(MetadataTest, BadNamesAndNumbersAreRefused) {
+  TopicAnswer answer;
+  Create("no spaces", &answer);
+  EXPECT_EQ(CodeIn(answer), v2::ILLEGAL_TOPIC);
+  Create("orders", &answer, MessageType::kNormal, 0);
+  EXPECT_EQ(CodeIn(answer), v2::BAD_REQUEST);
+  Create("orders", &answer, MessageType::kNormal, 17);
+  EXPECT_EQ(CodeIn(answer), v2::BAD_REQUEST);
+  EXPECT_THAT(std::string(answer->status().message()), HasSubstr("limits.queues-per-topic"));
+  Create("orders", &answer, MessageType::kNormal, 16);
+  EXPECT_TRUE(answer->ok());
+  GroupAnswer group;
+  Ensure("no spaces", &group);
+  EXPECT_EQ(CodeOf(group->status()), v2::ILLEGAL_CONSUMER_GROUP);
+  EXPECT_EQ(store_.submitted(), 1u);
+}
+
+TEST_F(MetadataTest, LimitsOfTopicsAndGroups) {
+  for (int i = 0; i < 5; ++i) Created("t" + std::to_string(i));
+  TopicAnswer topic;
+  Create("t5", &topic);
+  EXPECT_EQ(CodeIn(topic), v2::TOO_MANY_REQUESTS);
+  EXPECT_THAT(std::string(topic->status().message()), HasSubstr("limits.topics"));
+
+  GroupAnswer group;
+  for (int i = 0; i < 3; ++i) Ensure("g" + std::to_string(i), &group);
+  EXPECT_TRUE(group->ok());
+  Ensure("g3", &group);
+  EXPECT_EQ(CodeOf(group->status()), v2::TOO_MANY_REQUESTS);
+  EXPECT_THAT(std::string(group->status().message()), HasSubstr("limits.groups"));
+
+  TopicAnswer gone;
+  Delete("t0", &gone);
+  Create("t5", &topic);
+  EXPECT_TRUE(topic->ok());
+}
+
+TEST_F(MetadataTest, DeletingWhatIsNotThere) {
+  TopicAnswer topic;
+  Delete("orders", &topic);
+  EXPECT_EQ(CodeIn(topic), v2::TOPIC_NOT_FOUND);
+  GroupAnswer group;
+  node_.metadata.DeleteGroup("billing", [&](absl::StatusOr<GroupPtr> g) { group = std::move(g); });
+  EXPECT_EQ(CodeOf(group->status()), v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(MetadataTest, ATopicCreatedAgainIsANewTopic) {
+  const uint32_t first = Created("orders")->id;
+  TopicAnswer gone;
+  Delete("orders", &gone);
+  EXPECT_NE(Created("orders")->id, first);
+}
+
+TEST_F(MetadataTest, EnsureGroupTakesAGroupAsItIs) {
+  GroupRecord wanted;
+  wanted.name = "billing";
+  wanted.start = StartPolicy::kEarliest;
+  GroupAnswer created, ensured, conflicting;
+  node_.metadata.CreateGroup(wanted, [&](absl::StatusOr<GroupPtr> g) { created = std::move(g); });
+  Ensure("billing", &ensured);
+  ASSERT_TRUE(created->ok() && ensured->ok());
+  EXPECT_EQ(created->value(), ensured->value());
+
+  wanted.start = StartPolicy::kLatest;
+  node_.metadata.CreateGroup(wanted, [&](absl::StatusOr<GroupPtr> g) { conflicting = std::move(g); });
+  EXPECT_EQ(CodeOf(conflicting->status()), v2::PRECONDITION_FAILED);
+}
+
+TEST_F(MetadataTest, AGroupEnsuredWhileItIsBeingCreatedWithOtherSettingsIsThatOne) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  GroupRecord wanted;
+  wanted.name = "billing";
+  wanted.start = StartPolicy::kEarliest;
+  GroupAnswer created, ensured;
+  node_.metadata.CreateGroup(wanted, [&](absl::StatusOr<GroupPtr> g) { created = std::move(g); });
+  Ensure("billing", &ensured);
+  store_.Run();
+  ASSERT_TRUE(created && ensured && ensured->ok());
+  EXPECT_EQ(ensured->value()->start, StartPolicy::kEarliest);
+}
+
+TEST_F(MetadataTest, ListenersHearOfEachChange) {
+  std::vector<std::string> heard;
+  node_.metadata.AddListener({
+      [&](const TopicPtr& t) { heard.push_back("+" + t->name); },
+      [&](const TopicPtr& t) { heard.push_back("-" + t->name); },
+      [&](const GroupPtr& g) { heard.push_back("+" + g->name); },
+      [&](const GroupPtr& g) { heard.push_back("-" + g->name); },
+  });
+  Created("orders");
+  GroupAnswer group;
+  Ensure("billing", &group);
+  node_.metadata.DeleteGroup("billing", [](absl::StatusOr<GroupPtr>) {});
+  TopicAnswer gone;
+  Delete("orders", &gone);
+  EXPECT_THAT(heard, ElementsAre("+orders", "+billing", "-billing", "-orders"));
+}
+
+TEST_F(MetadataTest, TheHandleKeyIsMadeOnceAndKept) {
+  ASSERT_TRUE(node_.metadata.EnsureHandleKey().ok());
+  const auto key = node_.metadata.handle_key();
+  EXPECT_NE(key[0] | key[1], 0u);
+  ASSERT_TRUE(node_.metadata.EnsureHandleKey().ok());
+  EXPECT_EQ(node_.metadata.handle_key(), key);
+
+  Node restarted(&time_);
+  const auto store = store_.Restart(&restarted.features);
+  EXPECT_EQ(restarted.metadata.handle_key(), key);
+}
+
+TEST_F(MetadataTest, TheHandleKeyNeedsAStoreThatAccepts) {
+  store_.RefuseSubmits(absl::UnavailableError("read-only"));
+  EXPECT_EQ(node_.metadata.EnsureHandleKey().message(), "read-only");
+}
+
+// Replaying the log and loading a checkpoint give the same tables, ids included.
+TEST_F(MetadataTest, ReplayAndCheckpointAgree) {
+  ASSERT_TRUE(node_.metadata.EnsureHandleKey().ok());
+  Created("orders");
+  Created("payments");
+  GroupAnswer group;
+  Ensure("billing", &group);
+  TopicAnswer gone;
+  Delete("payments", &gone);  // the newest topic: its id must not come again
+
+  Node replayed(&time_), loaded(&time_);
+  const auto replayed_store = store_.Restart(&replayed.features);
+  const auto loaded_store = store_.RestartFromCheckpoint(node_.features, &loaded.features);
+  ASSERT_NE(loaded_store, nullptr);
+
+  Pairs original, after_replay, after_load;
+  node_.features.CaptureAll(original);
+  replayed.features.CaptureAll(after_replay);
+  loaded.features.CaptureAll(after_load);
+  EXPECT_EQ(after_replay.pairs, original.pairs);
+  EXPECT_EQ(after_load.pairs, original.pairs);
+
+  uint32_t next_id = 0;
+  loaded.metadata.CreateTopic("again", MessageType::kNormal, 1,
+                              [&](absl::StatusOr<TopicPtr> t) { next_id = (*t)->id; });
+  EXPECT_EQ(next_id, 3u);
+}
+
+TEST_F(MetadataTest, OnlyChangesAreCapturedAsDirty) {
+  Created("orders");
+  Pairs first;
+  node_.features.CaptureDirty(first);
+  EXPECT_EQ(first.pairs.size(), 2u);  // the topic and the next ids
+  Pairs second;
+  node_.features.CaptureDirty(second);
+  EXPECT_THAT(second.pairs, IsEmpty());
+
+  TopicAnswer gone;
+  Delete("orders", &gone);
+  Pairs third;
+  node_.features.CaptureDirty(third);
+  EXPECT_THAT(third.deleted, ElementsAre(StartsWith("Mt")));
+
+  Node loaded(&time_);
+  const auto store = store_.RestartFromCheckpoint(node_.features, &loaded.features);
+  Pairs after_restore;
+  loaded.features.CaptureDirty(after_restore);
+  EXPECT_THAT(after_restore.pairs, IsEmpty());
+}
+
+TEST_F(MetadataTest, DamagedPairsAreDataLoss) {
+  EXPECT_EQ(node_.features.Restore("Mt....", "x").code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(node_.features.Restore("Mz", "").code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(node_.features.Restore("M", "").code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(node_.features.Restore("?", "").code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(MetadataTest, ClearForgetsEverything) {
+  Created("orders");
+  ASSERT_TRUE(node_.metadata.EnsureHandleKey().ok());
+  node_.features.Clear();
+  EXPECT_THAT(node_.metadata.Topics(), IsEmpty());
+  EXPECT_EQ(node_.metadata.handle_key()[0], 0u);
+  Pairs dirty;
+  node_.features.CaptureDirty(dirty);
+  EXPECT_THAT(dirty.pairs, IsEmpty());
+}
+
+}  // namespace
+}  // namespace mansio::broker
