@@ -1,0 +1,132 @@
+#include "store/checkpoint/checkpointer.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/clock/clock.h"
+#include "common/logging/logging.h"
+
+namespace mansio::store {
+namespace {
+// A failed checkpoint is tried again after this, so that a full disk does not keep a core busy.
+constexpr absl::Duration kRetryAfter = absl::Seconds(5);
+}  // namespace
+
+bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job) {
+  Mutex mutex;
+  CondVar finished;
+  bool done = false;
+  const bool accepted = log->RunOnLogThread([&mutex, &finished, &done, job] {
+    job();
+    const MutexLock lock(&mutex);
+    done = true;
+    finished.Signal();  // under the lock: the waiter's stack holds all three
+  });
+  if (!accepted) return false;
+  const MutexLock lock(&mutex);
+  while (!done) finished.Wait(&mutex);
+  return true;
+}
+
+Checkpointer::Checkpointer(CommitLog* log, KeyValueStore* store, CheckpointSource* source,
+                           LogOffset start, Options options)
+    : log_(log),
+      store_(store),
+      source_(source),
+      options_(std::move(options)),
+      last_(start),
+      seen_(start) {}
+
+Checkpointer::~Checkpointer() { Stop(); }
+
+void Checkpointer::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void Checkpointer::Stop() {
+  {
+    const MutexLock lock(&mutex_);
+    stopping_ = true;
+    wake_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Checkpointer::Run() {
+  const MutexLock run(&run_mutex_);
+  CheckpointMeta meta;
+  KeyValueBatch captured;
+  if (!CallOnLogThread(log_, [&] { meta = source_->Capture(captured); })) {
+    return absl::UnavailableError("no checkpoint can be taken: the log has stopped");
+  }
+  captured_.Append(captured);
+  absl::Status written = Write(meta);
+  if (!written.ok()) {
+    source_->Failed();
+    return written;
+  }
+  captured_.Clear();
+  source_->Written(meta);
+  last_.store(meta.offset, std::memory_order_relaxed);
+  log_->SetCheckpointed(meta.offset);
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::Write(const CheckpointMeta& captured) {
+  // The order that everything rests on: the log first.
+  if (absl::Status synced = log_->SyncAll(); !synced.ok()) return synced;
+  CheckpointMeta meta = captured;
+  meta.synced = std::max(meta.offset, log_->cursors().synced);
+  KeyValueBatch batch;
+  batch.Append(captured_);
+  if (absl::Status completed = source_->Complete(batch); !completed.ok()) return completed;
+  batch.Put(kMetaKey, EncodeMeta(meta));
+  return store_->Write(batch);
+}
+
+void Checkpointer::Applied(LogOffset applied, bool urgent) {
+  const bool due = urgent || applied - last_.load(std::memory_order_relaxed) >= options_.bytes;
+  if (!due || due_.exchange(true)) return;
+  const MutexLock lock(&mutex_);
+  wake_.Signal();
+}
+
+void Checkpointer::Loop() {
+  const RealClock clock;
+  absl::Duration next_period = clock.BootNow() + options_.period;
+  absl::Duration retry = absl::ZeroDuration();
+  for (;;) {
+    absl::Duration now = clock.BootNow();
+    {
+      const MutexLock lock(&mutex_);
+      const absl::Duration until = due_ ? std::min(std::max(retry, now), next_period) : next_period;
+      if (!stopping_ && until > now) wake_.WaitFor(&mutex_, until - now);
+      if (stopping_) return;
+    }
+    now = clock.BootNow();
+    if (due_ && now >= retry) {
+      const absl::Status taken = Run();
+      if (taken.ok()) {
+        due_ = false;
+      } else {
+        LOG_ERROR("No checkpoint: {}", std::string(taken.message()));
+        retry = now + kRetryAfter;
+      }
+    }
+    if (now >= next_period) {
+      Periodic();
+      next_period = clock.BootNow() + options_.period;
+    }
+  }
+}
+
+void Checkpointer::Periodic() {
+  const LogOffset applied = log_->cursors().applied;
+  // Nothing came for a whole period: save what there is, so that the next start replays nothing.
+  if (applied == seen_ && applied != last_.load(std::memory_order_relaxed)) due_ = true;
+  seen_ = applied;
+  if (options_.periodic) options_.periodic();
+}
+
+}  // namespace mansio::store

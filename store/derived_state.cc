@@ -1,0 +1,166 @@
+#include "store/derived_state.h"
+
+#include <string>
+#include <utility>
+
+#include "store/retention/snapshot.h"
+#include "store/retention/trim.h"
+
+namespace mansio::store {
+namespace {
+
+// Puts the machine's pairs under their prefix.
+template <typename Target>
+class PrefixSink : public StateSink {
+ public:
+  explicit PrefixSink(Target* target) : target_(target) {}
+  void Put(std::string_view key, std::string_view value) override {
+    target_->Put(Prefixed(key), value);
+  }
+  void Delete(std::string_view key) override { target_->Delete(Prefixed(key)); }
+
+ private:
+  const std::string& Prefixed(std::string_view key) {
+    key_.assign(kMachinePrefix);
+    key_.append(key);
+    return key_;
+  }
+  Target* const target_;
+  std::string key_;
+};
+
+}  // namespace
+
+DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
+                           const KeyValueStore* checkpoint)
+    : machine_(machine), checkpoint_(checkpoint), queues_(queue_memory_bytes, checkpoint) {}
+
+absl::Status DerivedState::Fold(const RecordView& record, uint32_t record_bytes) {
+  Passed(record);
+  switch (record.kind) {
+    case kMessageRecord:
+      if (absl::Status entered = EnterMessage(record, record_bytes); !entered.ok()) return entered;
+      machine_->Apply(record);
+      return absl::OkStatus();
+    case kTrimRecord: {
+      const absl::StatusOr<TrimBody> trim = DecodeTrim(record.body);
+      if (!trim.ok()) return trim.status();
+      for (const QueueMinimum& minimum : trim->minima) queues_.Trim(minimum.queue, minimum.min);
+      if (trim->last) trimmed_.store(trim->offset, std::memory_order_release);
+      return absl::OkStatus();
+    }
+    case kSnapshotBeginRecord:
+    case kSnapshotEntryRecord:
+      return absl::OkStatus();
+    case kSnapshotEndRecord: {
+      const absl::StatusOr<SnapshotMark> mark = DecodeSnapshotMark(record.body);
+      if (!mark.ok()) return mark.status();
+      snapshot_.store(mark->captured.offset, std::memory_order_release);
+      return absl::OkStatus();
+    }
+    default:
+      machine_->Apply(record);
+      return absl::OkStatus();
+  }
+}
+
+absl::Status DerivedState::FoldQueuesOnly(const RecordView& record, uint32_t record_bytes) {
+  Passed(record);
+  return record.kind == kMessageRecord ? EnterMessage(record, record_bytes) : absl::OkStatus();
+}
+
+absl::Status DerivedState::EnterMessage(const RecordView& record, uint32_t record_bytes) {
+  const MessageView& message = *record.message;
+  return queues_.Append(message.queue, message.queue_offset,
+                        {record.position.offset, record_bytes, message.tag_hash},
+                        message.store_time);
+}
+
+void DerivedState::Passed(const RecordView& record) {
+  segment_times_.Passed(record.position.offset, store_time_);
+  store_time_ = record.store_time;
+}
+
+void DerivedState::SegmentEnded(LogOffset first, LogOffset next) {
+  segment_times_.Ended(first, next);
+}
+
+absl::StatusOr<std::optional<CheckpointMeta>> DerivedState::Load() {
+  const absl::StatusOr<std::optional<std::string>> value = checkpoint_->Get(kMetaKey);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  const absl::StatusOr<CheckpointMeta> meta = DecodeMeta(**value);
+  if (!meta.ok()) return meta.status();
+  for (const std::string_view prefix : {kQueueRecordPrefix, kSegmentPrefix, kMachinePrefix}) {
+    if (absl::Status loaded = LoadPrefix(prefix); !loaded.ok()) return loaded;
+  }
+  store_time_ = meta->store_time;
+  trimmed_ = meta->trimmed;
+  snapshot_ = meta->snapshot;
+  return *meta;
+}
+
+absl::Status DerivedState::LoadPrefix(std::string_view prefix) {
+  absl::Status restored;
+  const absl::Status scanned =
+      checkpoint_->Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+        restored = Restore(key, value);
+        return restored.ok();
+      });
+  return scanned.ok() ? restored : scanned;
+}
+
+absl::Status DerivedState::Restore(std::string_view key, std::string_view value) {
+  if (key.starts_with(kMachinePrefix)) {
+    return machine_->Restore(key.substr(kMachinePrefix.size()), value);
+  }
+  if (key.starts_with(kQueueRecordPrefix)) return queues_.Restore(key, value);
+  if (key.starts_with(kSegmentPrefix)) return segment_times_.Restore(key, value);
+  return absl::DataLossError("a pair of the derived state has an unknown key");
+}
+
+void DerivedState::Clear() {
+  machine_->Clear();
+  queues_.Clear();
+  segment_times_.Clear();
+  store_time_ = 0;
+  trimmed_ = 0;
+  snapshot_ = 0;
+}
+
+void DerivedState::CaptureAll(StateSink& sink) const {
+  queues_.CaptureAll(sink);
+  PrefixSink<StateSink> prefixed(&sink);
+  machine_->CaptureAll(prefixed);
+}
+
+CheckpointMeta DerivedState::Capture(KeyValueBatch& batch) {
+  PrefixSink<KeyValueBatch> prefixed(&batch);
+  machine_->CaptureDirty(prefixed);
+  const LogOffset applied = log_->cursors().applied;
+  segment_times_.Passed(applied, store_time_);
+  segment_times_.CaptureDirty(batch);
+  capture_ = queues_.Capture();
+  CheckpointMeta meta;
+  meta.offset = applied;
+  meta.epoch = log_->epoch();
+  meta.store_time = store_time_;
+  meta.trimmed = trimmed();
+  meta.snapshot = snapshot();
+  return meta;
+}
+
+absl::Status DerivedState::Complete(KeyValueBatch& batch) { return queues_.AddTo(batch, capture_); }
+
+void DerivedState::Written(const CheckpointMeta& meta) {
+  (void)meta;
+  queues_.Written(capture_);
+  capture_ = QueueCapture();
+}
+
+void DerivedState::Failed() {
+  queues_.Failed(capture_);
+  capture_ = QueueCapture();
+}
+
+}  // namespace mansio::store

@@ -1,0 +1,140 @@
+#include "store/recovery.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "common/logging/logging.h"
+#include "store/retention/snapshot.h"
+
+namespace mansio::store {
+namespace {
+
+class Recovery {
+ public:
+  Recovery(CommitLog* log, KeyValueStore* checkpoint, DerivedState* state,
+           uint64_t queue_memory_bytes, const std::string& path)
+      : log_(log),
+        checkpoint_(checkpoint),
+        state_(state),
+        queue_memory_bytes_(queue_memory_bytes),
+        path_(path) {}
+
+  absl::StatusOr<Recovered> Run() {
+    const absl::StatusOr<std::optional<CheckpointMeta>> meta = state_->Load();
+    if (!meta.ok() && !absl::IsDataLoss(meta.status())) return meta.status();
+    if (!meta.ok()) {
+      LOG_WARNING("The checkpoint in {} is not usable: {}", path_,
+                  std::string(meta.status().message()));
+    } else if (meta->has_value()) {
+      absl::StatusOr<Recovered> recovered = FromCheckpoint(**meta);
+      if (recovered.ok() || !checkpoint_damaged_) return recovered;
+      LOG_WARNING("The checkpoint in {} does not fit the log: {}", path_,
+                  std::string(recovered.status().message()));
+    }
+    return FromLogAlone();
+  }
+
+ private:
+  absl::StatusOr<Recovered> FromCheckpoint(const CheckpointMeta& meta) {
+    if (meta.offset < log_->First()) {
+      checkpoint_damaged_ = true;
+      return absl::OutOfRangeError(fmt::format("it stands for offset {}, and the log begins at {}",
+                                               meta.offset, log_->First()));
+    }
+    absl::Status folded;
+    const absl::StatusOr<RecoveryReport> report = log_->Recover(
+        {meta.offset, meta.epoch, meta.synced, meta.store_time},
+        [&](const RecordView& record, uint32_t bytes) { return folded = state_->Fold(record, bytes); },
+        [&](LogOffset first, LogOffset next) {
+          if (next > meta.offset) state_->SegmentEnded(first, next);
+        });
+    checkpoint_damaged_ = !folded.ok() || absl::IsOutOfRange(report.status());
+    if (!report.ok()) return report.status();
+    return Recovered{*report, meta.offset, false};
+  }
+
+  absl::StatusOr<Recovered> FromLogAlone() {
+    state_->Clear();
+    if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
+    const LogOffset first = log_->First();
+    SnapshotFinder snapshot;
+    if (first > 0) {
+      LOG_WARNING("Rebuilding the state of {} from the whole log.", path_);
+      if (absl::Status found = FindSnapshot(first, snapshot); !found.ok()) return found;
+      state_->queues().BeginRebuild();
+    }
+    bool restored = first == 0;
+    const absl::StatusOr<RecoveryReport> report = log_->Recover(
+        {first, 0, 0, 0},
+        [&](const RecordView& record, uint32_t bytes) {
+          if (!restored && record.position.offset >= snapshot.captured_at()) {
+            restored = true;
+            if (absl::Status given = RestoreSnapshot(snapshot); !given.ok()) return given;
+          }
+          if (absl::Status saved = SaveRuns(); !saved.ok()) return saved;
+          return restored ? state_->Fold(record, bytes) : state_->FoldQueuesOnly(record, bytes);
+        },
+        [&](LogOffset begin, LogOffset next) { state_->SegmentEnded(begin, next); });
+    if (!report.ok()) return report.status();
+    if (const size_t skipped = state_->queues().SkipMissing(); skipped > 0) {
+      LOG_ERROR(
+          "The log in {} has lost the first messages of {} queues: files were deleted by hand. The "
+          "queues begin behind them now.",
+          path_, skipped);
+    }
+    return Recovered{*report, first, true};
+  }
+
+  absl::Status FindSnapshot(LogOffset first, SnapshotFinder& snapshot) {
+    const absl::StatusOr<RecoveryReport> report = log_->Recover(
+        {first, 0, 0, 0},
+        [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
+        [](LogOffset, LogOffset) {});
+    if (!report.ok()) return report.status();
+    if (snapshot.complete() && snapshot.captured_at() >= first) return absl::OkStatus();
+    return absl::DataLossError(fmt::format(
+        "the log in {} begins at offset {} and has no complete snapshot, and there is no usable "
+        "checkpoint: put back the missing segment files or the directory \"checkpoint\" from a backup",
+        path_, first));
+  }
+
+  absl::Status RestoreSnapshot(const SnapshotFinder& snapshot) {
+    for (const auto& [key, value] : snapshot.pairs()) {
+      if (absl::Status given = state_->Restore(key, value); !given.ok()) return given;
+    }
+    state_->queues().EndRebuild();
+    return absl::OkStatus();
+  }
+
+  // A long log has more queue entries than fit into memory. A checkpoint without its meta record does not
+  // count as one, so that a crash on the way starts over.
+  absl::Status SaveRuns() {
+    if (state_->queues().PendingBytes() < queue_memory_bytes_ / 2) return absl::OkStatus();
+    ConsumeQueues& queues = state_->queues();
+    const QueueCapture capture = queues.Capture();
+    KeyValueBatch batch;
+    if (absl::Status added = queues.AddTo(batch, capture); !added.ok()) return added;
+    if (absl::Status written = checkpoint_->Write(batch); !written.ok()) return written;
+    queues.Written(capture);
+    return absl::OkStatus();
+  }
+
+  CommitLog* const log_;
+  KeyValueStore* const checkpoint_;
+  DerivedState* const state_;
+  const uint64_t queue_memory_bytes_;
+  const std::string& path_;
+  bool checkpoint_damaged_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<Recovered> RecoverState(CommitLog* log, KeyValueStore* checkpoint,
+                                       DerivedState* state, uint64_t queue_memory_bytes,
+                                       const std::string& path) {
+  return Recovery(log, checkpoint, state, queue_memory_bytes, path).Run();
+}
+
+}  // namespace mansio::store

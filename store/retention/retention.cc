@@ -1,0 +1,89 @@
+#include "store/retention/retention.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+
+#include "common/clock/broker_time.h"
+#include "common/logging/logging.h"
+#include "store/retention/snapshot.h"
+#include "store/retention/trim.h"
+#include "store/retention/waiting_append.h"
+
+namespace mansio::store {
+
+Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
+                     DerivedState* state, Checkpointer* checkpointer)
+    : options_(options), time_(time), log_(log), state_(state), checkpointer_(checkpointer) {}
+
+absl::Status Retention::Enforce() {
+  const MutexLock lock(&mutex_);
+  const LogOffset target = Target();
+  if (target > state_->trimmed()) {
+    if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;
+  }
+  return RemoveTrimmed();
+}
+
+LogOffset Retention::Target() const {
+  const std::vector<CommitLog::SegmentInfo> segments = log_->Segments();
+  const LogOffset applied = log_->cursors().applied;
+  uint64_t total = 0;
+  for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
+  const StoreTime oldest_kept = time_->NowMillis() - absl::ToInt64Milliseconds(options_->retention_age);
+  LogOffset target = 0;
+  for (const CommitLog::SegmentInfo& segment : segments) {
+    if (segment.active || segment.next > applied) break;
+    StoreTime last = segment.last_store_time;
+    if (last == 0) last = state_->segment_times().LastTime(segment.first);
+    const bool expired = last != 0 && last < oldest_kept;
+    const bool too_much = options_->retention_bytes != 0 && total > options_->retention_bytes;
+    if (!expired && !too_much) break;
+    target = segment.next;
+    total -= segment.next - segment.first;
+  }
+  return target;
+}
+
+absl::Status Retention::TrimTo(LogOffset offset) {
+  // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the synced
+  // log, before the cut becomes part of the history.
+  if (state_->snapshot() < offset) {
+    const absl::StatusOr<LogOffset> captured = WriteSnapshot(log_, state_);
+    if (!captured.ok()) return captured.status();
+  }
+  if (absl::Status saved = checkpointer_->Run(); !saved.ok()) return saved;
+  return AppendTrim(offset);
+}
+
+absl::Status Retention::AppendTrim(LogOffset offset) {
+  const absl::StatusOr<std::vector<QueueMinimum>> minima = state_->queues().MinimaAt(offset);
+  if (!minima.ok()) return minima.status();
+  absl::Span<const QueueMinimum> rest = *minima;
+  for (bool last = false; !last;) {
+    const size_t count = std::min(rest.size(), kTrimQueuesPerRecord);
+    last = count == rest.size();
+    auto append = std::make_unique<WaitingAppend>();
+    append->AddRecord(kTrimRecord, EncodeTrim(offset, last, rest.first(count)));
+    if (absl::Status sent = SubmitAndWait(log_, std::move(append)); !sent.ok()) return sent;
+    rest.remove_prefix(count);
+  }
+  LOG_INFO("Retention: the log now begins at offset {}; {} queues lost their oldest messages.",
+           offset, minima->size());
+  return absl::OkStatus();
+}
+
+absl::Status Retention::RemoveTrimmed() {
+  const LogOffset trimmed = state_->trimmed();
+  if (log_->cursors().min >= trimmed) return absl::OkStatus();
+  // This also syncs the TRIM record. Only then is there no way back to the files.
+  if (absl::Status saved = checkpointer_->Run(); !saved.ok()) return saved;
+  if (absl::Status dropped = log_->DropBelow(trimmed); !dropped.ok()) return dropped;
+  state_->ForgetSegments(trimmed);
+  return absl::OkStatus();
+}
+
+}  // namespace mansio::store

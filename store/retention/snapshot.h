@@ -1,0 +1,60 @@
+#ifndef MANSIO_STORE_RETENTION_SNAPSHOT_H_
+#define MANSIO_STORE_RETENTION_SNAPSHOT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "store/record.h"
+#include "store/types.h"
+
+namespace mansio::store {
+
+class CommitLog;
+class DerivedState;
+
+// The whole derived state as it was at one point of the log, written into the log itself: a begin mark,
+// one record per pair, an end mark, with other traffic between them. With it the log needs no records
+// from before that point (design section 5).
+//
+//   begin, end body := captured offset:u64 captured epoch:u64 pairs:u64 (begin: 0)
+//   entry body      := key length:u32 key value
+struct SnapshotMark {
+  LogPosition captured;
+  uint64_t pairs = 0;
+};
+
+std::string EncodeSnapshotMark(const SnapshotMark& mark);
+absl::StatusOr<SnapshotMark> DecodeSnapshotMark(std::string_view body);
+std::string EncodeSnapshotEntry(std::string_view key, std::string_view value);
+absl::StatusOr<std::pair<std::string_view, std::string_view>> DecodeSnapshotEntry(
+    std::string_view body);
+
+// Captures the state on the log thread and appends it in pieces, each after the one before is applied.
+// Returns when the end mark is applied and synced, with the offset of the capture. Blocks; not on the
+// log thread.
+absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state);
+
+// Finds the first complete snapshot in a log whose records are shown to it in order.
+class SnapshotFinder {
+ public:
+  absl::Status See(const RecordView& record);
+  bool complete() const { return complete_; }
+  // Of the complete one.
+  LogOffset captured_at() const { return mark_->captured.offset; }
+  const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
+
+ private:
+  bool complete_ = false;
+  std::optional<SnapshotMark> mark_;  // of the one that has begun
+  std::vector<std::pair<std::string, std::string>> pairs_;
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_RETENTION_SNAPSHOT_H_

@@ -1,0 +1,207 @@
+#include "store/store_impl.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/logging/logging.h"
+#include "store/checkpoint/rocksdb_store.h"
+#include "store/store_directory.h"
+
+namespace mansio::store {
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options, Environment environment,
+                                                   StateMachine* machine) {
+  absl::StatusOr<std::unique_ptr<StoreImpl>> store =
+      StoreImpl::Open(std::move(options), environment, machine);
+  if (!store.ok()) return store.status();
+  return std::unique_ptr<Store>(*std::move(store));
+}
+
+absl::StatusOr<std::unique_ptr<StoreImpl>> StoreImpl::Open(StoreOptions options,
+                                                           Environment environment,
+                                                           StateMachine* machine,
+                                                           LogDecorator decorate_log) {
+  std::unique_ptr<StoreImpl> store(new StoreImpl(std::move(options), environment, machine));
+  if (absl::Status opened = store->OpenParts(std::move(decorate_log)); !opened.ok()) return opened;
+  store->StartThreads();
+  return store;
+}
+
+StoreImpl::StoreImpl(StoreOptions options, Environment environment, StateMachine* machine)
+    : options_(std::move(options)), environment_(environment), machine_(machine) {}
+
+StoreImpl::~StoreImpl() {
+  closing_ = true;
+  StopThreads();
+}
+
+absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
+  absl::StatusOr<std::unique_ptr<FileLock>> lock =
+      ClaimDirectory(environment_.files, options_.path);
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
+  if (absl::Status opened = OpenCheckpoint(); !opened.ok()) return opened;
+  state_ = std::make_unique<DerivedState>(machine_, options_.queue_memory_bytes, checkpoint_);
+
+  absl::StatusOr<std::unique_ptr<CommitLog>> log = CommitLog::Open(options_, environment_);
+  if (!log.ok()) return log.status();
+  log_ = *std::move(log);
+  if (decorate_log != nullptr) log_ = decorate_log(std::move(log_));
+  state_->set_log(log_.get());
+
+  machine_->Attach(this);
+  const absl::StatusOr<Recovered> recovered = RecoverState(
+      log_.get(), checkpoint_, state_.get(), options_.queue_memory_bytes, options_.path);
+  if (!recovered.ok()) return recovered.status();
+  recovered_ = *recovered;
+  LOG_INFO("Store {}: log [{}, {}), replayed {} bytes from {}{}, cut {} bytes of a torn tail.",
+           options_.path, recovered_.report.first, recovered_.report.end,
+           recovered_.report.replayed_bytes, recovered_.checkpoint,
+           recovered_.rebuilt ? " (no usable checkpoint)" : "", recovered_.report.cut_bytes);
+  return log_->Start(this);
+}
+
+absl::Status StoreImpl::OpenCheckpoint() {
+  checkpoint_ = environment_.checkpoint;
+  if (checkpoint_ != nullptr) return absl::OkStatus();
+  const std::string directory = JoinPath(options_.path, "checkpoint");
+  absl::StatusOr<std::unique_ptr<KeyValueStore>> opened = OpenRocksDb(directory);
+  if (absl::IsDataLoss(opened.status())) {
+    LOG_WARNING("{}", std::string(opened.status().message()));
+    if (absl::Status wiped = WipeRocksDb(directory); !wiped.ok()) return wiped;
+    opened = OpenRocksDb(directory);
+  }
+  if (!opened.ok()) return opened.status();
+  own_checkpoint_ = *std::move(opened);
+  checkpoint_ = own_checkpoint_.get();
+  return absl::OkStatus();
+}
+
+void StoreImpl::StartThreads() {
+  Checkpointer::Options options;
+  options.bytes = options_.checkpoint_bytes;
+  options.periodic = [this] {
+    if (absl::Status enforced = EnforceRetention(); !enforced.ok()) {
+      LOG_ERROR("Retention: {}", std::string(enforced.message()));
+    }
+  };
+  const LogOffset start = recovered_.rebuilt ? 0 : recovered_.checkpoint;
+  checkpointer_ = std::make_unique<Checkpointer>(log_.get(), checkpoint_, state_.get(), start,
+                                                 std::move(options));
+  log_->SetCheckpointed(start);
+  retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
+                                           checkpointer_.get());
+  cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
+  ready_.store(true, std::memory_order_release);
+  checkpointer_->Start();
+}
+
+void StoreImpl::StopThreads() {
+  if (checkpointer_ != nullptr) checkpointer_->Stop();
+  if (cold_pool_ != nullptr) cold_pool_->Stop();
+  if (log_ == nullptr) return;
+  if (absl::Status stopped = log_->Stop(); !stopped.ok()) {
+    LOG_ERROR("The log in {} did not end well: {}", options_.path, std::string(stopped.message()));
+  }
+}
+
+absl::Status StoreImpl::Submit(std::unique_ptr<Append> append) {
+  if (closing_.load(std::memory_order_relaxed)) {
+    return absl::UnavailableError("the broker is shutting down");
+  }
+  if (state_->queues().PendingBytes() > 2 * options_.queue_memory_bytes) {
+    return absl::ResourceExhaustedError(
+        "too many messages wait for a checkpoint: look for the reason in the broker's log (a full "
+        "disk?), or raise store.queue_memory_bytes");
+  }
+  return log_->Submit(std::move(append));
+}
+
+void StoreImpl::DefineTopic(uint32_t topic, uint32_t queues) {
+  state_->queues().Define(topic, queues);
+}
+
+void StoreImpl::DropTopic(uint32_t topic) { state_->queues().Drop(topic); }
+
+QueueRange StoreImpl::Range(QueueKey queue) const { return state_->queues().Range(queue); }
+
+std::optional<std::vector<QueueEntry>> StoreImpl::HotEntries(QueueKey queue, QueueOffset from,
+                                                             size_t max) const {
+  return state_->queues().HotEntries(queue, from, max);
+}
+
+absl::StatusOr<std::vector<QueueEntry>> StoreImpl::ReadEntries(QueueKey queue, QueueOffset from,
+                                                               size_t max) {
+  return state_->queues().ReadEntries(queue, from, max);
+}
+
+std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset offset,
+                                                   const QueueEntry& entry) const {
+  std::optional<LogBytes> bytes = log_->HotBytes(entry.log_offset, entry.size);
+  if (!bytes.has_value()) return std::nullopt;
+  absl::StatusOr<StoredMessage> message =
+      CommitLog::DecodeMessage(queue, offset, *std::move(bytes));
+  if (!message.ok()) return std::nullopt;  // ReadMessage finds out and says what is wrong
+  return *std::move(message);
+}
+
+absl::StatusOr<StoredMessage> StoreImpl::ReadMessage(QueueKey queue, QueueOffset offset,
+                                                     const QueueEntry& entry) {
+  absl::StatusOr<LogBytes> bytes = log_->ReadBytes(entry.log_offset, entry.size);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<StoredMessage> message =
+      CommitLog::DecodeMessage(queue, offset, *std::move(bytes));
+  if (message.ok()) return message;
+  return absl::DataLossError(fmt::format(
+      "the message at log offset {} in {} is damaged: {}; check the disk and restore the segment "
+      "from a backup",
+      entry.log_offset, options_.path, std::string(message.status().message())));
+}
+
+bool StoreImpl::RunCold(absl::AnyInvocable<void()> job) { return cold_pool_->Run(std::move(job)); }
+
+std::optional<StoreTime> StoreImpl::FirstStoreTime(QueueKey queue) const {
+  return state_->queues().FirstStoreTime(queue);
+}
+
+bool StoreImpl::NeverTrimmed(QueueKey queue) const { return state_->queues().NeverTrimmed(queue); }
+
+absl::Status StoreImpl::Checkpoint() { return checkpointer_->Run(); }
+
+absl::Status StoreImpl::EnforceRetention() { return retention_->Enforce(); }
+
+absl::Status StoreImpl::Close() {
+  const MutexLock lock(&close_mutex_);
+  if (closed_) return absl::OkStatus();
+  closed_ = true;
+  closing_ = true;
+  absl::Status saved = log_->Health();
+  if (saved.ok()) saved = log_->SyncAll();
+  if (saved.ok()) saved = checkpointer_->Run();
+  StopThreads();
+  own_checkpoint_.reset();
+  lock_.reset();
+  return saved;
+}
+
+QueueOffset StoreImpl::AssignOffset(QueueKey queue) { return state_->queues().AssignOffset(queue); }
+
+void StoreImpl::BatchBegin() { machine_->BatchBegin(); }
+
+void StoreImpl::Apply(const RecordView& record, uint32_t record_bytes) {
+  if (absl::Status folded = state_->Fold(record, record_bytes); !folded.ok()) {
+    LOG_ERROR("The broker contradicts its own log: {}", std::string(folded.message()));
+  }
+}
+
+void StoreImpl::BatchEnd() {
+  machine_->BatchEnd();
+  if (!ready_.load(std::memory_order_acquire)) return;
+  const bool urgent = state_->queues().PendingBytes() > options_.queue_memory_bytes / 2;
+  checkpointer_->Applied(log_->cursors().applied, urgent);
+}
+
+void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) { state_->SegmentEnded(first, next); }
+
+}  // namespace mansio::store
