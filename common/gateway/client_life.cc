@@ -50,6 +50,8 @@ absl::StatusOr<ClientRole> RoleOf(v2::ClientType type, const std::optional<Clien
                   name.empty() ? fmt::format("{}", static_cast<int>(type)) : name));
 }
 
+}  // namespace
+
 absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& request,
                        ClientRegistry& clients, ClientObserver* observer) {
   const absl::StatusOr<std::string_view> id = IdentifyClient(call, clients);
@@ -76,8 +78,9 @@ absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& reques
   return absl::OkStatus();
 }
 
-absl::Status Terminate(const rpc::Call& call, const v2::NotifyClientTerminationRequest& request,
-                       ClientRegistry& clients) {
+absl::Status TerminateClient(const rpc::Call& call,
+                             const v2::NotifyClientTerminationRequest& request,
+                             ClientRegistry& clients) {
   const absl::StatusOr<std::string_view> id = ClientId(call);
   if (!id.ok()) return id.status();
   const std::optional<ClientInfo> known = clients.Find(*id);
@@ -87,20 +90,6 @@ absl::Status Terminate(const rpc::Call& call, const v2::NotifyClientTerminationR
   }
   clients.Terminate(*id);
   return absl::OkStatus();
-}
-
-}  // namespace
-
-void ServeHeartbeat(rpc::UnaryCall& call, ClientRegistry& clients, ClientObserver* observer) {
-  v2::HeartbeatRequest request;
-  if (!ParseRequest(call, &request)) return;
-  call.Finish(StatusResponse(Heartbeat(call, request, clients, observer)));
-}
-
-void ServeTermination(rpc::UnaryCall& call, ClientRegistry& clients) {
-  v2::NotifyClientTerminationRequest request;
-  if (!ParseRequest(call, &request)) return;
-  call.Finish(StatusResponse(Terminate(call, request, clients)));
 }
 
 }  // namespace mansio::gateway

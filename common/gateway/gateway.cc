@@ -13,6 +13,7 @@
 #include "common/gateway/route_answer.h"
 #include "common/gateway/telemetry.h"
 #include "common/names/names.h"
+#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::gateway {
@@ -52,7 +53,7 @@ absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
 template <typename Response>
 void FinishOrFail(rpc::UnaryCall& call, const absl::StatusOr<Response>& response) {
   if (response.ok()) {
-    FinishWith(call, *response);
+    rpc::Reply(call, *response);
   } else {
     call.Finish(StatusResponse(response.status()));
   }
@@ -125,22 +126,28 @@ Gateway::Gateway(GatewayOptions options, const Directory* directory, ClientRegis
     : options_(options), directory_(directory), clients_(clients), observer_(observer) {}
 
 void Gateway::Register(rpc::MethodTable& methods) {
-  methods.unary.push_back({MessagingPath("QueryRoute"), [this](rpc::UnaryCall& call) {
-                             v2::QueryRouteRequest request;
-                             if (!ParseRequest(call, &request)) return;
-                             FinishOrFail(call, QueryRoute(call, request, *directory_, *clients_));
-                           }});
-  methods.unary.push_back(
-      {MessagingPath("QueryAssignment"), [this](rpc::UnaryCall& call) {
-         v2::QueryAssignmentRequest request;
-         if (!ParseRequest(call, &request)) return;
-         FinishOrFail(call, QueryAssignment(call, request, *directory_, *clients_, observer_));
-       }});
-  methods.unary.push_back({MessagingPath("Heartbeat"), [this](rpc::UnaryCall& call) {
-                             ServeHeartbeat(call, *clients_, observer_);
-                           }});
-  methods.unary.push_back({MessagingPath("NotifyClientTermination"),
-                           [this](rpc::UnaryCall& call) { ServeTermination(call, *clients_); }});
+  const auto add = [&methods](std::string_view name, rpc::UnaryHandler handler) {
+    methods.unary.push_back({MessagingPath(name), std::move(handler)});
+  };
+  add("QueryRoute", rpc::ParsedUnary<v2::QueryRouteRequest>(
+                        [this](rpc::UnaryCall& call, const v2::QueryRouteRequest& request) {
+                          FinishOrFail(call, QueryRoute(call, request, *directory_, *clients_));
+                        }));
+  add("QueryAssignment",
+      rpc::ParsedUnary<v2::QueryAssignmentRequest>(
+          [this](rpc::UnaryCall& call, const v2::QueryAssignmentRequest& request) {
+            FinishOrFail(call, QueryAssignment(call, request, *directory_, *clients_, observer_));
+          }));
+  add("Heartbeat",
+      rpc::ParsedUnary<v2::HeartbeatRequest>(
+          [this](rpc::UnaryCall& call, const v2::HeartbeatRequest& request) {
+            call.Finish(StatusResponse(Heartbeat(call, request, *clients_, observer_)));
+          }));
+  add("NotifyClientTermination",
+      rpc::ParsedUnary<v2::NotifyClientTerminationRequest>(
+          [this](rpc::UnaryCall& call, const v2::NotifyClientTerminationRequest& request) {
+            call.Finish(StatusResponse(TerminateClient(call, request, *clients_)));
+          }));
   methods.bidi.push_back({MessagingPath("Telemetry"), [this](std::shared_ptr<rpc::BidiCall> call) {
                             return ServeTelemetry(std::move(call), options_, *directory_, *clients_,
                                                   observer_);

@@ -29,22 +29,6 @@ absl::StatusOr<std::string_view> IdentifyClient(const rpc::Call& call, ClientReg
 // is ChangeLogLevelResponse, which has a text there.
 rpc::Payload StatusResponse(const absl::Status& status);
 
-// Parses the request of a typed handler. False when it cannot be parsed; the call is then ended
-// with INVALID_ARGUMENT and must not be touched any more.
-template <typename Request, typename AnyCall>
-bool ParseRequest(AnyCall& call, Request* request) {
-  const std::string_view bytes = call.Request();
-  if (request->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
-  call.Abort(absl::InvalidArgumentError("the request is not a valid " + request->GetTypeName()));
-  return false;
-}
-
-// Ends a unary call with `response`.
-template <typename Response>
-void FinishWith(rpc::UnaryCall& call, const Response& response) {
-  call.Finish(rpc::Payload(response.SerializeAsString()));
-}
-
 }  // namespace mansio::gateway
 
 #endif  // MANSIO_COMMON_GATEWAY_PREAMBLE_H_

@@ -6,6 +6,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/settings.h"
+#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::gateway {
@@ -18,7 +19,7 @@ namespace {
 void Deny(rpc::BidiCall& call, const absl::Status& why) {
   v2::TelemetryCommand command;
   ToWire(why, command.mutable_status());
-  call.Write(rpc::Payload(command.SerializeAsString()));
+  rpc::Write(call, command);
   call.Finish(absl::OkStatus());
 }
 
@@ -38,28 +39,22 @@ class DeniedStream final : public rpc::BidiEvents {
   void OnClosed() override {}
 };
 
-class TelemetryStream final : public rpc::BidiEvents {
+class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand> {
  public:
   TelemetryStream(std::shared_ptr<rpc::BidiCall> call, std::string client_id,
                   const GatewayOptions& options, const Directory& directory,
                   ClientRegistry& clients, ClientObserver* observer)
-      : call_(std::move(call)),
+      : ParsedBidiEvents(std::move(call)),
         client_id_(std::move(client_id)),
         options_(options),
         directory_(directory),
         clients_(clients),
         observer_(observer) {}
 
-  void OnMessage(std::string_view bytes) override {
+  void OnElement(v2::TelemetryCommand command) override {
     if (ended_) return;
-    v2::TelemetryCommand command;
-    if (!command.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      ended_ = true;
-      call_->Finish(absl::InvalidArgumentError("the message is not a valid TelemetryCommand"));
-      return;
-    }
     if (command.has_settings()) {
-      OnSettings(command.settings());
+      OnSettings(std::move(*command.mutable_settings()));
       return;
     }
     // Answers to commands that this node never sent, or commands newer than it: a sign of life.
@@ -67,11 +62,11 @@ class TelemetryStream final : public rpc::BidiEvents {
   }
 
   void OnHalfClose() override {
-    if (!ended_) call_->Finish(absl::OkStatus());
+    if (!ended_) call()->Finish(absl::OkStatus());
     ended_ = true;
   }
 
-  void OnClosed() override { clients_.StreamClosed(client_id_, call_.get()); }
+  void OnClosed() override { clients_.StreamClosed(client_id_, call().get()); }
 
  private:
   void OnSettings(v2::Settings settings) {
@@ -80,8 +75,8 @@ class TelemetryStream final : public rpc::BidiEvents {
     const std::string group = GroupOf(settings);
     std::vector<std::string> topics = TopicsOf(settings);
     const absl::Status described =
-        clients_.Describe(client_id_, role, group, topics, call_->Metadata("x-mq-language"),
-                          call_->Metadata("x-mq-client-version"), call_->Peer());
+        clients_.Describe(client_id_, role, group, topics, call()->Metadata("x-mq-language"),
+                          call()->Metadata("x-mq-client-version"), call()->Peer());
     if (!described.ok()) return End(described);
 
     const bool consumer = role != ClientRole::kProducer;
@@ -91,20 +86,19 @@ class TelemetryStream final : public rpc::BidiEvents {
     v2::TelemetryCommand reply;
     ToWire(absl::OkStatus(), reply.mutable_status());
     *reply.mutable_settings() = std::move(settings);
-    call_->Write(rpc::Payload(reply.SerializeAsString()));
+    rpc::Write(*call(), reply);
   }
 
   void End(const absl::Status& why) {
     ended_ = true;
     const v2::Code code = CodeOf(why);
     if (code == v2::NOT_IMPLEMENTED || code == v2::TOO_MANY_REQUESTS) {
-      Deny(*call_, why);
+      Deny(*call(), why);
     } else {
-      Reject(*call_, why);
+      Reject(*call(), why);
     }
   }
 
-  const std::shared_ptr<rpc::BidiCall> call_;
   const std::string client_id_;
   const GatewayOptions& options_;
   const Directory& directory_;
