@@ -1,0 +1,96 @@
+#include "broker/consumption/change_invisible_service.h"
+
+#include <memory>
+#include <utility>
+
+#include "apache/rocketmq/v2/service.pb.h"
+#include "broker/consumption/durations.h"
+#include "broker/consumption/lease_lookup.h"
+#include "common/clock/broker_time.h"
+#include "common/gateway/preamble.h"
+#include "common/names/names.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+absl::StatusOr<absl::Duration> CheckRequest(const v2::ChangeInvisibleDurationRequest& request) {
+  if (absl::Status s = names::ValidateConsumerGroup(request.group().name()); !s.ok()) return s;
+  if (absl::Status s = names::ValidateTopic(request.topic().name()); !s.ok()) return s;
+  if (request.has_lite_topic() || request.suspend()) {
+    return WireError(v2::NOT_IMPLEMENTED,
+                     "lite topics and the field `suspend` are not served by this version");
+  }
+  const auto invisible = ToDuration(request.invisible_duration());
+  if (!invisible.has_value() || *invisible < absl::ZeroDuration() || *invisible > kMaxInvisible) {
+    return WireError(v2::ILLEGAL_INVISIBLE_TIME,
+                     "invisible_duration must be between 0 and 12 hours");
+  }
+  return *invisible;
+}
+
+// SDKs overwrite their handle from the answer even when it is an error (contract pitfall 28).
+void Answer(rpc::UnaryCall& call, const absl::Status& status, const std::string& handle) {
+  v2::ChangeInvisibleDurationResponse response;
+  ToWire(status, response.mutable_status());
+  response.set_receipt_handle(handle);
+  rpc::Reply(call, response);
+}
+
+// The new deadline on its way into the log; the new lease id is the record's place.
+class ChangeAppend : public store::Append {
+ public:
+  ChangeAppend(rpc::UnaryCall& call, const Metadata& metadata, ReceiptHandle handle,
+               std::string old_handle)
+      : call_(call),
+        metadata_(metadata),
+        handle_(std::move(handle)),
+        old_handle_(std::move(old_handle)) {}
+  void Applied(const store::AppendResult& result) override {
+    handle_.lease = result.PositionOf(0);
+    Answer(call_, absl::OkStatus(), handle_.Encode(metadata_.handle_key()));
+  }
+  void Failed(const absl::Status& status) override {
+    Answer(call_, AppendRefused(status), old_handle_);
+  }
+
+ private:
+  rpc::UnaryCall& call_;
+  const Metadata& metadata_;
+  ReceiptHandle handle_;
+  const std::string old_handle_;
+};
+
+}  // namespace
+
+void ChangeInvisibleService::Handle(rpc::UnaryCall& call,
+                                    const v2::ChangeInvisibleDurationRequest& request) {
+  const std::string& text = request.receipt_handle();
+  const auto client = gateway::IdentifyClient(call, context_.clients);
+  if (!client.ok()) return Answer(call, client.status(), text);
+  const absl::StatusOr<absl::Duration> invisible = CheckRequest(request);
+  if (!invisible.ok()) return Answer(call, invisible.status(), text);
+  const LeaseScope scope = FindScope(context_, request.group().name(), request.topic().name());
+  const auto handle = OpenHandle(context_, scope, text);
+  if (!handle.ok()) return Answer(call, handle.status(), text);
+
+  const int64_t now = context_.time.NowMillis();
+  MutexLock lock(&scope.progress->mutex);
+  const auto queue = FindLease(*handle, *scope.progress, now);
+  if (!queue.ok()) return Answer(call, queue.status(), text);
+  (*queue)->ClaimEnd(handle->offset);
+  LeaseChangedRecord record{scope.group->id, scope.topic->id, handle->queue, handle->offset,
+                            now + absl::ToInt64Milliseconds(*invisible)};
+  auto append = std::make_unique<ChangeAppend>(call, context_.metadata, *handle, text);
+  append->AddRecord(kLeaseChangedRecord, record.Encode());
+  const absl::Status refused = context_.store().Submit(std::move(append));
+  if (refused.ok()) return;
+  (*queue)->UnclaimEnd(handle->offset);
+  Answer(call, AppendRefused(refused), text);
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,249 @@
+#include "broker/consumption/consumption_state.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "broker/core/codec.h"
+
+namespace mansio::broker {
+
+namespace {
+
+std::string EncodeKey(const ProgressKey& key) {
+  return ByteWriter().U8('C').Key32(key.group).Key32(key.topic).Key32(key.queue).Take();
+}
+
+}  // namespace
+
+ConsumptionState::ConsumptionState(Metadata* metadata) {
+  metadata->AddListener({
+      .topic_deleted = [this](const TopicPtr& topic) { ForgetTopic(topic->id); },
+      .group_deleted = [this](const GroupPtr& group) { ForgetGroup(group->id); },
+  });
+}
+
+GroupProgressPtr ConsumptionState::Find(uint32_t group) const {
+  ReaderMutexLock lock(&mutex_);
+  const auto it = groups_.find(group);
+  return it == groups_.end() ? nullptr : it->second;
+}
+
+GroupProgressPtr ConsumptionState::FindOrCreate(uint32_t group) {
+  if (GroupProgressPtr found = Find(group)) return found;
+  MutexLock lock(&mutex_);
+  GroupProgressPtr& slot = groups_[group];
+  if (slot == nullptr) slot = std::make_shared<GroupProgress>(group);
+  return slot;
+}
+
+std::vector<GroupProgressPtr> ConsumptionState::All() const {
+  ReaderMutexLock lock(&mutex_);
+  std::vector<GroupProgressPtr> all;
+  all.reserve(groups_.size());
+  for (const auto& [id, group] : groups_) all.push_back(group);
+  return all;
+}
+
+std::vector<store::RecordKind> ConsumptionState::Kinds() const {
+  return {store::kMessageRecord, kPositionRecord,     kLeaseRecord,
+          kAckRecord,            kLeaseChangedRecord, kLeaseEndedRecord};
+}
+
+void ConsumptionState::Apply(const store::RecordView& record) {
+  switch (record.kind) {
+    case store::kMessageRecord:
+      ++added_[record.message->queue.topic];
+      break;
+    case kPositionRecord:
+      if (auto r = PositionRecord::Decode(record.body); r.ok()) ApplyPosition(*r);
+      break;
+    case kLeaseRecord:
+      if (auto r = LeaseRecord::Decode(record.body); r.ok()) ApplyLease(*r, record.position);
+      break;
+    case kLeaseChangedRecord:
+      if (auto r = LeaseChangedRecord::Decode(record.body); r.ok()) {
+        ApplyChanged(*r, record.position);
+      }
+      break;
+    case kAckRecord:
+    case kLeaseEndedRecord:
+      if (auto r = LeasesEndRecord::Decode(record.body); r.ok()) {
+        ApplyEnd(*r, record.kind == kAckRecord);
+      }
+      break;
+  }
+}
+
+void ConsumptionState::BatchEnd() {
+  for (const auto& [topic, count] : added_) {
+    if (hooks_.messages_added) hooks_.messages_added(topic, count);
+  }
+  added_.clear();
+  if (hooks_.batch_end) hooks_.batch_end();
+}
+
+void ConsumptionState::ApplyPosition(const PositionRecord& record) {
+  const GroupProgressPtr group = FindOrCreate(record.group);
+  MutexLock lock(&group->mutex);
+  TopicProgress& topic = group->topics[record.topic];
+  if (topic.fixed()) return;
+  for (uint32_t id = 0; id < record.cursors.size(); ++id) {
+    topic.queues().emplace_back(record.cursors[id]);
+    dirty_.insert({record.group, record.topic, id});
+  }
+}
+
+void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition id) {
+  const GroupProgressPtr group = Find(record.group);
+  if (group == nullptr) return;
+  MutexLock lock(&group->mutex);
+  const auto topic = group->topics.find(record.topic);
+  if (topic == group->topics.end()) return;
+  const Lease lease{id, record.deadline_ms, record.owner, 1, record.auto_renew};
+  for (const QueueOffsets& q : record.queues) {
+    QueueProgress* progress = topic->second.queue(q.queue);
+    if (progress == nullptr) continue;
+    const size_t before = progress->applied_outstanding();
+    for (const store::QueueOffset offset : q.offsets) progress->ApplyLease(offset, lease);
+    progress->ApplyCursor(q.cursor);
+    leases_ += progress->applied_outstanding() - before;
+    const ProgressKey key{record.group, record.topic, q.queue};
+    dirty_.insert(key);
+    if (hooks_.lease_until && !q.offsets.empty()) hooks_.lease_until(key, record.deadline_ms);
+  }
+}
+
+void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id) {
+  const GroupProgressPtr group = Find(record.group);
+  if (group == nullptr) return;
+  MutexLock lock(&group->mutex);
+  const auto topic = group->topics.find(record.topic);
+  if (topic == group->topics.end()) return;
+  QueueProgress* progress = topic->second.queue(record.queue);
+  if (progress == nullptr) return;
+  progress->ApplyChange(record.offset, id, record.deadline_ms);
+  const ProgressKey key{record.group, record.topic, record.queue};
+  dirty_.insert(key);
+  if (hooks_.lease_until) hooks_.lease_until(key, record.deadline_ms);
+}
+
+void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, bool acked) {
+  const GroupProgressPtr group = Find(record.group);
+  if (group == nullptr) return;
+  size_t returned = 0;
+  {
+    MutexLock lock(&group->mutex);
+    const auto topic = group->topics.find(record.topic);
+    if (topic == group->topics.end()) return;
+    for (const QueueOffsets& q : record.queues) {
+      QueueProgress* progress = topic->second.queue(q.queue);
+      if (progress == nullptr) continue;
+      const size_t before = progress->applied_outstanding();
+      for (const store::QueueOffset offset : q.offsets) {
+        if (acked) {
+          progress->ApplyAck(offset);
+        } else {
+          progress->ApplyEnd(offset, record.counted);
+          ++returned;
+        }
+      }
+      leases_ -= before - progress->applied_outstanding();
+      dirty_.insert({record.group, record.topic, q.queue});
+    }
+  }
+  if (returned > 0 && hooks_.messages_returned) {
+    hooks_.messages_returned(record.group, record.topic, returned);
+  }
+}
+
+void ConsumptionState::ForgetTopic(uint32_t topic) {
+  for (const GroupProgressPtr& group : All()) {
+    MutexLock lock(&group->mutex);
+    const auto it = group->topics.find(topic);
+    if (it == group->topics.end()) continue;
+    for (uint32_t id = 0; id < it->second.queues().size(); ++id) {
+      leases_ -= it->second.queues()[id].applied_outstanding();
+      dirty_.insert({group->id, topic, id});
+    }
+    group->topics.erase(it);
+  }
+}
+
+void ConsumptionState::ForgetGroup(uint32_t id) {
+  const GroupProgressPtr group = Find(id);
+  if (group == nullptr) return;
+  {
+    MutexLock lock(&group->mutex);
+    for (auto& [topic, progress] : group->topics) {
+      for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
+        leases_ -= progress.queues()[queue].applied_outstanding();
+        dirty_.insert({id, topic, queue});
+      }
+    }
+    group->topics.clear();
+  }
+  MutexLock lock(&mutex_);
+  groups_.erase(id);
+}
+
+void ConsumptionState::Capture(const ProgressKey& key, store::StateSink& sink) {
+  if (const GroupProgressPtr group = Find(key.group)) {
+    MutexLock lock(&group->mutex);
+    const auto topic = group->topics.find(key.topic);
+    QueueProgress* progress =
+        topic == group->topics.end() ? nullptr : topic->second.queue(key.queue);
+    if (progress != nullptr) return sink.Put(EncodeKey(key), progress->Encode());
+  }
+  sink.Delete(EncodeKey(key));
+}
+
+void ConsumptionState::CaptureDirty(store::StateSink& sink) {
+  for (const ProgressKey& key : dirty_) Capture(key, sink);
+  dirty_.clear();
+}
+
+void ConsumptionState::CaptureAll(store::StateSink& sink) {
+  for (const GroupProgressPtr& group : All()) {
+    MutexLock lock(&group->mutex);
+    for (auto& [topic, progress] : group->topics) {
+      for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
+        sink.Put(EncodeKey({group->id, topic, queue}), progress.queues()[queue].Encode());
+      }
+    }
+  }
+}
+
+absl::Status ConsumptionState::Restore(std::string_view key_bytes, std::string_view value) {
+  ByteReader r(key_bytes.substr(1));
+  ProgressKey key;
+  key.group = r.Key32();
+  key.topic = r.Key32();
+  key.queue = r.Key32();
+  absl::StatusOr<QueueProgress> progress = QueueProgress::Decode(value);
+  if (!r.ok() || !r.AtEnd()) return absl::DataLossError("a consumption key cannot be decoded");
+  if (!progress.ok()) return progress.status();
+  leases_ += progress->applied_outstanding();
+  const int64_t deadline = progress->earliest_deadline();
+  const GroupProgressPtr group = FindOrCreate(key.group);
+  {
+    MutexLock lock(&group->mutex);
+    std::vector<QueueProgress>& queues = group->topics[key.topic].queues();
+    // Keys come in order of queues, so that each is the next one.
+    if (queues.size() != key.queue) {
+      return absl::DataLossError("the checkpoint misses a queue of a group's position");
+    }
+    queues.push_back(*std::move(progress));
+  }
+  if (hooks_.lease_until && deadline != QueueProgress::kNever) hooks_.lease_until(key, deadline);
+  return absl::OkStatus();
+}
+
+void ConsumptionState::Clear() {
+  MutexLock lock(&mutex_);
+  groups_.clear();
+  leases_ = 0;
+  dirty_.clear();
+  added_.clear();
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,93 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_CONSUMPTION_STATE_H_
+#define MANSIO_BROKER_CONSUMPTION_CONSUMPTION_STATE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "broker/consumption/group_progress.h"
+#include "broker/core/feature.h"
+#include "common/sync/sync.h"
+
+namespace mansio::broker {
+
+using GroupProgressPtr = std::shared_ptr<GroupProgress>;
+
+// Names one QueueProgress.
+struct ProgressKey {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  uint32_t queue = 0;
+  friend auto operator<=>(const ProgressKey&, const ProgressKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const ProgressKey& k) {
+    return H::combine(std::move(h), k.group, k.topic, k.queue);
+  }
+};
+
+// The fold of all consumption records: every group's progress on every queue.
+class ConsumptionState : public Feature {
+ public:
+  // Told on the log thread, with no lock held. All optional.
+  struct Hooks {
+    // Messages of a topic were applied.
+    std::function<void(uint32_t topic, size_t count)> messages_added;
+    // Messages of a group came back and wait for their next delivery.
+    std::function<void(uint32_t group, uint32_t topic, size_t count)> messages_returned;
+    // A lease of this queue lapses at this broker time, earlier ones aside.
+    std::function<void(const ProgressKey&, int64_t deadline_ms)> lease_until;
+    std::function<void()> batch_end;
+  };
+
+  // Listens to `metadata` for deleted topics and groups; add it to the FeatureSet after metadata.
+  explicit ConsumptionState(Metadata* metadata);
+
+  void SetHooks(Hooks hooks) { hooks_ = std::move(hooks); }
+  store::Store* store() const { return store_; }
+
+  // nullptr when the group never consumed here.
+  GroupProgressPtr Find(uint32_t group) const;
+  GroupProgressPtr FindOrCreate(uint32_t group);
+  std::vector<GroupProgressPtr> All() const;
+  // Messages handed out and not acknowledged, all groups together.
+  size_t leases() const { return leases_.load(std::memory_order_relaxed); }
+
+  // Feature
+  std::vector<store::RecordKind> Kinds() const override;
+  char KeyPrefix() const override { return 'C'; }
+  void Attach(store::Store* store) override { store_ = store; }
+  void Apply(const store::RecordView& record) override;
+  void BatchEnd() override;
+  void CaptureDirty(store::StateSink& sink) override;
+  void CaptureAll(store::StateSink& sink) override;
+  absl::Status Restore(std::string_view key, std::string_view value) override;
+  void Clear() override;
+
+ private:
+  void ApplyPosition(const PositionRecord& record);
+  void ApplyLease(const LeaseRecord& record, store::LogPosition id);
+  void ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id);
+  void ApplyEnd(const LeasesEndRecord& record, bool acked);
+  void ForgetTopic(uint32_t topic);
+  void ForgetGroup(uint32_t group);
+  void Capture(const ProgressKey& key, store::StateSink& sink);
+
+  Hooks hooks_;
+  store::Store* store_ = nullptr;
+  mutable Mutex mutex_;
+  absl::flat_hash_map<uint32_t, GroupProgressPtr> groups_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<size_t> leases_{0};
+
+  // Log thread only.
+  absl::flat_hash_set<ProgressKey> dirty_;
+  absl::flat_hash_map<uint32_t, size_t> added_;  // messages of this batch by topic
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_CONSUMPTION_STATE_H_

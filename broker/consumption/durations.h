@@ -1,0 +1,27 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_DURATIONS_H_
+#define MANSIO_BROKER_CONSUMPTION_DURATIONS_H_
+
+#include <optional>
+
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+
+namespace mansio::broker {
+
+// Bounds of an invisible time that a client asks for (contract section 6.1). A change may also be 0.
+inline constexpr absl::Duration kMinInvisible = absl::Seconds(10);
+inline constexpr absl::Duration kMaxInvisible = absl::Hours(12);
+
+// nullopt for one that is not normalised or too large for any use: nanoseconds out of range, signs that
+// differ, more than 10,000 years.
+inline std::optional<absl::Duration> ToDuration(const google::protobuf::Duration& d) {
+  constexpr int64_t kMaxSeconds = 315576000000;  // protobuf's own bound
+  if (d.seconds() > kMaxSeconds || d.seconds() < -kMaxSeconds) return std::nullopt;
+  if (d.nanos() > 999999999 || d.nanos() < -999999999) return std::nullopt;
+  if ((d.seconds() > 0 && d.nanos() < 0) || (d.seconds() < 0 && d.nanos() > 0)) return std::nullopt;
+  return absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos());
+}
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_DURATIONS_H_

@@ -1,0 +1,68 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_LEASE_KEEPER_H_
+#define MANSIO_BROKER_CONSUMPTION_LEASE_KEEPER_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "broker/consumption/consumption_state.h"
+#include "common/gateway/client_registry.h"
+#include "common/sync/sync.h"
+#include "common/timer/timer_queue.h"
+
+namespace mansio {
+class BrokerTime;
+}
+
+namespace mansio::broker {
+
+// Ends leases: those whose time has passed, and those whose client is dead. Decides, claims and logs; the
+// fold then makes the messages ready again, with their attempt counted (design section 6). Thread-safe.
+class LeaseKeeper {
+ public:
+  struct Environment {
+    ConsumptionState* state = nullptr;
+    const gateway::ClientRegistry* clients = nullptr;
+    BrokerTime* time = nullptr;
+    TimerQueue* timers = nullptr;
+  };
+  explicit LeaseKeeper(Environment environment);
+  ~LeaseKeeper();
+
+  // A lease of this queue lapses at `deadline_ms`, broker time. Cheap when an earlier one is known.
+  void Note(const ProgressKey& key, int64_t deadline_ms);
+  // Begins to end leases. Before it, deadlines are only noted (recovery). After `owner_grace` the leases
+  // of owners that have not shown up since the start are ended.
+  void Start(absl::Duration owner_grace);
+  void Stop();
+  // Ends all leases of a client that is dead.
+  void EndLeasesOf(uint64_t owner);
+  // Ends leases that were claimed but not delivered; the delivery does not count.
+  void GiveBack(LeasesEndRecord record);
+
+ private:
+  class EndAppend;
+
+  void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Fire();
+  void EndAbsent();
+  // Claims and logs the end of the leases of one queue that `ended` says so of.
+  void EndWhere(const ProgressKey& key, absl::FunctionRef<bool(const Lease&)> ended);
+  void EndEverywhere(absl::FunctionRef<bool(const Lease&)> ended);
+
+  const Environment environment_;
+  Mutex mutex_;
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::btree_set<std::pair<int64_t, ProgressKey>> by_time_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<ProgressKey, int64_t> noted_ ABSL_GUARDED_BY(mutex_);
+  int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = QueueProgress::kNever;
+  TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
+  TimerQueue::Id grace_timer_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_LEASE_KEEPER_H_

@@ -1,0 +1,181 @@
+#include "broker/consumption/queue_progress.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "broker/core/codec.h"
+
+namespace mansio::broker {
+
+uint32_t QueueProgress::ClaimLease(store::QueueOffset offset, Lease lease) {
+  Entry& entry = entries_[offset];
+  lease.id = {};
+  lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  const uint32_t attempt = lease.attempt;
+  ready_.erase(offset);
+  entry.claimed = std::make_unique<Lease>(lease);
+  if (offset >= claimed_cursor_) claimed_cursor_ = offset + 1;
+  return attempt;
+}
+
+void QueueProgress::LeaseAppended(store::QueueOffset offset, store::LogPosition id) {
+  const auto it = entries_.find(offset);
+  if (it != entries_.end() && it->second.claimed != nullptr) it->second.claimed->id = id;
+}
+
+void QueueProgress::Unclaim(store::QueueOffset offset) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end() || it->second.claimed == nullptr) return;
+  it->second.claimed = nullptr;
+  if (it->second.has_applied) {
+    ready_.insert(offset);
+  } else {
+    entries_.erase(it);
+  }
+}
+
+const Lease* QueueProgress::Find(store::QueueOffset offset, store::LogPosition id) const {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end() || it->second.ending) return nullptr;
+  const Entry& entry = it->second;
+  if (entry.claimed != nullptr) return entry.claimed->id == id ? entry.claimed.get() : nullptr;
+  if (entry.returned || entry.applied.id != id) return nullptr;
+  return &entry.applied;
+}
+
+void QueueProgress::ClaimEnd(store::QueueOffset offset) {
+  const auto it = entries_.find(offset);
+  if (it != entries_.end()) it->second.ending = true;
+}
+
+void QueueProgress::UnclaimEnd(store::QueueOffset offset) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end()) return;
+  it->second.ending = false;
+  NoteDeadline(it->second.applied.deadline_ms);
+}
+
+std::vector<store::QueueOffset> QueueProgress::ClaimEnds(
+    absl::FunctionRef<bool(const Lease&)> ended) {
+  std::vector<store::QueueOffset> offsets;
+  for (auto& [offset, entry] : entries_) {
+    if (!entry.has_applied || entry.returned || entry.ending || entry.claimed != nullptr) continue;
+    if (!ended(entry.applied)) continue;
+    entry.ending = true;
+    offsets.push_back(offset);
+  }
+  return offsets;
+}
+
+void QueueProgress::RecomputeEarliestDeadline() {
+  earliest_deadline_ = kNever;
+  for (const auto& [offset, entry] : entries_) {
+    if (entry.ending) continue;
+    if (entry.claimed != nullptr) NoteDeadline(entry.claimed->deadline_ms);
+    if (entry.has_applied && !entry.returned) NoteDeadline(entry.applied.deadline_ms);
+  }
+}
+
+void QueueProgress::DropClaims() {
+  claimed_cursor_ = cursor_;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    entry.ending = false;
+    entry.claimed = nullptr;
+    if (!entry.has_applied) {
+      it = entries_.erase(it);
+      continue;
+    }
+    if (entry.returned) ready_.insert(it->first);
+    ++it;
+  }
+}
+
+void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
+  cursor_ = std::max(cursor_, cursor);
+  claimed_cursor_ = std::max(claimed_cursor_, cursor_);
+}
+
+void QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
+  Entry& entry = entries_[offset];
+  lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  entry.applied = lease;
+  if (!entry.has_applied) ++applied_;
+  entry.has_applied = true;
+  entry.returned = false;
+  if (entry.claimed != nullptr && entry.claimed->id == lease.id) entry.claimed = nullptr;
+  ready_.erase(offset);
+  NoteDeadline(lease.deadline_ms);
+}
+
+void QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
+                                int64_t deadline_ms) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end()) return;
+  it->second.applied.id = id;
+  it->second.applied.deadline_ms = deadline_ms;
+  it->second.applied.auto_renew = false;  // the client has named a time
+  it->second.ending = false;
+  NoteDeadline(deadline_ms);
+}
+
+void QueueProgress::ApplyAck(store::QueueOffset offset) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end()) return;
+  if (it->second.has_applied) --applied_;
+  entries_.erase(it);
+  ready_.erase(offset);
+}
+
+void QueueProgress::ApplyEnd(store::QueueOffset offset, bool counted) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end() || it->second.returned) return;
+  Entry& entry = it->second;
+  entry.returned = true;
+  entry.ending = false;
+  if (!counted && entry.applied.attempt > 0) --entry.applied.attempt;
+  if (entry.claimed == nullptr) ready_.insert(offset);
+}
+
+std::string QueueProgress::Encode() const {
+  ByteWriter w;
+  w.Varint(cursor_);
+  for (const auto& [offset, entry] : entries_) {
+    if (!entry.has_applied) continue;  // only claimed: not part of the fold
+    const Lease& lease = entry.applied;
+    w.Varint(offset).Varint(lease.id.epoch).Varint(lease.id.offset).Varint(lease.deadline_ms);
+    w.Fixed64(lease.owner).Varint(lease.attempt);
+    w.U8((lease.auto_renew ? 1 : 0) | (entry.returned ? 2 : 0));
+  }
+  return w.Take();
+}
+
+absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
+  ByteReader r(value);
+  QueueProgress progress(r.Varint());
+  while (r.ok() && !r.AtEnd()) {
+    const store::QueueOffset offset = r.Varint();
+    Entry entry;
+    entry.has_applied = true;
+    entry.applied.id.epoch = r.Varint();
+    entry.applied.id.offset = r.Varint();
+    entry.applied.deadline_ms = static_cast<int64_t>(r.Varint());
+    entry.applied.owner = r.Fixed64();
+    entry.applied.attempt = r.Varint32();
+    const uint8_t flags = r.U8();
+    entry.applied.auto_renew = (flags & 1) != 0;
+    entry.returned = (flags & 2) != 0;
+    if (entry.returned) {
+      progress.ready_.insert(offset);
+    } else {
+      progress.NoteDeadline(entry.applied.deadline_ms);
+    }
+    progress.entries_.emplace(offset, std::move(entry));
+    ++progress.applied_;
+  }
+  if (!r.ok()) return absl::DataLossError("a group's position cannot be decoded");
+  return progress;
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,118 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_QUEUE_PROGRESS_H_
+#define MANSIO_BROKER_CONSUMPTION_QUEUE_PROGRESS_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "store/types.h"
+
+namespace mansio::broker {
+
+// One hand-over of one message.
+struct Lease {
+  store::LogPosition id;    // of its record; {0, 0} until the log has placed it
+  int64_t deadline_ms = 0;  // broker time
+  uint64_t owner = 0;       // gateway::ClientHash
+  uint32_t attempt = 1;     // this delivery's number, the first is 1
+  bool auto_renew = false;  // lives while its owner does, at most until the deadline
+};
+
+// How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
+//
+// Two layers (design section 1.3). *Applied* state is the fold of the log and nothing else. *Claims* are
+// decisions whose record is on its way; readers see them as if applied, replay never has any, and
+// DropClaims forgets them all. The owner (GroupProgress) holds the lock.
+class QueueProgress {
+ public:
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  explicit QueueProgress(store::QueueOffset cursor) : cursor_(cursor), claimed_cursor_(cursor) {}
+
+  // ---- Decisions ----
+
+  // The next message that nobody has claimed.
+  store::QueueOffset next() const { return claimed_cursor_; }
+  // Passes over messages up to `to` (filtered out, or gone by retention).
+  void SkipTo(store::QueueOffset to) {
+    if (to > claimed_cursor_) claimed_cursor_ = to;
+  }
+  // Messages that came back and wait for their next delivery, lowest first.
+  const absl::btree_set<store::QueueOffset>& ready() const { return ready_; }
+  // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(), which
+  // moves the cursor behind it. Returns the number of this delivery.
+  uint32_t ClaimLease(store::QueueOffset offset, Lease lease);
+  // Its record has its place in the log.
+  void LeaseAppended(store::QueueOffset offset, store::LogPosition id);
+  // Takes back a claim whose record was refused at once, before the lock was released; RewindTo then
+  // puts next() where it was. (Later claims would otherwise log a cursor that passes over the message.)
+  void Unclaim(store::QueueOffset offset);
+  void RewindTo(store::QueueOffset next) { claimed_cursor_ = next; }
+
+  // The lease that `id` names while it lives and no decision to end or change it is on its way; nullptr
+  // otherwise. Claimed leases count as soon as they have an id.
+  const Lease* Find(store::QueueOffset offset, store::LogPosition id) const;
+  // Claims the end or change of a lease that Find returned.
+  void ClaimEnd(store::QueueOffset offset);
+  // The claim's record was refused.
+  void UnclaimEnd(store::QueueOffset offset);
+
+  // Claims the end of every applied lease that `ended` says so of, and returns their offsets.
+  std::vector<store::QueueOffset> ClaimEnds(absl::FunctionRef<bool(const Lease&)> ended);
+  // No lease can lapse before this broker time; kNever when there is none.
+  int64_t earliest_deadline() const { return earliest_deadline_; }
+  // Looks at all leases again to make that bound exact; leases whose end is claimed do not count.
+  void RecomputeEarliestDeadline();
+
+  void DropClaims();
+
+  // ---- The fold: log thread ----
+
+  void ApplyCursor(store::QueueOffset cursor);
+  void ApplyLease(store::QueueOffset offset, Lease lease);
+  void ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
+  void ApplyAck(store::QueueOffset offset);
+  void ApplyEnd(store::QueueOffset offset, bool counted);
+
+  // ---- Reading ----
+
+  store::QueueOffset cursor() const { return cursor_; }
+  // Messages handed out and not acknowledged, those that came back included: by the log, and with claims.
+  size_t applied_outstanding() const { return applied_; }
+  size_t outstanding() const { return entries_.size(); }
+
+  // The applied state as bytes, and back. DataLoss for bytes that are not one.
+  std::string Encode() const;
+  static absl::StatusOr<QueueProgress> Decode(std::string_view value);
+
+ private:
+  struct Entry {
+    Lease applied;
+    bool has_applied = false;  // false: only claimed so far
+    bool returned = false;     // the applied lease has ended; `attempt` counts it
+    bool ending = false;       // claimed: an ack, an end or a change is on its way
+    std::unique_ptr<Lease> claimed;
+  };
+
+  void NoteDeadline(int64_t deadline_ms) {
+    if (deadline_ms < earliest_deadline_) earliest_deadline_ = deadline_ms;
+  }
+
+  store::QueueOffset cursor_;
+  store::QueueOffset claimed_cursor_;
+  absl::btree_map<store::QueueOffset, Entry> entries_;
+  absl::btree_set<store::QueueOffset> ready_;
+  size_t applied_ = 0;  // entries with has_applied
+  int64_t earliest_deadline_ = kNever;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_QUEUE_PROGRESS_H_

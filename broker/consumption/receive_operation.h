@@ -1,0 +1,76 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_RECEIVE_OPERATION_H_
+#define MANSIO_BROKER_CONSUMPTION_RECEIVE_OPERATION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/consumption/context.h"
+#include "broker/consumption/group_progress.h"
+#include "broker/consumption/receive_request.h"
+#include "common/rpc/call.h"
+
+namespace mansio::broker {
+
+// One ReceiveMessage from request to answer:
+//
+//   Begin → group and position known → Attempt → took messages → their lease gets its place in the log
+//         → bodies are read → Deliver
+//                                 Attempt → nothing → parked → woken → Attempt … until the polling time
+//
+// All steps run on the call's rpc thread, but for Wake, the time-out and the log's callbacks, which only
+// post to it. Whoever takes it out of the WaitList goes on with it, so that there is one answer.
+class ReceiveOperation : public ParkedReceive,
+                         public std::enable_shared_from_this<ReceiveOperation> {
+ public:
+  ReceiveOperation(ConsumptionContext& context, rpc::ServerStreamCall& call, ReceiveRequest request,
+                   uint64_t owner);
+
+  void Begin();
+
+  // ParkedReceive
+  void Wake() override;
+  size_t wanted() const override { return request_.batch; }
+
+ private:
+  class LeaseAppend;
+
+  void FixPosition(absl::StatusOr<GroupPtr> group);
+  // Tries to take messages, and parks when there are none.
+  void Attempt();
+  TakeOutcome TakeAndLog(absl::Status* refused);
+  void LoadCold(store::QueueKey queue, store::QueueOffset from);
+  void Park();
+  void TimeOut();
+  void Cancelled();
+
+  // The lease is in the log under `id`; its messages are read, from memory if they are all there.
+  void Read(store::LogPosition id);
+  void ReadCold(store::LogPosition id);
+  void Deliver(store::LogPosition id, std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  std::optional<rpc::Payload> Encode(store::LogPosition id, const TakenMessage& taken,
+                                     const absl::StatusOr<store::StoredMessage>& message);
+  void AckUnwanted(const std::vector<TakenMessage>& unwanted);
+  void GiveBack(const std::vector<TakenMessage>& messages);
+
+  void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
+  void AnswerNothing();
+
+  ConsumptionContext& context_;
+  rpc::ServerStreamCall& call_;
+  const ReceiveRequest request_;
+  const uint64_t owner_;
+  const int64_t give_up_ms_;  // broker time: the end of the polling
+  GroupPtr group_;
+  TopicPtr topic_;
+  std::vector<TakenMessage> taken_;
+  std::optional<ColdEntries> cold_;
+  TimerQueue::Id timer_ = 0;
+  bool timer_set_ = false;
+  bool finished_ = false;  // rpc thread only
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_RECEIVE_OPERATION_H_

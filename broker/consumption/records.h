@@ -1,0 +1,73 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_RECORDS_H_
+#define MANSIO_BROKER_CONSUMPTION_RECORDS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "store/record.h"
+
+// What consumption writes to the log. Compact, because every consumed message pays for it: ids instead
+// of names, varints, offsets as differences.
+namespace mansio::broker {
+
+inline constexpr store::RecordKind kPositionRecord = 32;      // a group begins on a topic
+inline constexpr store::RecordKind kLeaseRecord = 33;         // messages handed out
+inline constexpr store::RecordKind kAckRecord = 34;           // leases ended by an ack
+inline constexpr store::RecordKind kLeaseChangedRecord = 35;  // a new deadline and handle
+inline constexpr store::RecordKind kLeaseEndedRecord = 36;    // leases ended without one
+
+// Offsets of one queue, rising.
+struct QueueOffsets {
+  uint32_t queue = 0;
+  store::QueueOffset cursor = 0;  // lease records only: the cursor after it
+  std::vector<store::QueueOffset> offsets;
+};
+
+// Where a group begins on each queue of a topic.
+struct PositionRecord {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  std::vector<store::QueueOffset> cursors;
+  std::string Encode() const;
+  static absl::StatusOr<PositionRecord> Decode(std::string_view body);
+};
+
+// Messages handed out by one receive: a first delivery, or the next attempt of one that came back. What
+// the filter passed over lies between the old cursor and the new one without being listed.
+struct LeaseRecord {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  bool auto_renew = false;
+  uint64_t owner = 0;       // gateway::ClientHash
+  int64_t deadline_ms = 0;  // broker time
+  std::vector<QueueOffsets> queues;
+  std::string Encode() const;
+  static absl::StatusOr<LeaseRecord> Decode(std::string_view body);
+};
+
+// Leases that end: by acks, or (kLeaseEndedRecord) because they lapsed or their client is gone.
+struct LeasesEndRecord {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  bool counted = true;  // kLeaseEndedRecord: whether the delivery counts as an attempt
+  std::vector<QueueOffsets> queues;
+  std::string Encode() const;
+  static absl::StatusOr<LeasesEndRecord> Decode(std::string_view body);
+};
+
+struct LeaseChangedRecord {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  uint32_t queue = 0;
+  store::QueueOffset offset = 0;
+  int64_t deadline_ms = 0;
+  std::string Encode() const;
+  static absl::StatusOr<LeaseChangedRecord> Decode(std::string_view body);
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_RECORDS_H_
