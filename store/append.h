@@ -65,7 +65,8 @@ class Append {
   std::string payload_;                                // encoded records
   absl::InlinedVector<uint32_t, 2> starts_;            // of each record in payload_
   absl::InlinedVector<QueueKey, 1> message_queues_;    // of each message
-  size_t open_message_ = 0;
+  size_t open_message_ = 0;                            // begun and not yet sealed
+  uint32_t payload_crc_ = 0;                           // once submitted
 };
 
 }  // namespace mansio::store

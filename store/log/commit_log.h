@@ -23,8 +23,9 @@ class LogObserver {
   virtual ~LogObserver() = default;
   // The next dense offset of a queue, counted up; called in log order while a batch is encoded.
   virtual QueueOffset AssignOffset(QueueKey queue) = 0;
-  // A batch has been committed. `apply` must be called with each record in order (the log iterates);
-  // between BatchBegin and BatchEnd the log makes the appends' callbacks, after the records.
+  // All callbacks of appends are made between BatchBegin and BatchEnd. A batch has such a pair once it is
+  // committed: Apply with each record in order, then Applied of its appends. With durability `sync` there
+  // is one before that, around the Appended calls, because the flush comes between; refusals have one too.
   virtual void BatchBegin() = 0;
   virtual void Apply(const RecordView& record, uint32_t record_bytes) = 0;
   virtual void BatchEnd() = 0;

@@ -29,7 +29,7 @@
 // | 32 | 8 | synced when it was written      |
 // | 40 | 8 | store time, ms                  |
 // | 48 | 4 | number of records               |
-// | 52 | 8 | reserved, zero                  |
+// | 52 | 8 | length of the segment file      |
 // | 60 | 4 | CRC32C of bytes 0..59 and the assignments |
 namespace mansio::store {
 

@@ -1,0 +1,276 @@
+#include "store/log/commit_log.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/clock/broker_time.h"
+#include "common/files/file_system.h"
+#include "store/log/append_encoding.h"
+#include "store/log/commit_log_impl.h"
+#include "store/log/record_codec.h"
+#include "store/log/recovery.h"
+
+namespace mansio::store {
+namespace {
+
+constexpr std::string_view kLogDirectory = "log";
+
+absl::Status CheckOptions(const StoreOptions& options) {
+  if (options.segment_bytes < kMinSegmentBytes ||
+      options.segment_bytes % kSegmentGranularity != 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("the segment size is {} bytes; it must be a multiple of {} and at least {}",
+                    options.segment_bytes, kSegmentGranularity, kMinSegmentBytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& options,
+                                                           Store::Environment environment) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  auto segments = SegmentSet::Open(environment.files, JoinPath(options.path, kLogDirectory),
+                                   options.salvage);
+  if (!segments.ok()) return segments.status();
+  return std::make_unique<CommitLogImpl>(options, environment, *std::move(segments));
+}
+
+absl::StatusOr<StoredMessage> CommitLog::DecodeMessage(QueueKey queue, QueueOffset offset,
+                                                       LogBytes bytes) {
+  const auto damaged = [&](std::string_view what) {
+    return absl::DataLossError(fmt::format("message {} of queue {}/{} is damaged in the commit log: {}",
+                                           offset, queue.topic, queue.queue, what));
+  };
+  std::string_view rest = bytes.bytes;
+  EncodedRecord record;
+  EncodedMessage message;
+  if (!TakeRecord(rest, &record) || !rest.empty()) return damaged("its length is wrong");
+  if (record.kind != kMessageRecord) return damaged("its record is of another kind");
+  if (!MessageCrcIsRight(record.body)) return damaged("its checksum is wrong");
+  if (!DecodeMessageBody(record.body, &message)) return damaged("its record is malformed");
+  if (message.queue != queue) return damaged("it belongs to another queue");
+  return StoredMessage{.view = {.queue = queue,
+                                .queue_offset = offset,
+                                .tag_hash = message.tag_hash,
+                                .store_time = message.store_time,
+                                .content = message.content},
+                       .bytes = std::move(bytes)};
+}
+
+CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment environment,
+                             std::unique_ptr<SegmentSet> segments)
+    : options_(options),
+      environment_(environment),
+      segments_(std::move(segments)),
+      cache_(options.tail_cache_bytes),
+      preparer_(segments_.get(),
+                {.segment_bytes = options.segment_bytes, .zero_ahead = syncs_each_batch()},
+                [this](const absl::Status& status) { state_.Fail(status); }),
+      flusher_(syncs_each_batch() ? nullptr
+                                  : std::make_unique<Flusher>(&state_, options.flush_interval)),
+      writer_({.segments = segments_.get(),
+               .preparer = &preparer_,
+               .flusher = flusher_.get(),
+               .cache = &cache_,
+               .state = &state_,
+               .time = environment.time}) {}
+
+CommitLogImpl::~CommitLogImpl() { Stop().IgnoreError(); }
+
+absl::StatusOr<RecoveryReport> CommitLogImpl::Recover(
+    const RecoveryStart& start,
+    absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)> fold,
+    absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) {
+  StoreTime last_store_time = start.store_time;
+  recovered_times_.clear();
+  Recovery recovery(segments_.get(), options_.segment_bytes, options_.salvage);
+  auto report = recovery.Run(
+      start,
+      [&](const RecordView& record, uint32_t bytes) {
+        last_store_time = std::max(last_store_time, record.store_time);
+        return fold(record, bytes);
+      },
+      [&](LogOffset first, LogOffset next) {
+        recovered_times_[first] = last_store_time;
+        segment_ended(first, next);
+      });
+  if (!report.ok()) return report.status();
+  recovered_ = *report;
+  replayed_from_ = recovered_.end - recovered_.replayed_bytes;
+  return report;
+}
+
+absl::Status CommitLogImpl::PrepareTail() {
+  const LogOffset end = recovered_.end;
+  if (segments_->Find(end) == nullptr) {
+    auto segment = CreateSegment(segments_->files(), segments_->directory(), end,
+                                 options_.segment_bytes);
+    if (!segment.ok()) return segment.status();
+    segments_->Add(*std::move(segment));
+  }
+  return SyncRecovered();
+}
+
+absl::Status CommitLogImpl::SyncRecovered() {
+  for (const auto& segment : segments_->All()) {
+    if (segment->end() <= replayed_from_ || segment->first() >= recovered_.end) continue;
+    auto file = segments_->files().Open(segment->path(), OpenMode::kReadWrite);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->Datasync(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CommitLogImpl::BeginEpoch() {
+  const auto segment = segments_->Find(recovered_.end);
+  auto file = segments_->files().Open(segment->path(), OpenMode::kReadWrite);
+  if (!file.ok()) return file.status();
+  char frame[kFrameHeaderBytes];
+  EncodeFrameHeader({.kind = FrameKind::kEpoch,
+                     .epoch = epoch_,
+                     .offset = recovered_.end,
+                     .synced = recovered_.end,
+                     .store_time = recovered_.last_store_time,
+                     .segment_bytes = segment->bytes()},
+                    frame);
+  absl::Status status =
+      (*file)->Write(recovered_.end - segment->first(), std::string_view(frame, sizeof frame));
+  return status.ok() ? (*file)->Datasync() : status;
+}
+
+absl::Status CommitLogImpl::Start(LogObserver* observer) {
+  epoch_ = recovered_.last_epoch + 1;
+  recovered_.last_store_time =
+      std::max(recovered_.last_store_time, environment_.time->NowMillis());
+  if (absl::Status status = PrepareTail(); !status.ok()) return status;
+  if (absl::Status status = BeginEpoch(); !status.ok()) return status;
+  tail_ = recovered_.end + kFrameHeaderBytes;
+  state_.appended.store(tail_);
+  state_.committed.store(tail_);
+  state_.applied.store(tail_);
+  state_.SetSynced(tail_);
+  absl::Status status = writer_.Begin(tail_, epoch_, recovered_.last_store_time, observer);
+  if (!status.ok()) return status;
+  preparer_.Start(segments_->Find(recovered_.end), tail_);
+  if (flusher_ != nullptr) flusher_->Start();
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "mansio-log");
+    writer_.Run(queue_);
+  });
+  return absl::OkStatus();
+}
+
+absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
+  const size_t max_frame = std::min<uint64_t>(kMaxFrameBytes, options_.segment_bytes);
+  if (absl::Status status = AppendEncoding::Seal(*append, max_frame); !status.ok()) return status;
+  if (state_.failed()) return state_.failure();
+  // Only messages wait for space: what is not a message may still fit, and may free some.
+  if (writer_.refusing() && preparer_.stuck() && !AppendEncoding::Messages(*append).empty()) {
+    return preparer_.problem();
+  }
+  const uint64_t bytes = append->size();
+  const uint64_t limit = options_.max_uncommitted_bytes;
+  if (state_.uncommitted.fetch_add(bytes, std::memory_order_relaxed) + bytes > limit) {
+    state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);
+    return absl::ResourceExhaustedError(
+        fmt::format("accepted bytes that are not yet committed to the commit log would pass the limit "
+                    "of {}: send more slowly, or raise the limit",
+                    limit));
+  }
+  if (!queue_.Push(append)) {
+    state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);
+    return absl::UnavailableError("the store is closing and accepts nothing more");
+  }
+  return absl::OkStatus();
+}
+
+bool CommitLogImpl::RunOnLogThread(absl::AnyInvocable<void()> job) {
+  return thread_.joinable() && !state_.failed() && queue_.PushJob(job);
+}
+
+absl::Status CommitLogImpl::SyncAll() {
+  if (flusher_ != nullptr) return flusher_->FlushNow();
+  return state_.WaitSynced(state_.appended.load());
+}
+
+Cursors CommitLogImpl::cursors() const {
+  Cursors cursors;
+  // From the last to the first, so that each is at most what is read after it.
+  cursors.applied = state_.applied.load();
+  cursors.committed = state_.committed.load();
+  cursors.synced = state_.synced();
+  cursors.appended = state_.appended.load();
+  cursors.checkpointed = state_.checkpointed.load();
+  cursors.min = segments_->First();
+  return cursors;
+}
+
+absl::Status CommitLogImpl::Health() const {
+  if (state_.failed()) return state_.failure();
+  if (writer_.refusing() && preparer_.stuck()) return preparer_.problem();
+  return absl::OkStatus();
+}
+
+std::optional<LogBytes> CommitLogImpl::HotBytes(LogOffset offset, uint32_t size) const {
+  return cache_.Find(offset, size);
+}
+
+absl::StatusOr<LogBytes> CommitLogImpl::ReadBytes(LogOffset offset, uint32_t size) {
+  // From new, which does not clear: large bodies would be touched twice.
+  std::shared_ptr<char[]> buffer(new char[size]);
+  auto read = segments_->Read(offset, buffer.get(), size);
+  if (!read.ok()) return read.status();
+  if (*read < size) {
+    return absl::DataLossError(
+        fmt::format("the commit log in {} ends inside the record at offset {} of {} bytes",
+                    segments_->directory(), offset, size));
+  }
+  const std::string_view bytes(buffer.get(), size);
+  return LogBytes{std::move(buffer), bytes};
+}
+
+std::vector<CommitLog::SegmentInfo> CommitLogImpl::Segments() const {
+  std::map<LogOffset, StoreTime> times = recovered_times_;
+  for (const auto& ended : writer_.ended()) times[ended.first] = ended.last_store_time;
+  const LogOffset active = writer_.active_first();
+  const LogOffset appended = state_.appended.load();
+  std::vector<SegmentInfo> infos;
+  for (const auto& segment : segments_->All()) {
+    if (segment->first() > active) break;  // made ahead
+    const bool is_active = segment->first() == active;
+    infos.push_back({.first = segment->first(),
+                     .next = is_active ? std::clamp(appended, segment->first(), segment->end())
+                                       : segment->end(),
+                     .last_store_time = times[segment->first()],
+                     .active = is_active});
+  }
+  return infos;
+}
+
+absl::Status CommitLogImpl::DropBelow(LogOffset offset) {
+  const uint64_t reusable = syncs_each_batch() ? options_.segment_bytes : 0;
+  const LogOffset limit = std::min(offset, writer_.active_first());
+  const absl::Status status = segments_->DropBelow(limit, reusable);
+  preparer_.Retry();
+  return status;
+}
+
+absl::Status CommitLogImpl::Stop() {
+  MutexLock lock(&stopping_);
+  if (stopped_) return state_.failure();
+  stopped_ = true;
+  queue_.Close();
+  if (thread_.joinable()) thread_.join();
+  if (flusher_ != nullptr) {
+    flusher_->Stop();
+    if (!state_.failed()) flusher_->FlushNow().IgnoreError();
+  }
+  preparer_.Stop();
+  return state_.failure();
+}
+
+}  // namespace mansio::store

@@ -1,0 +1,84 @@
+#ifndef MANSIO_STORE_LOG_COMMIT_LOG_IMPL_H_
+#define MANSIO_STORE_LOG_COMMIT_LOG_IMPL_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "common/sync/sync.h"
+#include "store/log/commit_log.h"
+#include "store/log/flusher.h"
+#include "store/log/log_state.h"
+#include "store/log/log_writer.h"
+#include "store/log/segment_preparer.h"
+#include "store/log/segment_set.h"
+#include "store/log/submission_queue.h"
+#include "store/log/tail_cache.h"
+
+namespace mansio::store {
+
+// The commit log on a directory: puts the parts of this folder together. See commit_log.h.
+class CommitLogImpl final : public CommitLog {
+ public:
+  CommitLogImpl(const StoreOptions& options, Store::Environment environment,
+                std::unique_ptr<SegmentSet> segments);
+  ~CommitLogImpl() override;
+
+  LogOffset First() const override { return segments_->First(); }
+  absl::StatusOr<RecoveryReport> Recover(
+      const RecoveryStart& start,
+      absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)> fold,
+      absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) override;
+  absl::Status Start(LogObserver* observer) override;
+
+  absl::Status Submit(std::unique_ptr<Append> append) override;
+  bool RunOnLogThread(absl::AnyInvocable<void()> job) override;
+  absl::Status SyncAll() override;
+
+  Cursors cursors() const override;
+  Epoch epoch() const override { return epoch_; }
+  absl::Status Health() const override;
+
+  std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const override;
+  absl::StatusOr<LogBytes> ReadBytes(LogOffset offset, uint32_t size) override;
+
+  std::vector<SegmentInfo> Segments() const override;
+  absl::Status DropBelow(LogOffset offset) override;
+  void SetCheckpointed(LogOffset offset) override { state_.checkpointed.store(offset); }
+
+  absl::Status Stop() override;
+
+ private:
+  bool syncs_each_batch() const { return options_.durability == Durability::kSync; }
+  // Makes sure that there is a segment at the recovered tail, and that all before it is durable.
+  absl::Status PrepareTail();
+  absl::Status SyncRecovered();
+  // Writes the EPOCH frame at the tail and syncs it.
+  absl::Status BeginEpoch();
+
+  const StoreOptions options_;
+  const Store::Environment environment_;
+  const std::unique_ptr<SegmentSet> segments_;
+  LogState state_;
+  TailCache cache_;
+  SubmissionQueue queue_;
+  SegmentPreparer preparer_;
+  std::unique_ptr<Flusher> flusher_;
+  LogWriter writer_;
+  std::thread thread_;
+
+  RecoveryReport recovered_;
+  LogOffset replayed_from_ = 0;
+  Epoch epoch_ = 0;
+  LogOffset tail_ = 0;  // behind the EPOCH frame
+  // Last store times of the segments that the recovery folded.
+  std::map<LogOffset, StoreTime> recovered_times_;
+  Mutex stopping_;
+  bool stopped_ ABSL_GUARDED_BY(stopping_) = false;
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_LOG_COMMIT_LOG_IMPL_H_

@@ -1,0 +1,40 @@
+#include "store/log/log_state.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace mansio::store {
+
+void LogState::SetSynced(LogOffset offset) {
+  synced_.store(offset);
+  if (waiters_.load() == 0) return;  // a waiter counts itself before it looks at the cursor
+  MutexLock lock(&mutex_);
+  changed_.SignalAll();
+}
+
+absl::Status LogState::WaitSynced(LogOffset offset) {
+  waiters_.fetch_add(1);
+  MutexLock lock(&mutex_);
+  while (synced_.load() < offset && failure_.ok()) changed_.Wait(&mutex_);
+  waiters_.fetch_sub(1);
+  return synced_.load() >= offset ? absl::OkStatus() : failure_;
+}
+
+void LogState::Fail(const absl::Status& cause) {
+  MutexLock lock(&mutex_);
+  if (!failure_.ok()) return;
+  failure_ = absl::UnavailableError(
+      fmt::format("the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
+                  "the broker again",
+                  std::string(cause.message())));
+  failed_.store(true, std::memory_order_release);
+  changed_.SignalAll();
+}
+
+absl::Status LogState::failure() const {
+  MutexLock lock(&mutex_);
+  return failure_;
+}
+
+}  // namespace mansio::store

@@ -1,0 +1,47 @@
+#ifndef MANSIO_STORE_LOG_LOG_STATE_H_
+#define MANSIO_STORE_LOG_LOG_STATE_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "common/sync/sync.h"
+#include "store/types.h"
+
+namespace mansio::store {
+
+// What the log's threads and its callers share: the cursors, and whether the log has failed. Thread-safe.
+class LogState {
+ public:
+  // Cursors only grow; each is written by one thread at a time.
+  std::atomic<LogOffset> appended{0};
+  std::atomic<LogOffset> committed{0};
+  std::atomic<LogOffset> applied{0};
+  std::atomic<LogOffset> checkpointed{0};
+  // Accepted bytes that are not committed.
+  std::atomic<uint64_t> uncommitted{0};
+
+  LogOffset synced() const { return synced_.load(); }
+  // Moves `synced` up to `offset` and wakes those that wait for it.
+  void SetSynced(LogOffset offset);
+  // Waits until `synced` has reached `offset`, or the log has failed or stopped: then the reason.
+  absl::Status WaitSynced(LogOffset offset);
+
+  // The first call decides the sentence; the log accepts nothing from then on.
+  void Fail(const absl::Status& cause);
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // OK, or why the log has failed.
+  absl::Status failure() const;
+
+ private:
+  std::atomic<LogOffset> synced_{0};
+  std::atomic<int> waiters_{0};
+  std::atomic<bool> failed_{false};
+  mutable Mutex mutex_;
+  CondVar changed_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_LOG_LOG_STATE_H_

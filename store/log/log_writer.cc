@@ -1,0 +1,221 @@
+#include "store/log/log_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/log/append_encoding.h"
+
+namespace mansio::store {
+namespace {
+
+// A batch is what was queued, up to this: the first in it should not wait for hundreds of megabytes.
+constexpr uint64_t kMaxBatchBytes = 8 << 20;
+
+// While the next segment cannot be made, the end of the active one is kept for what is not a message:
+// acknowledgements, and the TRIM records that give space back.
+constexpr uint64_t kMaxReserveBytes = 1 << 20;
+uint64_t ReserveBytes(const Segment& segment) {
+  return std::min(kMaxReserveBytes, segment.bytes() / 8);
+}
+
+// The broker sends the answers of a scope at its end.
+class Scope {
+ public:
+  explicit Scope(LogObserver* observer) : observer_(observer) { observer_->BatchBegin(); }
+  ~Scope() { observer_->BatchEnd(); }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  LogObserver* const observer_;
+};
+
+}  // namespace
+
+absl::Status LogWriter::Begin(LogOffset tail, Epoch epoch, StoreTime last_store_time,
+                              LogObserver* observer) {
+  position_ = tail;
+  epoch_ = epoch;
+  store_time_ = last_store_time;
+  observer_ = observer;
+  // A tail at the end of its segment goes on in the next one.
+  auto segment = parts_.segments->Find(tail == 0 ? 0 : tail - 1);
+  if (segment == nullptr) return absl::InternalError("the commit log has no segment at its tail");
+  return Activate(std::move(segment));
+}
+
+absl::Status LogWriter::Activate(std::shared_ptr<const Segment> segment) {
+  auto file = parts_.segments->files().Open(segment->path(), OpenMode::kReadWrite);
+  if (!file.ok()) return file.status();
+  file_ = *std::move(file);
+  segment_ = std::move(segment);
+  active_first_.store(segment_->first(), std::memory_order_relaxed);
+  if (parts_.flusher != nullptr) parts_.flusher->AddFile(segment_->first(), file_);
+  return absl::OkStatus();
+}
+
+void LogWriter::Run(SubmissionQueue& queue) {
+  while (queue.Take(content_)) {
+    Appends appends = absl::MakeSpan(content_.appends);
+    while (!appends.empty()) {
+      if (parts_.state->failed()) {
+        FailAppends(appends, parts_.state->failure());
+        break;
+      }
+      BeginBatch();
+      appends.remove_prefix(Fill(appends));
+      if (!batch_.empty() || batch_.ends_segment()) Commit();
+    }
+    for (auto& job : content_.jobs) job();
+    content_.appends.clear();
+    content_.jobs.clear();
+  }
+}
+
+void LogWriter::BeginBatch() {
+  store_time_ = std::max(store_time_, parts_.time->NowMillis());
+  batch_.Begin(position_, {.epoch = epoch_,
+                           .synced = parts_.state->synced(),
+                           .store_time = store_time_,
+                           .segment_bytes = segment_->bytes()});
+}
+
+size_t LogWriter::Fill(Appends queue) {
+  size_t taken = 0;
+  while (taken < queue.size() && batch_.position() - batch_.begin() < kMaxBatchBytes) {
+    const uint64_t room = segment_->end() - batch_.position();
+    const Batch::Unit unit = Batch::Measure(queue.subspan(taken), room);
+    const Appends appends = queue.subspan(taken, unit.appends);
+    if (absl::Status status = Admit(unit); !status.ok()) {
+      FailAppends(appends, status);
+      taken += unit.appends;
+      continue;
+    }
+    if (unit.frame_bytes > room) {
+      batch_.EndSegment(segment_->end());
+      break;
+    }
+    batch_.Add(appends, unit, *observer_);
+    taken += unit.appends;
+  }
+  return taken;
+}
+
+absl::Status LogWriter::Admit(const Batch::Unit& unit) {
+  const uint64_t room = segment_->end() - batch_.position();
+  absl::Status status;
+  if (unit.frame_bytes > room) {
+    status = parts_.preparer->WaitForNext(segment_->end());
+  } else if (parts_.preparer->stuck() && unit.messages > 0 &&
+             room - unit.frame_bytes < ReserveBytes(*segment_)) {
+    status = parts_.preparer->problem();
+  }
+  refusing_.store(!status.ok(), std::memory_order_relaxed);
+  return status;
+}
+
+void LogWriter::Commit() {
+  const LogOffset end = batch_.position();
+  parts_.preparer->Reserve(batch_.end());
+  if (absl::Status status = WriteBatch(); !status.ok()) {
+    // Never appended, as far as anyone may know: the next start cuts what was written.
+    parts_.state->Fail(status);
+    FailBatch(parts_.state->failure());
+    return;
+  }
+  position_ = end;
+  parts_.state->appended.store(end);
+  parts_.cache->Publish(end);
+  if (parts_.flusher == nullptr) {
+    {
+      Scope scope(observer_);
+      AnswerAppended();
+    }
+    if (absl::Status status = SyncBatch(); !status.ok()) {
+      FailBatch(status);
+      return;
+    }
+    ApplyBatch();
+  } else {
+    ApplyBatch();
+  }
+  batch_.placed().clear();
+  if (!batch_.ends_segment()) return;
+  if (absl::Status status = Roll(); !status.ok()) parts_.state->Fail(status);
+}
+
+absl::Status LogWriter::WriteBatch() {
+  if (batch_.pieces().empty()) return absl::OkStatus();
+  const uint64_t at = batch_.begin() - segment_->first();
+  if (batch_.pieces().size() == 1) return file_->Write(at, batch_.pieces().front());
+  return file_->WriteGather(at, batch_.pieces());
+}
+
+absl::Status LogWriter::SyncBatch() {
+  if (absl::Status status = file_->Datasync(); !status.ok()) parts_.state->Fail(status);
+  // Also when someone else saw an error: ours may have been reported there.
+  if (parts_.state->failed()) return parts_.state->failure();
+  parts_.state->SetSynced(position_);
+  return absl::OkStatus();
+}
+
+void LogWriter::ApplyBatch() {
+  parts_.state->committed.store(position_);
+  parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
+  Scope scope(observer_);
+  if (parts_.flusher != nullptr) AnswerAppended();
+  batch_.ForEachRecord([this](const RecordView& record, uint32_t record_bytes) {
+    observer_->Apply(record, record_bytes);
+  });
+  parts_.state->applied.store(position_);
+  AnswerApplied();
+}
+
+void LogWriter::AnswerAppended() {
+  for (auto& placed : batch_.placed()) placed.append->Appended(placed.result);
+}
+
+void LogWriter::AnswerApplied() {
+  for (auto& placed : batch_.placed()) placed.append->Applied(placed.result);
+}
+
+void LogWriter::FailBatch(const absl::Status& status) {
+  {
+    Scope scope(observer_);
+    for (auto& placed : batch_.placed()) placed.append->Failed(status);
+  }
+  parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
+  batch_.placed().clear();
+}
+
+void LogWriter::FailAppends(Appends appends, const absl::Status& status) {
+  Scope scope(observer_);
+  for (auto& append : appends) {
+    parts_.state->uncommitted.fetch_sub(append->size(), std::memory_order_relaxed);
+    append->Failed(status);
+    append.reset();
+  }
+}
+
+absl::Status LogWriter::Roll() {
+  const LogOffset first = segment_->first();
+  const LogOffset next = segment_->end();
+  {
+    MutexLock lock(&mutex_);
+    ended_.push_back({first, store_time_});
+  }
+  observer_->SegmentEnded(first, next);
+  auto segment = parts_.segments->Find(next);
+  if (segment == nullptr) {
+    return absl::InternalError("the commit log's next file has disappeared");
+  }
+  parts_.preparer->Rolled(segment);
+  return Activate(std::move(segment));
+}
+
+std::vector<LogWriter::Ended> LogWriter::ended() const {
+  MutexLock lock(&mutex_);
+  return ended_;
+}
+
+}  // namespace mansio::store

@@ -1,0 +1,93 @@
+#ifndef MANSIO_STORE_LOG_LOG_WRITER_H_
+#define MANSIO_STORE_LOG_LOG_WRITER_H_
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/clock/broker_time.h"
+#include "common/files/file_system.h"
+#include "store/append.h"
+#include "store/log/batch.h"
+#include "store/log/commit_log.h"
+#include "store/log/flusher.h"
+#include "store/log/log_state.h"
+#include "store/log/segment_preparer.h"
+#include "store/log/segment_set.h"
+#include "store/log/submission_queue.h"
+#include "store/log/tail_cache.h"
+#include "store/options.h"
+
+namespace mansio::store {
+
+// What the log thread does: takes all that is queued, and writes, flushes, commits and applies it batch by
+// batch. All on the log thread but Begin and refusing().
+class LogWriter {
+ public:
+  // Borrowed; all must outlive it.
+  struct Parts {
+    SegmentSet* segments = nullptr;
+    SegmentPreparer* preparer = nullptr;
+    Flusher* flusher = nullptr;  // durability `async` only, else nullptr
+    TailCache* cache = nullptr;
+    LogState* state = nullptr;
+    BrokerTime* time = nullptr;
+  };
+  explicit LogWriter(const Parts& parts) : parts_(parts), batch_(parts.cache) {}
+
+  // Where the log stands when the thread starts: behind the synced EPOCH frame of `epoch`.
+  absl::Status Begin(LogOffset tail, Epoch epoch, StoreTime last_store_time, LogObserver* observer);
+
+  // Serves the queue until it is closed and empty.
+  void Run(SubmissionQueue& queue);
+
+  // True while messages are refused because the next segment cannot be made. Any thread.
+  bool refusing() const { return refusing_.load(std::memory_order_relaxed); }
+  // Start and end of the segments that were completed, with their last store times, since Begin.
+  struct Ended {
+    LogOffset first = 0;
+    StoreTime last_store_time = 0;
+  };
+  std::vector<Ended> ended() const;
+  // The start of the segment being written. Any thread.
+  LogOffset active_first() const { return active_first_.load(std::memory_order_relaxed); }
+
+ private:
+  using Appends = absl::Span<std::unique_ptr<Append>>;
+
+  // Puts appends from the front of `queue` into the batch; returns how many it took or failed.
+  size_t Fill(Appends queue);
+  void BeginBatch();
+  // Whether the unit may go into the active segment, whose next one may be impossible to make.
+  absl::Status Admit(const Batch::Unit& unit);
+  void Commit();
+  absl::Status WriteBatch();
+  absl::Status SyncBatch();
+  void ApplyBatch();
+  void AnswerAppended();
+  void AnswerApplied();
+  void FailBatch(const absl::Status& status);
+  void FailAppends(Appends appends, const absl::Status& status);
+  absl::Status Roll();
+  absl::Status Activate(std::shared_ptr<const Segment> segment);
+
+  const Parts parts_;
+  LogObserver* observer_ = nullptr;
+  Epoch epoch_ = 0;
+  StoreTime store_time_ = 0;
+  LogOffset position_ = 0;
+  std::shared_ptr<const Segment> segment_;
+  std::shared_ptr<File> file_;
+  Batch batch_;
+  SubmissionQueue::Content content_;
+  std::atomic<bool> refusing_{false};
+  std::atomic<LogOffset> active_first_{0};
+  mutable Mutex mutex_;
+  std::vector<Ended> ended_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_LOG_LOG_WRITER_H_

@@ -1,0 +1,41 @@
+#ifndef MANSIO_STORE_LOG_RECOVERY_H_
+#define MANSIO_STORE_LOG_RECOVERY_H_
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "store/log/commit_log.h"
+#include "store/log/segment_set.h"
+#include "store/record.h"
+
+namespace mansio::store {
+
+// The work of CommitLog::Recover: verify, fold, and decide what a bad frame means (design section 4). Let
+// S be the greatest offset that is known to have been synced, from the checkpoint or from any good header,
+// also behind the first bad frame. A bad frame at or after S is a torn tail: cut, and what was written
+// behind it zeroed and synced. A bad frame before S is damage.
+class Recovery {
+ public:
+  using Fold = absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)>;
+  using SegmentEnded = absl::FunctionRef<void(LogOffset first, LogOffset next)>;
+
+  // `segment_bytes` is the length of new segments; empty ones made ahead with another length are removed.
+  Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage)
+      : segments_(segments), segment_bytes_(segment_bytes), salvage_(salvage) {}
+
+  absl::StatusOr<RecoveryReport> Run(const RecoveryStart& start, Fold fold,
+                                     SegmentEnded segment_ended);
+
+ private:
+  absl::Status FindStart(const RecoveryStart& start, LogOffset* from) const;
+  absl::Status RemoveUnusable(LogOffset end);
+
+  SegmentSet* const segments_;
+  const uint64_t segment_bytes_;
+  const bool salvage_;
+};
+
+}  // namespace mansio::store
+
+#endif  // MANSIO_STORE_LOG_RECOVERY_H_
