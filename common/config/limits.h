@@ -1,0 +1,80 @@
+#ifndef MANSIO_COMMON_CONFIG_LIMITS_H_
+#define MANSIO_COMMON_CONFIG_LIMITS_H_
+
+// Keys that brokers and nameservers share. Each is bounded by configuration, with a clear refusal
+// beyond it.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/config/schema.h"
+#include "common/logging/logging.h"
+
+namespace mansio::config {
+
+// What one process lets the network use.
+struct NetworkLimits {
+  int32_t connections = 0;
+  int32_t streams_per_connection = 0;
+  int32_t clients = 0;
+  int64_t request_header_bytes = 0;
+  int64_t request_bytes = 0;
+  int64_t unsent_bytes_per_connection = 0;
+  absl::Duration silent_connection;
+};
+
+// Adds the keys of NetworkLimits, bound to the member `limits` of the struct.
+template <typename Config>
+void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::* limits) {
+  const auto of = [limits](auto member) {
+    return [limits, member](Config& config) -> auto& { return config.*limits.*member; };
+  };
+  schema
+      .Int("limits.connections", of(&NetworkLimits::connections), 10'000, {1, 1'000'000},
+           "connections",
+           "The most connections at a time. A further one is closed at once, and the log says so.")
+      .Int("limits.streams-per-connection", of(&NetworkLimits::streams_per_connection), 1'024,
+           {1, 1'000'000}, "calls",
+           "The most calls in progress on one connection; the client holds further ones back.")
+      .Size("limits.request-headers", of(&NetworkLimits::request_header_bytes), 16 * kKiB,
+            {1 * kKiB, 1 * kMiB},
+            "The most header bytes of a request; a larger one is refused by the transport.")
+      .Size("limits.request-bytes", of(&NetworkLimits::request_bytes), 32 * kMiB,
+            {64 * kKiB, 1 * kGiB},
+            "The most bytes of one request, all its messages together. A larger one is refused.")
+      .Size("limits.unsent-bytes-per-connection", of(&NetworkLimits::unsent_bytes_per_connection),
+            8 * kMiB, {64 * kKiB, 1 * kGiB},
+            "The most answer bytes that wait for a slow connection; beyond it that connection gets "
+            "no further messages until it has read some.")
+      .Duration("limits.silent-connection", of(&NetworkLimits::silent_connection),
+                absl::Seconds(10), {absl::Milliseconds(100), absl::Hours(1)},
+                "A new connection that has said nothing for this long is closed.")
+      .Int("limits.clients", of(&NetworkLimits::clients), 50'000, {1, 10'000'000}, "clients",
+           "The most client ids that are alive at a time. Requests of a further one are refused "
+           "with TOO_MANY_REQUESTS.");
+}
+
+// Adds log.dir, log.level and log.keep-days, bound to the member `options` of the struct.
+template <typename Config>
+void AddLogging(Schema<Config>& schema, logging::LoggingOptions Config::* options) {
+  using logging::Level;
+  using logging::LoggingOptions;
+  const auto of = [options](auto member) {
+    return [options, member](Config& config) -> auto& { return config.*options.*member; };
+  };
+  schema
+      .Path("log.dir", of(&LoggingOptions::directory), "",
+            "Where log files are written; empty means standard error.")
+      .template Enum<Level>("log.level", of(&LoggingOptions::level), "info",
+                            {{"info", Level::kInfo},
+                             {"warning", Level::kWarning},
+                             {"error", Level::kError}},
+                            "Less important lines than this are not logged.")
+      .Int("log.keep-days", of(&LoggingOptions::keep_days), 14, {1, 3'650}, "days",
+           "Log files older than this are removed.");
+}
+
+}  // namespace mansio::config
+
+#endif  // MANSIO_COMMON_CONFIG_LIMITS_H_
