@@ -11,9 +11,9 @@
 namespace mansio::store {
 namespace {
 
-class Recovery {
+class StateRecovery {
  public:
-  Recovery(CommitLog* log, KeyValueStore* checkpoint, DerivedState* state,
+  StateRecovery(CommitLog* log, KeyValueStore* checkpoint, DerivedState* state,
            uint64_t queue_memory_bytes, const std::string& path)
       : log_(log),
         checkpoint_(checkpoint),
@@ -134,7 +134,7 @@ class Recovery {
 absl::StatusOr<Recovered> RecoverState(CommitLog* log, KeyValueStore* checkpoint,
                                        DerivedState* state, uint64_t queue_memory_bytes,
                                        const std::string& path) {
-  return Recovery(log, checkpoint, state, queue_memory_bytes, path).Run();
+  return StateRecovery(log, checkpoint, state, queue_memory_bytes, path).Run();
 }
 
 }  // namespace mansio::store
