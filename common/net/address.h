@@ -28,12 +28,13 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
-// Reads HOST:PORT, where HOST is an IPv4 address, an IPv6 address in brackets, or a DNS name (RFC 1123,
-// underscores allowed) and PORT is 0 to 65535. InvalidArgument names the text and what is wrong with it.
+// Reads HOST:PORT, where HOST is an IPv4 address, an IPv6 address in brackets, or a DNS name (RFC
+// 1123, underscores allowed) and PORT is 0 to 65535. InvalidArgument names the text and what is
+// wrong with it.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 
-// The machine's first address that is up, not loopback and not link-local, IPv4 before IPv6, without a
-// port; 127.0.0.1 on a machine that has none. Asks the system at each call.
+// The machine's first address that is up, not loopback and not link-local, IPv4 before IPv6,
+// without a port; 127.0.0.1 on a machine that has none. Asks the system at each call.
 HostPort FirstNonLoopbackAddress();
 
 // What others can reach `listen` by: itself, or for a wildcard the first non-loopback address with

@@ -8,11 +8,11 @@
 
 namespace mansio::net {
 
-// Counts sockets that somebody else closes. Nobody tells when gRPC closes a descriptor that it was given,
-// and a duplicate to watch would double the descriptors and keep the connection open. But a descriptor
-// that is closed is soon another file or none: so remember each one's inode and compare when the number
-// matters. The kernel hands out the lowest free descriptor, so most closed ones are found without a look
-// at all when their number comes again. Thread-safe.
+// Counts sockets that somebody else closes. Nobody tells when gRPC closes a descriptor that it was
+// given, and a duplicate to watch would double the descriptors and keep the connection open. But a
+// descriptor that is closed is soon another file or none: so remember each one's inode and compare
+// when the number matters. The kernel hands out the lowest free descriptor, so most closed ones are
+// found without a look at all when their number comes again. Thread-safe.
 class ConnectionTable {
  public:
   // Remembers `fd`, a socket that is about to be handed over.

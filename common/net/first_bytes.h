@@ -8,10 +8,10 @@ namespace mansio::net {
 
 // What the first bytes of a connection say about its protocol.
 enum class FirstBytes {
-  kTls,         // a TLS handshake record (RFC 8446, 5.1: content type 22)
-  kHttp2,       // the HTTP/2 connection preface (RFC 9113, 3.4)
-  kHttp1,       // a request line of HTTP/1
-  kUndecided,   // "P" or "PR": HTTP/2, or HTTP/1's POST, PUT, PATCH
+  kTls,        // a TLS handshake record (RFC 8446, 5.1: content type 22)
+  kHttp2,      // the HTTP/2 connection preface (RFC 9113, 3.4)
+  kHttp1,      // a request line of HTTP/1
+  kUndecided,  // "P" or "PR": HTTP/2, or HTTP/1's POST, PUT, PATCH
   kUnknown,
 };
 

@@ -21,11 +21,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "common/logging/logging.h"
 #include "common/net/address.h"
 #include "common/net/connection_table.h"
 #include "common/net/first_bytes.h"
 #include "common/net/port_holder.h"
-#include "common/net/quiet_log.h"
 
 namespace mansio::net {
 namespace {
@@ -35,6 +35,14 @@ constexpr int kBacklog = 1024;
 constexpr absl::Duration kPauseWithoutDescriptors = absl::Milliseconds(200);
 // Counting the open connections looks at each descriptor.
 constexpr absl::Duration kBetweenCounts = absl::Milliseconds(50);
+// Strangers can provoke these lines as often as they like.
+constexpr absl::Duration kBetweenLogLines = absl::Seconds(10);
+
+void Warn(logging::RateLimit& limit, std::string text) {
+  if (const auto left_out = limit.Admit()) {
+    LOG_WARNING("{}", logging::WithLeftOut(std::move(text), *left_out));
+  }
+}
 
 constexpr std::string_view kHttp1Answer =
     "HTTP/1.1 400 Bad Request\r\n"
@@ -76,8 +84,7 @@ absl::Status PortTaken(const std::string& listen, uint16_t port) {
 
 // A bound, listening socket for one resolved address; the errno of what failed otherwise, negative.
 int OpenListeningSocket(const addrinfo& address) {
-  const int fd =
-      socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
   if (fd < 0) return -errno;
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -114,12 +121,15 @@ class EpollListener final : public Listener {
   void Stop() override {
     if (!thread_.joinable()) return;
     const uint64_t one = 1;
-    if (write(stop_fd_, &one, sizeof(one)) < 0) return;  // cannot fail: the counter is far from full
+    if (write(stop_fd_, &one, sizeof(one)) < 0)
+      return;  // cannot fail: the counter is far from full
     thread_.join();
   }
 
   std::string Address() const override { return address_.ToString(); }
-  int64_t OpenConnections() const override { return handed_over_.CountOpen() + silent_count_.load(); }
+  int64_t OpenConnections() const override {
+    return handed_over_.CountOpen() + silent_count_.load();
+  }
 
   bool valid() const { return epoll_fd_ >= 0 && stop_fd_ >= 0; }
 
@@ -163,10 +173,10 @@ class EpollListener final : public Listener {
   uint64_t next_number_ = 0;
   absl::Time resume_ = absl::InfiniteFuture();  // while accepting is paused
   absl::Time next_count_ = absl::InfinitePast();
-  QuietLog limit_log_;
-  QuietLog silent_log_;
-  QuietLog protocol_log_;
-  QuietLog descriptor_log_;
+  logging::RateLimit limit_log_{kBetweenLogLines};
+  logging::RateLimit silent_log_{kBetweenLogLines};
+  logging::RateLimit protocol_log_{kBetweenLogLines};
+  logging::RateLimit descriptor_log_{kBetweenLogLines};
 
   mutable ConnectionTable handed_over_;
   std::atomic<int64_t> silent_count_{0};
@@ -224,13 +234,13 @@ void EpollListener::AcceptAll() {
   }
 }
 
-// No descriptors or no memory: the connections that wait stay in the backlog, and the loop goes on with
-// those it has.
+// No descriptors or no memory: the connections that wait stay in the backlog, and the loop goes on
+// with those it has.
 void EpollListener::Pause(const char* error) {
-  descriptor_log_.Warn(fmt::format(
-      "cannot accept connections on {}: {}; raise the limit of open files (ulimit -n) or lower the "
-      "limit of connections, now {}",
-      Address(), error, options_.max_connections));
+  Warn(descriptor_log_, fmt::format("cannot accept connections on {}: {}; raise the limit of open "
+                                    "files (ulimit -n) or lower the "
+                                    "limit of connections, now {}",
+                                    Address(), error, options_.max_connections));
   Watch(EPOLL_CTL_DEL, listen_fd_, 0);
   resume_ = absl::Now() + kPauseWithoutDescriptors;
 }
@@ -253,9 +263,10 @@ bool EpollListener::AtLimit() {
 void EpollListener::TakeIn(int fd) {
   handed_over_.Forget(fd);
   if (AtLimit()) {
-    limit_log_.Warn(fmt::format("refused a connection from {}: {} connections are open on {}, which "
-                                "is the limit (max-connections)",
-                                PeerText(fd), options_.max_connections, Address()));
+    Warn(limit_log_,
+         fmt::format("refused a connection from {}: {} connections are open on {}, which "
+                     "is the limit (max-connections)",
+                     PeerText(fd), options_.max_connections, Address()));
     close(fd);
     return;
   }
@@ -292,9 +303,9 @@ void EpollListener::Look(int fd) {
       return;
     }
     case FirstBytes::kUnknown:
-      protocol_log_.Warn(fmt::format(
-          "closed a connection from {} on {}: it speaks neither TLS nor HTTP/2", PeerText(fd),
-          Address()));
+      Warn(protocol_log_,
+           fmt::format("closed a connection from {} on {}: it speaks neither TLS nor HTTP/2",
+                       PeerText(fd), Address()));
       return Drop(fd);
   }
 }
@@ -312,8 +323,8 @@ void EpollListener::HandOver(int fd, Protocol protocol) {
 }
 
 void EpollListener::RefuseHttp1(int fd) {
-  protocol_log_.Warn(fmt::format(
-      "refused an HTTP/1 request from {}: {} speaks gRPC (HTTP/2)", PeerText(fd), Address()));
+  Warn(protocol_log_, fmt::format("refused an HTTP/1 request from {}: {} speaks gRPC (HTTP/2)",
+                                  PeerText(fd), Address()));
   // Unread bytes would turn the close into a reset, which can overtake the answer.
   char ignored[16 * 1024];
   if (recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT) < 0) return Drop(fd);
@@ -336,9 +347,9 @@ void EpollListener::DropExpired() {
     expiries_.pop_front();
     const auto found = silent_.find(expiry.fd);
     if (found == silent_.end() || found->second.number != expiry.number) continue;
-    silent_log_.Warn(fmt::format("closed a connection from {} on {}: it said nothing for {}",
-                                 PeerText(expiry.fd), Address(),
-                                 absl::FormatDuration(options_.silent_connection)));
+    Warn(silent_log_, fmt::format("closed a connection from {} on {}: it said nothing for {}",
+                                  PeerText(expiry.fd), Address(),
+                                  absl::FormatDuration(options_.silent_connection)));
     Drop(expiry.fd);
   }
 }
@@ -353,11 +364,11 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(ListenerOptions options
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* resolved = nullptr;
-  const int error = getaddrinfo(address->host.c_str(), std::to_string(address->port).c_str(),
-                                &hints, &resolved);
+  const int error =
+      getaddrinfo(address->host.c_str(), std::to_string(address->port).c_str(), &hints, &resolved);
   if (error != 0) {
-    return CannotListen(options.listen, fmt::format("{}; give an address of this machine",
-                                                    gai_strerror(error)));
+    return CannotListen(options.listen,
+                        fmt::format("{}; give an address of this machine", gai_strerror(error)));
   }
   const int fd = OpenListeningSocket(*resolved);
   freeaddrinfo(resolved);
@@ -370,16 +381,16 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(ListenerOptions options
   }
   sockaddr_storage bound{};
   socklen_t length = sizeof(bound);
-  if (address->port == 0 &&
-      getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
-    address->port = ntohs(bound.ss_family == AF_INET6
-                              ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
-                              : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+  if (address->port == 0 && getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
+    address->port =
+        ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                          : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
   }
   auto listener = std::make_unique<EpollListener>(std::move(options), *std::move(address), fd);
   if (!listener->valid()) {
-    return CannotListen(listener->Address(), "no descriptor is left for its event loop; raise the "
-                                             "limit of open files (ulimit -n)");
+    return CannotListen(listener->Address(),
+                        "no descriptor is left for its event loop; raise the "
+                        "limit of open files (ulimit -n)");
   }
   return listener;
 }

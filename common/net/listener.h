@@ -19,26 +19,28 @@ struct ListenerOptions {
 
 enum class Protocol { kPlaintext, kTls };
 
-// Accepts the connections of one TCP port that speaks HTTP/2 both in plaintext and in TLS: the first
-// bytes tell which (design section 2; wire contract 2.1). They are peeked, not taken, by one thread of its
-// own that no connection can block. Refused, each with at most one log line in ten seconds: a connection
-// beyond the limit, one that says nothing for `silent_connection`, and one that speaks anything else; an
-// HTTP/1 client is told so with a short 400 response.
+// Accepts the connections of one TCP port that speaks HTTP/2 both in plaintext and in TLS: the
+// first bytes tell which (design section 2; wire contract 2.1). They are peeked, not taken, by one
+// thread of its own that no connection can block. Refused, each with at most one log line in ten
+// seconds: a connection beyond the limit, one that says nothing for `silent_connection`, and one
+// that speaks anything else; an HTTP/1 client is told so with a short 400 response.
 class Listener {
  public:
-  // Takes over `fd`, non-blocking, close-on-exec and with TCP_NODELAY. Called on the listener's thread,
-  // must not block for long.
+  // Takes over `fd`, non-blocking, close-on-exec and with TCP_NODELAY. Called on the listener's
+  // thread, must not block for long.
   using Handler = std::function<void(int fd, Protocol protocol)>;
 
-  // Binds and listens. The error names the address and, for a taken port, the process that holds it if
-  // that can be found out. SO_REUSEPORT is not set, so that a second process cannot share the port.
+  // Binds and listens. The error names the address and, for a taken port, the process that holds it
+  // if that can be found out. SO_REUSEPORT is not set, so that a second process cannot share the
+  // port.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(ListenerOptions options);
 
   // Stops first.
   virtual ~Listener() = default;
   // Starts to accept. Once.
   virtual void Start(Handler handler) = 0;
-  // Closes the port and the connections that have not been handed over, and ends the thread. Idempotent.
+  // Closes the port and the connections that have not been handed over, and ends the thread.
+  // Idempotent.
   virtual void Stop() = 0;
   // HOST:PORT with the real port.
   virtual std::string Address() const = 0;

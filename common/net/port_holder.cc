@@ -18,8 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Link texts (`socket:[123]`) of the sockets that listen on `port`, from a table such as /proc/net/tcp:
-// a header, then lines of "sl local_address rem_address st … inode" where st 0A is LISTEN.
+// Link texts (`socket:[123]`) of the sockets that listen on `port`, from a table such as
+// /proc/net/tcp: a header, then lines of "sl local_address rem_address st … inode" where st 0A is
+// LISTEN.
 void CollectListeners(const char* table, uint16_t port, std::vector<std::string>* sockets) {
   std::ifstream in(table);
   std::string line;
@@ -39,7 +40,8 @@ bool HoldsOneOf(const fs::path& process, const std::vector<std::string>& sockets
        entry.increment(error)) {
     std::error_code unreadable;
     const fs::path target = fs::read_symlink(entry->path(), unreadable);
-    if (!unreadable && std::find(sockets.begin(), sockets.end(), target.native()) != sockets.end()) {
+    if (!unreadable &&
+        std::find(sockets.begin(), sockets.end(), target.native()) != sockets.end()) {
       return true;
     }
   }

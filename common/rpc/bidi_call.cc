@@ -46,7 +46,8 @@ void BidiCallImpl::OnAccepted(bool ok) {
   }
   Accept(thread_, registry_, method_);
   CopyFromContext();
-  // At once: some clients wait for the response headers before they send anything (contract, pitfall 2).
+  // At once: some clients wait for the response headers before they send anything (contract,
+  // pitfall 2).
   writing_ = true;
   stream_->SendInitialMetadata(RpcThread::Tag(&written_event_));
   events_ = (*method_->handler)(shared_from_this());
@@ -128,8 +129,8 @@ bool BidiCallImpl::MarkPosted() {
   return true;
 }
 
-// Always through the queue, also on the rpc thread itself: a handler may write while it is called from
-// the middle of one of the functions here.
+// Always through the queue, also on the rpc thread itself: a handler may write while it is called
+// from the middle of one of the functions here.
 void BidiCallImpl::PostIf(bool needed) {
   if (needed) thread_->Post(static_cast<Posted*>(this));
 }

@@ -21,8 +21,8 @@ namespace mansio::rpc {
 
 class BidiCallImpl;
 
-// The bidirectional streams of one rpc thread, so that all can be ended when the server stops. On the
-// rpc thread only.
+// The bidirectional streams of one rpc thread, so that all can be ended when the server stops. On
+// the rpc thread only.
 class BidiRegistry {
  public:
   void Add(BidiCallImpl* call);
@@ -35,8 +35,8 @@ class BidiRegistry {
   std::optional<absl::Status> ending_;
 };
 
-// A bidirectional stream. Owned by itself while gRPC knows it, and shared with the handlers, which may
-// keep it longer: then it is closed, and Write refuses.
+// A bidirectional stream. Owned by itself while gRPC knows it, and shared with the handlers, which
+// may keep it longer: then it is closed, and Write refuses.
 class BidiCallImpl final : public BidiCall,
                            private Posted,
                            public std::enable_shared_from_this<BidiCallImpl> {
@@ -115,7 +115,8 @@ class BidiCallImpl final : public BidiCall,
   MemberEvent<&BidiCallImpl::OnWritten> written_event_{this};
   MemberEvent<&BidiCallImpl::OnGone> gone_event_{this};
 
-  // Set once when the stream is accepted. Copies, because gRPC's may be gone before the last user is.
+  // Set once when the stream is accepted. Copies, because gRPC's may be gone before the last user
+  // is.
   std::vector<std::pair<std::string, std::string>> metadata_;
   std::string peer_;
   absl::Time deadline_ = absl::InfiniteFuture();

@@ -15,16 +15,17 @@
 // What a handler sees of a call. No gRPC type appears here, so that another HTTP/2 transport can be
 // put under the hot methods without a change above this line (design section 10).
 //
-// Threads. A handler is started on the rpc thread that owns the call. It must not block: no file, no
-// RocksDB, no lock that is held long. Every Finish/Write may be called from any thread; the owning rpc
-// thread sends the bytes. See CompletionScope in server.h for one wake per batch.
+// Threads. A handler is started on the rpc thread that owns the call. It must not block: no file,
+// no RocksDB, no lock that is held long. Every Finish/Write may be called from any thread; the
+// owning rpc thread sends the bytes. See CompletionScope in server.h for one wake per batch.
 namespace mansio::rpc {
 
 class Call {
  public:
   virtual ~Call() = default;
 
-  // Value of a request header (lower-case key), or "" when absent. Valid until the call is finished.
+  // Value of a request header (lower-case key), or "" when absent. Valid until the call is
+  // finished.
   virtual std::string_view Metadata(std::string_view key) const = 0;
   // The peer as text, `ip:port` or `[ip6]:port`.
   virtual std::string_view Peer() const = 0;
@@ -33,9 +34,9 @@ class Call {
   // True once the client has cancelled, disconnected, or passed its deadline.
   virtual bool Cancelled() const = 0;
   // Runs `fn` at most once, on the owning rpc thread, when the client goes away before the call is
-  // finished (at once if it already has). It can run concurrently with a Finish from another thread:
-  // decide the winner under a lock of your own (for example: who removes the call from the wait list).
-  // The call must still be finished by its handler.
+  // finished (at once if it already has). It can run concurrently with a Finish from another
+  // thread: decide the winner under a lock of your own (for example: who removes the call from the
+  // wait list). The call must still be finished by its handler.
   virtual void OnCancel(absl::AnyInvocable<void()> fn) = 0;
   // Runs `fn` on the owning rpc thread, in order of posting.
   virtual void Post(absl::AnyInvocable<void()> fn) = 0;
@@ -47,8 +48,8 @@ class UnaryCall : public Call {
   // The encoded request message.
   virtual std::string_view Request() const = 0;
   virtual void Finish(Payload response) = 0;
-  // Ends the call with a gRPC status (canonical absl code) instead of a response: only for what is not
-  // a business failure (unparsable request). Business failures are a v2.Status in a response.
+  // Ends the call with a gRPC status (canonical absl code) instead of a response: only for what is
+  // not a business failure (unparsable request). Business failures are a v2.Status in a response.
   virtual void Abort(absl::Status status) = 0;
 };
 
@@ -59,15 +60,16 @@ class ServerStreamCall : public Call {
   virtual std::string_view Request() const = 0;
   // Writes all elements in order and ends the stream with gRPC OK. `done` runs on the rpc thread:
   // true when the transport took every element, false when the client was gone before.
-  virtual void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool written)> done) = 0;
+  virtual void Finish(std::vector<Payload> elements,
+                      absl::AnyInvocable<void(bool written)> done) = 0;
   virtual void Abort(absl::Status status) = 0;
 };
 
 // A bidirectional stream (Telemetry, Register). Shared: other threads push to it.
 class BidiCall : public Call {
  public:
-  // Queues one element. Returns false, and drops it, when the stream is closed or when the undelivered
-  // bytes of this stream would pass the limit (8 MiB, design section 10).
+  // Queues one element. Returns false, and drops it, when the stream is closed or when the
+  // undelivered bytes of this stream would pass the limit (8 MiB, design section 10).
   virtual bool Write(Payload element) = 0;
   // Ends the stream with a status after everything queued was written. Idempotent.
   virtual void Finish(absl::Status status) = 0;
@@ -89,8 +91,8 @@ using UnaryHandler = std::function<void(UnaryCall&)>;
 using ServerStreamHandler = std::function<void(ServerStreamCall&)>;
 using BidiHandler = std::function<std::unique_ptr<BidiEvents>(std::shared_ptr<BidiCall>)>;
 
-// The methods that a server serves, by full path ("/package.Service/Method"). Filled before the server
-// starts, read-only afterwards. Unknown methods are answered UNIMPLEMENTED by the transport.
+// The methods that a server serves, by full path ("/package.Service/Method"). Filled before the
+// server starts, read-only afterwards. Unknown methods are answered UNIMPLEMENTED by the transport.
 struct MethodTable {
   struct Unary {
     std::string path;

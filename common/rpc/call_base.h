@@ -73,7 +73,8 @@ class CallContext {
   mutable std::string peer_;
 };
 
-// Calls for one kind of method on one rpc thread; ended ones are used again. On the rpc thread only.
+// Calls for one kind of method on one rpc thread; ended ones are used again. On the rpc thread
+// only.
 template <typename CallImpl>
 class CallPool {
  public:

@@ -43,7 +43,8 @@ absl::Status CannotUse(const std::string& file, std::string_view why) {
 
 absl::StatusOr<std::string> ReadFile(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) return CannotUse(file, fmt::format("{}; check the path and its permissions", strerror(errno)));
+  if (!in)
+    return CannotUse(file, fmt::format("{}; check the path and its permissions", strerror(errno)));
   return std::string{std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -119,8 +120,7 @@ absl::StatusOr<Certificate> Generate(const std::vector<std::string>& hosts) {
     return failed();
   }
   Certificate result;
-  result.chain =
-      ToPem([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate.get()); });
+  result.chain = ToPem([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate.get()); });
   result.private_key = ToPem([&](BIO* bio) {
     return PEM_write_bio_PKCS8PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
   });
@@ -132,16 +132,17 @@ absl::StatusOr<Certificate> Generate(const std::vector<std::string>& hosts) {
 absl::Status WriteDurably(const fs::path& file, const std::string& text, mode_t mode) {
   const std::string temporary = file.string() + ".new";
   const auto failed = [&](const char* what) {
-    return absl::UnavailableError(fmt::format("cannot {} '{}': {}; a self-signed certificate is kept "
-                                              "there, so make the directory writable or configure a "
-                                              "certificate",
-                                              what, temporary, strerror(errno)));
+    return absl::UnavailableError(
+        fmt::format("cannot {} '{}': {}; a self-signed certificate is kept "
+                    "there, so make the directory writable or configure a "
+                    "certificate",
+                    what, temporary, strerror(errno)));
   };
   unlink(temporary.c_str());
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) return failed("create");
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       fsync(fd) == 0;
+  const bool written =
+      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
   if (!written) return failed("write");
   if (rename(temporary.c_str(), file.c_str()) != 0) return failed("rename");
@@ -169,7 +170,8 @@ absl::StatusOr<Certificate> LoadCertificate(const std::string& chain_file,
     return CannotUse(key_file, "it holds no private key in PEM form without a pass phrase");
   }
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-    return CannotUse(key_file, fmt::format("it is not the key of the certificate in '{}'", chain_file));
+    return CannotUse(key_file,
+                     fmt::format("it is not the key of the certificate in '{}'", chain_file));
   }
   if (X509_cmp_current_time(X509_get0_notAfter(certificate.get())) < 0) {
     return CannotUse(chain_file, "the certificate has expired; renew it");

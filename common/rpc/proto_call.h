@@ -13,7 +13,8 @@
 #include "common/rpc/call.h"
 #include "common/rpc/payload.h"
 
-// Calls whose messages are protobuf objects: for all methods but the hot ones, which scan the raw bytes.
+// Calls whose messages are protobuf objects: for all methods but the hot ones, which scan the raw
+// bytes.
 namespace mansio::rpc {
 
 // The encoding of `message`.
@@ -26,8 +27,8 @@ inline bool Parse(std::string_view bytes, google::protobuf::MessageLite* message
   return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-// The gRPC status for a request that cannot be parsed; no business code can say it, since the fields that
-// a response would refer to are unknown (wire contract 2.1).
+// The gRPC status for a request that cannot be parsed; no business code can say it, since the
+// fields that a response would refer to are unknown (wire contract 2.1).
 inline absl::Status CannotParse(const google::protobuf::MessageLite& message) {
   return absl::InvalidArgumentError("the request is not a valid encoding of " +
                                     message.GetTypeName());
@@ -43,8 +44,8 @@ inline bool Write(BidiCall& call, const google::protobuf::MessageLite& element) 
   return call.Write(Encode(element));
 }
 
-// A handler of a unary method whose requests are `Request` messages. An unparsable one is aborted with
-// INVALID_ARGUMENT before `handle` is called.
+// A handler of a unary method whose requests are `Request` messages. An unparsable one is aborted
+// with INVALID_ARGUMENT before `handle` is called.
 template <typename Request>
 UnaryHandler ParsedUnary(std::function<void(UnaryCall&, Request)> handle) {
   return [handle = std::move(handle)](UnaryCall& call) {
@@ -64,8 +65,8 @@ ServerStreamHandler ParsedServerStream(std::function<void(ServerStreamCall&, Req
   };
 }
 
-// Events of a bidirectional stream whose elements are `Element` messages. One that cannot be parsed ends
-// the stream with INVALID_ARGUMENT.
+// Events of a bidirectional stream whose elements are `Element` messages. One that cannot be parsed
+// ends the stream with INVALID_ARGUMENT.
 template <typename Element>
 class ParsedBidiEvents : public BidiEvents {
  public:

@@ -56,8 +56,8 @@ class RpcThread {
   // `first` runs on the thread before the first event.
   void Start(absl::AnyInvocable<void()> first);
 
-  // Runs `posted` soon on the thread, in order of posting. From any thread. Inside a CompletionScope it
-  // is kept until the scope ends.
+  // Runs `posted` soon on the thread, in order of posting. From any thread. Inside a
+  // CompletionScope it is kept until the scope ends.
   void Post(Posted* posted);
   void Post(absl::AnyInvocable<void()> fn);
   // Runs `posted` at once when called on the thread itself, otherwise posts it.
@@ -69,8 +69,8 @@ class RpcThread {
     return event;
   }
 
-  // Counts the calls that are posted to be accepted, held by a handler, or being answered: what must end
-  // before the completion queue may be shut down. On the thread only.
+  // Counts the calls that are posted to be accepted, held by a handler, or being answered: what
+  // must end before the completion queue may be shut down. On the thread only.
   void CallPosted() { SetLive(live_.load(std::memory_order_relaxed) + 1); }
   void CallEnded() { SetLive(live_.load(std::memory_order_relaxed) - 1); }
 
@@ -82,8 +82,8 @@ class RpcThread {
   // StopAccepting.
   bool WaitUntilIdle(absl::Duration timeout);
 
-  // Shuts the completion queue down, serves what is left in it, joins. The server must have been shut
-  // down before.
+  // Shuts the completion queue down, serves what is left in it, joins. The server must have been
+  // shut down before.
   void Stop();
 
  private:
@@ -111,8 +111,8 @@ class RpcThread {
 
   // Posted work, newest first; taken as a whole by the thread.
   std::atomic<Posted*> posted_{nullptr};
-  // True while the thread is, or is about to be, blocked in its completion queue: only then does posted
-  // work need a wake-up.
+  // True while the thread is, or is about to be, blocked in its completion queue: only then does
+  // posted work need a wake-up.
   std::atomic<bool> waiting_{false};
   std::atomic<bool> wake_under_way_{false};
   std::atomic<bool> ended_{false};

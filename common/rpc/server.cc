@@ -1,7 +1,7 @@
 #include "common/rpc/server.h"
 
 #include <fmt/format.h>
-#include <glog/logging.h>
+#include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/logging/logging.h"
 #include "common/net/address.h"
 #include "common/net/listener.h"
 #include "common/rpc/bidi_call.h"
@@ -28,8 +29,8 @@ namespace {
 
 using grpc::experimental::ExternalConnectionAcceptor;
 
-// Calls kept posted for each method on each thread: as many can arrive in one turn of the loop without a
-// wait for the next one to be posted.
+// Calls kept posted for each method on each thread: as many can arrive in one turn of the loop
+// without a wait for the next one to be posted.
 constexpr int kPostedHot = 64;
 constexpr int kPostedStreams = 16;
 constexpr int kPosted = 4;
@@ -44,6 +45,14 @@ struct Worker {
   CallPool<ServerStreamCallImpl> server_stream;
   BidiRegistry bidi;
 };
+
+// gRPC's own lines (a failed TLS handshake, for example) go to our log: peers can provoke them.
+void TakeOverGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    if (line->severity != GPR_LOG_SEVERITY_ERROR) return;
+    LOG_WARNING_EVERY(absl::Seconds(10), "gRPC: {}", line->message);
+  });
+}
 
 void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
   const auto silent_ms = static_cast<int>(absl::ToInt64Milliseconds(options.silent_connection));
@@ -66,7 +75,8 @@ void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
       {GRPC_ARG_ALLOW_REUSEPORT, 0},
   };
   for (const auto& [name, value] : arguments) builder.AddChannelArgument(name, value);
-  // No client compresses at this level; refusing it means that a small request cannot grow in memory.
+  // No client compresses at this level; refusing it means that a small request cannot grow in
+  // memory.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   grpc::ResourceQuota quota("mansio");
@@ -86,7 +96,8 @@ absl::StatusOr<Certificate> ChooseCertificate(const ServerOptions& options,
   std::vector<std::string> hosts = {net::FirstNonLoopbackAddress().host};
   if (!listen.IsWildcard()) hosts.push_back(listen.host);
   char name[256] = "";
-  if (gethostname(name, sizeof(name) - 1) == 0 && net::ParseHostPort(fmt::format("{}:0", name)).ok()) {
+  if (gethostname(name, sizeof(name) - 1) == 0 &&
+      net::ParseHostPort(fmt::format("{}:0", name)).ok()) {
     hosts.emplace_back(name);
   }
   return SelfSignedCertificate(options.generated_dir, hosts);
@@ -147,9 +158,10 @@ void GrpcServer::AddMethods() {
 }
 
 absl::Status GrpcServer::Start() {
+  TakeOverGrpcLog();
   // The port first: a taken one is the commonest reason not to start, and nothing is left behind.
-  absl::StatusOr<std::unique_ptr<net::Listener>> listener = net::Listener::Bind(
-      {options_.listen, options_.max_connections, options_.silent_connection});
+  absl::StatusOr<std::unique_ptr<net::Listener>> listener =
+      net::Listener::Bind({options_.listen, options_.max_connections, options_.silent_connection});
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
 
@@ -227,10 +239,9 @@ void GrpcServer::Shutdown(absl::Duration grace) {
   }
   for (auto& worker : workers_) {
     if (server_ != nullptr && !worker->thread->WaitUntilIdle(kPatienceWithHandlers)) {
-      // Its completion queue cannot be shut down under calls that may still be finished. The process is
-      // about to end; what it holds is left to that.
-      LOG(ERROR) << "calls were not finished by their handlers at shutdown; one rpc thread is left "
-                    "running";
+      // Its completion queue cannot be shut down under calls that may still be finished. The
+      // process is about to end; what it holds is left to that.
+      LOG_ERROR("calls were not finished by their handlers at shutdown; their rpc thread is left");
       worker.release();
       continue;
     }

@@ -12,11 +12,11 @@
 namespace mansio::rpc {
 
 struct ServerOptions {
-  std::string listen;        // HOST:PORT, [v6]:PORT; port 0 picks a free one
-  std::string certificate;   // PEM file; empty: `generated_dir` holds a self-signed one
-  std::string private_key;   // PEM file
-  std::string generated_dir; // where a self-signed ECDSA P-256 certificate is kept (key mode 0600)
-  int threads = 1;           // rpc threads, one completion queue each
+  std::string listen;         // HOST:PORT, [v6]:PORT; port 0 picks a free one
+  std::string certificate;    // PEM file; empty: `generated_dir` holds a self-signed one
+  std::string private_key;    // PEM file
+  std::string generated_dir;  // where a self-signed ECDSA P-256 certificate is kept (key mode 0600)
+  int threads = 1;            // rpc threads, one completion queue each
   int max_connections = 10000;
   int max_streams_per_connection = 1024;
   int max_request_header_bytes = 16 * 1024;
@@ -30,8 +30,8 @@ struct ServerOptions {
 // Thread-safe.
 class Server {
  public:
-  // Binds, starts the accept loop and the rpc threads. The error names the address, and for a taken port
-  // the process that holds it where that can be found out.
+  // Binds, starts the accept loop and the rpc threads. The error names the address, and for a taken
+  // port the process that holds it where that can be found out.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, MethodTable methods);
 
   virtual ~Server() = default;
@@ -39,14 +39,14 @@ class Server {
   virtual std::string Address() const = 0;
   // True when the certificate in use is one that this server generated itself.
   virtual bool SelfSigned() const = 0;
-  // Stops accepting, lets running calls end for at most `grace`, cancels the rest, joins the threads.
-  // Idempotent.
+  // Stops accepting, lets running calls end for at most `grace`, cancels the rest, joins the
+  // threads. Idempotent.
   virtual void Shutdown(absl::Duration grace) = 0;
 };
 
 // While one is alive on a thread, completions (Finish, Write, Post) made from that thread are only
-// queued; when the outermost one ends, each rpc thread concerned is woken once. The log thread holds one
-// around each batch (design section 10: one wake per batch).
+// queued; when the outermost one ends, each rpc thread concerned is woken once. The log thread
+// holds one around each batch (design section 10: one wake per batch).
 class CompletionScope {
  public:
   CompletionScope();

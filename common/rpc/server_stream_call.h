@@ -14,8 +14,8 @@
 
 namespace mansio::rpc {
 
-// A server-streaming call. It may be held for long (a parked receive), so gRPC is asked to tell when the
-// client goes away.
+// A server-streaming call. It may be held for long (a parked receive), so gRPC is asked to tell
+// when the client goes away.
 class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
  public:
   struct Method {
@@ -28,8 +28,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
       : thread_(thread), pool_(pool) {}
 
   // Posts one more call of `method` to be accepted, unless the thread is ending.
-  static void Accept(RpcThread* thread, CallPool<ServerStreamCallImpl>* pool,
-                     const Method* method);
+  static void Accept(RpcThread* thread, CallPool<ServerStreamCallImpl>* pool, const Method* method);
 
   std::string_view Metadata(std::string_view key) const override { return context_.Metadata(key); }
   std::string_view Peer() const override { return context_.Peer(); }

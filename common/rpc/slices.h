@@ -12,8 +12,9 @@
 // Between our payloads and gRPC's slices. Internal to common/rpc.
 namespace mansio::rpc {
 
-// Moves the bytes of `payload` into a gRPC buffer. Shared pieces and large owned ones are handed over by
-// reference; small ones are copied into one slice, which is cheaper than a reference count each.
+// Moves the bytes of `payload` into a gRPC buffer. Shared pieces and large owned ones are handed
+// over by reference; small ones are copied into one slice, which is cheaper than a reference count
+// each.
 grpc::ByteBuffer ToByteBuffer(Payload payload);
 
 // A received message as contiguous bytes: without a copy where gRPC has it in one slice, as small

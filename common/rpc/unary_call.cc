@@ -4,8 +4,7 @@
 
 namespace mansio::rpc {
 
-void UnaryCallImpl::Accept(RpcThread* thread, CallPool<UnaryCallImpl>* pool,
-                           const Method* method) {
+void UnaryCallImpl::Accept(RpcThread* thread, CallPool<UnaryCallImpl>* pool, const Method* method) {
   if (!thread->accepting()) return;
   thread->CallPosted();
   UnaryCallImpl* const call = pool->Take(thread).release();  // its event owns it from here

@@ -11,9 +11,9 @@
 
 namespace mansio::rpc {
 
-// A unary call over gRPC's asynchronous API: two events, accepted and answered. It asks for no event
-// about the client's going away, which would be a third one per message: a unary call is answered soon
-// anyway, and so Cancelled() is always false and OnCancel never runs.
+// A unary call over gRPC's asynchronous API: two events, accepted and answered. It asks for no
+// event about the client's going away, which would be a third one per message: a unary call is
+// answered soon anyway, and so Cancelled() is always false and OnCancel never runs.
 class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
  public:
   struct Method {

@@ -24,7 +24,8 @@ void SetOk(v2::Status* status) {
   status->set_message("OK");
 }
 
-// The number of messages in an encoded SendMessageRequest, whose only field is `repeated messages = 1`.
+// The number of messages in an encoded SendMessageRequest, whose only field is `repeated messages =
+// 1`.
 size_t CountMessages(std::string_view request) {
   constexpr char kMessagesTag = (1 << 3) | 2;
   size_t count = 0;

@@ -6,9 +6,10 @@
 
 namespace mansio::bench {
 
-// The methods that a load generator needs to send messages, with nothing behind them: SendMessage answers
-// OK with one entry for each message, without looking into any; QueryRoute says that every topic has eight
-// queues on the broker `advertised`; Telemetry and Heartbeat are answered as a producer expects.
+// The methods that a load generator needs to send messages, with nothing behind them: SendMessage
+// answers OK with one entry for each message, without looking into any; QueryRoute says that every
+// topic has eight queues on the broker `advertised`; Telemetry and Heartbeat are answered as a
+// producer expects.
 rpc::MethodTable EmptyService(const net::HostPort& advertised);
 
 }  // namespace mansio::bench

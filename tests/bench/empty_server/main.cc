@@ -1,5 +1,5 @@
-// The floor that the broker is measured against: the same rpc server and listener, and a SendMessage that
-// does nothing.
+// The floor that the broker is measured against: the same rpc server and listener, and a
+// SendMessage that does nothing.
 
 #include <fmt/format.h>
 #include <signal.h>

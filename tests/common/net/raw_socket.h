@@ -15,8 +15,8 @@
 
 namespace mansio::net {
 
-// A blocking TCP client for tests of what is below gRPC. Every operation gives up after 20 s, so that a
-// server that never answers fails the test instead of hanging it.
+// A blocking TCP client for tests of what is below gRPC. Every operation gives up after 20 s, so
+// that a server that never answers fails the test instead of hanging it.
 class RawSocket {
  public:
   explicit RawSocket(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

@@ -94,7 +94,8 @@ TEST_F(CertificateTest, MakesANewPairWhenOneFileIsMissing) {
 
 TEST_F(CertificateTest, SaysWhyADirectoryCannotBeUsed) {
   const std::string file = Write("file", "");
-  ExpectRefused(SelfSignedCertificate(file, {}), file + "/server.key.new", "configure a certificate");
+  ExpectRefused(SelfSignedCertificate(file, {}), file + "/server.key.new",
+                "configure a certificate");
 }
 
 TEST_F(CertificateTest, ChecksConfiguredFiles) {

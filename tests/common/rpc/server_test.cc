@@ -58,7 +58,8 @@ class ServerTest : public ::testing::Test {
     methods_.bidi.push_back({std::move(path), std::move(handler)});
   }
   void AddEcho() {
-    AddUnary("/t.S/Echo", [](UnaryCall& call) { call.Finish(Payload(std::string(call.Request()))); });
+    AddUnary("/t.S/Echo",
+             [](UnaryCall& call) { call.Finish(Payload(std::string(call.Request()))); });
   }
   void Start(ServerOptions options = {}) {
     options.listen = "127.0.0.1:0";
@@ -71,7 +72,9 @@ class ServerTest : public ::testing::Test {
                    const CallOptions& options = {}) {
     return CallUnary(channel_, path, request, options);
   }
-  void ExpectServes() { EXPECT_EQ(CallUnary(Connect(server_->Address()), "/t.S/Echo", "x").response, "x"); }
+  void ExpectServes() {
+    EXPECT_EQ(CallUnary(Connect(server_->Address()), "/t.S/Echo", "x").response, "x");
+  }
 
   MethodTable methods_;
   std::unique_ptr<Server> server_;
@@ -101,7 +104,8 @@ TEST_F(ServerTest, ServesTlsAndPlaintextOnOnePort) {
 
 TEST_F(ServerTest, TellsHandlersAboutTheCall) {
   AddUnary("/t.S/Describe", [](UnaryCall& call) {
-    const bool in_time = call.Deadline() > absl::Now() && call.Deadline() < absl::Now() + kFailAfter * 2;
+    const bool in_time =
+        call.Deadline() > absl::Now() && call.Deadline() < absl::Now() + kFailAfter * 2;
     call.Finish(Payload(std::string(call.Metadata("x-mq-client-id")) + "|" +
                         std::string(call.Metadata("x-absent")) + "|" + std::string(call.Peer()) +
                         "|" + (in_time ? "deadline" : "none")));
@@ -109,7 +113,8 @@ TEST_F(ServerTest, TellsHandlersAboutTheCall) {
   Start();
   const UnaryResult result =
       Call("/t.S/Describe", "", {.metadata = {{"x-mq-client-id", "host@1@2@3"}}});
-  EXPECT_THAT(result.response, ::testing::MatchesRegex("host@1@2@3\\|\\|127.0.0.1:[0-9]+\\|deadline"));
+  EXPECT_THAT(result.response,
+              ::testing::MatchesRegex("host@1@2@3\\|\\|127.0.0.1:[0-9]+\\|deadline"));
 }
 
 TEST_F(ServerTest, AbortEndsACallWithItsStatus) {
@@ -449,7 +454,8 @@ TEST_F(ServerTest, RefusesCompressedRequests) {
   grpc::ClientContext context;
   context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   grpc::CompletionQueue queue;
-  auto call = stub.PrepareUnaryCall(&context, "/t.S/Echo", ToBuffer(std::string(100'000, 'z')), &queue);
+  auto call =
+      stub.PrepareUnaryCall(&context, "/t.S/Echo", ToBuffer(std::string(100'000, 'z')), &queue);
   call->StartCall();
   grpc::ByteBuffer response;
   grpc::Status status;
@@ -483,8 +489,9 @@ TEST_F(ServerTest, BoundsTheStreamsOfAConnection) {
   ASSERT_NE(first_call, second_call);
 
   // The third waits in the client until a stream is free: here, until its deadline.
-  EXPECT_EQ(Call("/t.S/Echo", "x", {.deadline = std::chrono::milliseconds(200)}).status.error_code(),
-            grpc::DEADLINE_EXCEEDED);
+  EXPECT_EQ(
+      Call("/t.S/Echo", "x", {.deadline = std::chrono::milliseconds(200)}).status.error_code(),
+      grpc::DEADLINE_EXCEEDED);
   ExpectServes();  // on another connection
   first_call->Finish({}, nullptr);
   second_call->Finish({}, nullptr);
@@ -509,8 +516,9 @@ TEST_F(ServerTest, ASecondServerOnThePortSaysWhoHoldsIt) {
   Start();
   const auto second = Server::Start({.listen = server_->Address()}, {});
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(std::string(second.status().message()),
-              HasSubstr("cannot listen on " + server_->Address() + ": the port is taken by process "));
+  EXPECT_THAT(
+      std::string(second.status().message()),
+      HasSubstr("cannot listen on " + server_->Address() + ": the port is taken by process "));
 }
 
 TEST_F(ServerTest, ShutdownLetsARunningCallEnd) {
