@@ -27,18 +27,6 @@ auto SortedByName(const Table& table) {
   return all;
 }
 
-absl::Status UnknownTopic(std::string_view name) {
-  return WireError(v2::TOPIC_NOT_FOUND,
-                   fmt::format("topic {} does not exist on this broker; create it with `mansio topic "
-                               "create {}`",
-                               name, name));
-}
-
-absl::Status UnknownGroup(std::string_view name) {
-  return WireError(v2::CONSUMER_GROUP_NOT_FOUND,
-                   fmt::format("consumer group {} does not exist on this broker", name));
-}
-
 constexpr uint32_t kMaxAttemptsLimit = 10000;
 
 bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
@@ -46,6 +34,20 @@ bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
 }
 
 }  // namespace
+
+absl::Status TopicNotFound(std::string_view name) {
+  return WireError(v2::TOPIC_NOT_FOUND,
+                   fmt::format("topic {} does not exist on this broker; create it with `mansio topic "
+                               "create {}`",
+                               name, name));
+}
+
+absl::Status GroupNotFound(std::string_view name) {
+  return WireError(v2::CONSUMER_GROUP_NOT_FOUND,
+                   fmt::format("consumer group {} does not exist on this broker; it is created by its "
+                               "first consumer, or with `mansio group create {}`",
+                               name, name));
+}
 
 // One metadata record on its way into the log.
 class Metadata::Change : public store::Append {
@@ -185,7 +187,7 @@ void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
       topic_claims_[topic->name];
     }
   }
-  if (topic == nullptr) return done(UnknownTopic(name));
+  if (topic == nullptr) return done(TopicNotFound(name));
   Log(kTopicDeletedRecord, ByteWriter().Varint(topic->id).Take(),
       [this, topic, done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
@@ -282,7 +284,7 @@ void Metadata::DeleteGroup(std::string_view name, Done<GroupPtr> done) {
       group_claims_[group->name];
     }
   }
-  if (group == nullptr) return done(UnknownGroup(name));
+  if (group == nullptr) return done(GroupNotFound(name));
   Log(kGroupDeletedRecord, ByteWriter().Varint(group->id).Take(),
       [this, group, done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {

@@ -36,6 +36,10 @@ struct Topic : TopicRecord {
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
+// TOPIC_NOT_FOUND and CONSUMER_GROUP_NOT_FOUND (wire statuses) with the cure, for a valid name.
+absl::Status TopicNotFound(std::string_view name);
+absl::Status GroupNotFound(std::string_view name);
+
 // The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes are
 // claimed here, logged, and visible when applied. A second change of a name that is claimed waits until
 // the first one is decided and is then judged anew.

@@ -1,0 +1,50 @@
+#include "broker/send/send_append.h"
+
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "common/gateway/preamble.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+absl::Status ToSendStatus(const absl::Status& store_status) {
+  std::string sentence(store_status.message().data(), store_status.message().size());
+  switch (store_status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return WireError(v2::TOO_MANY_REQUESTS, std::move(sentence));
+    case absl::StatusCode::kInvalidArgument:
+      return WireError(v2::PAYLOAD_TOO_LARGE, std::move(sentence));
+    default:
+      return WireError(v2::INTERNAL_SERVER_ERROR, std::move(sentence));
+  }
+}
+
+void SingleSend::Applied(const store::AppendResult& result) {
+  call_->Finish(rpc::Payload(
+      EncodeStored(message_id_, static_cast<int64_t>(result.queue_offsets.front()))));
+}
+
+void SingleSend::Failed(const absl::Status& status) {
+  call_->Finish(gateway::StatusResponse(ToSendStatus(status)));
+}
+
+void BatchCall::PartDone() {
+  if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  call_->Finish(rpc::Payload(EncodeOutcomes(outcomes_)));
+}
+
+void BatchPart::Applied(const store::AppendResult& result) {
+  for (size_t i = 0; i < count_; ++i) {
+    batch_->outcome(first_ + i).queue_offset = static_cast<int64_t>(result.queue_offsets[i]);
+  }
+  batch_->PartDone();
+}
+
+void BatchPart::Failed(const absl::Status& status) {
+  const absl::Status refusal = ToSendStatus(status);
+  for (size_t i = 0; i < count_; ++i) batch_->outcome(first_ + i).status = refusal;
+  batch_->PartDone();
+}
+
+}  // namespace mansio::broker

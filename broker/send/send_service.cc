@@ -1,0 +1,207 @@
+#include "broker/send/send_service.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "apache/rocketmq/v2/service.pb.h"
+#include "broker/message/stored_message.h"
+#include "broker/send/queue_choice.h"
+#include "broker/send/send_append.h"
+#include "common/clock/broker_time.h"
+#include "common/gateway/preamble.h"
+#include "common/gateway/public_service.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+// Requests from here on are digested and copied on the cold pool: 64 KiB take MD5 some 100 us, which the
+// other calls of an rpc thread should not wait for.
+constexpr size_t kLargeRequest = 64 * 1024;
+
+// What one record may need around its content, generously; see store/log/frame.h.
+constexpr size_t kRecordOverhead = 64;
+
+void Refuse(rpc::UnaryCall& call, const absl::Status& status) {
+  call.Finish(gateway::StatusResponse(status));
+}
+
+// Picks queues for the messages of one request: those without a message group go to one queue, the next
+// in turn, so that they keep their order.
+class QueueChooser {
+ public:
+  explicit QueueChooser(const Topic& topic) : topic_(topic) {}
+
+  store::QueueKey For(const v2::Message& message) {
+    const v2::SystemProperties& system = message.system_properties();
+    if (system.has_message_group()) {
+      return {topic_.id, QueueOfGroup(system.message_group(), topic_.queues)};
+    }
+    if (groupless_ < 0) {
+      groupless_ = topic_.next_queue.fetch_add(1, std::memory_order_relaxed) % topic_.queues;
+    }
+    return {topic_.id, static_cast<uint32_t>(groupless_)};
+  }
+
+ private:
+  const Topic& topic_;
+  int64_t groupless_ = -1;  // not chosen yet
+};
+
+void SetDerivedType(v2::Message* message) {
+  message->mutable_system_properties()->set_message_type(
+      static_cast<v2::MessageType>(DerivedType(*message)));
+}
+
+void AddTo(store::Append& append, const v2::Message& message, const ContentEncoder& encoder,
+           store::QueueKey queue, int64_t now_ms) {
+  char* to = append.BeginMessage(queue, TagHash(message.system_properties().tag()), now_ms,
+                                 encoder.size());
+  encoder.EncodeTo(to, BodyDigest(message.body()));
+  append.SealMessage();
+}
+
+}  // namespace
+
+SendService::SendService(SendOptions options, Environment environment)
+    : options_(options), environment_(environment) {}
+
+void SendService::Register(rpc::MethodTable& methods) {
+  methods.unary.push_back({gateway::MessagingPath("SendMessage"),
+                           [this](rpc::UnaryCall& call) { Handle(call); }, /*hot=*/true});
+}
+
+void SendService::Handle(rpc::UnaryCall& call) {
+  const auto client = gateway::IdentifyClient(call, *environment_.clients);
+  if (!client.ok()) return Refuse(call, client.status());
+  const size_t bytes = call.Request().size();
+  if (bytes > options_.limits.request_bytes) {
+    return Refuse(call, WireError(v2::PAYLOAD_TOO_LARGE,
+                                  fmt::format("the request has {} bytes and the limit is {}; send "
+                                              "smaller batches, or raise limits.request-bytes on the "
+                                              "broker",
+                                              bytes, options_.limits.request_bytes)));
+  }
+  if (bytes >= kLargeRequest) return HandleLarge(call);
+
+  // Reused, so that a send of the usual shape is parsed without an allocation.
+  thread_local Request request;
+  if (!rpc::Parse(call.Request(), &request)) return call.Abort(rpc::CannotParse(request));
+  const absl::StatusOr<TopicPtr> topic = Check(request);
+  if (!topic.ok()) return Refuse(call, topic.status());
+  if (*topic == nullptr) return CreateTopicAndHandle(call, request);
+  StoreRequest(call, request, **topic);
+}
+
+void SendService::HandleLarge(rpc::UnaryCall& call) {
+  auto request = std::make_unique<Request>();
+  if (!rpc::Parse(call.Request(), request.get())) return call.Abort(rpc::CannotParse(*request));
+  const absl::StatusOr<TopicPtr> topic = Check(*request);
+  if (!topic.ok()) return Refuse(call, topic.status());
+  if (*topic == nullptr) return CreateTopicAndHandle(call, *request);
+
+  const size_t bytes = call.Request().size();
+  const size_t waiting = large_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  const bool accepted =
+      waiting <= options_.limits.bytes_in_flight &&
+      store_->RunCold([this, &call, bytes, topic = *topic, request = std::move(request)]() mutable {
+        StoreRequest(call, *request, *topic);
+        request.reset();
+        large_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+      });
+  if (accepted) return;
+  large_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  Refuse(call, WireError(v2::TOO_MANY_REQUESTS,
+                         "the broker has as many large messages waiting as limits.send-bytes-in-flight "
+                         "and its reading threads allow; send again a little later"));
+}
+
+absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {
+  absl::Status status = ValidateSend(request, options_.limits, environment_.time->NowMillis());
+  if (!status.ok()) return status;
+  const std::string& name = request.messages(0).topic().name();
+  TopicPtr topic = environment_.metadata->FindTopic(name);
+  if (topic == nullptr) {
+    if (options_.auto_create_topics) return topic;
+    return TopicNotFound(name);
+  }
+  if (status = CheckTopicType(request, *topic); !status.ok()) return status;
+  return topic;
+}
+
+void SendService::CreateTopicAndHandle(rpc::UnaryCall& call, const Request& request) {
+  environment_.metadata->CreateTopic(
+      request.messages(0).topic().name(), DerivedType(request.messages(0)), options_.default_queues,
+      [this, &call](absl::StatusOr<TopicPtr> created) {
+        // Somebody else may have created it with another type: then the call is judged by that.
+        if (!created.ok() && CodeOf(created.status()) != v2::PRECONDITION_FAILED) {
+          return Refuse(call, created.status());
+        }
+        call.Post([this, &call] { Handle(call); });
+      });
+}
+
+void SendService::StoreRequest(rpc::UnaryCall& call, Request& request, const Topic& topic) {
+  if (request.messages_size() == 1) {
+    StoreOne(call, request, topic);
+  } else {
+    StoreBatch(call, request, topic);
+  }
+}
+
+void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic) {
+  v2::Message* message = request.mutable_messages(0);
+  SetDerivedType(message);
+  const int64_t now_ms = environment_.time->NowMillis();
+  const ContentEncoder encoder(message, call.Peer(), now_ms);
+  auto append = std::make_unique<SingleSend>(&call, message->system_properties().message_id());
+  AddTo(*append, *message, encoder, QueueChooser(topic).For(*message), now_ms);
+  const absl::Status status = store_->Submit(std::move(append));
+  if (!status.ok()) Refuse(call, ToSendStatus(status));
+}
+
+void SendService::StoreBatch(rpc::UnaryCall& call, Request& request, const Topic& topic) {
+  const int64_t now_ms = environment_.time->NowMillis();
+  const auto count = static_cast<size_t>(request.messages_size());
+  std::vector<SendOutcome> outcomes(count);
+  std::vector<ContentEncoder> encoders;
+  encoders.reserve(count);
+  std::vector<size_t> part_ends;  // a part is what fits one frame
+  size_t part_bytes = 0;
+  for (size_t i = 0; i < count; ++i) {
+    v2::Message* message = request.mutable_messages(static_cast<int>(i));
+    SetDerivedType(message);
+    outcomes[i].message_id = message->system_properties().message_id();
+    encoders.emplace_back(message, call.Peer(), now_ms);
+    const size_t bytes = encoders[i].size() + kRecordOverhead;
+    if (i > 0 && part_bytes + bytes > store::kMaxFramePayload) {
+      part_ends.push_back(i);
+      part_bytes = 0;
+    }
+    part_bytes += bytes;
+  }
+  part_ends.push_back(count);
+
+  QueueChooser queues(topic);
+  auto batch = std::make_shared<BatchCall>(&call, std::move(outcomes), part_ends.size());
+  size_t first = 0;
+  for (const size_t end : part_ends) {
+    auto part = std::make_unique<BatchPart>(batch, first, end - first);
+    for (size_t i = first; i < end; ++i) {
+      const v2::Message& message = request.messages(static_cast<int>(i));
+      AddTo(*part, message, encoders[i], queues.For(message), now_ms);
+    }
+    if (absl::Status status = store_->Submit(std::move(part)); !status.ok()) {
+      BatchPart(batch, first, end - first).Failed(status);
+    }
+    first = end;
+  }
+}
+
+}  // namespace mansio::broker
