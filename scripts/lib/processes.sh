@@ -36,14 +36,13 @@ port_holder() {
   inodes="$(port_inodes "$1")"
   [ -n "$inodes" ] || return 1
   for inode in $inodes; do
-    for link in /proc/[0-9]*/fd/*; do
-      if [ "$(readlink "$link" 2>/dev/null)" = "socket:[$inode]" ]; then
-        pid="${link#/proc/}"
-        pid="${pid%%/*}"
-        echo "process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-120 | sed 's/ *$//'))"
-        return 0
-      fi
-    done
+    # Processes come and go while find looks at them, and some are not ours to see.
+    link="$(find /proc/[0-9]*/fd -lname "socket:\\[$inode\\]" -print -quit 2>/dev/null || true)"
+    [ -n "$link" ] || continue
+    pid="${link#/proc/}"
+    pid="${pid%%/*}"
+    echo "process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-120 | sed 's/ *$//'))"
+    return 0
   done
   echo "a process of another user (as root, 'ss -ltnp' names it)"
 }
