@@ -24,7 +24,7 @@ absl::StatusOr<std::string_view> SegmentSource::Peek(LogOffset offset, size_t by
   const auto span = SegmentAt(offset);
   if (!span.has_value()) return std::string_view();
   bytes = std::min<uint64_t>(bytes, span->end - offset);
-  const bool inside = offset >= begin_ && offset <= begin_ + filled_;
+  const bool inside = offset >= begin_ && offset < begin_ + filled_;
   const size_t skip = inside ? offset - begin_ : 0;
   if (!inside || (filled_ - skip < bytes && !at_end_)) {
     const size_t wanted = std::min<uint64_t>(std::max(bytes, kReadBytes), span->end - offset);
