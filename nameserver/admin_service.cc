@@ -1,0 +1,163 @@
+#include "nameserver/admin_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+#include "nameserver/broker_answers.h"
+#include "nameserver/broker_calls.h"
+
+namespace mansio::nameserver {
+
+namespace {
+
+std::string PathOf(const char* name) { return fmt::format("/mansio.v1.Admin/{}", name); }
+
+std::vector<std::string> Successful(const std::vector<Outcome>& outcomes) {
+  std::vector<std::string> brokers;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.status.ok()) brokers.push_back(outcome.broker);
+  }
+  return brokers;
+}
+
+template <typename Response>
+void FillOutcomes(const std::vector<Outcome>& outcomes, Response* response) {
+  ToWire(Summarise(outcomes), response->mutable_status());
+  FillResults(outcomes, response->mutable_results());
+}
+
+// What a broker made of the request: the first that did.
+template <typename Response>
+const Response* FirstSuccess(const std::vector<BrokerAnswer<Response>>& answers) {
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) return &answer.response;
+  }
+  return nullptr;
+}
+
+template <typename Response>
+void Refuse(rpc::UnaryCall& call, const absl::Status& status) {
+  Response response;
+  ToWire(status, response.mutable_status());
+  rpc::Reply(call, response);
+}
+
+}  // namespace
+
+template <typename Request, typename Serve>
+void AdminService::AddPassedOn(rpc::MethodTable& methods, const char* name, Serve serve) {
+  using Response = decltype(serve(std::declval<const Request&>(), absl::Time()));
+  methods.unary.push_back(
+      {PathOf(name),
+       rpc::ParsedUnary<Request>([this, serve](rpc::UnaryCall& call, Request request) {
+         const bool accepted =
+             workers_->Submit([this, serve, &call, request = std::move(request)]() mutable {
+               // The brokers' answers must come in time to be passed back.
+               const absl::Time deadline = std::min(absl::Now() + options_.broker_deadline,
+                                                    call.Deadline() - absl::Milliseconds(200));
+               rpc::Reply(call, serve(request, deadline));
+             });
+         if (accepted) return;
+         Refuse<Response>(call, absl::ResourceExhaustedError(
+                                    "too many commands are waiting for brokers; try again later"));
+       })});
+}
+
+void AdminService::Register(rpc::MethodTable& methods) {
+  methods.unary.push_back(
+      {PathOf("ListBrokers"),
+       rpc::ParsedUnary<v1::ListBrokersRequest>([this](rpc::UnaryCall& call, const auto&) {
+         v1::ListBrokersResponse response;
+         ToWire(absl::OkStatus(), response.mutable_status());
+         for (v1::BrokerOverview& broker : table_->Brokers()) {
+           *response.add_brokers() = std::move(broker);
+         }
+         response.set_answered_by(fmt::format("nameserver {}", options_.address()));
+         rpc::Reply(call, response);
+       })});
+  methods.unary.push_back(
+      {PathOf("ListTopics"),
+       rpc::ParsedUnary<v1::ListTopicsRequest>([this](rpc::UnaryCall& call, const auto&) {
+         v1::ListTopicsResponse response;
+         ToWire(absl::OkStatus(), response.mutable_status());
+         for (v1::TopicOverview& topic : table_->Topics())
+           *response.add_topics() = std::move(topic);
+         rpc::Reply(call, response);
+       })});
+  methods.unary.push_back(
+      {PathOf("ListGroups"),
+       rpc::ParsedUnary<v1::ListGroupsRequest>([this](rpc::UnaryCall& call, const auto&) {
+         v1::ListGroupsResponse response;
+         ToWire(absl::OkStatus(), response.mutable_status());
+         for (v1::GroupOverview& group : table_->Groups())
+           *response.add_groups() = std::move(group);
+         rpc::Reply(call, response);
+       })});
+
+  AddPassedOn<v1::CreateTopicRequest>(
+      methods, "CreateTopic", [this](const v1::CreateTopicRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::CreateTopicResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) {
+          *response.mutable_topic() = first->topic();
+          table_->AwaitTopic(first->topic().name(), Successful(OutcomesOf(answers)), true,
+                             options_.routes_deadline);
+        }
+        return response;
+      });
+  AddPassedOn<v1::DeleteTopicRequest>(
+      methods, "DeleteTopic", [this](const v1::DeleteTopicRequest& request, absl::Time deadline) {
+        const std::vector<Outcome> outcomes =
+            OutcomesOf(AskAll(table_->Masters(), request, deadline));
+        v1::DeleteTopicResponse response;
+        FillOutcomes(outcomes, &response);
+        table_->AwaitTopic(request.name(), Successful(outcomes), false, options_.routes_deadline);
+        return response;
+      });
+  AddPassedOn<v1::DescribeTopicRequest>(
+      methods, "DescribeTopic",
+      [this](const v1::DescribeTopicRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeTopicResponse response = MergeTopic(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::CreateGroupRequest>(
+      methods, "CreateGroup", [this](const v1::CreateGroupRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::CreateGroupResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) {
+          *response.mutable_group() = first->group();
+          table_->AwaitGroup(first->group().name(), Successful(OutcomesOf(answers)), true,
+                             options_.routes_deadline);
+        }
+        return response;
+      });
+  AddPassedOn<v1::DeleteGroupRequest>(
+      methods, "DeleteGroup", [this](const v1::DeleteGroupRequest& request, absl::Time deadline) {
+        const std::vector<Outcome> outcomes =
+            OutcomesOf(AskAll(table_->Masters(), request, deadline));
+        v1::DeleteGroupResponse response;
+        FillOutcomes(outcomes, &response);
+        table_->AwaitGroup(request.name(), Successful(outcomes), false, options_.routes_deadline);
+        return response;
+      });
+  AddPassedOn<v1::DescribeGroupRequest>(
+      methods, "DescribeGroup",
+      [this](const v1::DescribeGroupRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeGroupResponse response = MergeGroup(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+}
+
+}  // namespace mansio::nameserver

@@ -1,0 +1,110 @@
+#include "nameserver/broker_answers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+
+#include "common/status/wire_status.h"
+
+namespace mansio::nameserver {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+std::string_view Text(const absl::Status& status) {
+  return {status.message().data(), status.message().size()};
+}
+
+bool IsAbsence(const absl::Status& status) {
+  const v2::Code code = CodeOf(status);
+  return code == v2::TOPIC_NOT_FOUND || code == v2::CONSUMER_GROUP_NOT_FOUND ||
+         code == v2::NOT_FOUND;
+}
+
+template <typename Items, typename Less>
+void Sort(Items* items, Less less) {
+  std::sort(items->begin(), items->end(), less);
+}
+
+}  // namespace
+
+absl::Status Summarise(const std::vector<Outcome>& outcomes) {
+  if (outcomes.empty()) {
+    return absl::UnavailableError(
+        "no broker is registered with this nameserver; start one with nameservers= naming it");
+  }
+  const bool any_ok = std::any_of(outcomes.begin(), outcomes.end(),
+                                  [](const Outcome& outcome) { return outcome.status.ok(); });
+  std::string failures;
+  const Outcome* first_failure = nullptr;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.status.ok() || (any_ok && IsAbsence(outcome.status))) continue;
+    if (first_failure == nullptr) first_failure = &outcome;
+    failures += fmt::format("{}broker {}: {}", failures.empty() ? "" : "; ", outcome.broker,
+                            Text(outcome.status));
+  }
+  if (first_failure == nullptr) return absl::OkStatus();
+  if (outcomes.size() == 1) return first_failure->status;
+  return WireError(any_ok ? v2::MULTIPLE_RESULTS : CodeOf(first_failure->status), failures);
+}
+
+void FillResults(const std::vector<Outcome>& outcomes,
+                 google::protobuf::RepeatedPtrField<v1::BrokerResult>* results) {
+  for (const Outcome& outcome : outcomes) {
+    v1::BrokerResult* result = results->Add();
+    result->set_broker(outcome.broker);
+    ToWire(outcome.status, result->mutable_status());
+  }
+}
+
+v1::DescribeTopicResponse MergeTopic(
+    const std::vector<BrokerAnswer<v1::DescribeTopicResponse>>& answers) {
+  v1::DescribeTopicResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    const v1::DescribeTopicResponse& response = answer.response;
+    if (!merged.has_topic()) {
+      *merged.mutable_topic() = response.topic();
+      *merged.mutable_created() = response.created();
+    }
+    for (const v1::QueueStats& queue : response.queues()) {
+      v1::QueueStats* out = merged.add_queues();
+      *out = queue;
+      out->set_broker(answer.broker);
+    }
+  }
+  Sort(merged.mutable_queues(), [](const v1::QueueStats& a, const v1::QueueStats& b) {
+    return std::forward_as_tuple(a.broker(), a.queue_id()) <
+           std::forward_as_tuple(b.broker(), b.queue_id());
+  });
+  return merged;
+}
+
+v1::DescribeGroupResponse MergeGroup(
+    const std::vector<BrokerAnswer<v1::DescribeGroupResponse>>& answers) {
+  v1::DescribeGroupResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    const v1::DescribeGroupResponse& response = answer.response;
+    if (!merged.has_group()) *merged.mutable_group() = response.group();
+    for (const v1::GroupPosition& position : response.positions()) {
+      v1::GroupPosition* out = merged.add_positions();
+      *out = position;
+      out->set_broker(answer.broker);
+    }
+    merged.mutable_client_ids()->MergeFrom(response.client_ids());
+  }
+  Sort(merged.mutable_positions(), [](const v1::GroupPosition& a, const v1::GroupPosition& b) {
+    return std::forward_as_tuple(a.topic(), a.broker(), a.queue_id()) <
+           std::forward_as_tuple(b.topic(), b.broker(), b.queue_id());
+  });
+  auto* ids = merged.mutable_client_ids();  // a client heartbeats to every broker
+  Sort(ids, std::less<std::string>());
+  ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
+  return merged;
+}
+
+}  // namespace mansio::nameserver

@@ -1,0 +1,39 @@
+#ifndef MANSIO_NAMESERVER_BROKER_CALLS_H_
+#define MANSIO_NAMESERVER_BROKER_CALLS_H_
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "mansio/v1/admin.pb.h"
+#include "nameserver/broker_answers.h"
+
+// One command to many brokers, over plaintext gRPC to the first address of each.
+namespace mansio::nameserver {
+
+using Brokers = std::vector<v1::BrokerIdentity>;
+
+// Each asks all of `brokers` at the same time and returns when all have answered or `deadline` has
+// passed, with the answers in their order; a broker that did not answer has kUnavailable or
+// kDeadlineExceeded. Blocks. Thread-safe.
+std::vector<BrokerAnswer<v1::CreateTopicResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::CreateTopicRequest& request,
+                                                          absl::Time deadline);
+std::vector<BrokerAnswer<v1::DescribeTopicResponse>> AskAll(const Brokers& brokers,
+                                                            const v1::DescribeTopicRequest& request,
+                                                            absl::Time deadline);
+std::vector<BrokerAnswer<v1::DeleteTopicResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::DeleteTopicRequest& request,
+                                                          absl::Time deadline);
+std::vector<BrokerAnswer<v1::CreateGroupResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::CreateGroupRequest& request,
+                                                          absl::Time deadline);
+std::vector<BrokerAnswer<v1::DescribeGroupResponse>> AskAll(const Brokers& brokers,
+                                                            const v1::DescribeGroupRequest& request,
+                                                            absl::Time deadline);
+std::vector<BrokerAnswer<v1::DeleteGroupResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::DeleteGroupRequest& request,
+                                                          absl::Time deadline);
+
+}  // namespace mansio::nameserver
+
+#endif  // MANSIO_NAMESERVER_BROKER_CALLS_H_
