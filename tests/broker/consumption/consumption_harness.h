@@ -1,0 +1,209 @@
+#ifndef MANSIO_TESTS_BROKER_CONSUMPTION_CONSUMPTION_HARNESS_H_
+#define MANSIO_TESTS_BROKER_CONSUMPTION_CONSUMPTION_HARNESS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "apache/rocketmq/v2/service.pb.h"
+#include "broker/consumption/consumption.h"
+#include "broker/core/feature_set.h"
+#include "broker/message/stored_message.h"
+#include "common/clock/broker_time.h"
+#include "common/clock/clock.h"
+#include "common/rpc/testing/fake_call.h"
+#include "common/timer/timer_queue.h"
+#include "tests/broker/fake_store.h"
+
+// A broker's consumption without processes: a fake clock, a store in memory, calls without a transport.
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+inline constexpr char kTopic[] = "orders";
+inline constexpr char kGroup[] = "workers";
+
+// One life of a broker: what is in memory. The clock and the history outlive it.
+struct Life {
+  Life(const FakeClock* clock, ConsumptionOptions options)
+      : time(clock, absl::InfinitePast()),
+        timers([this] { return time.NowMillis(); }),
+        clients({}, clock),
+        metadata({}, &time),
+        consumption(Consumption::Create(std::move(options), {&metadata, &clients, &time, &timers})) {
+    features.Add(&metadata);
+    features.Add(consumption->feature());
+    clients.SetObserver(consumption->observer());
+    consumption->Register(methods);
+  }
+  BrokerTime time;
+  TimerQueue timers;
+  gateway::ClientRegistry clients;
+  Metadata metadata;
+  std::unique_ptr<Consumption> consumption;
+  FeatureSet features;
+  rpc::MethodTable methods;
+  std::unique_ptr<store::FakeStore> store;
+};
+
+struct ReceiveArguments {
+  std::string group = kGroup;
+  std::string topic = kTopic;
+  int batch = 32;
+  absl::Duration invisible = absl::Seconds(30);
+  std::string filter = "*";
+  bool auto_renew = false;
+  std::string client = "client-1";
+};
+
+using ReceiveCall = std::shared_ptr<rpc::testing::FakeServerStreamCall>;
+
+class Harness {
+ public:
+  explicit Harness(ConsumptionOptions options = {}) : options_(std::move(options)) {
+    options_.broker_name = "broker-a";
+    options_.store_host = "127.0.0.1:8081";
+    life_ = std::make_unique<Life>(&clock, options_);
+    life_->store = std::make_unique<store::FakeStore>(&life_->features, store::FakeStore::Mode::kHeld);
+    life_->consumption->Start();
+  }
+
+  // kill -9 and start: only what was committed remains.
+  void Restart(bool from_checkpoint = false) {
+    auto next = std::make_unique<Life>(&clock, options_);
+    next->store =
+        from_checkpoint
+            ? life_->store->RestartFromCheckpoint(life_->features, &next->features,
+                                                  store::FakeStore::Mode::kHeld)
+            : life_->store->Restart(&next->features, store::FakeStore::Mode::kHeld);
+    dead_.push_back(std::move(life_));
+    life_ = std::move(next);
+    life_->consumption->Start();
+  }
+
+  void CreateTopic(uint32_t queues = 1, const std::string& name = kTopic) {
+    life_->metadata.CreateTopic(name, MessageType::kNormal, queues, [](absl::StatusOr<TopicPtr>) {});
+    store().Run();
+  }
+  void CreateGroup(StartPolicy start, const std::string& name = kGroup) {
+    GroupRecord group;
+    group.name = name;
+    group.start = start;
+    life_->metadata.CreateGroup(group, [](absl::StatusOr<GroupPtr>) {});
+    store().Run();
+  }
+
+  // Puts a message into a queue; its body and id are `body`.
+  void Send(const std::string& body, uint32_t queue = 0, const std::string& tag = "") {
+    v2::Message message;
+    message.mutable_topic()->set_name(kTopic);
+    message.set_body(body);
+    message.mutable_system_properties()->set_message_id(body);
+    if (!tag.empty()) message.mutable_system_properties()->set_tag(tag);
+    const int64_t now = life_->time.NowMillis();
+    ContentEncoder encoder(&message, "test", now);
+    auto append = std::make_unique<Unattended>();
+    encoder.EncodeTo(append->BeginMessage({life_->metadata.FindTopic(kTopic)->id, queue}, TagHash(tag),
+                                          now, encoder.size()),
+                     BodyDigest(body));
+    append->SealMessage();
+    (void)store().Submit(std::move(append));
+    store().Run();
+  }
+
+  // Starts a receive and lets the log do what it can.
+  ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    v2::ReceiveMessageRequest request;
+    request.mutable_group()->set_name(a.group);
+    request.mutable_message_queue()->mutable_topic()->set_name(a.topic);
+    request.mutable_filter_expression()->set_type(v2::TAG);
+    request.mutable_filter_expression()->set_expression(a.filter);
+    request.set_batch_size(a.batch);
+    request.set_auto_renew(a.auto_renew);
+    request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(a.invisible));
+    auto call = std::make_shared<rpc::testing::FakeServerStreamCall>(request.SerializeAsString(),
+                                                                     Headers(a.client));
+    calls_.push_back(call);  // calls outlive what handlers still hold of them
+    life_->methods.server_stream[0].handler(*call);
+    store().Run();
+    return call;
+  }
+  // The messages of a finished receive.
+  static std::vector<v2::Message> Messages(const ReceiveCall& call) {
+    std::vector<v2::Message> messages;
+    for (const auto& element : call->Elements<v2::ReceiveMessageResponse>()) {
+      if (element.has_message()) messages.push_back(element.message());
+    }
+    return messages;
+  }
+  static v2::Code StatusOf(const ReceiveCall& call) {
+    const auto elements = call->Elements<v2::ReceiveMessageResponse>();
+    return elements.empty() ? v2::CODE_UNSPECIFIED : elements[0].status().code();
+  }
+  static std::vector<std::string> Bodies(const ReceiveCall& call) {
+    std::vector<std::string> bodies;
+    for (const v2::Message& m : Messages(call)) bodies.push_back(m.body());
+    return bodies;
+  }
+
+  v2::AckMessageResponse Ack(const std::vector<std::string>& handles, const std::string& group = kGroup) {
+    v2::AckMessageRequest request;
+    request.mutable_group()->set_name(group);
+    request.mutable_topic()->set_name(kTopic);
+    for (const std::string& handle : handles) request.add_entries()->set_receipt_handle(handle);
+    return Call<v2::AckMessageResponse>(0, request.SerializeAsString());
+  }
+  v2::ChangeInvisibleDurationResponse Change(const std::string& handle, absl::Duration invisible) {
+    v2::ChangeInvisibleDurationRequest request;
+    request.mutable_group()->set_name(kGroup);
+    request.mutable_topic()->set_name(kTopic);
+    request.set_receipt_handle(handle);
+    request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(invisible));
+    return Call<v2::ChangeInvisibleDurationResponse>(1, request.SerializeAsString());
+  }
+
+  // Lets time pass, runs what is due and lets the log follow.
+  void Advance(absl::Duration d) {
+    clock.Advance(d);
+    life_->timers.RunDue();
+    store().Run();
+    life_->timers.RunDue();
+    store().Run();
+  }
+
+  store::FakeStore& store() { return *life_->store; }
+  Life& life() { return *life_; }
+  static rpc::testing::Headers Headers(const std::string& client) {
+    return {{"x-mq-client-id", client}, {"x-mq-client-version", "5.0.8"}};
+  }
+
+  FakeClock clock;
+
+ private:
+  class Unattended : public store::Append {
+   public:
+    void Applied(const store::AppendResult&) override {}
+    void Failed(const absl::Status&) override {}
+  };
+
+  template <typename Response>
+  Response Call(size_t method, std::string request) {
+    rpc::testing::FakeUnaryCall call(std::move(request), Headers("client-1"));
+    life_->methods.unary[method].handler(call);
+    store().Run();
+    EXPECT_TRUE(call.finished());
+    return call.Response<Response>();
+  }
+
+  ConsumptionOptions options_;
+  std::vector<std::unique_ptr<Life>> dead_;
+  std::unique_ptr<Life> life_;
+  std::vector<ReceiveCall> calls_;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_TESTS_BROKER_CONSUMPTION_CONSUMPTION_HARNESS_H_

@@ -1,0 +1,148 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/broker/consumption/consumption_harness.h"
+
+// Random operations, with restarts between them, against a model of what a group may see: every message
+// until it is acknowledged and never afterwards, its attempt counted up, and never to two at once.
+namespace mansio::broker {
+namespace {
+
+struct Handed {
+  std::string handle;
+  absl::Time until;
+};
+
+struct Model {
+  std::map<std::string, int> attempts;     // deliveries of each message
+  std::map<std::string, Handed> in_flight; // leased by us
+  std::set<std::string> acked;
+  int sent = 0;
+};
+
+class Scenario {
+ public:
+  explicit Scenario(uint32_t seed) : random_(seed) {
+    h_.CreateTopic(3);
+    h_.CreateGroup(StartPolicy::kEarliest);
+    h_.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
+    h_.store().Run();
+  }
+
+  void Step() {
+    switch (Pick(12)) {
+      case 0:
+      case 1:
+      case 2:
+        h_.Send(std::to_string(model_.sent++), static_cast<uint32_t>(Pick(3)));
+        break;
+      case 3:
+      case 4:
+      case 5:
+        Receive();
+        break;
+      case 6:
+      case 7:
+      case 8:
+        Ack();
+        break;
+      case 9:
+        Change();
+        break;
+      case 10:
+        Pass(absl::Milliseconds(Pick(15000)));
+        break;
+      case 11:
+        if (Pick(5) == 0) h_.Restart(Pick(2) == 0);
+        break;
+    }
+  }
+
+  // In the end everything is delivered until it is acknowledged.
+  void Drain() {
+    for (int round = 0; round < 200 && model_.acked.size() < static_cast<size_t>(model_.sent); ++round) {
+      Pass(absl::Seconds(61));
+      for (int i = 0; i < 50; ++i) {
+        Receive();
+        if (model_.in_flight.empty()) break;
+        while (!model_.in_flight.empty()) Ack();
+      }
+    }
+    EXPECT_EQ(model_.acked.size(), static_cast<size_t>(model_.sent));
+  }
+
+ private:
+  size_t Pick(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
+
+  void Pass(absl::Duration d) {
+    h_.Advance(d);
+    const absl::Time now = h_.clock.WallNow();
+    for (auto it = model_.in_flight.begin(); it != model_.in_flight.end();) {
+      if (it->second.until <= now) {
+        stale_.push_back(it->second.handle);
+        it = model_.in_flight.erase(it);
+      } else {
+        ++it;
+      }
+    }
+  }
+
+  void Receive() {
+    const absl::Duration invisible = absl::Seconds(10 + Pick(50));
+    const ReceiveCall call =
+        h_.Receive({.batch = static_cast<int>(1 + Pick(8)), .invisible = invisible});
+    if (!call->finished()) return call->Cancel();
+    for (const v2::Message& m : Harness::Messages(call)) {
+      const std::string& id = m.body();
+      EXPECT_EQ(model_.acked.count(id), 0u) << "message " << id << " came after its ack";
+      EXPECT_EQ(model_.in_flight.count(id), 0u) << "message " << id << " is leased twice";
+      EXPECT_EQ(m.system_properties().delivery_attempt(), ++model_.attempts[id]) << id;
+      model_.in_flight[id] = {m.system_properties().receipt_handle(), h_.clock.WallNow() + invisible};
+    }
+  }
+
+  void Ack() {
+    if (!stale_.empty() && Pick(3) == 0) {
+      EXPECT_EQ(h_.Ack({stale_[Pick(stale_.size())]}).status().code(), v2::INVALID_RECEIPT_HANDLE);
+    }
+    if (model_.in_flight.empty()) return;
+    const auto it = std::next(model_.in_flight.begin(), Pick(model_.in_flight.size()));
+    EXPECT_EQ(h_.Ack({it->second.handle}).status().code(), v2::OK) << it->first;
+    model_.acked.insert(it->first);
+    stale_.push_back(it->second.handle);
+    model_.in_flight.erase(it);
+  }
+
+  void Change() {
+    if (model_.in_flight.empty()) return;
+    const auto it = std::next(model_.in_flight.begin(), Pick(model_.in_flight.size()));
+    const absl::Duration invisible = absl::Seconds(1 + Pick(60));
+    const auto changed = h_.Change(it->second.handle, invisible);
+    EXPECT_EQ(changed.status().code(), v2::OK);
+    stale_.push_back(it->second.handle);
+    it->second = {changed.receipt_handle(), h_.clock.WallNow() + invisible};
+  }
+
+  std::mt19937 random_;
+  Harness h_;
+  Model model_;
+  std::vector<std::string> stale_;
+};
+
+TEST(ConsumptionModelTest, RandomOperationsWithRestarts) {
+  const int runs = std::getenv("MANSIO_LONG") != nullptr ? 200 : 10;
+  for (int seed = 1; seed <= runs && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    Scenario run(static_cast<uint32_t>(seed));
+    for (int step = 0; step < 1000 && !testing::Test::HasFailure(); ++step) run.Step();
+    run.Drain();
+  }
+}
+
+}  // namespace
+}  // namespace mansio::broker

@@ -1,0 +1,427 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/broker/consumption/consumption_harness.h"
+
+namespace mansio::broker {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+std::string HandleOf(const v2::Message& m) { return m.system_properties().receipt_handle(); }
+
+// A topic of one queue and a group that begins at its start.
+class ConsumptionTest : public testing::Test {
+ protected:
+  ConsumptionTest() {
+    h.CreateTopic();
+    h.CreateGroup(StartPolicy::kEarliest);
+  }
+  std::vector<v2::Message> ReceiveNow(const ReceiveArguments& a = {}) {
+    const ReceiveCall call = h.Receive(a);
+    EXPECT_TRUE(call->finished());
+    return Harness::Messages(call);
+  }
+  Harness h;
+};
+
+TEST_F(ConsumptionTest, DeliversInOrderAndAcknowledgesForGood) {
+  h.Send("a");
+  h.Send("b");
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_EQ(messages[0].body(), "a");
+  EXPECT_EQ(messages[1].body(), "b");
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 1);
+  EXPECT_EQ(messages[1].system_properties().queue_offset(), 1);
+  const auto response = h.Ack({HandleOf(messages[0]), HandleOf(messages[1])});
+  EXPECT_EQ(response.status().code(), v2::OK);
+  h.Advance(absl::Hours(1));
+  const ReceiveCall again = h.Receive();
+  EXPECT_FALSE(again->finished());
+}
+
+TEST_F(ConsumptionTest, AnAckedHandleIsStale) {
+  h.Send("a");
+  const auto messages = ReceiveNow();
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
+  const auto second = h.Ack({HandleOf(messages[0])});
+  EXPECT_EQ(second.status().code(), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_THAT(second.status().message(), HasSubstr("INVALID_RECEIPT_HANDLE"));
+  EXPECT_EQ(second.entries(0).status().code(), v2::INVALID_RECEIPT_HANDLE);
+}
+
+TEST_F(ConsumptionTest, OneRequestNamingAHandleTwiceAcksItOnce) {
+  h.Send("a");
+  const auto messages = ReceiveNow();
+  const auto response = h.Ack({HandleOf(messages[0]), HandleOf(messages[0]), "garbage"});
+  EXPECT_EQ(response.status().code(), v2::MULTIPLE_RESULTS);
+  EXPECT_EQ(response.entries(0).status().code(), v2::OK);
+  EXPECT_EQ(response.entries(1).status().code(), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_EQ(response.entries(2).status().code(), v2::INVALID_RECEIPT_HANDLE);
+}
+
+TEST_F(ConsumptionTest, AHandleOfAnotherGroupIsForeign) {
+  h.CreateGroup(StartPolicy::kEarliest, "others");
+  h.Send("a");
+  const auto messages = ReceiveNow();
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}, "others").status().code(), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
+}
+
+TEST_F(ConsumptionTest, AnAckBeforeTheLeaseIsDurableCounts) {
+  h.Send("a");
+  const ReceiveCall call = h.Receive();
+  ASSERT_TRUE(call->finished());
+  // The lease was answered when it had its place in the log; now the ack follows it there.
+  EXPECT_EQ(h.Ack({HandleOf(Harness::Messages(call)[0])}).status().code(), v2::OK);
+}
+
+TEST_F(ConsumptionTest, AParkedReceiveIsWokenByAMessage) {
+  const ReceiveCall parked = h.Receive();
+  EXPECT_FALSE(parked->finished());
+  h.Send("a");
+  ASSERT_TRUE(parked->finished());
+  EXPECT_THAT(Harness::Bodies(parked), ElementsAre("a"));
+}
+
+TEST_F(ConsumptionTest, AParkedReceiveEndsAfterItsPollingTime) {
+  const ReceiveCall parked = h.Receive();
+  h.Advance(absl::Seconds(20) - absl::Milliseconds(1));
+  EXPECT_FALSE(parked->finished());
+  h.Advance(absl::Milliseconds(1));
+  ASSERT_TRUE(parked->finished());
+  EXPECT_EQ(Harness::StatusOf(parked), v2::MESSAGE_NOT_FOUND);
+}
+
+TEST_F(ConsumptionTest, OneMessageWakesOneReceiveOfEachGroup) {
+  h.CreateGroup(StartPolicy::kEarliest, "others");
+  const ReceiveCall first = h.Receive();
+  const ReceiveCall second = h.Receive();
+  const ReceiveCall other = h.Receive({.group = "others"});
+  h.Send("a");
+  EXPECT_TRUE(first->finished());
+  EXPECT_FALSE(second->finished());
+  EXPECT_TRUE(other->finished());
+}
+
+TEST_F(ConsumptionTest, ALapsedLeaseIsDeliveredAgainWithItsAttemptCounted) {
+  h.Send("a");
+  const auto first = ReceiveNow();
+  const ReceiveCall parked = h.Receive();
+  EXPECT_FALSE(parked->finished());
+  h.Advance(absl::Seconds(30) - absl::Milliseconds(1));
+  h.Advance(absl::Milliseconds(1));
+  const auto second = ReceiveNow();
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_EQ(second[0].system_properties().delivery_attempt(), 2);
+  EXPECT_EQ(second[0].system_properties().message_id(), "a");
+  EXPECT_EQ(h.Ack({HandleOf(first[0])}).status().code(), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_EQ(h.Ack({HandleOf(second[0])}).status().code(), v2::OK);
+}
+
+TEST_F(ConsumptionTest, AReturnedMessageWakesAParkedReceive) {
+  h.Send("a");
+  ReceiveNow({.invisible = absl::Seconds(10)});
+  const ReceiveCall parked = h.Receive();
+  EXPECT_FALSE(parked->finished());
+  h.Advance(absl::Seconds(10));
+  ASSERT_TRUE(parked->finished());
+  EXPECT_THAT(Harness::Bodies(parked), ElementsAre("a"));
+}
+
+TEST_F(ConsumptionTest, AChangeGivesANewDeadlineAndANewHandle) {
+  h.Send("a");
+  const auto first = ReceiveNow();
+  const auto changed = h.Change(HandleOf(first[0]), absl::Seconds(60));
+  ASSERT_EQ(changed.status().code(), v2::OK);
+  EXPECT_NE(changed.receipt_handle(), HandleOf(first[0]));
+  EXPECT_EQ(h.Ack({HandleOf(first[0])}).status().code(), v2::INVALID_RECEIPT_HANDLE);
+  h.Advance(absl::Seconds(59));
+  EXPECT_FALSE(h.Receive({.group = kGroup})->finished());
+  EXPECT_EQ(h.Ack({changed.receipt_handle()}).status().code(), v2::OK);
+}
+
+TEST_F(ConsumptionTest, AChangeToZeroMakesTheMessageVisibleAtOnce) {
+  h.Send("a");
+  const auto first = ReceiveNow();
+  ASSERT_EQ(h.Change(HandleOf(first[0]), absl::ZeroDuration()).status().code(), v2::OK);
+  h.Advance(absl::Milliseconds(1));
+  const auto second = ReceiveNow();
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_EQ(second[0].system_properties().delivery_attempt(), 2);
+}
+
+TEST_F(ConsumptionTest, AFailedChangeEchoesTheHandle) {
+  const auto changed = h.Change("garbage", absl::Seconds(60));
+  EXPECT_EQ(changed.status().code(), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_EQ(changed.receipt_handle(), "garbage");
+  EXPECT_EQ(h.Change("x", absl::Hours(13)).status().code(), v2::ILLEGAL_INVISIBLE_TIME);
+  EXPECT_EQ(h.Change("x", absl::Seconds(-1)).status().code(), v2::ILLEGAL_INVISIBLE_TIME);
+}
+
+TEST_F(ConsumptionTest, FiltersByTag) {
+  h.Send("a", 0, "red");
+  h.Send("b", 0, "blue");
+  h.Send("c", 0);
+  h.Send("d", 0, "red");
+  EXPECT_THAT(Harness::Bodies(h.Receive({.filter = " red || green "})), ElementsAre("a", "d"));
+  // What the filter passed over is the group's no more (contract 6.8).
+  EXPECT_FALSE(h.Receive()->finished());
+}
+
+TEST_F(ConsumptionTest, AFilterThatNothingMatchesParks) {
+  h.Send("a", 0, "red");
+  const ReceiveCall parked = h.Receive({.filter = "blue"});
+  EXPECT_FALSE(parked->finished());
+  h.Send("b", 0, "red");
+  EXPECT_FALSE(parked->finished());
+  h.Send("c", 0, "blue");
+  EXPECT_THAT(Harness::Bodies(parked), ElementsAre("c"));
+}
+
+TEST_F(ConsumptionTest, CancelWhileParkedTakesNothing) {
+  const ReceiveCall parked = h.Receive();
+  parked->Cancel();
+  EXPECT_EQ(parked->times_finished(), 1);
+  h.Send("a");
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 1);
+}
+
+TEST_F(ConsumptionTest, CancelBeforeTheAnswerGivesTheMessagesBackUncounted) {
+  h.Send("a");
+  ReceiveNow({.invisible = absl::Seconds(10)});
+  h.Advance(absl::Seconds(10));  // attempt 1 is over
+  h.store().HoldColdJobs(true);
+  h.store().SetHot(true, false);  // the body has to be read from disk
+  const ReceiveCall call = h.Receive();
+  EXPECT_FALSE(call->finished());
+  call->Cancel();
+  h.store().RunColdJobs();
+  h.store().Run();
+  h.store().SetHot(true, true);
+  EXPECT_THAT(Harness::Messages(call), IsEmpty());
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 2);
+}
+
+TEST_F(ConsumptionTest, ReadsColdEntriesAndMessages) {
+  h.Send("a");
+  h.Send("b");
+  h.store().SetHot(false, false);
+  const ReceiveCall call = h.Receive();
+  ASSERT_TRUE(call->finished());
+  EXPECT_THAT(Harness::Bodies(call), ElementsAre("a", "b"));
+}
+
+TEST_F(ConsumptionTest, TooManyColdReadsAreRefusedAndNothingIsLost) {
+  h.Send("a");
+  h.store().SetHot(true, false);
+  h.store().RefuseColdJobs(true);
+  const ReceiveCall call = h.Receive();
+  EXPECT_EQ(Harness::StatusOf(call), v2::TOO_MANY_REQUESTS);
+  h.store().SetHot(true, true);
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 1);
+}
+
+TEST_F(ConsumptionTest, ARefusedLeaseLosesNothing) {
+  h.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
+  h.store().Run();
+  h.Send("a");
+  h.store().RefuseSubmits(absl::ResourceExhaustedError("the log is behind"));
+  const ReceiveCall refused = h.Receive();
+  EXPECT_EQ(Harness::StatusOf(refused), v2::TOO_MANY_REQUESTS);
+  h.store().RefuseSubmits(absl::OkStatus());
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 1);
+}
+
+TEST_F(ConsumptionTest, TakesFromEveryQueueInTurn) {
+  Harness wide;
+  wide.CreateTopic(4);
+  wide.CreateGroup(StartPolicy::kEarliest);
+  for (uint32_t queue = 0; queue < 4; ++queue) {
+    for (int i = 0; i < 2; ++i) wide.Send(std::to_string(queue), queue);
+  }
+  std::vector<std::string> first_of_each;
+  for (int i = 0; i < 4; ++i) first_of_each.push_back(Harness::Bodies(wide.Receive({.batch = 1}))[0]);
+  EXPECT_THAT(first_of_each, UnorderedElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(ConsumptionTest, StartPolicies) {
+  h.Send("old");
+  h.CreateGroup(StartPolicy::kLatest, "latest");
+  EXPECT_FALSE(h.Receive({.group = "latest"})->finished());
+  // First use: the queue was never trimmed and its first message is recent, so the group begins at 0.
+  EXPECT_THAT(Harness::Bodies(h.Receive({.group = "new-group"})), ElementsAre("old"));
+  h.Advance(absl::Minutes(11));
+  EXPECT_FALSE(h.Receive({.group = "newer-group"})->finished());
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("old"));
+}
+
+TEST_F(ConsumptionTest, APositionIsFixedOnce) {
+  h.CreateGroup(StartPolicy::kLatest, "latest");
+  h.life().consumption->observer()->OnSubscription("c", "latest", {kTopic});
+  h.store().Run();
+  h.Send("after");
+  EXPECT_THAT(Harness::Bodies(h.Receive({.group = "latest"})), ElementsAre("after"));
+}
+
+TEST_F(ConsumptionTest, LeasesAndCursorsSurviveARestart) {
+  for (const bool from_checkpoint : {false, true}) {
+    Harness r;
+    r.CreateTopic();
+    r.CreateGroup(StartPolicy::kEarliest);
+    ASSERT_TRUE(r.life().metadata.FindTopic(kTopic) != nullptr);
+    for (const char* body : {"a", "b", "c"}) r.Send(body);
+    const auto messages = Harness::Messages(r.Receive({.batch = 2}));
+    ASSERT_THAT(messages, SizeIs(2));
+    EXPECT_EQ(r.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
+    r.Restart(from_checkpoint);
+    EXPECT_THAT(Harness::Bodies(r.Receive()), ElementsAre("c"));
+    EXPECT_EQ(r.Ack({HandleOf(messages[0])}).status().code(), v2::INVALID_RECEIPT_HANDLE);
+    r.Advance(absl::Seconds(30));
+    const auto again = Harness::Messages(r.Receive());
+    ASSERT_THAT(again, SizeIs(2));
+    EXPECT_EQ(again[0].body(), "b");
+    EXPECT_EQ(again[0].system_properties().delivery_attempt(), 2);
+  }
+}
+
+TEST_F(ConsumptionTest, AHandleStaysGoodOverARestart) {
+  h.Send("a");
+  const auto messages = ReceiveNow();
+  h.Restart();
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
+  h.Advance(absl::Minutes(1));
+  EXPECT_FALSE(h.Receive()->finished());
+}
+
+TEST_F(ConsumptionTest, AutoRenewedLeasesLiveWithTheirClient) {
+  h.Send("a");
+  const auto first = ReceiveNow({.auto_renew = true, .client = "push-1"});
+  for (int minute = 0; minute < 100; ++minute) {
+    h.Advance(absl::Minutes(1));
+    ASSERT_TRUE(h.life().clients.Touch("push-1").ok());
+    h.life().clients.ExpireSilent();
+  }
+  EXPECT_FALSE(h.Receive({.client = "other"})->finished());
+  EXPECT_EQ(h.Ack({HandleOf(first[0])}).status().code(), v2::OK);
+}
+
+TEST_F(ConsumptionTest, LeasesOfADeadClientComeBack) {
+  h.Send("a");
+  ReceiveNow({.auto_renew = true, .client = "push-1"});
+  const ReceiveCall parked = h.Receive({.client = "other"});
+  EXPECT_FALSE(parked->finished());
+  h.life().clients.Terminate("push-1");
+  h.store().Run();
+  ASSERT_TRUE(parked->finished());
+  const auto again = Harness::Messages(parked);
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].system_properties().delivery_attempt(), 2);
+}
+
+TEST_F(ConsumptionTest, AfterARestartOwnersCountAsAliveForAMinute) {
+  h.Send("a");
+  h.Send("b");
+  ReceiveNow({.batch = 1, .auto_renew = true, .client = "gone"});
+  ReceiveNow({.batch = 1, .auto_renew = true, .client = "stays"});
+  h.Restart();
+  h.Advance(absl::Seconds(50));
+  const ReceiveCall other = h.Receive({.client = "other"});
+  EXPECT_FALSE(other->finished());
+  ASSERT_TRUE(h.life().clients.Touch("stays").ok());
+  h.Advance(absl::Seconds(10));
+  EXPECT_EQ(h.life().consumption->Describe(*h.life().metadata.FindGroup(kGroup))[0].leased, 2u);
+  const auto back = Harness::Messages(other);
+  ASSERT_THAT(back, SizeIs(1));
+  EXPECT_EQ(back[0].body(), "a");
+}
+
+TEST_F(ConsumptionTest, ATrimmedQueueGoesOnAtItsMinimum) {
+  h.Send("a");
+  h.Send("b");
+  h.Send("c");
+  h.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
+  h.store().Run();
+  h.store().TrimQueue({h.life().metadata.FindTopic(kTopic)->id, 0}, 2);
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("c"));
+}
+
+TEST_F(ConsumptionTest, ALeasedMessageThatRetentionTookIsForgotten) {
+  h.Send("a");
+  ReceiveNow({.invisible = absl::Seconds(10)});
+  h.store().TrimQueue({h.life().metadata.FindTopic(kTopic)->id, 0}, 1);
+  h.Advance(absl::Seconds(10));
+  EXPECT_FALSE(h.Receive()->finished());
+  EXPECT_EQ(h.life().consumption->Describe(*h.life().metadata.FindGroup(kGroup))[0].leased, 0u);
+}
+
+TEST_F(ConsumptionTest, UnknownTopic) {
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.topic = "nowhere"})), v2::TOPIC_NOT_FOUND);
+}
+
+TEST_F(ConsumptionTest, BadRequests) {
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.topic = "no/topic"})), v2::ILLEGAL_TOPIC);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.group = "no group"})), v2::ILLEGAL_CONSUMER_GROUP);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Seconds(9)})), v2::ILLEGAL_INVISIBLE_TIME);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Hours(13)})), v2::ILLEGAL_INVISIBLE_TIME);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.filter = "||"})), v2::ILLEGAL_FILTER_EXPRESSION);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.client = ""})), v2::CLIENT_ID_REQUIRED);
+}
+
+TEST_F(ConsumptionTest, DeletingTheTopicEndsParkedReceives) {
+  const ReceiveCall parked = h.Receive();
+  h.life().metadata.DeleteTopic(kTopic, [](absl::StatusOr<TopicPtr>) {});
+  h.store().Run();
+  ASSERT_TRUE(parked->finished());
+  EXPECT_EQ(Harness::StatusOf(parked), v2::TOPIC_NOT_FOUND);
+}
+
+TEST(ConsumptionLimitsTest, ParkedReceives) {
+  Harness h({.max_parked_receives = 2});
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest);
+  const ReceiveCall first = h.Receive();
+  h.Receive();
+  EXPECT_EQ(Harness::StatusOf(h.Receive()), v2::TOO_MANY_REQUESTS);
+  h.Send("a");
+  EXPECT_THAT(Harness::Bodies(first), ElementsAre("a"));
+}
+
+TEST(ConsumptionLimitsTest, Leases) {
+  Harness h({.max_leases = 1});
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest);
+  h.Send("a");
+  h.Send("b");
+  const ReceiveCall first = h.Receive({.batch = 1});
+  EXPECT_EQ(Harness::StatusOf(h.Receive()), v2::TOO_MANY_REQUESTS);
+  EXPECT_EQ(h.Ack({HandleOf(Harness::Messages(first)[0])}).status().code(), v2::OK);
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("b"));
+}
+
+TEST(ConsumptionStopTest, AnswersParkedReceives) {
+  Harness h;
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest);
+  const ReceiveCall parked = h.Receive();
+  h.life().consumption->Stop();
+  ASSERT_TRUE(parked->finished());
+  EXPECT_EQ(Harness::StatusOf(parked), v2::MESSAGE_NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace mansio::broker
