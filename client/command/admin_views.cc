@@ -1,0 +1,87 @@
+#include "client/command/admin_views.h"
+
+#include <fmt/format.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/time/time.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+const char* PermissionName(v2::Permission permission) {
+  switch (permission) {
+    case v2::READ:
+      return "read";
+    case v2::WRITE:
+      return "write";
+    case v2::NONE:
+      return "none";
+    default:
+      return "read+write";
+  }
+}
+
+const char* StartName(v1::StartPolicy start) {
+  switch (start) {
+    case v1::START_POLICY_EARLIEST:
+      return "earliest";
+    case v1::START_POLICY_LATEST:
+      return "latest";
+    default:
+      return "default";
+  }
+}
+
+}  // namespace
+
+std::string TypeName(v2::MessageType type) {
+  if (type == v2::MESSAGE_TYPE_UNSPECIFIED) return "normal";
+  return absl::AsciiStrToLower(v2::MessageType_Name(type));
+}
+
+Json TimeText(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return nullptr;
+  const absl::Time value = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", value, absl::UTCTimeZone());
+}
+
+Json TopicJson(const v1::TopicInfo& topic) {
+  return {{"name", topic.name()},
+          {"type", TypeName(topic.message_type())},
+          {"queues", topic.queues()},
+          {"permission", PermissionName(topic.permission())}};
+}
+
+Json GroupJson(const v1::GroupInfo& group) {
+  Json value = {{"name", group.name()}, {"mode", group.fifo() ? "fifo" : "normal"}};
+  value["max_attempts"] = group.max_attempts() > 0 ? Json(group.max_attempts()) : Json();
+  value["start"] = StartName(group.start());
+  return value;
+}
+
+void PrintDone(const Context& context, const Json& value, const std::string& sentence) {
+  if (context.format == Format::kTable) {
+    context.Say(sentence);
+  } else {
+    context.Print(value);
+  }
+}
+
+int ReportRefusals(const Context& context, const BrokerResults& results) {
+  int exit = kOk;
+  for (const v1::BrokerResult& result : results) {
+    const absl::Status status = FromWire(result.status());
+    if (status.ok()) continue;
+    exit = kPartial;
+    PrintError(context, CodeName(CodeOf(status)),
+               fmt::format("broker {}: {}", result.broker(), std::string(status.message())),
+               "the other brokers have done it; run the command again when this one can");
+  }
+  return exit;
+}
+
+}  // namespace mansio::command

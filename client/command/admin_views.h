@@ -1,0 +1,30 @@
+#ifndef MANSIO_CLIENT_COMMAND_ADMIN_VIEWS_H_
+#define MANSIO_CLIENT_COMMAND_ADMIN_VIEWS_H_
+
+#include <string>
+
+#include "client/command/context.h"
+#include "mansio/v1/admin.pb.h"
+
+// How what mansio.v1 says is shown: field names and words that several commands share.
+namespace mansio::command {
+
+using BrokerResults = google::protobuf::RepeatedPtrField<v1::BrokerResult>;
+
+// "normal", "fifo", …
+std::string TypeName(apache::rocketmq::v2::MessageType type);
+// RFC 3339 in UTC with milliseconds; null when unset.
+Json TimeText(const google::protobuf::Timestamp& time);
+// name, type, queues, permission.
+Json TopicJson(const v1::TopicInfo& topic);
+// name, mode, max_attempts, start.
+Json GroupJson(const v1::GroupInfo& group);
+
+// Says that something was done: `sentence` to people, `value` to programs.
+void PrintDone(const Context& context, const Json& value, const std::string& sentence);
+// Prints an error for each broker that refused; kPartial when there was one, else kOk.
+int ReportRefusals(const Context& context, const BrokerResults& results);
+
+}  // namespace mansio::command
+
+#endif  // MANSIO_CLIENT_COMMAND_ADMIN_VIEWS_H_

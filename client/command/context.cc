@@ -1,0 +1,128 @@
+#include "client/command/context.h"
+
+#include <fmt/format.h>
+
+#include <istream>
+#include <ostream>
+#include <string_view>
+
+#include "CLI/CLI.hpp"
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "common/names/utf8.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+struct Explanation {
+  ExitCode exit;
+  std::string hint;
+};
+
+Explanation Explain(const Context& context, const absl::Status& status) {
+  switch (CodeOf(status)) {
+    case v2::TOPIC_NOT_FOUND:
+      return {kNotFound, "mansio topic list shows the topics; mansio topic create NAME makes one"};
+    case v2::CONSUMER_GROUP_NOT_FOUND:
+      return {kNotFound,
+              "mansio group list shows the groups; a group is made at its first receive"};
+    case v2::TOO_MANY_REQUESTS:
+      return {kFailed,
+              "the broker is at one of its limits; try again, or raise the limit in its "
+              "configuration"};
+    case v2::INVALID_RECEIPT_HANDLE:
+      return {kFailed, "the lease has passed; receive with a longer --invisible"};
+    default:
+      break;
+  }
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return {kNotFound, ""};
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return {kDenied, ""};
+    case absl::StatusCode::kUnavailable:
+      return {kUnreachable,
+              fmt::format("is a broker or nameserver running at {}? Choose another address with "
+                          "--endpoint HOST:PORT or MANSIO_ENDPOINT",
+                          context.client.endpoint)};
+    case absl::StatusCode::kDeadlineExceeded:
+      return {kUnreachable,
+              "the node is busy or the network drops packets; --timeout 10s waits longer"};
+    case absl::StatusCode::kUnimplemented:
+      return {kFailed,
+              "a broker answers what a nameserver does not serve; name it with --endpoint"};
+    default:
+      return {kFailed, ""};
+  }
+}
+
+}  // namespace
+
+void Context::Print(const Json& value) const {
+  *out << Render(value, format, {.terminal_width = terminal_width});
+}
+
+void Context::Say(const std::string& sentence) const {
+  if (format == Format::kTable) *out << sentence << "\n";
+}
+
+void PrintError(const Context& context, const std::string& code, const std::string& message,
+                const std::string& hint) {
+  if (context.format != Format::kTable) {
+    Json error = {{"code", code}, {"message", message}};
+    if (!hint.empty()) error["hint"] = hint;
+    *context.err << Render({{"error", error}}, context.format);
+    return;
+  }
+  *context.err << "error: " << EscapeForLog(message, 2000) << "\n";
+  if (!hint.empty()) *context.err << "hint: " << hint << "\n";
+}
+
+int Fail(const Context& context, const absl::Status& status) {
+  const Explanation explanation = Explain(context, status);
+  PrintError(context, CodeName(CodeOf(status)), std::string(status.message()), explanation.hint);
+  return explanation.exit;
+}
+
+int FailUsage(const Context& context, const std::string& message, const std::string& hint) {
+  PrintError(context, "USAGE", message, hint);
+  return kUsage;
+}
+
+bool Confirm(const Context& context, bool yes, const std::string& what, const std::string& name) {
+  if (yes) return true;
+  if (!context.in_is_terminal) {
+    FailUsage(context, fmt::format("this would delete {}", what), "add --yes to do it");
+    return false;
+  }
+  *context.err << "This deletes " << what << ". Type its name to go on: " << std::flush;
+  std::string answer;
+  std::getline(*context.in, answer);
+  if (answer == name) return true;
+  FailUsage(context, "not confirmed; nothing was deleted", "");
+  return false;
+}
+
+void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
+                 const std::string& description) {
+  app.add_option_function<std::string>(
+         name,
+         [value, name](const std::string& text) {
+           const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
+           if (!absl::ParseDuration(plain ? text + "s" : text, value) ||
+               *value < absl::ZeroDuration()) {
+             throw CLI::ValidationError(
+                 name,
+                 fmt::format("'{}' is not a duration; write for example 500ms, 3s or 2m", text));
+           }
+         },
+         description)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+}  // namespace mansio::command

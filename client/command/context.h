@@ -1,0 +1,79 @@
+#ifndef MANSIO_CLIENT_COMMAND_CONTEXT_H_
+#define MANSIO_CLIENT_COMMAND_CONTEXT_H_
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/command/output.h"
+#include "client/lib/client_options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace mansio::command {
+
+// What the process exits with; scripts rely on the values.
+enum ExitCode {
+  kOk = 0,
+  kFailed = 1,
+  kUsage = 2,
+  kNotFound = 3,
+  kDenied = 4,
+  kUnreachable = 5,
+  kPartial = 6,  // some of what was asked was done
+};
+
+// The options before or after any command, and where its output goes.
+struct Context {
+  client::ClientOptions client;
+  Format format = Format::kTable;
+  std::istream* in = nullptr;
+  std::ostream* out = nullptr;
+  std::ostream* err = nullptr;
+  bool in_is_terminal = false;
+  size_t terminal_width = 0;  // 0: the output is not a terminal
+  // The chosen command; set while the command line is parsed, run after it.
+  std::function<int()> action;
+
+  // Prints a command's result in the chosen format.
+  void Print(const Json& value) const;
+  // Prints a sentence for people; nothing in the formats for programs.
+  void Say(const std::string& sentence) const;
+};
+
+// Prints an error: a public code's name, a sentence, and what to do (may be empty), as text or, in
+// the formats for programs, as an object `error` with these fields; on the error stream.
+void PrintError(const Context& context, const std::string& code, const std::string& message,
+                const std::string& hint);
+
+// Prints `status` as an error, with a hint what to do. Returns the exit code that goes with it.
+int Fail(const Context& context, const absl::Status& status);
+
+// The same for a mistake on the command line; returns kUsage.
+int FailUsage(const Context& context, const std::string& message, const std::string& hint);
+
+// Asks on a terminal that `name` be typed before something is destroyed. Returns true when that was
+// done or `yes` is set; otherwise the refusal was printed.
+bool Confirm(const Context& context, bool yes, const std::string& what, const std::string& name);
+
+// Adds an option that takes a duration such as 500ms, 3s or 2m; a plain number means seconds.
+void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
+                 const std::string& description);
+
+// Each adds one noun and its verbs.
+void AddTopic(CLI::App& app, Context& context);
+void AddGroup(CLI::App& app, Context& context);
+void AddCluster(CLI::App& app, Context& context);
+void AddMessage(CLI::App& app, Context& context);
+
+// Runs the command `mansio` with the arguments after the program's name. Streams and terminal
+// properties come from `context`; its options are set from the arguments. Returns the exit code.
+int Run(const std::vector<std::string>& arguments, Context context);
+
+}  // namespace mansio::command
+
+#endif  // MANSIO_CLIENT_COMMAND_CONTEXT_H_

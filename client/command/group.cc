@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "CLI/CLI.hpp"
+#include "client/command/admin_views.h"
+#include "client/command/context.h"
+#include "client/lib/admin_client.h"
+
+namespace mansio::command {
+namespace {
+
+struct CreateArguments {
+  std::string name;
+  std::string start;
+};
+
+int Create(const Context& context, const CreateArguments& arguments) {
+  v1::GroupInfo group;
+  group.set_name(arguments.name);
+  if (arguments.start == "earliest") group.set_start(v1::START_POLICY_EARLIEST);
+  if (arguments.start == "latest") group.set_start(v1::START_POLICY_LATEST);
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->CreateGroup(group);
+  if (!response.ok()) return Fail(context, response.status());
+  const Json made = GroupJson(response->group());
+  PrintDone(
+      context, made,
+      fmt::format("created group {}: start {}", arguments.name, made["start"].get<std::string>()));
+  return ReportRefusals(context, response->results());
+}
+
+int List(const Context& context) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->ListGroups();
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  for (const v1::GroupOverview& overview : response->groups()) {
+    Json row = GroupJson(overview.group());
+    row["brokers"] = Json::array();
+    for (const std::string& broker : overview.brokers()) row["brokers"].push_back(broker);
+    rows.push_back(std::move(row));
+  }
+  context.Print(rows);
+  return kOk;
+}
+
+int Describe(const Context& context, const std::string& name) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DescribeGroup(name);
+  if (!response.ok()) return Fail(context, response.status());
+  Json value = GroupJson(response->group());
+  int64_t ready = 0;
+  int64_t in_flight = 0;
+  Json positions = Json::array();
+  for (const v1::GroupPosition& position : response->positions()) {
+    ready += position.ready();
+    in_flight += position.leases();
+    positions.push_back({{"topic", position.topic()},
+                         {"broker", position.broker()},
+                         {"queue", position.queue_id()},
+                         {"ready", position.ready()},
+                         {"in_flight", position.leases()},
+                         {"cursor", position.cursor()},
+                         {"next_offset", position.next_offset()}});
+  }
+  value["ready"] = ready;
+  value["in_flight"] = in_flight;
+  value["clients"] = Json::array();
+  for (const std::string& client : response->client_ids()) value["clients"].push_back(client);
+  value["positions"] = std::move(positions);
+  context.Print(value);
+  return ReportRefusals(context, response->results());
+}
+
+int Delete(const Context& context, const std::string& name, bool yes) {
+  if (!Confirm(context, yes, fmt::format("the group {} with its positions", name), name)) {
+    return kUsage;
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DeleteGroup(name);
+  if (!response.ok()) return Fail(context, response.status());
+  PrintDone(context, {{"name", name}, {"deleted", true}}, fmt::format("deleted group {}", name));
+  return ReportRefusals(context, response->results());
+}
+
+}  // namespace
+
+void AddGroup(CLI::App& app, Context& context) {
+  CLI::App* group = app.add_subcommand("group", "Create, look at and delete consumer groups");
+  group->require_subcommand(1)->fallthrough();
+
+  auto arguments = std::make_shared<CreateArguments>();
+  CLI::App* create = group->add_subcommand(
+      "create", "Create a consumer group on every broker; a group is also made at its first use");
+  create->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 120")
+      ->required();
+  create
+      ->add_option(
+          "--start", arguments->start,
+          "Where it begins on each topic: earliest or latest. Without it, at the end, or at "
+          "the beginning of a topic that is only minutes old")
+      ->check(CLI::IsMember({"earliest", "latest"}).description(""))
+      ->type_name("WHERE");
+  create->footer("\nExample:\n  mansio group create billing --start earliest");
+  create->fallthrough();
+  create->callback([&context, arguments] {
+    context.action = [&context, arguments] { return Create(context, *arguments); };
+  });
+
+  CLI::App* list = group->add_subcommand("list", "List the groups and the brokers that have them");
+  list->footer("\nExample:\n  mansio group list -o yaml");
+  list->fallthrough();
+  list->callback([&context] { context.action = [&context] { return List(context); }; });
+
+  auto name = std::make_shared<std::string>();
+  CLI::App* describe = group->add_subcommand(
+      "describe", "Show what a group has still to receive (ready) and holds (in flight)");
+  describe->add_option("NAME", *name, "The group")->required();
+  describe->footer("\nExample:\n  mansio group describe billing");
+  describe->fallthrough();
+  describe->callback(
+      [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
+
+  auto yes = std::make_shared<bool>(false);
+  CLI::App* remove = group->add_subcommand("delete", "Delete a group with its positions");
+  remove->add_option("NAME", *name, "The group")->required();
+  remove->add_flag("--yes", *yes, "Do not ask");
+  remove->footer("\nExample:\n  mansio group delete billing --yes");
+  remove->fallthrough();
+  remove->callback([&context, name, yes] {
+    context.action = [&context, name, yes] { return Delete(context, *name, *yes); };
+  });
+}
+
+}  // namespace mansio::command

@@ -1,0 +1,91 @@
+#include "CLI/CLI.hpp"
+#include "client/command/context.h"
+#include "client/command/message_receive.h"
+#include "client/command/message_send.h"
+
+namespace mansio::command {
+namespace {
+
+void AddSend(CLI::App& message, Context& context) {
+  CLI::App* verb = message.add_subcommand("send", "Send messages to a topic");
+  auto arguments = std::make_shared<SendArguments>();
+  verb->add_option("TOPIC", arguments->topic, "The topic; it must exist")->required();
+  CLI::Option* positional = verb->add_option("BODY", arguments->body,
+                                             "The message's body; without it, each line of the "
+                                             "standard input is a message");
+  CLI::Option* body = verb->add_option("--body", arguments->body, "The same")->type_name("TEXT");
+  CLI::Option* file =
+      verb->add_option("--file", arguments->file, "Send the content of a file as one message")
+          ->type_name("PATH");
+  body->excludes(positional);
+  file->excludes(body)->excludes(positional);
+  verb->add_option("--tag", arguments->message.tag, "The message's tag, for filters")
+      ->type_name("TAG");
+  verb->add_option("--key", arguments->message.keys, "A key, for look-ups; can be repeated")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
+  verb->add_option("--property", arguments->properties, "A user property; can be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  verb->add_option("--group", arguments->message.message_group,
+                   "Message group: on a fifo topic, messages of one group stay in order")
+      ->type_name("GROUP");
+  verb->add_option("--count", arguments->count,
+                   "Send the body that many times; {n} in it is replaced "
+                   "by the number")
+      ->check(CLI::Range(1, 1 << 30).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  verb->footer(
+      "\nExamples:\n"
+      "  mansio message send orders \"hello\" --tag new --key order-17\n"
+      "  mansio message send orders --body \"message {n}\" --count 100\n"
+      "  seq 1 10 | mansio message send orders");
+  verb->fallthrough();
+  verb->callback([&context, arguments, positional, body] {
+    arguments->has_body = positional->count() + body->count() > 0;
+    context.action = [&context, arguments] { return SendMessages(context, *arguments); };
+  });
+}
+
+void AddReceive(CLI::App& message, Context& context) {
+  CLI::App* verb = message.add_subcommand("receive", "Receive messages of a topic for a group");
+  auto arguments = std::make_shared<ReceiveArguments>();
+  verb->add_option("TOPIC", arguments->topic, "The topic")->required();
+  verb->add_option("--group", arguments->group, "The consumer group; made at its first use")
+      ->required()
+      ->type_name("GROUP");
+  verb->add_option("--max", arguments->max, "Stop after that many messages")
+      ->check(CLI::Range(1, 1 << 30).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddDuration(*verb, "--wait", &arguments->wait,
+              "How long to wait for a message (brokers hold a request for 5 to 20 s)");
+  AddDuration(*verb, "--invisible", &arguments->invisible,
+              "With --no-ack: after that time the messages come again (10 s to 12 h)");
+  verb->add_flag("--ack,!--no-ack", arguments->ack,
+                 "Acknowledge each message (default), or leave it to come again");
+  verb->add_option("--filter", arguments->filter, "Only these tags: \"a || b\"; * is all")
+      ->type_name("TAGS")
+      ->capture_default_str();
+  verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");
+  verb->footer(
+      "\nExamples:\n"
+      "  mansio message receive orders --group test\n"
+      "  mansio message receive orders --group test --max 5 --no-ack --filter \"new || paid\"");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return ReceiveMessages(context, *arguments); };
+  });
+}
+
+}  // namespace
+
+void AddMessage(CLI::App& app, Context& context) {
+  CLI::App* message = app.add_subcommand("message", "Send and receive messages");
+  message->require_subcommand(1)->fallthrough();
+  AddSend(*message, context);
+  AddReceive(*message, context);
+}
+
+}  // namespace mansio::command

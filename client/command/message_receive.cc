@@ -1,0 +1,110 @@
+#include "client/command/message_receive.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "client/lib/simple_consumer.h"
+#include "common/names/utf8.h"
+
+namespace mansio::command {
+namespace {
+
+constexpr int kLargestBatch = 32;  // what brokers give at a time
+
+Json TimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+}
+
+Json MessageJson(const client::ReceivedMessage& message) {
+  Json value = {{"message_id", message.message_id},
+                {"broker", message.broker},
+                {"queue", message.queue_id},
+                {"queue_offset", message.queue_offset},
+                {"delivery_attempt", message.delivery_attempt},
+                {"tag", message.tag},
+                {"keys", message.keys},
+                {"message_group", message.message_group},
+                {"properties", Json(message.properties)},
+                {"born_time", TimeText(message.born_time)},
+                {"store_time", TimeText(message.store_time)},
+                {"corrupted", message.corrupted}};
+  if (IsValidUtf8(message.body)) {
+    value["body"] = message.body;
+  } else {
+    value["body_base64"] = absl::Base64Escape(message.body);
+  }
+  return value;
+}
+
+// For people: only what fits on a line, the body last.
+Json MessageRow(const client::ReceivedMessage& message) {
+  const std::string offset =
+      fmt::format("{}/{}/{}", message.broker, message.queue_id, message.queue_offset);
+  Json row = {{"message_id", message.message_id},
+              {"broker/queue/offset", offset},
+              {"attempt", message.delivery_attempt},
+              {"tag", message.tag},
+              {"keys", message.keys}};
+  row["body"] = message.corrupted ? "(corrupted) " + message.body : message.body;
+  return row;
+}
+
+absl::StatusOr<std::vector<client::ReceivedMessage>> ReceiveAll(client::SimpleConsumer& consumer,
+                                                                const ReceiveArguments& arguments) {
+  absl::StatusOr<int> sources = consumer.Sources();
+  if (!sources.ok()) return sources.status();
+  std::vector<client::ReceivedMessage> all;
+  int empty_in_a_row = 0;
+  while (static_cast<int>(all.size()) < arguments.max && empty_in_a_row < *sources) {
+    const int wanted = std::min(arguments.max - static_cast<int>(all.size()), kLargestBatch);
+    auto batch = consumer.Receive(wanted, arguments.invisible, arguments.wait);
+    if (!batch.ok() && all.empty()) return batch.status();
+    if (!batch.ok()) break;  // What has come is shown rather than lost.
+    empty_in_a_row = batch->empty() ? empty_in_a_row + 1 : 0;
+    for (client::ReceivedMessage& message : *batch) {
+      all.push_back(std::move(message));
+    }
+  }
+  return all;
+}
+
+void Print(const Context& context, const std::vector<client::ReceivedMessage>& messages, bool raw) {
+  if (raw) {
+    for (const client::ReceivedMessage& message : messages) *context.out << message.body << "\n";
+    return;
+  }
+  Json rows = Json::array();
+  for (const client::ReceivedMessage& message : messages) {
+    rows.push_back(context.format == Format::kTable ? MessageRow(message) : MessageJson(message));
+  }
+  context.Print(rows);
+}
+
+}  // namespace
+
+int ReceiveMessages(const Context& context, const ReceiveArguments& arguments) {
+  auto consumer = client::SimpleConsumer::Create(context.client, arguments.group);
+  if (!consumer.ok()) return Fail(context, consumer.status());
+  if (absl::Status s = (*consumer)->Subscribe(arguments.topic, arguments.filter); !s.ok()) {
+    return Fail(context, s);
+  }
+  auto messages = ReceiveAll(**consumer, arguments);
+  if (!messages.ok()) return Fail(context, messages.status());
+  Print(context, *messages, arguments.raw);
+  context.out->flush();  // Shown first, acknowledged then: a broken pipe loses no message.
+  if (!arguments.ack || !context.out->good()) return context.out->good() ? kOk : kFailed;
+  absl::Status first_error;
+  for (const client::ReceivedMessage& message : *messages) {
+    absl::Status status = (*consumer)->Ack(message);
+    if (first_error.ok()) first_error = std::move(status);
+  }
+  if (first_error.ok()) return kOk;
+  Fail(context, first_error);
+  return kPartial;
+}
+
+}  // namespace mansio::command

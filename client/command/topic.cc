@@ -1,0 +1,151 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "CLI/CLI.hpp"
+#include "client/command/admin_views.h"
+#include "client/command/context.h"
+#include "client/lib/admin_client.h"
+
+namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+struct CreateArguments {
+  std::string name;
+  std::string type = "normal";
+  int queues = 0;
+};
+
+int Create(const Context& context, const CreateArguments& arguments) {
+  v1::TopicInfo topic;
+  topic.set_name(arguments.name);
+  topic.set_queues(arguments.queues);
+  if (arguments.type == "normal") {
+    topic.set_message_type(v2::NORMAL);
+  } else if (arguments.type == "fifo") {
+    topic.set_message_type(v2::FIFO);
+  } else {
+    return FailUsage(context,
+                     fmt::format("topics of type {} are not available yet", arguments.type),
+                     "the types of this version are normal and fifo");
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->CreateTopic(topic);
+  if (!response.ok()) return Fail(context, response.status());
+  const v1::TopicInfo& made = response->topic();
+  PrintDone(context, TopicJson(made),
+            fmt::format("created topic {}: type {}, {} queues on each broker", made.name(),
+                        TypeName(made.message_type()), made.queues()));
+  return ReportRefusals(context, response->results());
+}
+
+int List(const Context& context) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->ListTopics();
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  for (const v1::TopicOverview& overview : response->topics()) {
+    Json row = TopicJson(overview.topic());
+    row["brokers"] = Json::array();
+    for (const std::string& broker : overview.brokers()) row["brokers"].push_back(broker);
+    rows.push_back(std::move(row));
+  }
+  context.Print(rows);
+  return kOk;
+}
+
+int Describe(const Context& context, const std::string& name) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DescribeTopic(name);
+  if (!response.ok()) return Fail(context, response.status());
+  Json value = TopicJson(response->topic());
+  value["created"] = TimeText(response->created());
+  int64_t messages = 0;
+  Json queues = Json::array();
+  for (const v1::QueueStats& queue : response->queues()) {
+    const int64_t held = queue.next_offset() - queue.min_offset();
+    messages += held;
+    queues.push_back({{"broker", queue.broker()},
+                      {"queue", queue.queue_id()},
+                      {"min_offset", queue.min_offset()},
+                      {"next_offset", queue.next_offset()},
+                      {"messages", held}});
+  }
+  value["messages"] = messages;
+  value["queue_offsets"] = std::move(queues);
+  context.Print(value);
+  return ReportRefusals(context, response->results());
+}
+
+int Delete(const Context& context, const std::string& name, bool yes) {
+  if (!Confirm(context, yes, fmt::format("the topic {} with all its messages", name), name)) {
+    return kUsage;
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DeleteTopic(name);
+  if (!response.ok()) return Fail(context, response.status());
+  PrintDone(context, {{"name", name}, {"deleted", true}}, fmt::format("deleted topic {}", name));
+  return ReportRefusals(context, response->results());
+}
+
+void AddCreate(CLI::App& topic, Context& context) {
+  CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker");
+  auto arguments = std::make_shared<CreateArguments>();
+  verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
+      ->required();
+  verb->add_option("--type", arguments->type,
+                   "normal, or fifo: messages of one message group stay in order")
+      ->check(CLI::IsMember({"normal", "fifo", "delay", "transaction", "priority", "mixed"})
+                  .description(""))
+      ->type_name("TYPE")
+      ->capture_default_str();
+  verb->add_option("--queues", arguments->queues, "Queues on each broker (the broker's default: 8)")
+      ->check(CLI::Range(1, 1 << 20).description(""))
+      ->type_name("N");
+  verb->footer("\nExample:\n  mansio topic create payments --type fifo --queues 4");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return Create(context, *arguments); };
+  });
+}
+
+}  // namespace
+
+void AddTopic(CLI::App& app, Context& context) {
+  CLI::App* topic = app.add_subcommand("topic", "Create, look at and delete topics");
+  topic->require_subcommand(1)->fallthrough();
+  AddCreate(*topic, context);
+
+  CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
+  list->footer("\nExample:\n  mansio topic list -o json");
+  list->fallthrough();
+  list->callback([&context] { context.action = [&context] { return List(context); }; });
+
+  auto name = std::make_shared<std::string>();
+  CLI::App* describe =
+      topic->add_subcommand("describe", "Show a topic and the offsets of its queues");
+  describe->add_option("NAME", *name, "The topic")->required();
+  describe->footer("\nExample:\n  mansio topic describe payments");
+  describe->fallthrough();
+  describe->callback(
+      [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
+
+  auto yes = std::make_shared<bool>(false);
+  CLI::App* remove = topic->add_subcommand("delete", "Delete a topic with all its messages");
+  remove->add_option("NAME", *name, "The topic")->required();
+  remove->add_flag("--yes", *yes, "Do not ask");
+  remove->footer("\nExample:\n  mansio topic delete payments --yes");
+  remove->fallthrough();
+  remove->callback([&context, name, yes] {
+    context.action = [&context, name, yes] { return Delete(context, *name, *yes); };
+  });
+}
+
+}  // namespace mansio::command

@@ -1,0 +1,282 @@
+// The command `mansio` from its arguments to its output and exit code, against a node in this
+// process.
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/command/context.h"
+#include "client/lib/body.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_node.h"
+
+namespace mansio::command {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+class CommandTest : public ::testing::Test {
+ protected:
+  // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code.
+  int Mansio(std::vector<std::string> arguments, const std::string& input = "",
+             bool terminal = false) {
+    arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    Context context;
+    context.in = &in;
+    context.out = &out;
+    context.err = &err;
+    context.in_is_terminal = terminal;
+    const int exit = command::Run(arguments, context);
+    out_ = out.str();
+    err_ = err.str();
+    return exit;
+  }
+
+  client::FakeNode node_;
+  std::string endpoint_ = node_.endpoint();
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(CommandTest, HelpTeaches) {
+  EXPECT_EQ(Mansio({"--help"}), kOk);
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("topic"), HasSubstr("group"), HasSubstr("cluster"),
+                    HasSubstr("message"), HasSubstr("MANSIO_ENDPOINT"), HasSubstr("Exit codes")));
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"topic", "create"},
+                                             {"topic", "list"},
+                                             {"topic", "describe"},
+                                             {"topic", "delete"},
+                                             {"group", "create"},
+                                             {"group", "list"},
+                                             {"group", "describe"},
+                                             {"group", "delete"},
+                                             {"cluster", "list"},
+                                             {"message", "send"},
+                                             {"message", "receive"}}) {
+    EXPECT_EQ(Mansio({command[0], command[1], "--help"}), kOk);
+    EXPECT_THAT(out_, HasSubstr("Example")) << command[0] << " " << command[1];
+    EXPECT_THAT(out_, HasSubstr("mansio ")) << command[0] << " " << command[1];
+  }
+}
+
+TEST_F(CommandTest, UsageErrorsSayWhereHelpIs) {
+  EXPECT_EQ(Mansio({"topic", "create"}), kUsage);
+  EXPECT_THAT(err_, StartsWith("error: "));
+  EXPECT_THAT(err_, HasSubstr("hint: mansio topic create --help"));
+  EXPECT_EQ(Mansio({}), kUsage);
+  EXPECT_EQ(Mansio({"topic", "frobnicate"}), kUsage);
+  EXPECT_EQ(Mansio({"-o", "xml", "topic", "list"}), kUsage);
+  EXPECT_EQ(Mansio({"--timeout", "soon", "topic", "list"}), kUsage);
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(CommandTest, VersionIsOneLine) {
+  EXPECT_EQ(Mansio({"--version"}), kOk);
+  EXPECT_THAT(out_, StartsWith("mansio "));
+}
+
+TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
+  v1::CreateTopicRequest seen;
+  node_.hooks.create_topic = [&seen](const v1::CreateTopicRequest& request) {
+    seen = request;
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    *response.mutable_topic() = request.topic();
+    response.mutable_topic()->set_queues(8);
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", "fifo"}), kOk);
+  EXPECT_EQ(out_, "created topic orders: type fifo, 8 queues on each broker\n");
+  EXPECT_EQ(seen.topic().message_type(), v2::FIFO);
+  EXPECT_EQ(seen.topic().queues(), 0);
+  EXPECT_EQ(Mansio({"topic", "create", "orders", "--queues", "8", "-o", "json"}), kOk);
+  EXPECT_EQ(Json::parse(out_), Json::parse(R"({"name": "orders", "type": "normal", "queues": 8,
+                                               "permission": "read+write"})"));
+  EXPECT_EQ(seen.topic().queues(), 8);
+}
+
+TEST_F(CommandTest, TypesOfLaterVersionsAreRefusedWithASentence) {
+  for (const char* type : {"delay", "transaction", "priority", "mixed"}) {
+    EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", type}), kUsage);
+    EXPECT_THAT(err_, HasSubstr("not available yet"));
+  }
+}
+
+TEST_F(CommandTest, PartialSuccessNamesTheBrokerThatRefused) {
+  node_.hooks.create_topic = [](const v1::CreateTopicRequest& request) {
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::MULTIPLE_RESULTS, "mixed");
+    *response.mutable_topic() = request.topic();
+    v1::BrokerResult* good = response.add_results();
+    good->set_broker("good");
+    *good->mutable_status() = client::MakeStatus(v2::OK, "OK");
+    v1::BrokerResult* bad = response.add_results();
+    bad->set_broker("bad");
+    *bad->mutable_status() = client::MakeStatus(v2::TOO_MANY_REQUESTS, "too many topics");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "orders"}), kPartial);
+  EXPECT_THAT(err_, HasSubstr("error: broker bad: too many topics"));
+}
+
+TEST_F(CommandTest, ErrorsHaveAHintAndAnExitCode) {
+  node_.hooks.delete_topic = [](const v1::DeleteTopicRequest&) {
+    v1::DeleteTopicResponse response;
+    *response.mutable_status() =
+        client::MakeStatus(v2::TOPIC_NOT_FOUND, "TOPIC_NOT_FOUND: there is no topic 'x'");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "delete", "x", "--yes"}), kNotFound);
+  EXPECT_THAT(err_, StartsWith("error: "));
+  EXPECT_THAT(err_,
+              AllOf(HasSubstr("there is no topic 'x'"), HasSubstr("hint: mansio topic list")));
+  EXPECT_EQ(Mansio({"topic", "delete", "x", "--yes", "-o", "json"}), kNotFound);
+  const Json error = Json::parse(err_)["error"];
+  EXPECT_EQ(error["code"], "TOPIC_NOT_FOUND");
+  EXPECT_TRUE(error.contains("hint"));
+}
+
+TEST_F(CommandTest, NobodyThereIsFive) {
+  {
+    client::FakeNode gone;
+    endpoint_ = gone.endpoint();
+  }
+  EXPECT_EQ(Mansio({"topic", "list"}), kUnreachable);
+  EXPECT_THAT(err_, AllOf(HasSubstr(endpoint_), HasSubstr("hint: is a broker")));
+  EXPECT_EQ(Mansio({"message", "send", "orders", "x"}), kUnreachable);
+  endpoint_ = "nonsense";
+  EXPECT_EQ(Mansio({"topic", "list"}), kFailed);
+}
+
+TEST_F(CommandTest, DestructionIsConfirmed) {
+  int deleted = 0;
+  node_.hooks.delete_topic = [&deleted](const v1::DeleteTopicRequest&) {
+    ++deleted;
+    v1::DeleteTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "delete", "orders"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("--yes"));
+  EXPECT_EQ(Mansio({"topic", "delete", "orders"}, "no\n", /*terminal=*/true), kUsage);
+  EXPECT_EQ(deleted, 0);
+  EXPECT_EQ(Mansio({"topic", "delete", "orders"}, "orders\n", /*terminal=*/true), kOk);
+  EXPECT_EQ(Mansio({"topic", "delete", "orders", "--yes"}), kOk);
+  EXPECT_EQ(deleted, 2);
+}
+
+TEST_F(CommandTest, ListInThreeFormats) {
+  node_.hooks.list_topics = [] {
+    v1::ListTopicsResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    v1::TopicOverview* overview = response.add_topics();
+    overview->mutable_topic()->set_name("orders");
+    overview->mutable_topic()->set_queues(8);
+    overview->add_brokers("b0");
+    overview->add_brokers("b1");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "list"}), kOk);
+  EXPECT_EQ(out_,
+            "NAME    TYPE    QUEUES  PERMISSION  BROKERS\n"
+            "orders  normal       8  read+write  b0, b1\n");
+  EXPECT_EQ(Mansio({"topic", "list", "-o", "json"}), kOk);
+  EXPECT_EQ(Json::parse(out_)[0]["brokers"], Json({"b0", "b1"}));
+  EXPECT_EQ(Mansio({"-o", "yaml", "topic", "list"}), kOk);
+  EXPECT_THAT(out_, StartsWith("- name: \"orders\"\n"));
+}
+
+TEST_F(CommandTest, SendTakesItsBodiesFromArgumentsAndLines) {
+  std::vector<v2::Message> sent;
+  node_.hooks.route = [this](const v2::QueryRouteRequest& request) {
+    return client::MakeRoute(request.topic().name(), {node_.endpoint()}, 2);
+  };
+  node_.hooks.send = [&sent](const v2::SendMessageRequest& request) {
+    sent.push_back(request.messages(0));
+    return client::SendSucceeds(request, static_cast<int64_t>(sent.size()) - 1);
+  };
+  EXPECT_EQ(Mansio({"message", "send", "orders", "hello", "--tag", "new", "--key", "k1", "--key",
+                    "k2", "--property", "colour=red"}),
+            kOk);
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_EQ(sent[0].body(), "hello");
+  EXPECT_EQ(sent[0].system_properties().tag(), "new");
+  EXPECT_EQ(sent[0].system_properties().keys_size(), 2);
+  EXPECT_EQ(sent[0].user_properties().at("colour"), "red");
+  EXPECT_THAT(out_, HasSubstr("sent 1 message to orders\n"));
+
+  sent.clear();
+  EXPECT_EQ(Mansio({"message", "send", "orders", "--group", "g", "-o", "json"}, "one\ntwo\n"), kOk);
+  ASSERT_THAT(sent, SizeIs(2));
+  EXPECT_EQ(sent[0].body(), "one");
+  EXPECT_EQ(sent[1].body(), "two");
+  EXPECT_EQ(sent[1].system_properties().message_group(), "g");
+  const Json result = Json::parse(out_);
+  EXPECT_EQ(result["sent"], 2);
+  EXPECT_EQ(result["messages"][1]["queue_offset"], 1);
+
+  sent.clear();
+  EXPECT_EQ(Mansio({"message", "send", "orders", "--body", "m{n}", "--count", "3", "--group", "g"}),
+            kOk);
+  ASSERT_THAT(sent, SizeIs(3));
+  EXPECT_EQ(sent[2].body(), "m3");
+
+  EXPECT_EQ(Mansio({"message", "send", "orders", "x", "--property", "novalue"}), kUsage);
+  EXPECT_EQ(Mansio({"message", "send", "orders", "--file", "/nonexistent"}), kUsage);
+}
+
+TEST_F(CommandTest, ReceivePrintsAndAcknowledges) {
+  node_.hooks.route = [this](const v2::QueryRouteRequest& request) {
+    return client::MakeRoute(request.topic().name(), {node_.endpoint()}, 2);
+  };
+  int receives = 0;
+  node_.hooks.receive = [&receives](const v2::ReceiveMessageRequest&) {
+    v2::ReceiveMessageResponse status;
+    *status.mutable_status() =
+        client::MakeStatus(receives == 0 ? v2::OK : v2::MESSAGE_NOT_FOUND, "text");
+    std::vector<v2::ReceiveMessageResponse> elements = {status};
+    if (receives++ == 0) {
+      v2::ReceiveMessageResponse element;
+      v2::Message* message = element.mutable_message();
+      message->set_body("hello");
+      message->mutable_topic()->set_name("orders");
+      message->mutable_system_properties()->set_message_id("ID");
+      message->mutable_system_properties()->set_receipt_handle("H");
+      message->mutable_system_properties()->set_queue_offset(5);
+      elements.push_back(element);
+    }
+    return elements;
+  };
+  int acks = 0;
+  node_.hooks.ack = [&acks](const v2::AckMessageRequest&) {
+    ++acks;
+    v2::AckMessageResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--no-ack", "-o", "json"}),
+            kOk);
+  const Json messages = Json::parse(out_);
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0]["body"], "hello");
+  EXPECT_EQ(messages[0]["queue_offset"], 5);
+  EXPECT_EQ(acks, 0);
+  receives = 0;
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--raw"}), kOk);
+  EXPECT_EQ(out_, "hello\n");
+  EXPECT_EQ(acks, 1);
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g"}), kOk);
+  EXPECT_EQ(out_, "(none)\n");
+}
+
+}  // namespace
+}  // namespace mansio::command
