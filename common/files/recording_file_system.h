@@ -17,7 +17,7 @@
 namespace mansio {
 
 namespace recording {
-class Disk;  // What is stored: directories, files, and which part of them is durable.
+class Machine;  // What is stored, what of it is durable, and which faults are planned.
 }
 
 class RecordingFileSystem final : public FileSystem {
@@ -107,11 +107,11 @@ class RecordingFileSystem final : public FileSystem {
   absl::StatusOr<DiskSpace> Space(std::string_view path) override;
 
  private:
-  explicit RecordingFileSystem(std::shared_ptr<recording::Disk> disk);
-  std::shared_ptr<recording::Disk> disk() const;
+  explicit RecordingFileSystem(std::shared_ptr<recording::Machine> machine);
+  std::shared_ptr<recording::Machine> machine() const;
 
   mutable Mutex mutex_;
-  std::shared_ptr<recording::Disk> disk_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<recording::Machine> machine_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mansio
