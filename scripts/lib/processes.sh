@@ -18,9 +18,9 @@ running_pid() {
   echo "$pid"
 }
 
-# answers PORT: true when a Mansio process answers administration calls there.
+# answers NAME PORT: true when a Mansio process of that kind answers administration calls there.
 answers() {
-  timeout 5 "$MANSIO_BIN_DIR/mansio" --endpoint "$MANSIO_HOST:$1" cluster list >/dev/null 2>&1
+  timeout 5 "$MANSIO_BIN_DIR/mansio" --endpoint "$MANSIO_HOST:$2" cluster list 2>&1 | grep -q "answered by $1"
 }
 
 # port_inodes PORT: the socket inodes that listen on this TCP port, IPv4 and IPv6.
@@ -53,7 +53,7 @@ start_process() {
   local name="$1" port="$2" holder log pid
   shift 2
   if holder="$(port_holder "$port")"; then
-    if answers "$port"; then
+    if answers "$name" "$port"; then
       say "$name already answers on $MANSIO_HOST:$port: $holder"
       return 0
     fi
