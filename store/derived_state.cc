@@ -29,6 +29,12 @@ class PrefixSink : public StateSink {
   std::string key_;
 };
 
+class DiscardSink : public StateSink {
+ public:
+  void Put(std::string_view, std::string_view) override {}
+  void Delete(std::string_view) override {}
+};
+
 }  // namespace
 
 DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
@@ -126,6 +132,7 @@ void DerivedState::Clear() {
   store_time_ = 0;
   trimmed_ = 0;
   snapshot_ = 0;
+  checkpoint_empty_ = true;
 }
 
 void DerivedState::CaptureAll(StateSink& sink) const {
@@ -136,7 +143,13 @@ void DerivedState::CaptureAll(StateSink& sink) const {
 
 CheckpointMeta DerivedState::Capture(KeyValueBatch& batch) {
   PrefixSink<KeyValueBatch> prefixed(&batch);
-  machine_->CaptureDirty(prefixed);
+  if (std::exchange(checkpoint_empty_, false)) {
+    machine_->CaptureAll(prefixed);
+    DiscardSink captured;
+    machine_->CaptureDirty(captured);
+  } else {
+    machine_->CaptureDirty(prefixed);
+  }
   const LogOffset applied = log_->cursors().applied;
   segment_times_.Passed(applied, store_time_);
   segment_times_.CaptureDirty(batch);

@@ -76,6 +76,9 @@ class DerivedState : public CheckpointSource {
   std::atomic<LogOffset> trimmed_{0};
   std::atomic<LogOffset> snapshot_{0};
   QueueCapture capture_;  // of the checkpoint under way
+  // The checkpoint was wiped: the next one must hold the machine's whole state, also what a snapshot gave
+  // it, which it does not count as changed.
+  bool checkpoint_empty_ = false;
 };
 
 }  // namespace mansio::store

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/logging/logging.h"
+#include "store/frame_end.h"
 #include "store/retention/snapshot.h"
 
 namespace mansio::store {
@@ -42,6 +43,11 @@ class StateRecovery {
       checkpoint_damaged_ = true;
       return absl::OutOfRangeError(fmt::format("it stands for offset {}, and the log begins at {}",
                                                meta.offset, log_->First()));
+    }
+    if (meta.offset > log_->First() && !FrameEndsAt(log_, meta.offset)) {
+      checkpoint_damaged_ = true;
+      return absl::OutOfRangeError(
+          fmt::format("it stands for offset {}, where no frame of the log ends", meta.offset));
     }
     absl::Status folded;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
@@ -101,11 +107,15 @@ class StateRecovery {
   }
 
   absl::Status RestoreSnapshot(const SnapshotFinder& snapshot) {
+    // What the machine is given back counts as clean, so that the pairs themselves go into the new
+    // checkpoint; without a meta record they do not count as one yet.
+    KeyValueBatch batch;
     for (const auto& [key, value] : snapshot.pairs()) {
       if (absl::Status given = state_->Restore(key, value); !given.ok()) return given;
+      if (key.starts_with(kMachinePrefix)) batch.Put(key, value);
     }
     state_->queues().EndRebuild();
-    return absl::OkStatus();
+    return checkpoint_->Write(batch);
   }
 
   // A long log has more queue entries than fit into memory. A checkpoint without its meta record does not

@@ -14,10 +14,19 @@
 #include "store/retention/waiting_append.h"
 
 namespace mansio::store {
+namespace {
+// Of a snapshot or a TRIM: small enough that a send behind it does not notice.
+constexpr uint64_t kMaxPieceBytes = 256 * 1024;
+}  // namespace
 
 Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
                      DerivedState* state, Checkpointer* checkpointer)
-    : options_(options), time_(time), log_(log), state_(state), checkpointer_(checkpointer) {}
+    : options_(options),
+      piece_bytes_(std::min<uint64_t>(kMaxPieceBytes, options->segment_bytes / 4)),
+      time_(time),
+      log_(log),
+      state_(state),
+      checkpointer_(checkpointer) {}
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
@@ -52,7 +61,7 @@ absl::Status Retention::TrimTo(LogOffset offset) {
   // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the synced
   // log, before the cut becomes part of the history.
   if (state_->snapshot() < offset) {
-    const absl::StatusOr<LogOffset> captured = WriteSnapshot(log_, state_);
+    const absl::StatusOr<LogOffset> captured = WriteSnapshot(log_, state_, piece_bytes_);
     if (!captured.ok()) return captured.status();
   }
   if (absl::Status saved = checkpointer_->Run(); !saved.ok()) return saved;
@@ -64,7 +73,7 @@ absl::Status Retention::AppendTrim(LogOffset offset) {
   if (!minima.ok()) return minima.status();
   absl::Span<const QueueMinimum> rest = *minima;
   for (bool last = false; !last;) {
-    const size_t count = std::min(rest.size(), kTrimQueuesPerRecord);
+    const size_t count = std::min(rest.size(), piece_bytes_ / kTrimMinimumBytes);
     last = count == rest.size();
     auto append = std::make_unique<WaitingAppend>();
     append->AddRecord(kTrimRecord, EncodeTrim(offset, last, rest.first(count)));

@@ -31,6 +31,7 @@ class Retention {
   absl::Status RemoveTrimmed();
 
   const StoreOptions* const options_;
+  const size_t piece_bytes_;
   BrokerTime* const time_;
   CommitLog* const log_;
   DerivedState* const state_;

@@ -15,8 +15,6 @@ namespace mansio::store {
 namespace {
 
 constexpr size_t kMarkBytes = 3 * 8;
-// Small enough that a send behind a piece does not notice it.
-constexpr size_t kPieceBytes = 256 * 1024;
 
 class EntrySink : public StateSink {
  public:
@@ -68,7 +66,8 @@ absl::StatusOr<std::pair<std::string_view, std::string_view>> DecodeSnapshotEntr
   return std::pair(body.substr(4, key_bytes), body.substr(4 + key_bytes));
 }
 
-absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state) {
+absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state,
+                                        size_t piece_bytes) {
   EntrySink sink;
   SnapshotMark mark;
   const bool called = CallOnLogThread(log, [&] {
@@ -81,7 +80,7 @@ absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* stat
   piece->AddRecord(kSnapshotBeginRecord, EncodeSnapshotMark(mark));
   mark.pairs = sink.entries.size();
   for (const std::string& entry : sink.entries) {
-    if (piece->size() + entry.size() > kPieceBytes) {
+    if (piece->size() + entry.size() > piece_bytes) {
       if (absl::Status sent = SubmitAndWait(log, std::move(piece)); !sent.ok()) return sent;
       piece = std::make_unique<WaitingAppend>();
     }

@@ -35,10 +35,12 @@ std::string EncodeSnapshotEntry(std::string_view key, std::string_view value);
 absl::StatusOr<std::pair<std::string_view, std::string_view>> DecodeSnapshotEntry(
     std::string_view body);
 
-// Captures the state on the log thread and appends it in pieces, each after the one before is applied.
+// Captures the state on the log thread and appends it in pieces of about `piece_bytes`, each after the one
+// before is applied.
 // Returns when the end mark is applied and synced, with the offset of the capture. Blocks; not on the
 // log thread.
-absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state);
+absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state,
+                                        size_t piece_bytes);
 
 // Finds the first complete snapshot in a log whose records are shown to it in order.
 class SnapshotFinder {

@@ -8,12 +8,11 @@
 namespace mansio::store {
 namespace {
 constexpr size_t kHeaderBytes = 9;
-constexpr size_t kMinimumBytes = 16;
 }  // namespace
 
 std::string EncodeTrim(LogOffset offset, bool last, absl::Span<const QueueMinimum> minima) {
   std::string body;
-  body.reserve(kHeaderBytes + minima.size() * kMinimumBytes);
+  body.reserve(kHeaderBytes + minima.size() * kTrimMinimumBytes);
   PutLittle<uint64_t>(body, offset);
   PutLittle<uint8_t>(body, last ? 1 : 0);
   for (const QueueMinimum& minimum : minima) {
@@ -25,13 +24,13 @@ std::string EncodeTrim(LogOffset offset, bool last, absl::Span<const QueueMinimu
 }
 
 absl::StatusOr<TrimBody> DecodeTrim(std::string_view body) {
-  if (body.size() < kHeaderBytes || (body.size() - kHeaderBytes) % kMinimumBytes != 0) {
+  if (body.size() < kHeaderBytes || (body.size() - kHeaderBytes) % kTrimMinimumBytes != 0) {
     return absl::DataLossError(fmt::format("a TRIM record of {} bytes is impossible", body.size()));
   }
   TrimBody trim;
   trim.offset = GetLittle<uint64_t>(body);
   trim.last = GetLittle<uint8_t>(body, 8) != 0;
-  for (size_t at = kHeaderBytes; at < body.size(); at += kMinimumBytes) {
+  for (size_t at = kHeaderBytes; at < body.size(); at += kTrimMinimumBytes) {
     trim.minima.push_back({{GetLittle<uint32_t>(body, at), GetLittle<uint32_t>(body, at + 4)},
                            GetLittle<uint64_t>(body, at + 8)});
   }

@@ -22,8 +22,7 @@ struct TrimBody {
   std::vector<QueueMinimum> minima;
 };
 
-// Queues in one record at most: 4 MiB.
-inline constexpr size_t kTrimQueuesPerRecord = 256 * 1024;
+inline constexpr size_t kTrimMinimumBytes = 16;  // that a queue takes in the record
 
 std::string EncodeTrim(LogOffset offset, bool last, absl::Span<const QueueMinimum> minima);
 absl::StatusOr<TrimBody> DecodeTrim(std::string_view body);
