@@ -1,0 +1,180 @@
+#include "nameserver/nameserver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "common/clock/clock.h"
+#include "common/gateway/client_registry.h"
+#include "common/gateway/gateway.h"
+#include "common/net/address.h"
+#include "common/rpc/server.h"
+#include "common/sync/sync.h"
+#include "common/timer/timer_queue.h"
+#include "nameserver/admin_service.h"
+#include "nameserver/broker_text.h"
+#include "nameserver/registration_service.h"
+#include "nameserver/routing_table.h"
+#include "nameserver/worker_pool.h"
+
+namespace mansio::nameserver {
+
+namespace {
+
+constexpr size_t kWorkers = 4;
+constexpr size_t kMaxWaitingCommands = 256;
+constexpr absl::Duration kClientScan = absl::Seconds(1);
+
+int ThreadsOf(const NameserverConfig& config) {
+  if (config.rpc_threads > 0) return config.rpc_threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+}
+
+rpc::ServerOptions ServerOptionsOf(const NameserverConfig& config) {
+  const config::NetworkLimits& limits = config.network;
+  rpc::ServerOptions options;
+  options.listen = config.listen.ToString();
+  options.certificate = config.certificate;
+  options.private_key = config.private_key;
+  options.generated_dir = config.generated_dir;
+  options.threads = ThreadsOf(config);
+  options.max_connections = limits.connections;
+  options.max_streams_per_connection = limits.streams_per_connection;
+  options.max_request_header_bytes = static_cast<int>(limits.request_header_bytes);
+  options.max_request_bytes = static_cast<int>(limits.request_bytes);
+  options.max_undelivered_bytes = limits.unsent_bytes_per_connection;
+  options.memory_quota_bytes = config.rpc_memory_bytes;
+  options.silent_connection = limits.silent_connection;
+  return options;
+}
+
+absl::StatusOr<std::string> AdvertisedOf(const NameserverConfig& config, const std::string& bound) {
+  if (!config.advertise.empty()) return config.advertise.ToString();
+  const absl::StatusOr<net::HostPort> address = net::ParseHostPort(bound);
+  if (!address.ok()) return address.status();
+  return net::DefaultAdvertised(*address).ToString();
+}
+
+}  // namespace
+
+// Members are destroyed from last to first: the server before everything that its handlers use.
+class Nameserver::Impl {
+ public:
+  Impl(const NameserverConfig& config, const Clock* clock)
+      : clock_(clock),
+        expiry_scan_(config.broker_expiry / 10),
+        table_({.expiry = config.broker_expiry,
+                .max_topics = static_cast<size_t>(config.topics),
+                .max_groups = static_cast<size_t>(config.groups)},
+               clock),
+        clients_({.max_clients = static_cast<size_t>(config.network.clients),
+                  .silence = config.client_silence,
+                  .disconnected = config.client_disconnected},
+                 clock),
+        gateway_({.max_body_bytes = config.body_bytes,
+                  .receive_batch = config.receive_batch,
+                  .long_polling = config.max_long_polling},
+                 &table_, &clients_, nullptr),
+        registration_(static_cast<size_t>(config.topics + config.groups), &table_),
+        workers_(kWorkers, kMaxWaitingCommands),
+        admin_(
+            {.broker_deadline = config.broker_deadline, .address = [this] { return Advertised(); }},
+            &table_, &workers_),
+        timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }) {}
+
+  absl::Status Start(const NameserverConfig& config) {
+    rpc::MethodTable methods;
+    gateway_.Register(methods);
+    registration_.Register(methods);
+    admin_.Register(methods);
+    gateway::Gateway::RegisterNotServed(
+        methods, {}, [this](std::string_view method) { return WhoServes(method); });
+    absl::StatusOr<std::unique_ptr<rpc::Server>> server =
+        rpc::Server::Start(ServerOptionsOf(config), std::move(methods));
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    const absl::StatusOr<std::string> advertised = AdvertisedOf(config, server_->Address());
+    if (!advertised.ok()) return advertised.status();
+    {
+      MutexLock lock(&mutex_);
+      advertised_ = *advertised;
+    }
+    Repeat(expiry_scan_, [this] { table_.ExpireSilent(); });
+    Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
+    timers_.Start();
+    return absl::OkStatus();
+  }
+
+  void Shutdown(absl::Duration grace) {
+    if (server_ != nullptr) server_->Shutdown(grace);
+    workers_.Stop();
+    timers_.Stop();
+  }
+
+  const rpc::Server& server() const { return *server_; }
+  std::string Advertised() const {
+    MutexLock lock(&mutex_);
+    return advertised_;
+  }
+  const RoutingTable& table() const { return table_; }
+
+ private:
+  // For a client that sends everything to its access point.
+  std::string WhoServes(std::string_view method) const {
+    const std::vector<v1::BrokerIdentity> masters = table_.Masters();
+    if (masters.empty()) {
+      return fmt::format(
+          "{} is served by brokers, not by a nameserver, and none is registered here; start one "
+          "with "
+          "nameservers={}",
+          method, Advertised());
+    }
+    return fmt::format("{} is served by brokers, not by a nameserver; send it to broker {} at {}",
+                       method, masters.front().name(), AddressText(masters.front().addresses(0)));
+  }
+
+  void Repeat(absl::Duration period, std::function<void()> work) {
+    const int64_t due = absl::ToInt64Milliseconds(clock_->BootNow() + period);
+    timers_.Schedule(due, [this, period, work = std::move(work)]() mutable {
+      work();
+      Repeat(period, std::move(work));
+    });
+  }
+
+  const Clock* const clock_;
+  const absl::Duration expiry_scan_;
+  mutable Mutex mutex_;
+  std::string advertised_ ABSL_GUARDED_BY(mutex_);  // known when the server listens
+  RoutingTable table_;
+  gateway::ClientRegistry clients_;
+  gateway::Gateway gateway_;
+  RegistrationService registration_;
+  WorkerPool workers_;
+  AdminService admin_;
+  TimerQueue timers_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+absl::StatusOr<std::unique_ptr<Nameserver>> Nameserver::Start(const NameserverConfig& config,
+                                                              const Clock* clock) {
+  auto impl = std::make_unique<Impl>(config, clock);
+  if (absl::Status status = impl->Start(config); !status.ok()) {
+    impl->Shutdown(absl::ZeroDuration());
+    return status;
+  }
+  return std::unique_ptr<Nameserver>(new Nameserver(std::move(impl)));
+}
+
+Nameserver::Nameserver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Nameserver::~Nameserver() { Shutdown(absl::ZeroDuration()); }
+
+std::string Nameserver::Address() const { return impl_->server().Address(); }
+std::string Nameserver::Advertised() const { return impl_->Advertised(); }
+bool Nameserver::SelfSigned() const { return impl_->server().SelfSigned(); }
+const RoutingTable& Nameserver::table() const { return impl_->table(); }
+void Nameserver::Shutdown(absl::Duration grace) { impl_->Shutdown(grace); }
+
+}  // namespace mansio::nameserver
