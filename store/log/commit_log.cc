@@ -170,7 +170,8 @@ absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
   if (state_.failed()) return state_.failure();
   // Only messages wait for space: what is not a message may still fit, and may free some.
   if (writer_.refusing() && preparer_.stuck() && !AppendEncoding::Messages(*append).empty()) {
-    return preparer_.problem();
+    // OK when the preparer has just succeeded.
+    if (absl::Status problem = preparer_.problem(); !problem.ok()) return problem;
   }
   const uint64_t bytes = append->size();
   const uint64_t limit = options_.max_uncommitted_bytes;

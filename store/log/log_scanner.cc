@@ -36,7 +36,7 @@ FrameFault LogScanner::Check(const LogSource::Span& segment, std::string_view by
 }
 
 void LogScanner::Accept(const FrameHeader& header, const LogSource::Span& segment) {
-  if (header.kind == FrameKind::kEpoch) synced_ = std::min(synced_, position_);
+  if (epoch_ != 0 && header.epoch > epoch_) synced_ = std::min(synced_, position_);
   synced_ = std::max(synced_, header.synced);
   epoch_ = header.epoch;
   store_time_ = std::max(store_time_, header.store_time);
@@ -94,8 +94,10 @@ size_t FindCandidate(std::string_view bytes) {
 // The search through one segment.
 class SegmentSearch {
  public:
-  SegmentSearch(LogSource& source, LogSource::Span segment, Epoch epoch, Beyond& found)
-      : source_(source), segment_(segment), epoch_(epoch), found_(found) {}
+  // `bad` is the frame that the search begins at.
+  SegmentSearch(LogSource& source, LogSource::Span segment, LogOffset bad, Epoch epoch,
+                Beyond& found)
+      : source_(source), segment_(segment), bad_(bad), epoch_(epoch), found_(found) {}
 
   absl::Status Run(LogOffset at) {
     while (at < segment_.end) {
@@ -136,7 +138,7 @@ class SegmentSearch {
     if (header.epoch < epoch_ || header.synced > at || at + FrameBytes(header) > segment_.end) {
       return next;
     }
-    if (!found_.frame.has_value()) found_.frame = at;
+    if (at != bad_ && !found_.frame.has_value()) found_.frame = at;
     found_.synced = std::max(found_.synced, header.synced);
     found_.epoch = std::max(found_.epoch, header.epoch);
     frames_end_ = std::max(frames_end_, at + FrameBytes(header));
@@ -146,6 +148,7 @@ class SegmentSearch {
 
   LogSource& source_;
   const LogSource::Span segment_;
+  const LogOffset bad_;
   const Epoch epoch_;
   Beyond& found_;
   LogOffset frames_end_ = 0;
@@ -159,7 +162,7 @@ absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epo
   Beyond found;
   LogOffset at = (from + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
   while (const auto segment = source.SegmentAt(at)) {
-    SegmentSearch search(source, *segment, epoch, found);
+    SegmentSearch search(source, *segment, from, epoch, found);
     if (absl::Status status = search.Run(at); !status.ok()) return status;
     at = segment->end;
   }

@@ -56,13 +56,13 @@ class LogScanner {
 
 // What lies behind the first bad frame.
 struct Beyond {
-  std::optional<LogOffset> frame;  // the first good header of our own reign or a newer one
+  std::optional<LogOffset> frame;  // the first good header behind, of our own reign or a newer one
   LogOffset synced = 0;            // the greatest `synced` in such headers
   Epoch epoch = 0;                 // the greatest epoch in them
   LogOffset written_end = 0;       // behind it nothing was written since the files were made or reused
 };
-// Searches [from, end of the log) at every place where a frame could begin; `epoch` is the last good
-// frame's. Good headers count even when their payload is bad: their checksum is their own.
+// Searches [from, end of the log) at every place where a frame could begin; the first bad frame is at
+// `from`, and `epoch` is the last good frame's. Good headers count even when their payload is bad: their checksum is their own.
 absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epoch);
 
 }  // namespace mansio::store

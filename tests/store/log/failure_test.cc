@@ -1,0 +1,168 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "tests/store/log/log_testing.h"
+
+// Disks that fail or are full. The rule: a failed write or flush is never repeated, the log stops and says
+// why; a file that could not be made is neither, and the log goes on when there is room.
+namespace mansio::store::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Operation = RecordingFileSystem::Operation;
+
+constexpr QueueKey kQueue{1, 0};
+
+// After the failure: nothing more is accepted, and every answer given before it holds.
+void ExpectStopped(TestLog& log, std::string_view what) {
+  EXPECT_EQ(log.Write("later").code(), absl::StatusCode::kUnavailable);
+  const absl::Status health = log.log->Health();
+  EXPECT_EQ(health.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(health.message()), HasSubstr("the commit log has stopped"));
+  EXPECT_THAT(std::string(health.message()), HasSubstr(std::string(what)));
+  EXPECT_FALSE(log.log->RunOnLogThread([] {}));
+  EXPECT_FALSE(log.log->SyncAll().ok() && log.log->Stop().ok());
+}
+
+TEST(FailureTest, AFailedWriteStopsTheLog) {
+  RecordingFileSystem files;
+  {
+    TestLog log(&files);
+    ASSERT_TRUE(log.Begin().ok());
+    ASSERT_TRUE(log.Write("good").ok());
+    // Larger than what the preparer writes zeros with is not needed: the fault names one operation.
+    files.Inject({.operation = Operation::kWrite, .path_contains = "0000"});
+    const absl::Status status = log.Write("bad");
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    ExpectStopped(log, SegmentPath(0));
+  }
+  TestLog log(&files);
+  ASSERT_TRUE(log.Begin().ok());
+  EXPECT_EQ(log.Recovered().front(), "good");
+}
+
+TEST(FailureTest, AFailedFlushStopsTheLogAndIsNotRepeated) {
+  RecordingFileSystem files;
+  TestLog log(&files);
+  ASSERT_TRUE(log.Begin().ok());
+  // The preparer flushes its zeros too: wait for a state in which it is done.
+  ASSERT_TRUE(log.Write("good").ok());
+  files.Inject({.operation = Operation::kDatasync, .sticky = true});
+  auto outcome = std::make_shared<Outcome>();
+  const absl::Status submitted = log.log->Submit(log.Note("bad", outcome));
+  if (submitted.ok()) {
+    EXPECT_EQ(outcome->Wait().code(), absl::StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(log.observer.seen().size(), 1u);  // what was not flushed was not applied
+  files.ClearFaults();
+  ExpectStopped(log, SegmentPath(0));
+  EXPECT_LT(log.log->cursors().synced, log.log->cursors().appended + 1);
+}
+
+TEST(FailureTest, WhatWaitsWhenTheLogStopsIsFailed) {
+  RecordingFileSystem files;
+  TestLog log(&files);
+  ASSERT_TRUE(log.Begin().ok());
+  files.Inject({.operation = Operation::kDatasync, .sticky = true});
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  for (int i = 0; i < 100; ++i) {
+    auto outcome = std::make_shared<Outcome>();
+    if (log.log->Submit(log.Note("waits", outcome)).ok()) outcomes.push_back(outcome);
+  }
+  for (auto& outcome : outcomes) {
+    EXPECT_EQ(outcome->Wait().code(), absl::StatusCode::kUnavailable);
+  }
+  EXPECT_FALSE(log.log->Stop().ok());
+}
+
+TEST(FailureTest, AFailedFlushInTheBackgroundStopsAsyncToo) {
+  RecordingFileSystem files;
+  StoreOptions options;
+  options.durability = Durability::kAsync;
+  options.flush_interval = absl::Milliseconds(1);
+  TestLog log(&files, options);
+  ASSERT_TRUE(log.Begin().ok());
+  files.Inject({.operation = Operation::kDatasync, .sticky = true});
+  while (log.Write("x").ok()) std::this_thread::yield();
+  ExpectStopped(log, SegmentPath(0));
+}
+
+class FullDiskTest : public ::testing::TestWithParam<Durability> {};
+INSTANTIATE_TEST_SUITE_P(Durabilities, FullDiskTest,
+                         ::testing::Values(Durability::kAsync, Durability::kSync));
+
+TEST_P(FullDiskTest, RefusesMessagesBeforeTheyAreWrittenAndGoesOnWhenThereIsSpace) {
+  RecordingFileSystem files;
+  StoreOptions options;
+  options.durability = GetParam();
+  options.flush_interval = absl::Hours(1);
+  std::vector<std::string> answered;
+  {
+    TestLog log(&files, options);
+    ASSERT_TRUE(log.Begin().ok());
+    files.Inject({.operation = Operation::kAllocate, .sticky = true, .error_number = ENOSPC});
+    absl::Status refusal;
+    for (int i = 0; i < 100; ++i) {
+      std::string text = std::to_string(i) + std::string(3000, 'm');
+      refusal = log.Send(kQueue, text);
+      if (!refusal.ok()) break;
+      answered.push_back(std::move(text));
+    }
+    EXPECT_GT(answered.size(), 10u);
+    EXPECT_LT(answered.size(), 22u);
+    EXPECT_EQ(refusal.code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(refusal.message()), HasSubstr("the commit log cannot grow"));
+    EXPECT_THAT(std::string(refusal.message()), HasSubstr("No space left"));
+    EXPECT_EQ(log.log->Health().message(), refusal.message());
+    // The end of the segment is kept for what is not a message: a TRIM may free space.
+    EXPECT_TRUE(log.Write("trim").ok());
+    answered.push_back("trim");
+    EXPECT_FALSE(log.Send(kQueue, std::string(3000, 'n')).ok());
+
+    files.ClearFaults();
+    while (!log.Send(kQueue, "after").ok()) std::this_thread::yield();
+    answered.push_back("after");
+    EXPECT_TRUE(log.log->Health().ok());
+    for (int i = 0; i < 40; ++i) {
+      answered.push_back(std::to_string(i) + std::string(3000, 'k'));
+      ASSERT_TRUE(log.Send(kQueue, answered.back()).ok());
+    }
+    ASSERT_TRUE(log.log->Stop().ok());
+  }
+  TestLog log(&files, options);
+  ASSERT_TRUE(log.Begin().ok());
+  EXPECT_EQ(log.Recovered(), answered);
+}
+
+TEST(FailureTest, AFullDiskAtTheFirstStartIsASentence) {
+  RecordingFileSystem files;
+  files.LimitSpace(4096);
+  TestLog log(&files);
+  const absl::Status status = log.Begin();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(SegmentPath(0)));
+}
+
+TEST(FailureTest, UnreadableFilesAreAnErrorNotATornTail) {
+  RecordingFileSystem files;
+  {
+    TestLog log(&files);
+    ASSERT_TRUE(log.Begin().ok());
+    ASSERT_TRUE(log.Write("here").ok());
+  }
+  files.Inject({.operation = Operation::kRead, .sticky = true});
+  {
+    TestLog log(&files);
+    EXPECT_EQ(log.Recover().code(), absl::StatusCode::kInternal);
+  }
+  files.ClearFaults();
+  TestLog log(&files);
+  ASSERT_TRUE(log.Begin().ok());
+  EXPECT_EQ(log.Recovered().size(), 1u);
+}
+
+}  // namespace
+}  // namespace mansio::store::testing
