@@ -1,0 +1,85 @@
+#include "nameserver/broker_answers.h"
+
+#include <gtest/gtest.h>
+
+#include "common/status/wire_status.h"
+#include "tests/nameserver/testing.h"
+
+namespace mansio::nameserver {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+
+const absl::Status kOk = absl::OkStatus();
+
+absl::Status NotFound() { return WireError(v2::TOPIC_NOT_FOUND, "there is no topic 't'"); }
+absl::Status Full() { return WireError(v2::TOO_MANY_REQUESTS, "too many topics"); }
+
+v2::Code CodeFor(const std::vector<Outcome>& outcomes) { return CodeOf(Summarise(outcomes)); }
+
+TEST(SummariseTest, IsOkWhenAllAre) { EXPECT_EQ(CodeFor({{"a", kOk}, {"b", kOk}}), v2::OK); }
+
+TEST(SummariseTest, AbsenceOnSomeIsNoFailure) {
+  EXPECT_EQ(CodeFor({{"a", NotFound()}, {"b", kOk}}), v2::OK);
+  EXPECT_EQ(CodeFor({{"a", NotFound()}, {"b", NotFound()}}), v2::TOPIC_NOT_FOUND);
+}
+
+TEST(SummariseTest, SomeFailuresAreMultipleResultsThatNameTheBroker) {
+  const absl::Status status = Summarise({{"a", kOk}, {"b", Full()}});
+  EXPECT_EQ(CodeOf(status), v2::MULTIPLE_RESULTS);
+  EXPECT_EQ(std::string(status.message()), "broker b: too many topics");
+}
+
+TEST(SummariseTest, WhenAllFailTheFirstCodeCounts) {
+  const absl::Status status =
+      Summarise({{"a", Full()}, {"b", absl::UnavailableError("no answer")}});
+  EXPECT_EQ(CodeOf(status), v2::TOO_MANY_REQUESTS);
+  EXPECT_EQ(std::string(status.message()), "broker a: too many topics; broker b: no answer");
+  EXPECT_EQ(Summarise({{"a", Full()}}), Full()) << "one broker's sentence is passed on unchanged";
+}
+
+TEST(SummariseTest, WithoutAnyBrokerTheCureIsNamed) {
+  const absl::Status status = Summarise({});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(status.message().find("nameservers="), std::string::npos);
+}
+
+TEST(MergeTest, TopicsAreDescribedOverAllBrokers) {
+  std::vector<BrokerAnswer<v1::DescribeTopicResponse>> answers(3);
+  const char* const names[] = {"b", "none", "a"};
+  for (size_t i = 0; i < 3; ++i) answers[i].broker = names[i];
+  answers[1].status = NotFound();
+  for (const size_t i : {0, 2}) {
+    *answers[i].response.mutable_topic() = Topic("t", 2);
+    answers[i].response.add_queues()->set_queue_id(1);
+    answers[i].response.add_queues()->set_queue_id(0);
+  }
+  const v1::DescribeTopicResponse merged = MergeTopic(answers);
+  EXPECT_EQ(merged.topic().name(), "t");
+  ASSERT_EQ(merged.queues_size(), 4);
+  EXPECT_EQ(merged.queues(0).broker(), "a");
+  EXPECT_EQ(merged.queues(0).queue_id(), 0);
+  EXPECT_EQ(merged.queues(3).broker(), "b");
+  EXPECT_EQ(merged.queues(3).queue_id(), 1);
+}
+
+TEST(MergeTest, AClientOfAGroupIsListedOnce) {
+  std::vector<BrokerAnswer<v1::DescribeGroupResponse>> answers(2);
+  answers[0].broker = "b";
+  answers[1].broker = "a";
+  for (auto& answer : answers) {
+    *answer.response.mutable_group() = Group("g");
+    answer.response.add_positions()->set_topic("t");
+    answer.response.add_client_ids("two");
+    answer.response.add_client_ids("one");
+  }
+  const v1::DescribeGroupResponse merged = MergeGroup(answers);
+  EXPECT_EQ(merged.group().name(), "g");
+  ASSERT_EQ(merged.positions_size(), 2);
+  EXPECT_EQ(merged.positions(0).broker(), "a");
+  ASSERT_EQ(merged.client_ids_size(), 2);
+  EXPECT_EQ(merged.client_ids(0), "one");
+}
+
+}  // namespace
+}  // namespace mansio::nameserver

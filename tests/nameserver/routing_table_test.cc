@@ -1,0 +1,234 @@
+#include "nameserver/routing_table.h"
+
+#include <gtest/gtest.h>
+
+#include "common/clock/clock.h"
+#include "common/logging/logging.h"
+#include "common/status/wire_status.h"
+#include "tests/nameserver/testing.h"
+
+namespace mansio::nameserver {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using Names = std::vector<std::string>;
+
+class RoutingTableTest : public ::testing::Test {
+ protected:
+  absl::Status Install(SessionId session, const v1::BrokerIdentity& identity, const Names& topics) {
+    return table_.Install(session, SnapshotOf(identity, topics));
+  }
+  // "name@host" of each broker in a topic's route.
+  Names RouteOf(std::string_view topic) const {
+    Names brokers;
+    const auto route = table_.Route(topic);
+    if (!route.ok()) return brokers;
+    for (const auto& broker : route->brokers) {
+      brokers.push_back(broker.broker + "@" + broker.endpoints.at(0).host);
+    }
+    return brokers;
+  }
+
+  logging::LogCapture log_;
+  FakeClock clock_;
+  RoutingTable table_{{.max_topics = 3}, &clock_};
+};
+
+TEST_F(RoutingTableTest, MergesTopicsOverBrokersOrderedByName) {
+  ASSERT_TRUE(Install(1, Identity("b", "192.0.2.2"), {"orders", "only-b"}).ok());
+  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.1"), {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders"), (Names{"a@192.0.2.1", "b@192.0.2.2"}));
+  EXPECT_EQ(RouteOf("only-b"), Names{"b@192.0.2.2"});
+  const gateway::TopicRoute route = table_.Route("orders").value();
+  EXPECT_EQ(route.message_type, v2::NORMAL);
+  EXPECT_EQ(route.brokers[0].queues, 8);
+  EXPECT_EQ(route.brokers[0].endpoints[0].port, 8081);
+
+  const auto topics = table_.Topics();
+  ASSERT_EQ(topics.size(), 2u);
+  EXPECT_EQ(topics[0].topic().name(), "only-b");
+  EXPECT_EQ(topics[1].brokers_size(), 2);
+  const auto brokers = table_.Brokers();
+  ASSERT_EQ(brokers.size(), 2u);
+  EXPECT_EQ(brokers[1].broker().name(), "b");
+  EXPECT_EQ(brokers[1].topics(), 2);
+  EXPECT_TRUE(brokers[1].online());
+}
+
+TEST_F(RoutingTableTest, AnUnknownTopicIsNotFoundWithACure) {
+  const absl::Status nobody = table_.Route("orders").status();
+  EXPECT_EQ(CodeOf(nobody), v2::TOPIC_NOT_FOUND);
+  EXPECT_NE(nobody.message().find("no broker is registered"), std::string::npos) << nobody;
+  ASSERT_TRUE(Install(1, Identity("a"), {"t"}).ok());
+  const absl::Status missing = table_.Route("orders").status();
+  EXPECT_EQ(CodeOf(missing), v2::TOPIC_NOT_FOUND);
+  EXPECT_NE(missing.message().find("mansio topic create"), std::string::npos) << missing;
+}
+
+TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
+  v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
+  snapshot.mutable_topics(0)->set_permission(v2::READ);
+  ASSERT_TRUE(table_.Install(1, snapshot).ok());
+  v1::BrokerIdentity slave = Identity("b", "192.0.2.2");
+  slave.set_id(1);
+  ASSERT_TRUE(Install(2, slave, {"orders"}).ok());
+  EXPECT_EQ(CodeOf(table_.Route("orders").status()), v2::TOPIC_NOT_FOUND);
+  EXPECT_EQ(table_.Masters().size(), 1u);
+
+  ASSERT_TRUE(Install(3, Identity("c", "192.0.2.3"), {"orders"}).ok());
+  snapshot = SnapshotOf(Identity("d", "192.0.2.4"), {"orders"});
+  snapshot.mutable_topics(0)->set_message_type(v2::FIFO);
+  ASSERT_TRUE(table_.Install(4, snapshot).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"c@192.0.2.3"}) << "d has another type";
+}
+
+TEST_F(RoutingTableTest, ADeltaAddsChangesAndDeletes) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"old"}).ok());
+  v1::Delta delta;
+  *delta.add_topics() = Topic("new");
+  *delta.add_topics() = Topic("old", 16);
+  *delta.add_groups() = Group("g", 5);
+  ASSERT_TRUE(table_.Change(1, delta).ok());
+  EXPECT_EQ(table_.Route("old")->brokers[0].queues, 16);
+  EXPECT_EQ(RouteOf("new").size(), 1u);
+  EXPECT_EQ(table_.Group("g").max_attempts, 5);
+  ASSERT_EQ(table_.Groups().size(), 1u);
+  EXPECT_EQ(table_.Groups()[0].brokers(0), "a");
+
+  delta.Clear();
+  delta.add_deleted_topics("old");
+  delta.add_deleted_groups("g");
+  ASSERT_TRUE(table_.Change(1, delta).ok());
+  EXPECT_TRUE(RouteOf("old").empty());
+  EXPECT_EQ(table_.Group("g").max_attempts, 17);
+  EXPECT_TRUE(table_.Groups().empty());
+}
+
+TEST_F(RoutingTableTest, GroupsKeepTheirPolicy) {
+  v1::Snapshot snapshot = SnapshotOf(Identity("a"), {});
+  *snapshot.add_groups() = Group("g", 3);
+  snapshot.mutable_groups(0)->set_fifo(true);
+  auto* pause =
+      snapshot.mutable_groups(0)->mutable_backoff()->mutable_customized_backoff()->add_next();
+  pause->set_seconds(1);
+  pause->set_nanos(500'000'000);
+  ASSERT_TRUE(table_.Install(1, snapshot).ok());
+  const gateway::GroupPolicy policy = table_.Group("g");
+  EXPECT_TRUE(policy.fifo);
+  EXPECT_EQ(policy.max_attempts, 3);
+  EXPECT_EQ(policy.backoff, std::vector<absl::Duration>{absl::Milliseconds(1500)});
+}
+
+TEST_F(RoutingTableTest, ALostStreamRemovesTheBrokerAtOnce) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, Identity("b", "192.0.2.2"), {"orders"}).ok());
+  table_.Remove(1);
+  EXPECT_EQ(RouteOf("orders"), Names{"b@192.0.2.2"});
+  table_.Remove(1);
+  table_.Remove(77);
+  EXPECT_EQ(table_.Brokers().size(), 1u);
+  EXPECT_EQ(table_.KeepAlive(1).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RoutingTableTest, ASilentBrokerExpires) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, Identity("b", "192.0.2.2"), {"orders"}).ok());
+  clock_.Advance(absl::Milliseconds(4999));
+  table_.ExpireSilent();
+  EXPECT_EQ(RouteOf("orders").size(), 2u);
+  ASSERT_TRUE(table_.KeepAlive(2).ok());
+  clock_.Advance(absl::Milliseconds(1));
+  table_.ExpireSilent();
+  EXPECT_EQ(RouteOf("orders"), Names{"b@192.0.2.2"});
+  EXPECT_TRUE(log_.Contains("broker a 0 of cluster cluster at 192.0.2.1:8081 left: it was silent"));
+  // It must begin again with a snapshot, on the same stream or another one.
+  EXPECT_EQ(table_.Change(1, {}).code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders").size(), 2u);
+}
+
+TEST_F(RoutingTableTest, TheSameAddressReplacesItself) {
+  ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1", 5), {"old"}).ok());
+  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.1", 2), {"new"}).ok()) << "with an empty store";
+  EXPECT_TRUE(RouteOf("old").empty());
+  EXPECT_EQ(RouteOf("new").size(), 1u);
+  table_.Remove(1);  // the end of the old stream is noticed late
+  EXPECT_EQ(RouteOf("new").size(), 1u);
+}
+
+TEST_F(RoutingTableTest, ANewerEpochWins) {
+  ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1", 5), {"orders"}).ok());
+  const absl::Status older = Install(2, Identity("a", "192.0.2.2", 4), {"orders"});
+  EXPECT_EQ(older.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(older.message().find("192.0.2.1:8081"), std::string::npos) << older;
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
+
+  ASSERT_TRUE(Install(3, Identity("a", "192.0.2.3", 6), {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.3"});
+  const absl::Status replaced = table_.KeepAlive(1);
+  EXPECT_EQ(replaced.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(replaced.message().find("192.0.2.3:8081"), std::string::npos) << replaced;
+}
+
+TEST_F(RoutingTableTest, WithEqualEpochsTheLatestStaysAndOneWarningNamesBoth) {
+  ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1"), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.2"), {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.2"});
+  // The first one is not driven into registering again and again.
+  EXPECT_TRUE(table_.KeepAlive(1).ok());
+  v1::Delta delta;
+  *delta.add_topics() = Topic("of-the-first");
+  EXPECT_TRUE(table_.Change(1, delta).ok());
+  EXPECT_TRUE(RouteOf("of-the-first").empty());
+  ASSERT_TRUE(Install(3, Identity("a", "192.0.2.1"), {"orders"}).ok());
+  ASSERT_TRUE(Install(4, Identity("a", "192.0.2.2"), {"orders"}).ok());
+  int warnings = 0;
+  for (const std::string& line : log_.lines()) {
+    if (line.find("at 192.0.2.1:8081 is also claimed by 192.0.2.2:8081") != std::string::npos) {
+      ++warnings;
+    }
+  }
+  EXPECT_EQ(warnings, 1);
+  // When the latest leaves, the other one is told to register.
+  table_.Remove(4);
+  EXPECT_EQ(table_.KeepAlive(3).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RoutingTableTest, OneNameInTwoClustersIsListedOnceAndWarnedOf) {
+  ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1", 1, "x"), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.2", 1, "y"), {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
+  EXPECT_TRUE(log_.Contains("have the same name"));
+}
+
+TEST_F(RoutingTableTest, RefusesWhatRoutesCannotContain) {
+  EXPECT_EQ(Install(1, Identity(""), {}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Install(1, Identity("a", "0.0.0.0"), {}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Install(1, Identity("a", ""), {}).code(), absl::StatusCode::kInvalidArgument);
+  v1::BrokerIdentity identity = Identity("a");
+  identity.clear_addresses();
+  EXPECT_EQ(Install(1, identity, {}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(table_.Brokers().empty());
+}
+
+TEST_F(RoutingTableTest, TopicsOfOneBrokerAreLimited) {
+  EXPECT_TRUE(Install(1, Identity("a"), {"1", "2", "3"}).ok());
+  EXPECT_EQ(Install(2, Identity("b", "192.0.2.2"), {"1", "2", "3", "4"}).code(),
+            absl::StatusCode::kResourceExhausted);
+  v1::Delta delta;
+  *delta.add_topics() = Topic("4");
+  EXPECT_EQ(table_.Change(1, delta).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(RoutingTableTest, AwaitsWhatACommandChanged) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  EXPECT_TRUE(table_.AwaitTopic("orders", {"a"}, true, absl::ZeroDuration()));
+  EXPECT_FALSE(table_.AwaitTopic("orders", {"a"}, false, absl::ZeroDuration()));
+  EXPECT_FALSE(table_.AwaitTopic("new", {"a"}, true, absl::ZeroDuration()));
+  EXPECT_TRUE(table_.AwaitTopic("new", {"elsewhere"}, true, absl::ZeroDuration()));
+  EXPECT_FALSE(table_.AwaitGroup("g", {"a"}, true, absl::ZeroDuration()));
+  EXPECT_TRUE(table_.AwaitGroup("g", {"a"}, false, absl::ZeroDuration()));
+}
+
+}  // namespace
+}  // namespace mansio::nameserver
