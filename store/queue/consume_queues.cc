@@ -23,7 +23,12 @@ void ConsumeQueues::Define(uint32_t topic, uint32_t queues) {
     const QueueKey key{topic, index};
     Shard& shard = ShardOf(key);
     const MutexLock lock(&shard.mutex);
-    shard.queues.try_emplace(key);
+    const auto [queue, added] = shard.queues.try_emplace(key);
+    if (!added || shard.assigned_ahead.empty()) continue;
+    if (const auto ahead = shard.assigned_ahead.find(key); ahead != shard.assigned_ahead.end()) {
+      queue->second.assigned = ahead->second;
+      shard.assigned_ahead.erase(ahead);
+    }
   }
   count = std::max(count, queues);
 }
@@ -50,7 +55,7 @@ QueueOffset ConsumeQueues::AssignOffset(QueueKey key) {
   Shard& shard = ShardOf(key);
   const MutexLock lock(&shard.mutex);
   const auto it = shard.queues.find(key);
-  return it == shard.queues.end() ? 0 : it->second.assigned++;
+  return it == shard.queues.end() ? shard.assigned_ahead[key]++ : it->second.assigned++;
 }
 
 absl::Status ConsumeQueues::Append(QueueKey key, QueueOffset offset, const QueueEntry& entry,
@@ -59,7 +64,10 @@ absl::Status ConsumeQueues::Append(QueueKey key, QueueOffset offset, const Queue
   const MutexLock lock(&shard.mutex);
   auto it = shard.queues.find(key);
   if (it == shard.queues.end()) {
-    if (!rebuilding_) return absl::OkStatus();
+    if (!rebuilding_) {
+      shard.assigned_ahead.erase(key);
+      return absl::OkStatus();
+    }
     it = shard.queues.try_emplace(key).first;
     Queue& created = it->second;
     created.min = created.next = created.saved = offset;

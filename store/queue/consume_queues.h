@@ -64,7 +64,8 @@ class ConsumeQueues {
   // Creates the missing ones of queues 0..count-1 of a topic; forgets a topic with all its queues.
   void Define(uint32_t topic, uint32_t queues);
   void Drop(uint32_t topic);
-  // The next offset of a queue for a record that is being placed; 0 for an unknown queue.
+  // The next offset of a queue for a record that is being placed. For an unknown queue counts from 0:
+  // the record that defines it may be in the same batch.
   QueueOffset AssignOffset(QueueKey queue);
   // Enters the message at `offset`. A message of an unknown queue (its topic was deleted while it was on
   // its way) is ignored. DataLoss when `offset` is not the queue's next one.
@@ -137,6 +138,8 @@ class ConsumeQueues {
     absl::flat_hash_map<BlockKey, std::shared_ptr<EntryBlock>> blocks ABSL_GUARDED_BY(mutex);
     mutable LruList lru ABSL_GUARDED_BY(mutex);
     std::vector<QueueKey> dirty ABSL_GUARDED_BY(mutex);
+    // Offsets assigned in queues that are not known, until they are defined or the messages arrive.
+    absl::flat_hash_map<QueueKey, QueueOffset> assigned_ahead ABSL_GUARDED_BY(mutex);
   };
   // Entries of one block as the checkpoint has them.
   struct LoadedBlock {

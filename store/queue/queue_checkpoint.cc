@@ -181,6 +181,7 @@ void ConsumeQueues::Clear() {
     shard.blocks.clear();
     shard.lru = LruList();
     shard.dirty.clear();
+    shard.assigned_ahead.clear();
   }
   pending_entries_ = 0;
   topics_.clear();

@@ -111,6 +111,14 @@ TEST_F(ConsumeQueuesTest, UnknownQueueIsEmptyAndIgnoresMessages) {
   EXPECT_TRUE(queues_->NeverTrimmed(kQueue));
 }
 
+TEST_F(ConsumeQueuesTest, AQueueMayBeDefinedInTheBatchOfItsFirstMessages) {
+  EXPECT_EQ(queues_->AssignOffset(kQueue), 0u);
+  EXPECT_EQ(queues_->AssignOffset(kQueue), 1u);
+  queues_->Define(7, 2);
+  Fill(kQueue, 0, 2);
+  EXPECT_EQ(queues_->AssignOffset(kQueue), 2u);
+}
+
 TEST_F(ConsumeQueuesTest, OffsetsAreDenseAndReadableAtOnce) {
   queues_->Define(7, 2);
   for (QueueOffset i = 0; i < 3; ++i) EXPECT_EQ(queues_->AssignOffset(kQueue), i);
