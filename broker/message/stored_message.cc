@@ -119,7 +119,9 @@ std::string EncodeDeliveryPart(const StoredContent& content, const Delivery& d) 
   w.Bytes(v2::SystemProperties::kReceiptHandleFieldNumber, d.receipt_handle);
   if (d.queue_id != 0) w.Int(v2::SystemProperties::kQueueIdFieldNumber, d.queue_id);
   w.Int(v2::SystemProperties::kQueueOffsetFieldNumber, d.queue_offset);
-  w.Bytes(v2::SystemProperties::kInvisibleDurationFieldNumber, EncodeMillis(d.invisible_ms));
+  if (d.invisible_ms > 0) {
+    w.Bytes(v2::SystemProperties::kInvisibleDurationFieldNumber, EncodeMillis(d.invisible_ms));
+  }
   w.Int(v2::SystemProperties::kDeliveryAttemptFieldNumber, d.attempt);
   return w.Take();
 }

@@ -70,7 +70,7 @@ struct Delivery {
   int64_t queue_offset = 0;
   int64_t store_time_ms = 0;
   int32_t attempt = 1;
-  int64_t invisible_ms = 0;
+  int64_t invisible_ms = 0;  // 0: not said
 };
 
 // One encoded v2.ReceiveMessageResponse with the message. Bodies of at least `share_from` bytes are

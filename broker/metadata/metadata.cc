@@ -36,6 +36,7 @@ bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
 }  // namespace
 
 absl::Status TopicNotFound(std::string_view name) {
+  if (absl::Status status = names::ValidateTopic(name); !status.ok()) return status;
   return WireError(v2::TOPIC_NOT_FOUND,
                    fmt::format("topic {} does not exist on this broker; create it with `mansio topic "
                                "create {}`",
@@ -43,6 +44,7 @@ absl::Status TopicNotFound(std::string_view name) {
 }
 
 absl::Status GroupNotFound(std::string_view name) {
+  if (absl::Status status = names::ValidateConsumerGroup(name); !status.ok()) return status;
   return WireError(v2::CONSUMER_GROUP_NOT_FOUND,
                    fmt::format("consumer group {} does not exist on this broker; it is created by its "
                                "first consumer, or with `mansio group create {}`",

@@ -36,7 +36,8 @@ struct Topic : TopicRecord {
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
-// TOPIC_NOT_FOUND and CONSUMER_GROUP_NOT_FOUND (wire statuses) with the cure, for a valid name.
+// Why there is no such topic or group (wire statuses): TOPIC_NOT_FOUND or CONSUMER_GROUP_NOT_FOUND with
+// the cure, ILLEGAL_TOPIC or ILLEGAL_CONSUMER_GROUP for a name that none can have.
 absl::Status TopicNotFound(std::string_view name);
 absl::Status GroupNotFound(std::string_view name);
 

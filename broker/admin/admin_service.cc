@@ -1,0 +1,239 @@
+#include "broker/admin/admin_service.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "broker/admin/info.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+// The type a topic is to have, or NOT_IMPLEMENTED for one that comes later.
+absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
+  switch (type) {
+    case v2::MESSAGE_TYPE_UNSPECIFIED:
+    case v2::NORMAL:
+      return MessageType::kNormal;
+    case v2::FIFO:
+      return MessageType::kFifo;
+    default:
+      break;
+  }
+  const std::string& name = v2::MessageType_Name(type);
+  return WireError(v2::NOT_IMPLEMENTED,
+                   fmt::format("topics of type {} are not served by this version of Mansio; create a "
+                               "NORMAL or FIFO topic",
+                               name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
+}
+
+absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
+  if (info.has_backoff()) {
+    return WireError(v2::NOT_IMPLEMENTED,
+                     "a back-off of a group's own is not served by this version of Mansio; leave it "
+                     "out");
+  }
+  if (info.fifo()) {
+    return WireError(v2::NOT_IMPLEMENTED,
+                     "FIFO groups are not served by this version of Mansio; create the group without "
+                     "--fifo");
+  }
+  GroupRecord group;
+  if (info.max_attempts() != 0 && info.max_attempts() != static_cast<int32_t>(group.max_attempts)) {
+    return WireError(v2::NOT_IMPLEMENTED,
+                     "a number of attempts is not served by this version of Mansio, which delivers a "
+                     "message until it is acknowledged; leave it out");
+  }
+  if (!v1::StartPolicy_IsValid(info.start())) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("start policy number {} is not known; use earliest or latest",
+                                 static_cast<int>(info.start())));
+  }
+  group.name = info.name();
+  group.start = static_cast<StartPolicy>(info.start());
+  return group;
+}
+
+template <typename Response>
+void SetStatus(const absl::Status& status, Response* response) {
+  ToWire(status, response->mutable_status());
+}
+
+}  // namespace
+
+AdminService::AdminService(Options options, Environment environment)
+    : options_(std::move(options)), environment_(environment) {}
+
+void AdminService::SetNode(const store::Store* store, v1::BrokerIdentity identity) {
+  store_ = store;
+  identity_ = std::move(identity);
+}
+
+void AdminService::Register(rpc::MethodTable& methods) {
+  const auto add = [&methods](std::string_view name, rpc::UnaryHandler handler) {
+    methods.unary.push_back({fmt::format("/mansio.v1.Admin/{}", name), std::move(handler)});
+  };
+  const auto parsed = [this]<typename Request>(auto method, Request) {
+    return rpc::ParsedUnary<Request>([this, method](rpc::UnaryCall& call, const Request& request) {
+      (this->*method)(call, request);
+    });
+  };
+  add("ListBrokers", parsed(&AdminService::ListBrokers, v1::ListBrokersRequest()));
+  add("CreateTopic", parsed(&AdminService::CreateTopic, v1::CreateTopicRequest()));
+  add("ListTopics", parsed(&AdminService::ListTopics, v1::ListTopicsRequest()));
+  add("DescribeTopic", parsed(&AdminService::DescribeTopic, v1::DescribeTopicRequest()));
+  add("DeleteTopic", parsed(&AdminService::DeleteTopic, v1::DeleteTopicRequest()));
+  add("CreateGroup", parsed(&AdminService::CreateGroup, v1::CreateGroupRequest()));
+  add("ListGroups", parsed(&AdminService::ListGroups, v1::ListGroupsRequest()));
+  add("DescribeGroup", parsed(&AdminService::DescribeGroup, v1::DescribeGroupRequest()));
+  add("DeleteGroup", parsed(&AdminService::DeleteGroup, v1::DeleteGroupRequest()));
+}
+
+template <typename Response>
+void AdminService::Answer(rpc::UnaryCall& call, const absl::Status& status,
+                          Response response) const {
+  SetStatus(status, &response);
+  v1::BrokerResult* result = response.add_results();
+  result->set_broker(options_.broker_name);
+  *result->mutable_status() = response.status();
+  rpc::Reply(call, response);
+}
+
+void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersRequest&) const {
+  v1::ListBrokersResponse response;
+  SetStatus(absl::OkStatus(), &response);
+  v1::BrokerOverview* self = response.add_brokers();
+  *self->mutable_broker() = identity_;
+  self->set_online(true);
+  self->set_topics(static_cast<int32_t>(environment_.metadata->Topics().size()));
+  self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
+  const v2::Address& address = identity_.addresses(0);
+  response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
+  rpc::Reply(call, response);
+}
+
+void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request) {
+  const v1::TopicInfo& wanted = request.topic();
+  absl::Status refusal;
+  const absl::StatusOr<MessageType> type = ServedType(wanted.message_type());
+  if (!type.ok()) {
+    refusal = type.status();
+  } else if (wanted.permission() != v2::PERMISSION_UNSPECIFIED &&
+             wanted.permission() != v2::READ_WRITE) {
+    refusal = WireError(v2::NOT_IMPLEMENTED,
+                        "topics that can only be read or written are not served by this version of "
+                        "Mansio; leave the permission out");
+  } else if (wanted.queues() < 0) {
+    refusal = WireError(v2::BAD_REQUEST, fmt::format("a topic cannot have {} queues; leave the number "
+                                                     "out for the default",
+                                                     wanted.queues()));
+  }
+  if (!refusal.ok()) return Answer(call, refusal, v1::CreateTopicResponse());
+  const uint32_t queues =
+      wanted.queues() == 0 ? options_.default_queues : static_cast<uint32_t>(wanted.queues());
+  environment_.metadata->CreateTopic(
+      wanted.name(), *type, queues, [this, &call](const absl::StatusOr<TopicPtr>& topic) {
+        v1::CreateTopicResponse response;
+        if (topic.ok()) *response.mutable_topic() = TopicInfoOf(**topic);
+        Answer(call, topic.status(), std::move(response));
+      });
+}
+
+void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest&) const {
+  v1::ListTopicsResponse response;
+  SetStatus(absl::OkStatus(), &response);
+  for (const TopicPtr& topic : environment_.metadata->Topics()) {
+    v1::TopicOverview* overview = response.add_topics();
+    *overview->mutable_topic() = TopicInfoOf(*topic);
+    overview->add_brokers(options_.broker_name);
+  }
+  rpc::Reply(call, response);
+}
+
+void AdminService::DescribeTopic(rpc::UnaryCall& call,
+                                 const v1::DescribeTopicRequest& request) const {
+  const TopicPtr topic = environment_.metadata->FindTopic(request.name());
+  if (topic == nullptr) {
+    return Answer(call, TopicNotFound(request.name()), v1::DescribeTopicResponse());
+  }
+  v1::DescribeTopicResponse response;
+  *response.mutable_topic() = TopicInfoOf(*topic);
+  response.mutable_created()->set_seconds(topic->created_ms / 1000);
+  response.mutable_created()->set_nanos(static_cast<int32_t>(topic->created_ms % 1000 * 1000000));
+  for (uint32_t queue = 0; queue < topic->queues; ++queue) {
+    const store::QueueRange range = store_->Range({topic->id, queue});
+    v1::QueueStats* stats = response.add_queues();
+    stats->set_broker(options_.broker_name);
+    stats->set_queue_id(static_cast<int32_t>(queue));
+    stats->set_min_offset(static_cast<int64_t>(range.min));
+    stats->set_next_offset(static_cast<int64_t>(range.next));
+  }
+  Answer(call, absl::OkStatus(), std::move(response));
+}
+
+void AdminService::DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicRequest& request) {
+  environment_.metadata->DeleteTopic(request.name(),
+                                     [this, &call](const absl::StatusOr<TopicPtr>& topic) {
+                                       Answer(call, topic.status(), v1::DeleteTopicResponse());
+                                     });
+}
+
+void AdminService::CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request) {
+  absl::StatusOr<GroupRecord> wanted = GroupFrom(request.group());
+  if (!wanted.ok()) return Answer(call, wanted.status(), v1::CreateGroupResponse());
+  environment_.metadata->CreateGroup(
+      *std::move(wanted), [this, &call](const absl::StatusOr<GroupPtr>& group) {
+        v1::CreateGroupResponse response;
+        if (group.ok()) *response.mutable_group() = GroupInfoOf(**group);
+        Answer(call, group.status(), std::move(response));
+      });
+}
+
+void AdminService::ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest&) const {
+  v1::ListGroupsResponse response;
+  SetStatus(absl::OkStatus(), &response);
+  for (const GroupPtr& group : environment_.metadata->Groups()) {
+    v1::GroupOverview* overview = response.add_groups();
+    *overview->mutable_group() = GroupInfoOf(*group);
+    overview->add_brokers(options_.broker_name);
+  }
+  rpc::Reply(call, response);
+}
+
+void AdminService::DescribeGroup(rpc::UnaryCall& call,
+                                 const v1::DescribeGroupRequest& request) const {
+  const GroupPtr group = environment_.metadata->FindGroup(request.name());
+  if (group == nullptr) {
+    return Answer(call, GroupNotFound(request.name()), v1::DescribeGroupResponse());
+  }
+  v1::DescribeGroupResponse response;
+  *response.mutable_group() = GroupInfoOf(*group);
+  for (const QueueConsumption& queue : environment_.consumption->Describe(*group)) {
+    v1::GroupPosition* position = response.add_positions();
+    position->set_broker(options_.broker_name);
+    position->set_topic(queue.topic);
+    position->set_queue_id(static_cast<int32_t>(queue.queue));
+    position->set_cursor(static_cast<int64_t>(queue.cursor));
+    position->set_leases(static_cast<int64_t>(queue.leased));
+    position->set_ready(static_cast<int64_t>(queue.ready));
+    position->set_next_offset(static_cast<int64_t>(queue.next));
+  }
+  for (const gateway::ClientInfo& client : environment_.clients->List(group->name)) {
+    response.add_client_ids(client.id);
+  }
+  Answer(call, absl::OkStatus(), std::move(response));
+}
+
+void AdminService::DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request) {
+  environment_.metadata->DeleteGroup(request.name(),
+                                     [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                       Answer(call, group.status(), v1::DeleteGroupResponse());
+                                     });
+}
+
+}  // namespace mansio::broker

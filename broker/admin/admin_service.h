@@ -1,0 +1,63 @@
+#ifndef MANSIO_BROKER_ADMIN_ADMIN_SERVICE_H_
+#define MANSIO_BROKER_ADMIN_ADMIN_SERVICE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "broker/consumption/consumption.h"
+#include "broker/metadata/metadata.h"
+#include "common/gateway/client_registry.h"
+#include "common/rpc/call.h"
+#include "mansio/v1/admin.pb.h"
+#include "store/store.h"
+
+namespace mansio::broker {
+
+// mansio.v1.Admin for this broker alone: topics, groups, and what they hold. Creations and deletions are
+// log records and are answered when they are applied; creating what is there already in the same shape,
+// is OK. Thread-safe once SetNode has been called.
+class AdminService {
+ public:
+  struct Options {
+    std::string broker_name;
+    uint32_t default_queues = 8;
+  };
+  // All borrowed.
+  struct Environment {
+    Metadata* metadata = nullptr;
+    Consumption* consumption = nullptr;
+    gateway::ClientRegistry* clients = nullptr;
+  };
+  AdminService(Options options, Environment environment);
+
+  // The store that offsets are read from, and what ListBrokers says of this broker; before the first
+  // call.
+  void SetNode(const store::Store* store, v1::BrokerIdentity identity);
+  // Adds its methods.
+  void Register(rpc::MethodTable& methods);
+
+ private:
+  void ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersRequest& request) const;
+  void CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request);
+  void ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const;
+  void DescribeTopic(rpc::UnaryCall& call, const v1::DescribeTopicRequest& request) const;
+  void DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicRequest& request);
+  void CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request);
+  void ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest& request) const;
+  void DescribeGroup(rpc::UnaryCall& call, const v1::DescribeGroupRequest& request) const;
+  void DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request);
+
+  // Answers with `response`, whose status and result of this broker are set from `status`.
+  template <typename Response>
+  void Answer(rpc::UnaryCall& call, const absl::Status& status, Response response) const;
+
+  const Options options_;
+  const Environment environment_;
+  const store::Store* store_ = nullptr;
+  v1::BrokerIdentity identity_;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_ADMIN_ADMIN_SERVICE_H_

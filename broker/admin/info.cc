@@ -1,0 +1,25 @@
+#include "broker/admin/info.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
+  v1::TopicInfo info;
+  info.set_name(topic.name);
+  info.set_message_type(static_cast<v2::MessageType>(topic.type));
+  info.set_queues(static_cast<int32_t>(topic.queues));
+  info.set_permission(v2::READ_WRITE);
+  return info;
+}
+
+v1::GroupInfo GroupInfoOf(const GroupRecord& group) {
+  v1::GroupInfo info;
+  info.set_name(group.name);
+  info.set_fifo(group.fifo);
+  info.set_max_attempts(static_cast<int32_t>(group.max_attempts));
+  info.set_start(static_cast<v1::StartPolicy>(group.start));
+  return info;
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,302 @@
+#include "broker/server/broker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "broker/admin/admin_service.h"
+#include "broker/consumption/consumption.h"
+#include "broker/core/feature_set.h"
+#include "broker/metadata/metadata.h"
+#include "broker/registration/registration_client.h"
+#include "broker/send/send_service.h"
+#include "broker/server/advertise.h"
+#include "broker/server/local_directory.h"
+#include "broker/server/local_registration.h"
+#include "common/clock/broker_time.h"
+#include "common/files/file_system.h"
+#include "common/gateway/gateway.h"
+#include "common/logging/logging.h"
+#include "common/rpc/server.h"
+#include "common/timer/timer_queue.h"
+#include "store/store.h"
+
+namespace mansio::broker {
+namespace {
+
+// What running calls get to end in at shutdown; receives are answered before it begins.
+constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+constexpr int64_t kHousekeepingMs = 1000;
+constexpr absl::Duration kReachTimeout = absl::Seconds(3);
+// What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
+constexpr int64_t kRequestSlack = 2 * config::kMiB;
+
+void ReportTime(const BrokerTime::Report& report) {
+  const std::string difference = absl::FormatDuration(report.difference);
+  switch (report.action) {
+    case BrokerTime::Report::Action::kObserved:
+      LOG_WARNING("The wall clock and broker time are {} apart; broker time follows in a minute",
+                  difference);
+      break;
+    case BrokerTime::Report::Action::kSteppedForward:
+      LOG_WARNING("Broker time went forward by {} to the wall clock", difference);
+      break;
+    case BrokerTime::Report::Action::kStandsStill:
+      LOG_WARNING("Broker time stands still until the wall clock has caught up ({})", difference);
+      break;
+    case BrokerTime::Report::Action::kAgreesAgain:
+      LOG_INFO("The wall clock and broker time agree again");
+      break;
+  }
+}
+
+int RpcThreads(const BrokerConfig& config) {
+  if (config.rpc_threads > 0) return config.rpc_threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+}
+
+int ToInt(int64_t value) {
+  return static_cast<int>(std::min<int64_t>(value, std::numeric_limits<int>::max()));
+}
+
+rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
+  rpc::ServerOptions options;
+  options.listen = config.listen.ToString();
+  options.certificate = config.certificate;
+  options.private_key = config.private_key;
+  options.generated_dir = JoinPath(config.store.path, "tls");
+  options.threads = RpcThreads(config);
+  options.max_connections = config.network.connections;
+  options.max_streams_per_connection = config.network.streams_per_connection;
+  options.max_request_header_bytes = ToInt(config.network.request_header_bytes);
+  options.max_request_bytes = ToInt(config.network.request_bytes + kRequestSlack);
+  options.max_undelivered_bytes = config.network.unsent_bytes_per_connection;
+  options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
+  options.silent_connection = config.network.silent_connection;
+  return options;
+}
+
+SendOptions SendOptionsOf(const BrokerConfig& config) {
+  SendOptions options;
+  options.limits.body_bytes = config.body_bytes;
+  options.limits.properties = config.properties;
+  options.limits.properties_bytes = config.properties_bytes;
+  options.limits.messages = config.messages_per_request;
+  options.limits.request_bytes = static_cast<size_t>(config.network.request_bytes);
+  options.limits.bytes_in_flight = config.store.max_uncommitted_bytes;
+  options.auto_create_topics = config.auto_create_topics;
+  options.default_queues = config.default_queues;
+  return options;
+}
+
+ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
+  ConsumptionOptions options;
+  options.broker_name = config.name;
+  options.store_host = advertised.ToString();
+  options.receive_batch = config.receive_batch;
+  options.max_parked_receives = config.parked_receives;
+  options.max_leases = config.leases;
+  options.min_long_polling = config.min_long_polling;
+  options.max_long_polling = config.max_long_polling;
+  options.max_auto_renew = config.max_auto_renew;
+  return options;
+}
+
+RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
+  RegistrationOptions options;
+  for (const HostPort& nameserver : config.nameservers) {
+    options.nameservers.push_back(nameserver.ToString());
+  }
+  return options;
+}
+
+}  // namespace
+
+// Everything that makes up a broker, in the order of construction; nothing calls upwards before Start.
+class Broker::Parts {
+ public:
+  Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment)
+      : config_(config),
+        environment_(environment),
+        advertised_(advertised),
+        time_(environment.clock, absl::InfinitePast(), ReportTime),
+        timers_([this] { return time_.NowMillis(); }),
+        metadata_({.topics = config.topics,
+                   .queues_per_topic = config.queues_per_topic,
+                   .groups = config.groups},
+                  &time_),
+        clients_({.max_clients = static_cast<size_t>(config.network.clients),
+                  .silence = config.client_silence,
+                  .disconnected = config.client_disconnected},
+                 environment.clock),
+        consumption_(Consumption::Create(
+            ConsumptionOptionsOf(config, advertised),
+            {.metadata = &metadata_, .clients = &clients_, .time = &time_, .timers = &timers_})),
+        send_(SendOptionsOf(config),
+              {.metadata = &metadata_, .clients = &clients_, .time = &time_}),
+        admin_({.broker_name = config.name, .default_queues = config.default_queues},
+               {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
+        directory_({.broker_name = config.name,
+                    .advertised = {advertised.host, advertised.port},
+                    .auto_create_topics = config.auto_create_topics,
+                    .default_queues = config.default_queues},
+                   &metadata_),
+        gateway_({.max_body_bytes = static_cast<int32_t>(config.body_bytes),
+                  .receive_batch = config.receive_batch,
+                  .long_polling = config.max_long_polling},
+                 &directory_, &clients_, consumption_->observer()),
+        registered_(&metadata_),
+        registration_(RegistrationOptionsOf(config), &registered_) {
+    features_.Add(&metadata_);
+    features_.Add(consumption_->feature());
+    clients_.SetObserver(consumption_->observer());
+  }
+
+  absl::Status Start();
+  void Stop();
+
+  std::string Address() const { return server_->Address(); }
+  std::string Advertised() const { return advertised_.ToString(); }
+  absl::Status Health() const { return store_->Health(); }
+
+ private:
+  v1::BrokerIdentity Identity() const;
+  rpc::MethodTable Methods();
+  // Runs each second on the timers' thread.
+  void KeepHouse();
+  void WarnIfUnreachable() const;
+
+  const BrokerConfig config_;
+  const Environment environment_;
+  const HostPort advertised_;
+  BrokerTime time_;
+  TimerQueue timers_;
+  FeatureSet features_;
+  Metadata metadata_;
+  gateway::ClientRegistry clients_;
+  std::unique_ptr<Consumption> consumption_;
+  SendService send_;
+  AdminService admin_;
+  LocalDirectory directory_;
+  gateway::Gateway gateway_;
+  LocalRegistration registered_;
+  RegistrationClient registration_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<rpc::Server> server_;
+  std::thread reach_check_;
+  bool unhealthy_reported_ = false;  // timers' thread only
+  std::atomic<bool> stopping_{false};
+};
+
+absl::Status Broker::Parts::Start() {
+  auto store = store::Store::Open(
+      config_.store, {.files = environment_.files, .time = &time_}, &features_);
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
+  send_.Attach(store_.get());
+  admin_.SetNode(store_.get(), Identity());
+  registered_.SetIdentity(Identity());
+
+  consumption_->Start();
+  timers_.Start();
+  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+
+  auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  if (server_->SelfSigned()) {
+    LOG_WARNING("TLS uses a self-signed certificate in {}, which clients cannot verify; set "
+                "tls.certificate and tls.key for one of your own",
+                JoinPath(config_.store.path, "tls"));
+  }
+  registration_.Start();
+  reach_check_ = std::thread([this] { WarnIfUnreachable(); });
+  return absl::OkStatus();
+}
+
+void Broker::Parts::Stop() {
+  if (stopping_.exchange(true)) return;
+  if (store_ == nullptr) return;
+  if (server_ != nullptr) registration_.Stop();
+  consumption_->Stop();
+  if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
+  timers_.Stop();
+  if (reach_check_.joinable()) reach_check_.join();
+  if (absl::Status status = store_->Close(); !status.ok()) {
+    LOG_ERROR("The store was not closed in order: {}; the next start repairs what is missing",
+              std::string(status.message()));
+  }
+}
+
+v1::BrokerIdentity Broker::Parts::Identity() const {
+  v1::BrokerIdentity identity;
+  identity.set_cluster(config_.cluster);
+  identity.set_name(config_.name);
+  identity.set_id(0);
+  identity.set_epoch(static_cast<int64_t>(store_->epoch()));
+  auto* address = identity.add_addresses();
+  address->set_host(advertised_.host);
+  address->set_port(advertised_.port);
+  identity.set_version(environment_.version);
+  identity.set_role("master");
+  identity.set_durability(std::string(DurabilityName(config_.store.durability)));
+  return identity;
+}
+
+rpc::MethodTable Broker::Parts::Methods() {
+  rpc::MethodTable methods;
+  send_.Register(methods);
+  consumption_->Register(methods);
+  gateway_.Register(methods);
+  admin_.Register(methods);
+  gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
+    return fmt::format("{} is not served by this version of Mansio; docs/compatibility.md lists what is",
+                       method);
+  });
+  return methods;
+}
+
+void Broker::Parts::KeepHouse() {
+  clients_.ExpireSilent();
+  const absl::Status health = store_->Health();
+  if (!health.ok() && !std::exchange(unhealthy_reported_, true)) {
+    LOG_ERROR("The broker stores nothing any more: {}. It goes on answering; sends and "
+              "acknowledgements are refused until it is restarted",
+              std::string(health.message()));
+  }
+  if (stopping_) return;
+  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+}
+
+void Broker::Parts::WarnIfUnreachable() const {
+  const absl::Status reached = CheckReachable(advertised_, kReachTimeout);
+  if (reached.ok()) return;
+  LOG_WARNING("The advertised address {} cannot be reached from here: {}. Clients get it in routes; set "
+              "advertise=HOST:PORT to an address that they can connect to",
+              advertised_.ToString(), std::string(reached.message()));
+}
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config,
+                                                      Environment environment) {
+  const absl::StatusOr<HostPort> advertised = AdvertisedAddress(config);
+  if (!advertised.ok()) return advertised.status();
+  auto broker = std::unique_ptr<Broker>(
+      new Broker(std::make_unique<Parts>(config, *advertised, environment)));
+  if (absl::Status status = broker->parts_->Start(); !status.ok()) return status;
+  return broker;
+}
+
+Broker::Broker(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Broker::~Broker() { Stop(); }
+
+std::string Broker::Address() const { return parts_->Address(); }
+std::string Broker::Advertised() const { return parts_->Advertised(); }
+absl::Status Broker::Health() const { return parts_->Health(); }
+void Broker::Stop() { parts_->Stop(); }
+
+}  // namespace mansio::broker

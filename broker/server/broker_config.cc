@@ -1,0 +1,222 @@
+#include "broker/server/broker_config.h"
+
+#include <fmt/format.h>
+
+#include "absl/status/status.h"
+#include "common/names/names.h"
+
+namespace mansio::broker {
+
+namespace {
+
+using config::kGiB;
+using config::kKiB;
+using config::kMiB;
+using config::kTiB;
+using store::Durability;
+using store::StoreOptions;
+using Schema = config::Schema<BrokerConfig>;
+
+// A member of BrokerConfig::store.
+template <typename Member>
+auto Store(Member member) {
+  return [member](BrokerConfig& config) -> auto& { return config.store.*member; };
+}
+
+auto NodeName(const char* key) {
+  return [key](std::string_view name) -> absl::Status {
+    const absl::Status status = names::ValidateNodeName(key, name);
+    if (status.ok()) return status;
+    return absl::InvalidArgumentError(std::string(status.message()));
+  };
+}
+
+void AddAddresses(Schema& schema) {
+  schema
+      .Address("listen", &BrokerConfig::listen, "0.0.0.0:8081",
+               "Where clients connect: one port for plaintext and TLS. 0.0.0.0 and [::] stand for all "
+               "addresses of the machine.")
+      .Address("advertise", &BrokerConfig::advertise, "",
+               "The address that routes contain, which every client must be able to reach. Empty: the "
+               "listen address; where that stands for all addresses, the machine's first one that is "
+               "not loopback. Set it where clients see another address, as with containers or NAT.")
+      .Addresses("nameservers", &BrokerConfig::nameservers,
+                 "The nameservers to register with, every one of the cluster. Without any the broker is "
+                 "a complete system by itself.")
+      .String("cluster", &BrokerConfig::cluster, "DefaultCluster",
+              "The cluster that the broker belongs to, for `mansio cluster list`.", NodeName("cluster"))
+      .String("broker.name", &BrokerConfig::name, "broker-a",
+              "The broker's name: different on every broker of a cluster, and never changed, because "
+              "receipt handles contain it.",
+              NodeName("broker.name"))
+      .Path("tls.certificate", &BrokerConfig::certificate, "",
+            "The certificate chain for TLS, a PEM file. Empty: the broker makes a self-signed one in "
+            "the directory tls below store.path at its first start.")
+      .Path("tls.key", &BrokerConfig::private_key, "",
+            "The private key of tls.certificate, a PEM file.");
+}
+
+void AddStore(Schema& schema) {
+  schema
+      .Path("store.path", Store(&StoreOptions::path), "./mansio-data/broker",
+            "The directory that holds everything the broker knows: the commit log, checkpoints, the "
+            "self-signed certificate. One broker at a time.")
+      .Enum<Durability>(
+          "durability", Store(&StoreOptions::durability), "sync",
+          {{"async", Durability::kAsync}, {"sync", Durability::kSync}},
+          "When a message counts as stored. sync: it was flushed to the disk, so that it survives a "
+          "power cut. async: the operating system has it; it survives the end of the process, and is "
+          "flushed every store.flush-interval.",
+          {{"replica", "'replica' comes with replication; use async or sync until then"},
+           {"replica-sync", "'replica-sync' comes with replication; use async or sync until then"}})
+      .Duration("store.flush-interval", Store(&StoreOptions::flush_interval), absl::Milliseconds(500),
+                {absl::Milliseconds(1), absl::Minutes(10)},
+                "With durability async: how often the log is flushed to the disk.")
+      .Size("store.segment-bytes", Store(&StoreOptions::segment_bytes), 1 * kGiB,
+            {64 * kKiB, 64 * kGiB},
+            "The size of one file of the commit log. Retention deletes whole files.")
+      .Size("store.tail-cache-bytes", Store(&StoreOptions::tail_cache_bytes), 128 * kMiB,
+            {1 * kMiB, 1 * kTiB},
+            "How much of the newest part of the log is kept in memory for consumers.")
+      .Size("store.checkpoint-bytes", Store(&StoreOptions::checkpoint_bytes), 128 * kMiB,
+            {64 * kKiB, 4 * kGiB},
+            "A checkpoint is taken after this much log. A start reads at most about this much again.")
+      .Size("store.queue-memory-bytes", Store(&StoreOptions::queue_memory_bytes), 64 * kMiB,
+            {1 * kMiB, 64 * kGiB}, "Memory for the indexes of all queues together.")
+      .Int("store.cold-threads", Store(&StoreOptions::cold_threads), 2, {1, 256}, "threads",
+           "Threads that read old messages from the disk and digest large ones.")
+      .Int("store.cold-queue", Store(&StoreOptions::cold_queue), 4096, {1, 1'000'000}, "jobs",
+           "How many jobs may wait for those threads; further ones are refused with "
+           "TOO_MANY_REQUESTS.")
+      .Bool("store.salvage", Store(&StoreOptions::salvage), false,
+            "Start although the log is damaged: it is cut at the damage, and what follows is lost. Set "
+            "it for one start only, after a copy of the directory was made.")
+      .Duration("retention.age", Store(&StoreOptions::retention_age), absl::Hours(72),
+                {absl::Seconds(1), absl::Hours(24 * 3650)},
+                "Messages are kept for at least this long, then deleted with their file, consumed or "
+                "not.")
+      .Size("retention.bytes", Store(&StoreOptions::retention_bytes), 0, {0, 1024 * kTiB},
+            "The most bytes of log; the oldest files go first, also before retention.age. 0: no limit.");
+}
+
+void AddTopicsAndClients(Schema& schema) {
+  schema
+      .Bool("topics.auto-create", &BrokerConfig::auto_create_topics, false,
+            "Create a topic when a client first asks for its route or sends to it. Convenient for "
+            "development; in production a mistyped name then becomes a topic.")
+      .Int("topics.default-queues", &BrokerConfig::default_queues, 8, {1, 1024}, "queues",
+           "Queues of a topic that is created without a number.")
+      .Duration("receive.min-long-polling", &BrokerConfig::min_long_polling, absl::Seconds(5),
+                {absl::ZeroDuration(), absl::Minutes(1)},
+                "A receive that finds nothing waits at least this long, whatever the client asks for.")
+      .Duration("receive.max-long-polling", &BrokerConfig::max_long_polling, absl::Seconds(20),
+                {absl::Milliseconds(100), absl::Minutes(5)},
+                "A receive that finds nothing waits at most this long; push consumers are told to use "
+                "it.")
+      .Duration("receive.max-auto-renew", &BrokerConfig::max_auto_renew, absl::Hours(3),
+                {absl::Seconds(1), absl::Hours(24 * 30)},
+                "A message that a push consumer holds comes again after this long, although the "
+                "consumer lives.")
+      .Duration("clients.silence", &BrokerConfig::client_silence, absl::Seconds(120),
+                {absl::Milliseconds(100), absl::Hours(24)},
+                "A client that has not called for this long is dead: what it held is delivered again.")
+      .Duration("clients.disconnected", &BrokerConfig::client_disconnected, absl::Seconds(35),
+                {absl::Milliseconds(100), absl::Hours(24)},
+                "A client whose telemetry streams are all closed is dead after this long without a "
+                "call.")
+      .Int("threads.rpc", &BrokerConfig::rpc_threads, 0, {0, 256}, "threads",
+           "Threads that serve calls. 0: one per two cores.");
+}
+
+void AddLimits(Schema& schema) {
+  config::AddNetworkLimits(schema, &BrokerConfig::network);
+  schema
+      .Size("limits.rpc-memory-bytes", &BrokerConfig::rpc_memory_bytes, 512 * kMiB,
+            {64 * kMiB, 1 * kTiB},
+            "Memory for requests and answers on their way; connections are slowed down beyond it.")
+      .Size("limits.body-bytes", &BrokerConfig::body_bytes, 4 * kMiB, {1, 12 * kMiB},
+            "The largest body of a message. Some SDKs cannot receive more than 4MiB.")
+      .Int("limits.properties", &BrokerConfig::properties, 128, {0, 100'000}, "properties",
+           "The most user properties of a message.")
+      .Size("limits.properties-bytes", &BrokerConfig::properties_bytes, 16 * kKiB, {0, 2 * kMiB},
+            "The most bytes of a message's user properties, tag and keys together.")
+      .Int("limits.messages-per-request", &BrokerConfig::messages_per_request, 1024, {1, 1024},
+           "messages", "The most messages of one send request.")
+      .Size("limits.send-bytes-in-flight", Store(&StoreOptions::max_uncommitted_bytes), 256 * kMiB,
+            {1 * kKiB, 1 * kTiB},
+            "The most bytes that were accepted and are not stored yet; further sends are refused with "
+            "TOO_MANY_REQUESTS.")
+      .Int("limits.receive-batch", &BrokerConfig::receive_batch, 32, {1, 1024}, "messages",
+           "The most messages that one receive hands out.")
+      .Int("limits.topics", &BrokerConfig::topics, 100'000, {1, 10'000'000}, "topics",
+           "The most topics.")
+      .Int("limits.queues-per-topic", &BrokerConfig::queues_per_topic, 1024, {1, 65'536}, "queues",
+           "The most queues of one topic.")
+      .Int("limits.groups", &BrokerConfig::groups, 100'000, {1, 10'000'000}, "groups",
+           "The most consumer groups.")
+      .Int("limits.parked-receives", &BrokerConfig::parked_receives, 200'000, {1, 100'000'000},
+           "receives",
+           "The most receives that wait for a message at a time; further ones are refused with "
+           "TOO_MANY_REQUESTS.")
+      .Int("limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
+           "The most messages that are handed out and not acknowledged; beyond it receives are refused "
+           "with TOO_MANY_REQUESTS.");
+}
+
+void AddRules(Schema& schema) {
+  schema
+      .Rule([](const BrokerConfig& config) {
+        if (config.certificate.empty() == config.private_key.empty()) return absl::OkStatus();
+        return absl::InvalidArgumentError(
+            "tls.certificate and tls.key belong together: set both, or none for a self-signed "
+            "certificate");
+      })
+      .Rule([](const BrokerConfig& config) {
+        if (config.listen.port != 0 && (config.advertise.empty() || config.advertise.port != 0)) {
+          return absl::OkStatus();
+        }
+        return absl::InvalidArgumentError(
+            "listen and advertise need a port from 1 to 65535, because routes tell it to clients");
+      })
+      .Rule([](const BrokerConfig& config) {
+        if (config.advertise.host != "0.0.0.0" && config.advertise.host != "::") {
+          return absl::OkStatus();
+        }
+        return absl::InvalidArgumentError(
+            "advertise must be an address that clients can connect to; a wildcard is none");
+      })
+      .Rule([](const BrokerConfig& config) {
+        if (config.min_long_polling <= config.max_long_polling) return absl::OkStatus();
+        return absl::InvalidArgumentError(
+            "receive.min-long-polling must not be longer than receive.max-long-polling");
+      })
+      .Rule([](const BrokerConfig& config) {
+        if (config.default_queues <= config.queues_per_topic) return absl::OkStatus();
+        return absl::InvalidArgumentError(
+            "topics.default-queues must not be more than limits.queues-per-topic");
+      });
+}
+
+Schema MakeSchema() {
+  Schema schema;
+  AddAddresses(schema);
+  AddStore(schema);
+  AddTopicsAndClients(schema);
+  AddLimits(schema);
+  config::AddLogging(schema, &BrokerConfig::log);
+  AddRules(schema);
+  return schema;
+}
+
+}  // namespace
+
+const config::Schema<BrokerConfig>& BrokerSchema() {
+  static const auto* const schema = new Schema(MakeSchema());
+  return *schema;
+}
+
+std::string_view DurabilityName(store::Durability durability) {
+  return durability == Durability::kAsync ? "async" : "sync";
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,64 @@
+#ifndef MANSIO_BROKER_SERVER_BROKER_CONFIG_H_
+#define MANSIO_BROKER_SERVER_BROKER_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/config/host_port.h"
+#include "common/config/limits.h"
+#include "common/config/schema.h"
+#include "common/logging/logging.h"
+#include "store/options.h"
+
+namespace mansio::broker {
+
+// The configuration of a broker; conf/broker.yaml explains each key.
+struct BrokerConfig {
+  HostPort listen;
+  HostPort advertise;  // empty: from `listen`
+  std::vector<HostPort> nameservers;
+  std::string cluster;
+  std::string name;
+  std::string certificate;  // empty: a self-signed one is made
+  std::string private_key;
+  int32_t rpc_threads = 0;  // 0: one per two cores
+
+  store::StoreOptions store;
+
+  bool auto_create_topics = false;
+  uint32_t default_queues = 0;
+
+  absl::Duration min_long_polling;
+  absl::Duration max_long_polling;
+  absl::Duration max_auto_renew;
+  absl::Duration client_silence;
+  absl::Duration client_disconnected;
+
+  config::NetworkLimits network;
+  uint64_t rpc_memory_bytes = 0;
+  uint64_t body_bytes = 0;
+  uint32_t properties = 0;
+  uint64_t properties_bytes = 0;
+  uint32_t messages_per_request = 0;
+  int32_t receive_batch = 0;
+  uint64_t topics = 0;
+  uint32_t queues_per_topic = 0;
+  uint64_t groups = 0;
+  uint64_t parked_receives = 0;
+  uint64_t leases = 0;
+
+  logging::LoggingOptions log;
+};
+
+// All keys of a broker. Built once; thread-safe.
+const config::Schema<BrokerConfig>& BrokerSchema();
+
+// The word of `durability`, as in the configuration.
+std::string_view DurabilityName(store::Durability durability);
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_SERVER_BROKER_CONFIG_H_
