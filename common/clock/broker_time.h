@@ -6,8 +6,9 @@
 //  - It never goes back: not between calls, not between threads, not over a restart.
 //  - It starts at max(wall clock, last store time in the log) and runs with CLOCK_BOOTTIME.
 //  - It is slewed towards the wall clock by at most 0.5 %.
-//  - A difference of more than 1 s is reported. It may be somebody's mistake, so it is followed only
-//    after it has lasted 60 s: forward in one step, backward by standing still until they agree.
+//  - A difference of more than 1 s is reported. It may be somebody's mistake, so it is followed
+//    only after it has lasted 60 s: forward in one step, backward by standing still until they
+//    agree.
 
 #include <atomic>
 #include <cstdint>
@@ -86,8 +87,8 @@ class BrokerTime {
   std::atomic<int64_t> latest_{0};      // greatest value returned, ms
 
   Mutex mutex_;
-  bool apart_ ABSL_GUARDED_BY(mutex_) = false;      // more than 1 s, and reported
-  bool followed_ ABSL_GUARDED_BY(mutex_) = false;   // standing still
+  bool apart_ ABSL_GUARDED_BY(mutex_) = false;       // more than 1 s, and reported
+  bool followed_ ABSL_GUARDED_BY(mutex_) = false;    // standing still
   int64_t apart_since_ ABSL_GUARDED_BY(mutex_) = 0;  // boot time, ns
   int64_t apart_by_ ABSL_GUARDED_BY(mutex_) = 0;     // difference at that moment, ns
 };

@@ -26,9 +26,9 @@ struct NetworkLimits {
 
 // Adds the keys of NetworkLimits, bound to the member `limits` of the struct.
 template <typename Config>
-void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::* limits) {
+void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::*limits) {
   const auto of = [limits](auto member) {
-    return [limits, member](Config& config) -> auto& { return config.*limits.*member; };
+    return [limits, member](Config& config) -> decltype(auto) { return (config.*limits.*member); };
   };
   schema
       .Int("limits.connections", of(&NetworkLimits::connections), 10'000, {1, 1'000'000},
@@ -57,20 +57,20 @@ void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::* limits) {
 
 // Adds log.dir, log.level and log.keep-days, bound to the member `options` of the struct.
 template <typename Config>
-void AddLogging(Schema<Config>& schema, logging::LoggingOptions Config::* options) {
+void AddLogging(Schema<Config>& schema, logging::LoggingOptions Config::*options) {
   using logging::Level;
   using logging::LoggingOptions;
   const auto of = [options](auto member) {
-    return [options, member](Config& config) -> auto& { return config.*options.*member; };
+    return
+        [options, member](Config& config) -> decltype(auto) { return (config.*options.*member); };
   };
   schema
       .Path("log.dir", of(&LoggingOptions::directory), "",
             "Where log files are written; empty means standard error.")
-      .template Enum<Level>("log.level", of(&LoggingOptions::level), "info",
-                            {{"info", Level::kInfo},
-                             {"warning", Level::kWarning},
-                             {"error", Level::kError}},
-                            "Less important lines than this are not logged.")
+      .template Enum<Level>(
+          "log.level", of(&LoggingOptions::level), "info",
+          {{"info", Level::kInfo}, {"warning", Level::kWarning}, {"error", Level::kError}},
+          "Less important lines than this are not logged.")
       .Int("log.keep-days", of(&LoggingOptions::keep_days), 14, {1, 3'650}, "days",
            "Log files older than this are removed.");
 }

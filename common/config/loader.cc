@@ -50,9 +50,9 @@ const Key* Nearest(absl::Span<const Key> keys, std::string_view name) {
 std::string UnknownKey(absl::Span<const Key> keys, std::string_view name) {
   const Key* nearest = Nearest(keys, name);
   const std::string hint =
-      nearest == nullptr ? "--explain-config lists all keys"
-                         : fmt::format("did you mean {}? (--explain-config lists all keys)",
-                                       nearest->name);
+      nearest == nullptr
+          ? "--explain-config lists all keys"
+          : fmt::format("did you mean {}? (--explain-config lists all keys)", nearest->name);
   return fmt::format("unknown key '{}'; {}", EscapeForLog(name), hint);
 }
 
@@ -82,8 +82,8 @@ class Loader {
         errors_.push_back(fmt::format("{}: {} is set twice, first in line {}; remove one", where,
                                       EscapeForLog(setting.name), first->second));
       } else if (setting.is_list && !TakesList(setting.name)) {
-        errors_.push_back(fmt::format("{}: {} takes one value, not a list", where,
-                                      EscapeForLog(setting.name)));
+        errors_.push_back(
+            fmt::format("{}: {} takes one value, not a list", where, EscapeForLog(setting.name)));
       } else {
         Set(where, fmt::format("{}: {}", where, EscapeForLog(setting.name)), setting.name,
             setting.text);

@@ -20,22 +20,22 @@ inline constexpr size_t kMaxConfigFileBytes = 1 << 20;
 
 // One setting as it stands in a YAML file.
 struct Setting {
-  std::string name;  // dotted, from nested maps or written so
-  std::string text;  // a scalar, or the items of a list with commas between them
-  int line = 0;      // from 1
+  std::string name;       // dotted, from nested maps or written so
+  std::string text;       // a scalar, or the items of a list with commas between them
+  int line = 0;           // from 1
   bool is_empty = false;  // null, {} or []
   bool is_list = false;
 };
 
-// Reads YAML into settings. Only maps, scalars and lists of scalars occur; everything else (aliases,
-// anchors, several documents, lists of maps) and broken YAML is put into `errors` as "file:line:
-// sentence". Never throws.
+// Reads YAML into settings. Only maps, scalars and lists of scalars occur; everything else
+// (aliases, anchors, several documents, lists of maps) and broken YAML is put into `errors` as
+// "file:line: sentence". Never throws.
 std::vector<Setting> ReadYaml(std::string_view file, std::string_view content,
                               std::vector<std::string>* errors);
 
-// One value per key, in the order of `keys`: the default, or what the file says, or what an override
-// "key=value" says, the last one counting. InvalidArgument with every error found, one per line.
-// `file` names the content in errors.
+// One value per key, in the order of `keys`: the default, or what the file says, or what an
+// override "key=value" says, the last one counting. InvalidArgument with every error found, one per
+// line. `file` names the content in errors.
 absl::StatusOr<std::vector<Value>> LoadValues(absl::Span<const Key> keys, std::string_view file,
                                               std::string_view content,
                                               absl::Span<const std::string> overrides);

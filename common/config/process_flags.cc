@@ -16,8 +16,7 @@ std::variant<ProcessFlags, ExitCode> ParseProcessFlags(const ProcessDescription&
   app.add_option("--config", flags.config_path,
                  "YAML file with the configuration; without it every key has its default")
       ->type_name("FILE");
-  app.add_option("--set", flags.overrides,
-                 "Set one key, over what the file says; may be repeated")
+  app.add_option("--set", flags.overrides, "Set one key, over what the file says; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_flag("--check-config", flags.check_config,

@@ -18,10 +18,10 @@ namespace mansio::config {
 
 // Who the process is, for --help and --version.
 struct ProcessDescription {
-  std::string name;     // "mansio-broker"
-  std::string version;  // "0.1.0"
-  std::string purpose;  // one sentence
-  std::string examples; // shown at the end of --help, one command per line
+  std::string name;      // "mansio-broker"
+  std::string version;   // "0.1.0"
+  std::string purpose;   // one sentence
+  std::string examples;  // shown at the end of --help, one command per line
 };
 
 // A process ends with this code; everything has been printed.

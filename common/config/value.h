@@ -23,7 +23,17 @@ inline constexpr int64_t kMiB = 1024 * kKiB;
 inline constexpr int64_t kGiB = 1024 * kMiB;
 inline constexpr int64_t kTiB = 1024 * kGiB;
 
-enum class ValueType { kBool, kInt, kSize, kDuration, kString, kPath, kEnum, kHostPort, kHostPorts };
+enum class ValueType {
+  kBool,
+  kInt,
+  kSize,
+  kDuration,
+  kString,
+  kPath,
+  kEnum,
+  kHostPort,
+  kHostPorts
+};
 
 // kBool: bool. kInt and kSize (bytes): int64_t. kString, kPath, kEnum: std::string.
 using Value =
@@ -48,9 +58,9 @@ struct Key {
   int64_t max = 0;
   absl::Duration min_duration;
   absl::Duration max_duration;
-  std::vector<std::string> words;  // kEnum: the accepted ones
-  std::vector<Refused> refused;    // kEnum
-  bool may_be_empty = false;       // kString, kPath, kHostPort
+  std::vector<std::string> words;                       // kEnum: the accepted ones
+  std::vector<Refused> refused;                         // kEnum
+  bool may_be_empty = false;                            // kString, kPath, kHostPort
   std::function<absl::Status(std::string_view)> check;  // kString, kPath: a rule of its own
 };
 

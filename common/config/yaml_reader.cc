@@ -92,7 +92,8 @@ class SettingsCollector final : public YAML::EventHandler {
     return true;
   }
 
-  void Scalar(const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& text, bool is_null) {
+  void Scalar(const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& text,
+              bool is_null) {
     if (ignored_depth_ > 0) return;
     RefuseAnchor(mark, anchor);
     if (frames_.empty()) {
@@ -113,8 +114,8 @@ class SettingsCollector final : public YAML::EventHandler {
       frame.key = text;
       frame.key_line = mark.line + 1;
     } else {
-      settings_.push_back({.name = PathOf(frame), .text = text, .line = frame.key_line,
-                           .is_empty = is_null});
+      settings_.push_back(
+          {.name = PathOf(frame), .text = text, .line = frame.key_line, .is_empty = is_null});
       frame.has_key = false;
       frame.key.clear();
     }

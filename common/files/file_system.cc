@@ -63,10 +63,10 @@ std::string_view CureOfErrno(int error_number) {
 }  // namespace
 
 absl::Status FileError(std::string_view action, std::string_view path, int error_number) {
-  return absl::Status(CodeOfErrno(error_number),
-                      fmt::format("cannot {} {}: {}{}", action, path,
-                                  std::generic_category().message(error_number),
-                                  CureOfErrno(error_number)));
+  return absl::Status(
+      CodeOfErrno(error_number),
+      fmt::format("cannot {} {}: {}{}", action, path, std::generic_category().message(error_number),
+                  CureOfErrno(error_number)));
 }
 
 std::string DirectoryOf(std::string_view path) {

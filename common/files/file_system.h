@@ -60,9 +60,9 @@ class File {
   // The present size in bytes.
   virtual absl::StatusOr<uint64_t> Size() const = 0;
 
-  // The first byte >= `offset` that may hold something but zeros: what lies between is a hole or was
-  // reserved and never written. The size when nothing follows; `offset` itself where the file system
-  // cannot tell.
+  // The first byte >= `offset` that may hold something but zeros: what lies between is a hole or
+  // was reserved and never written. The size when nothing follows; `offset` itself where the file
+  // system cannot tell.
   virtual uint64_t NextData(uint64_t offset) const { return offset; }
 
   // The path that the file was opened with.

@@ -66,9 +66,8 @@ class PosixFile final : public File {
 
   absl::Status Write(uint64_t offset, std::string_view data) override {
     while (!data.empty()) {
-      const ssize_t n = Retry([&] {
-        return pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-      });
+      const ssize_t n = Retry(
+          [&] { return pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset)); });
       if (n < 0) return At("write", offset);
       data.remove_prefix(static_cast<size_t>(n));
       offset += static_cast<uint64_t>(n);
@@ -278,15 +277,14 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(std::string_view
   if (Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
     const int error_number = errno;
     if (error_number != EWOULDBLOCK) return FileError("lock", path, error_number);
-    return absl::FailedPreconditionError(
-        fmt::format("{} is in use by {} (it holds the lock {}); stop it or choose another directory",
-                    DirectoryOf(path), HolderOf(fd.get()), path));
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is in use by {} (it holds the lock {}); stop it or choose another directory",
+        DirectoryOf(path), HolderOf(fd.get()), path));
   }
-  // The process id only helps a reader; the lock holds without it.
+  // The process id only helps a reader; the lock holds without it, on a full disk for example.
   const std::string pid = fmt::format("{}\n", getpid());
-  if (ftruncate(fd.get(), 0) != 0 ||
-      pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    return FileError("write the lock file", path, errno);
+  if (ftruncate(fd.get(), 0) == 0) {
+    [[maybe_unused]] const ssize_t written = pwrite(fd.get(), pid.data(), pid.size(), 0);
   }
   return std::make_unique<PosixLock>(std::move(fd));
 }

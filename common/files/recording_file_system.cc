@@ -14,7 +14,10 @@ class RecordingFile final : public File {
  public:
   RecordingFile(std::shared_ptr<Machine> machine, std::shared_ptr<FileNode> node, std::string path,
                 bool writable)
-      : machine_(std::move(machine)), node_(std::move(node)), path_(std::move(path)), writable_(writable) {}
+      : machine_(std::move(machine)),
+        node_(std::move(node)),
+        path_(std::move(path)),
+        writable_(writable) {}
 
   absl::StatusOr<size_t> Read(uint64_t offset, char* out, size_t size) const override {
     return machine_->Read(*node_, path_, offset, out, size);
@@ -63,7 +66,8 @@ class RecordingLock final : public FileLock {
 using recording::Machine;
 
 RecordingFileSystem::RecordingFileSystem() : machine_(std::make_shared<Machine>()) {}
-RecordingFileSystem::RecordingFileSystem(std::shared_ptr<Machine> machine) : machine_(std::move(machine)) {}
+RecordingFileSystem::RecordingFileSystem(std::shared_ptr<Machine> machine)
+    : machine_(std::move(machine)) {}
 RecordingFileSystem::~RecordingFileSystem() = default;
 
 std::shared_ptr<Machine> RecordingFileSystem::machine() const {
@@ -90,7 +94,9 @@ void RecordingFileSystem::LimitSpace(uint64_t bytes) { machine()->LimitSpace(byt
 void RecordingFileSystem::RemoveSpaceLimit() { machine()->LimitSpace(recording::kUnlimited); }
 void RecordingFileSystem::IgnoreSyncs(bool ignore) { machine()->IgnoreSyncs(ignore); }
 uint64_t RecordingFileSystem::operations() const { return machine()->operations(); }
-uint64_t RecordingFileSystem::count(Operation operation) const { return machine()->count(operation); }
+uint64_t RecordingFileSystem::count(Operation operation) const {
+  return machine()->count(operation);
+}
 
 absl::StatusOr<std::unique_ptr<File>> RecordingFileSystem::Open(std::string_view path,
                                                                 OpenMode mode) {

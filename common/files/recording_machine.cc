@@ -8,7 +8,7 @@
 namespace mansio::recording {
 
 absl::Status Machine::Begin(Operation operation, std::string_view action, std::string_view path,
-                         std::optional<size_t>* short_read) {
+                            std::optional<size_t>* short_read) {
   if (absl::Status status = CheckPower(); !status.ok()) return status;
   ++counts_[static_cast<size_t>(operation)];
   if (operation != Operation::kRead && ++operations_ >= power_off_at_) {
@@ -41,7 +41,7 @@ bool Machine::TakeSpace(const FileNode& file, uint64_t size) {
 }
 
 absl::StatusOr<size_t> Machine::Read(const FileNode& file, const std::string& path, uint64_t offset,
-                                  char* out, size_t size) {
+                                     char* out, size_t size) {
   MutexLock lock(&mutex_);
   std::optional<size_t> limit;
   absl::Status status = Begin(Operation::kRead, "read", path, &limit);
@@ -50,7 +50,7 @@ absl::StatusOr<size_t> Machine::Read(const FileNode& file, const std::string& pa
 }
 
 absl::Status Machine::Write(FileNode& file, const std::string& path, uint64_t offset,
-                         absl::Span<const std::string_view> pieces) {
+                            absl::Span<const std::string_view> pieces) {
   MutexLock lock(&mutex_);
   absl::Status status = Begin(Operation::kWrite, "write", path);
   if (!status.ok()) return status;
@@ -82,7 +82,7 @@ absl::Status Machine::Sync(FileNode& file, const std::string& path, Operation op
 }
 
 absl::Status Machine::Resize(FileNode& file, const std::string& path, Operation operation,
-                          uint64_t size) {
+                             uint64_t size) {
   MutexLock lock(&mutex_);
   const bool allocate = operation == Operation::kAllocate;
   const std::string_view action = allocate ? "reserve space for" : "set the size of";

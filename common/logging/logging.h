@@ -98,18 +98,18 @@ class LogCapture {
 
 }  // namespace mansio::logging
 
-#define MANSIO_LOG(level, ...) \
+#define MANSIO_LOG(level, ...)                                                  \
   ::mansio::logging::Write(::mansio::logging::Level::level, __FILE__, __LINE__, \
                            ::fmt::format(__VA_ARGS__))
 
-#define MANSIO_LOG_EVERY(level, interval, ...)                                                   \
-  do {                                                                                           \
-    static ::mansio::logging::RateLimit mansio_rate_limit(interval);                             \
-    if (const auto mansio_left_out = mansio_rate_limit.Admit()) {                                \
-      ::mansio::logging::Write(                                                                  \
-          ::mansio::logging::Level::level, __FILE__, __LINE__,                                   \
-          ::mansio::logging::WithLeftOut(::fmt::format(__VA_ARGS__), *mansio_left_out));         \
-    }                                                                                            \
+#define MANSIO_LOG_EVERY(level, interval, ...)                                           \
+  do {                                                                                   \
+    static ::mansio::logging::RateLimit mansio_rate_limit(interval);                     \
+    if (const auto mansio_left_out = mansio_rate_limit.Admit()) {                        \
+      ::mansio::logging::Write(                                                          \
+          ::mansio::logging::Level::level, __FILE__, __LINE__,                           \
+          ::mansio::logging::WithLeftOut(::fmt::format(__VA_ARGS__), *mansio_left_out)); \
+    }                                                                                    \
   } while (false)
 
 #define LOG_INFO(...) MANSIO_LOG(kInfo, __VA_ARGS__)

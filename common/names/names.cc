@@ -53,17 +53,57 @@ absl::Status ValidateResource(v2::Code code, std::string_view what, std::string_
 }
 
 const StringSet& ReservedPropertyKeys() {
-  static const auto* const keys = new StringSet{
-      "TRACE_ON", "MSG_REGION", "KEYS", "TAGS", "WAIT", "DELAY", "RETRY_TOPIC", "REAL_TOPIC",
-      "REAL_QID", "TRAN_MSG", "PGROUP", "MIN_OFFSET", "MAX_OFFSET", "BUYER_ID",
-      "ORIGIN_MESSAGE_ID", "TRANSFER_FLAG", "CORRECTION_FLAG", "MQ2_FLAG", "RECONSUME_TIME",
-      "UNIQ_KEY", "MAX_RECONSUME_TIMES", "CONSUME_START_TIME", "POP_CK", "POP_CK_OFFSET",
-      "1ST_POP_TIME", "TRAN_PREPARED_QUEUE_OFFSET", "DUP_INFO", "EXTEND_UNIQ_INFO", "INSTANCE_ID",
-      "CORRELATION_ID", "REPLY_TO_CLIENT", "TTL", "ARRIVE_TIME", "PUSH_REPLY_TIME", "CLUSTER",
-      "MSG_TYPE", "INNER_MULTI_QUEUE_OFFSET", "TIMER_DELAY_MS", "TIMER_DELAY_SEC",
-      "TIMER_DELIVER_MS", "TIMER_ENQUEUE_MS", "TIMER_DEQUEUE_MS", "TIMER_ROLL_TIMES",
-      "TIMER_OUT_MS", "TIMER_DEL_UNIQKEY", "TIMER_DELAY_LEVEL", "__BORNHOST", "BORN_TIMESTAMP",
-      "DLQ_ORIGIN_TOPIC", "DLQ_ORIGIN_MESSAGE_ID", "__CRC32#"};
+  static const auto* const keys = new StringSet{"TRACE_ON",
+                                                "MSG_REGION",
+                                                "KEYS",
+                                                "TAGS",
+                                                "WAIT",
+                                                "DELAY",
+                                                "RETRY_TOPIC",
+                                                "REAL_TOPIC",
+                                                "REAL_QID",
+                                                "TRAN_MSG",
+                                                "PGROUP",
+                                                "MIN_OFFSET",
+                                                "MAX_OFFSET",
+                                                "BUYER_ID",
+                                                "ORIGIN_MESSAGE_ID",
+                                                "TRANSFER_FLAG",
+                                                "CORRECTION_FLAG",
+                                                "MQ2_FLAG",
+                                                "RECONSUME_TIME",
+                                                "UNIQ_KEY",
+                                                "MAX_RECONSUME_TIMES",
+                                                "CONSUME_START_TIME",
+                                                "POP_CK",
+                                                "POP_CK_OFFSET",
+                                                "1ST_POP_TIME",
+                                                "TRAN_PREPARED_QUEUE_OFFSET",
+                                                "DUP_INFO",
+                                                "EXTEND_UNIQ_INFO",
+                                                "INSTANCE_ID",
+                                                "CORRELATION_ID",
+                                                "REPLY_TO_CLIENT",
+                                                "TTL",
+                                                "ARRIVE_TIME",
+                                                "PUSH_REPLY_TIME",
+                                                "CLUSTER",
+                                                "MSG_TYPE",
+                                                "INNER_MULTI_QUEUE_OFFSET",
+                                                "TIMER_DELAY_MS",
+                                                "TIMER_DELAY_SEC",
+                                                "TIMER_DELIVER_MS",
+                                                "TIMER_ENQUEUE_MS",
+                                                "TIMER_DEQUEUE_MS",
+                                                "TIMER_ROLL_TIMES",
+                                                "TIMER_OUT_MS",
+                                                "TIMER_DEL_UNIQKEY",
+                                                "TIMER_DELAY_LEVEL",
+                                                "__BORNHOST",
+                                                "BORN_TIMESTAMP",
+                                                "DLQ_ORIGIN_TOPIC",
+                                                "DLQ_ORIGIN_MESSAGE_ID",
+                                                "__CRC32#"};
   return *keys;
 }
 
@@ -167,15 +207,17 @@ absl::Status ValidateUserProperty(std::string_view key, std::string_view value) 
         fmt::format("the property key '{}' contains a control character", EscapeForLog(key)));
   }
   if (HasControlCharacter(value)) {
-    return WireError(v2::ILLEGAL_MESSAGE_PROPERTY_KEY,
-                     fmt::format("the value of property '{}' contains a control character",
-                                 EscapeForLog(key)));
+    return WireError(
+        v2::ILLEGAL_MESSAGE_PROPERTY_KEY,
+        fmt::format("the value of property '{}' contains a control character", EscapeForLog(key)));
   }
   return absl::OkStatus();
 }
 
 absl::Status ValidateNodeName(std::string_view what, std::string_view name) {
-  const auto allowed = [](char c) { return (IsNameCharacter(c) && c != '%' && c != '|') || c == '.'; };
+  const auto allowed = [](char c) {
+    return (IsNameCharacter(c) && c != '%' && c != '|') || c == '.';
+  };
   if (!name.empty() && name.size() <= kMaxNodeNameLength &&
       std::all_of(name.begin(), name.end(), allowed)) {
     return absl::OkStatus();

@@ -16,7 +16,7 @@ namespace mansio::names {
 inline constexpr std::string_view kRetryPrefix = "%RETRY%";
 inline constexpr std::string_view kDlqPrefix = "%DLQ%";
 
-inline constexpr size_t kMaxTopicLength = 127;        // bytes; the character set is ASCII
+inline constexpr size_t kMaxTopicLength = 127;         // bytes; the character set is ASCII
 inline constexpr size_t kMaxDerivedTopicLength = 255;  // retry and dead-letter topics
 inline constexpr size_t kMaxGroupLength = 120;         // bytes
 inline constexpr size_t kMaxMessageGroupLength = 63;   // UTF-8 bytes

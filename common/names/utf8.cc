@@ -18,18 +18,23 @@ bool IsMisleading(char32_t c) {
 // java.lang.Character.isWhitespace: separators except the no-break spaces, and some controls.
 bool IsWhitespace(char32_t c) {
   return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200a && c != 0x2007) || c == 0x2028 || c == 0x2029 ||
-         c == 0x205f || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200a && c != 0x2007) || c == 0x2028 || c == 0x2029 || c == 0x205f ||
+         c == 0x3000;
 }
 
 std::string Escaped(char32_t c) {
   switch (c) {
-    case '\n': return "\\n";
-    case '\r': return "\\r";
-    case '\t': return "\\t";
-    case '\\': return "\\\\";
-    default: return c < 0x80 ? fmt::format("\\x{:02x}", static_cast<uint32_t>(c))
-                             : fmt::format("\\u{:04x}", static_cast<uint32_t>(c));
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    case '\\':
+      return "\\\\";
+    default:
+      return c < 0x80 ? fmt::format("\\x{:02x}", static_cast<uint32_t>(c))
+                      : fmt::format("\\u{:04x}", static_cast<uint32_t>(c));
   }
 }
 

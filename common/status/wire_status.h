@@ -24,8 +24,8 @@ namespace mansio {
 // for 404xx, and so on. A success code is a mistake of the caller and gives an Internal error.
 absl::Status WireError(apache::rocketmq::v2::Code code, std::string message);
 
-// The public code of `status`: its exact one if it has one, else by canonical code (OK, BAD_REQUEST,
-// NOT_FOUND, TOO_MANY_REQUESTS, ..., INTERNAL_SERVER_ERROR).
+// The public code of `status`: its exact one if it has one, else by canonical code (OK,
+// BAD_REQUEST, NOT_FOUND, TOO_MANY_REQUESTS, ..., INTERNAL_SERVER_ERROR).
 apache::rocketmq::v2::Code CodeOf(const absl::Status& status);
 
 // The code's name, for example INVALID_RECEIPT_HANDLE; the number as text when it has no name.

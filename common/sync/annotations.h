@@ -5,8 +5,8 @@
 //
 // The distribution's Abseil and gRPC are not compiled with ThreadSanitizer, so it does not see that
 // a hand-over through them (a completion-queue tag, for example) orders memory accesses. The thread
-// that hands an object over calls TsanRelease(ptr) before it does so; the thread that takes it calls
-// TsanAcquire(ptr) after. In other builds both are empty. Thread safe.
+// that hands an object over calls TsanRelease(ptr) before it does so; the thread that takes it
+// calls TsanAcquire(ptr) after. In other builds both are empty. Thread safe.
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>

@@ -53,8 +53,8 @@ TEST_F(ProcessFlagsTest, NoArgumentsGiveTheDefaults) {
 
 TEST_F(ProcessFlagsTest, FileAndRepeatedOverrides) {
   ASSERT_TRUE(ReplaceFile(files_, "/c.yaml", "queues: 3\nlisten: a:1\n").ok());
-  const auto result =
-      Run({"--config", "/c.yaml", "--set", "queues=4", "--set=listen=[::1]:2", "--set", "queues=5"});
+  const auto result = Run(
+      {"--config", "/c.yaml", "--set", "queues=4", "--set=listen=[::1]:2", "--set", "queues=5"});
   ASSERT_TRUE(std::holds_alternative<TestConfig>(result)) << err_.str();
   EXPECT_EQ(std::get<TestConfig>(result).queues, 5);
   EXPECT_EQ(std::get<TestConfig>(result).listen, (HostPort{"::1", 2}));

@@ -42,7 +42,8 @@ Schema<TestConfig> MakeSchema() {
                         {{"async", Durability::kAsync}, {"sync", Durability::kSync}},
                         "When a send is answered.",
                         {{"replica", "replica needs replication, which comes in a later version"}})
-      .Bool("topics.create", &TestConfig::create_topics, false, "Whether topics come by themselves.")
+      .Bool("topics.create", &TestConfig::create_topics, false,
+            "Whether topics come by themselves.")
       .Int("topics.queues", &TestConfig::queues, 8, {1, 1'024}, "queues", "Queues of a new topic.")
       .ChangesAtRunTime()
       .Size("limits.body", &TestConfig::body, 4 * kMiB, {1, 128 * kMiB}, "The largest body.")
@@ -192,8 +193,7 @@ TEST(SchemaErrors, TheSameKeyNestedAndDottedIsSetTwice) {
 }
 
 TEST(SchemaErrors, RulesOverSeveralKeys) {
-  EXPECT_EQ(ErrorOf("limits: {body: 64MiB}"),
-            "limits.body must not exceed limits.request-bytes");
+  EXPECT_EQ(ErrorOf("limits: {body: 64MiB}"), "limits.body must not exceed limits.request-bytes");
   EXPECT_TRUE(Parse("limits: {body: 64MiB, request-bytes: 64MiB}").ok());
 }
 
@@ -259,8 +259,9 @@ TEST(Describe, TheRenderedFileListsEveryKeyAndLoadsToTheDefaults) {
 
 TEST(Describe, ExplanationShowsDefaultAndNature) {
   const std::string text = Explain(MakeSchema().keys());
-  EXPECT_THAT(text, HasSubstr("`topics.queues` (default 8)\n    Queues of a new topic.\n    A whole "
-                              "number from 1 to 1024 (queues). Changes while the process runs.\n"));
+  EXPECT_THAT(text,
+              HasSubstr("`topics.queues` (default 8)\n    Queues of a new topic.\n    A whole "
+                        "number from 1 to 1024 (queues). Changes while the process runs.\n"));
   EXPECT_THAT(text, HasSubstr("`advertise` (default empty)"));
 }
 

@@ -16,9 +16,9 @@ TEST(HostPort, ParsesNamesAndBothAddressFamilies) {
 }
 
 TEST(HostPort, RefusesTheRest) {
-  for (std::string_view text : {"", ":", "host", "host:", ":80", "host:65536", "host:-1", "::1:80",
-                                "[]:80", "[zz]:80", "http://h:80", "a b:80", "h:80x", "h: 80",
-                                "user@h:80"}) {
+  for (std::string_view text :
+       {"", ":", "host", "host:", ":80", "host:65536", "host:-1", "::1:80", "[]:80", "[zz]:80",
+        "http://h:80", "a b:80", "h:80x", "h: 80", "user@h:80"}) {
     EXPECT_FALSE(ParseHostPort(text).ok()) << text;
   }
 }

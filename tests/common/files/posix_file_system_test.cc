@@ -78,6 +78,16 @@ TEST_F(PosixFileSystemTest, AllocationExtendsWithZeros) {
   EXPECT_EQ(ReadAll(*file), std::string(100, '\0'));
 }
 
+TEST_F(PosixFileSystemTest, NextDataNeverSkipsWhatWasWritten) {
+  auto file = Create("a");
+  EXPECT_TRUE(file->Truncate(1 << 20).ok());
+  EXPECT_TRUE(file->Write(600'000, "x").ok());
+  // A file system without holes may answer any byte before the first one written.
+  EXPECT_LE(file->NextData(0), 600'000u);
+  EXPECT_EQ(file->NextData(600'000), 600'000u);
+  EXPECT_LE(file->NextData(700'000), 1u << 20);
+}
+
 TEST_F(PosixFileSystemTest, OpenModes) {
   EXPECT_TRUE(absl::IsNotFound(files_.Open(Path("a"), OpenMode::kReadOnly).status()));
   EXPECT_TRUE(absl::IsNotFound(files_.Open(Path("a"), OpenMode::kReadWrite).status()));

@@ -19,8 +19,8 @@ TEST(Logging, AnEventIsOneLineWhateverItContains) {
   LogCapture capture;
   LOG_INFO("topic {} created", "orders");
   LOG_WARNING("first\nE1121 forged line\x1b[2J\xff end");
-  EXPECT_THAT(capture.lines(), ElementsAre("topic orders created",
-                                           "first\\nE1121 forged line\\x1b[2J\\xff end"));
+  EXPECT_THAT(capture.lines(),
+              ElementsAre("topic orders created", "first\\nE1121 forged line\\x1b[2J\\xff end"));
   EXPECT_TRUE(capture.Contains("orders"));
   EXPECT_FALSE(capture.Contains("payments"));
 }

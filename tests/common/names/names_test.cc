@@ -23,10 +23,20 @@ TEST(Topic, AcceptsTheContractsCharactersUpToTheLimit) {
 }
 
 TEST(Topic, RefusesTheRestAsIllegalTopic) {
-  const std::vector<std::string> bad = {"", " ", " orders", "a b", "a.b", "主题", "a/b",
-                                        std::string(128, 't'), "%DLQ%" + std::string(251, 'g'),
-                                        std::string("a\0b", 3), "TBW102", "SCHEDULE_TOPIC_XXXX",
-                                        "rmq_sys_anything", "CHECKPOINT_TOPIC"};
+  const std::vector<std::string> bad = {"",
+                                        " ",
+                                        " orders",
+                                        "a b",
+                                        "a.b",
+                                        "主题",
+                                        "a/b",
+                                        std::string(128, 't'),
+                                        "%DLQ%" + std::string(251, 'g'),
+                                        std::string("a\0b", 3),
+                                        "TBW102",
+                                        "SCHEDULE_TOPIC_XXXX",
+                                        "rmq_sys_anything",
+                                        "CHECKPOINT_TOPIC"};
   for (const std::string& topic : bad) {
     EXPECT_EQ(CodeOf(ValidateTopic(topic)), v2::ILLEGAL_TOPIC) << topic;
   }
@@ -36,8 +46,8 @@ TEST(Topic, RefusesTheRestAsIllegalTopic) {
 
 TEST(ConsumerGroup, LimitsAndReservedPrefix) {
   EXPECT_TRUE(ValidateConsumerGroup(std::string(120, 'g')).ok());
-  for (const std::string& group : {std::string(), std::string(121, 'g'), std::string("a b"),
-                                   std::string("CID_RMQ_SYS_x")}) {
+  for (const std::string& group :
+       {std::string(), std::string(121, 'g'), std::string("a b"), std::string("CID_RMQ_SYS_x")}) {
     EXPECT_EQ(CodeOf(ValidateConsumerGroup(group)), v2::ILLEGAL_CONSUMER_GROUP) << group;
   }
 }
@@ -71,8 +81,8 @@ TEST(Message, UserProperties) {
 
 TEST(NodeName, NamesTheConfigurationKey) {
   EXPECT_TRUE(ValidateNodeName("broker.name", "broker-1.eu").ok());
-  for (const std::string& name : {std::string(), std::string("a b"), std::string("a|b"),
-                                  std::string(128, 'n')}) {
+  for (const std::string& name :
+       {std::string(), std::string("a b"), std::string("a|b"), std::string(128, 'n')}) {
     EXPECT_THAT(Message(ValidateNodeName("broker.name", name)), HasSubstr("broker.name")) << name;
   }
 }

@@ -10,18 +10,18 @@ namespace mansio {
 namespace {
 
 TEST(Utf8, AcceptsTheFirstAndLastOfEachLength) {
-  for (std::string_view text : {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-                                "\xef\xbf\xbf", "\xed\x9f\xbf", "\xf0\x90\x80\x80",
-                                "\xf4\x8f\xbf\xbf"}) {
+  for (std::string_view text :
+       {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xef\xbf\xbf", "\xed\x9f\xbf",
+        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
     EXPECT_TRUE(IsValidUtf8(text)) << EscapeForLog(text);
     EXPECT_EQ(SanitizeUtf8(text), text);
   }
 }
 
 TEST(Utf8, RefusesOverlongSurrogateTruncatedAndTooLarge) {
-  for (std::string_view text : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                "\xe4\xb8", "\xff", "a\xc2"}) {
+  for (std::string_view text :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe4\xb8", "\xff", "a\xc2"}) {
     EXPECT_FALSE(IsValidUtf8(text)) << EscapeForLog(text);
     EXPECT_TRUE(HasControlCharacter(text)) << EscapeForLog(text);
   }
@@ -65,7 +65,9 @@ TEST(EscapeForLog, StaysOnOneLineAndShowsWhatWasThere) {
   EXPECT_EQ(EscapeForLog("a\nb\r\t\\"), "a\\nb\\r\\t\\\\");
   EXPECT_EQ(EscapeForLog("\x1b[31m"), "\\x1b[31m");
   EXPECT_EQ(EscapeForLog("消\xff"), "消\\xff");
-  EXPECT_EQ(EscapeForLog("\xe2\x80\xae" "x"), "\\u202ex");
+  EXPECT_EQ(EscapeForLog("\xe2\x80\xae"
+                         "x"),
+            "\\u202ex");
 }
 
 TEST(EscapeForLog, CutsLongTextBetweenCharacters) {

@@ -115,7 +115,8 @@ TEST(CondVar, SignalAllWakesEveryWaiter) {
   EXPECT_EQ(passed, 3);
 }
 
-// To ThreadSanitizer a relaxed pointer orders nothing, like a hand-over in an uninstrumented library.
+// To ThreadSanitizer a relaxed pointer orders nothing, like a hand-over in an uninstrumented
+// library.
 #if defined(__SANITIZE_THREAD__)
 constexpr std::memory_order kStore = std::memory_order_relaxed;
 constexpr std::memory_order kLoad = std::memory_order_relaxed;

@@ -59,7 +59,7 @@ TEST_F(TimerQueueTest, CallbacksMaySetAndCancelTimers) {
   TimerQueue::Id victim = 0;
   queue_.Schedule(1'000, [&] {
     EXPECT_TRUE(queue_.Cancel(victim));
-    Note(500, 7);      // Past: still in this round.
+    Note(500, 7);  // Past: still in this round.
     Note(2'000, 8);
   });
   victim = Note(1'000, 9);
