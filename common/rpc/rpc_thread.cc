@@ -147,12 +147,14 @@ void RpcThread::Submit(Posted* posted) {
 }
 
 void RpcThread::PushChain(Posted* newest, Posted* oldest) {
+  pushing_.fetch_add(1);
   oldest->next_posted = posted_.load(std::memory_order_relaxed);
   while (!posted_.compare_exchange_weak(oldest->next_posted, newest)) {
   }
   if (waiting_.load()) Wake();
   // Dropped as soon as nobody will run it: it may hold what holds this thread.
   if (ended_.load()) DropPostedWork();
+  pushing_.fetch_sub(1);
 }
 
 void RpcThread::Wake() {
@@ -191,6 +193,7 @@ void RpcThread::Stop() {
     queue_->Shutdown();
   }
   if (thread_.joinable()) thread_.join();
+  while (pushing_.load() != 0) std::this_thread::yield();
   ended_.store(true);
   DropPostedWork();
   void* tag = nullptr;  // Never started, but gRPC wants its queues drained.

@@ -116,6 +116,9 @@ class RpcThread {
   std::atomic<bool> waiting_{false};
   std::atomic<bool> wake_under_way_{false};
   std::atomic<bool> ended_{false};
+  // Threads that are inside PushChain. What they pushed may be done, and this object no longer
+  // needed, before they are through: Stop waits for them.
+  std::atomic<int> pushing_{0};
   WakeEvent wake_event_{this};
 
   Mutex alarm_mutex_;
