@@ -65,7 +65,7 @@ class StateRecovery {
     state_->Clear();
     if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
     const LogOffset first = log_->First();
-    SnapshotFinder snapshot;
+    SnapshotFinder snapshot(first);
     if (first > 0) {
       LOG_WARNING("Rebuilding the state of {} from the whole log.", path_);
       if (absl::Status found = FindSnapshot(first, snapshot); !found.ok()) return found;
@@ -99,7 +99,7 @@ class StateRecovery {
         [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
         [](LogOffset, LogOffset) {});
     if (!report.ok()) return report.status();
-    if (snapshot.complete() && snapshot.captured_at() >= first) return absl::OkStatus();
+    if (snapshot.complete()) return absl::OkStatus();
     return absl::DataLossError(fmt::format(
         "the log in {} begins at offset {} and has no complete snapshot, and there is no usable "
         "checkpoint: put back the missing segment files or the directory \"checkpoint\" from a backup",

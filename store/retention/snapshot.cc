@@ -98,8 +98,9 @@ absl::Status SnapshotFinder::See(const RecordView& record) {
     const absl::StatusOr<SnapshotMark> mark = DecodeSnapshotMark(record.body);
     if (!mark.ok()) return mark.status();
     if (record.kind == kSnapshotBeginRecord) {
-      mark_ = *mark;
+      mark_.reset();
       pairs_.clear();
+      if (mark->captured.offset >= first_) mark_ = *mark;
     } else {
       // An end without its begin belongs to one whose beginning was trimmed away.
       complete_ = mark_.has_value() && mark_->captured == mark->captured &&

@@ -42,9 +42,13 @@ absl::StatusOr<std::pair<std::string_view, std::string_view>> DecodeSnapshotEntr
 absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state,
                                         size_t piece_bytes);
 
-// Finds the first complete snapshot in a log whose records are shown to it in order.
+// Finds the first complete snapshot in a log that begins at `first` and whose records are shown to it in
+// order. One that was captured before the log's beginning is of no use, even if all of it is there: records
+// between its capture and its begin mark are gone.
 class SnapshotFinder {
  public:
+  explicit SnapshotFinder(LogOffset first) : first_(first) {}
+
   absl::Status See(const RecordView& record);
   bool complete() const { return complete_; }
   // Of the complete one.
@@ -52,6 +56,7 @@ class SnapshotFinder {
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
 
  private:
+  const LogOffset first_;
   bool complete_ = false;
   std::optional<SnapshotMark> mark_;  // of the one that has begun
   std::vector<std::pair<std::string, std::string>> pairs_;

@@ -214,7 +214,7 @@ class SnapshotFinderTest : public ::testing::Test {
   }
   void Entry(const std::string& key) { See(kSnapshotEntryRecord, EncodeSnapshotEntry(key, "v")); }
 
-  SnapshotFinder finder_;
+  SnapshotFinder finder_{8};
 };
 
 TEST_F(SnapshotFinderTest, FindsTheFirstCompleteOne) {
@@ -234,6 +234,16 @@ TEST_F(SnapshotFinderTest, FindsTheFirstCompleteOne) {
   EXPECT_EQ(finder_.captured_at(), 20u);
   ASSERT_EQ(finder_.pairs().size(), 2u);
   EXPECT_EQ(finder_.pairs()[1].first, "b");
+}
+
+TEST_F(SnapshotFinderTest, OneCapturedBeforeTheLogBeginsIsOfNoUse) {
+  Begin(7);  // the log begins at 8: between the capture and this mark a segment ended
+  Entry("a");
+  End(7, 1);
+  EXPECT_FALSE(finder_.complete());
+  Begin(8);
+  End(8, 0);
+  EXPECT_TRUE(finder_.complete());
 }
 
 TEST_F(SnapshotFinderTest, AMissingPairMakesItIncomplete) {
