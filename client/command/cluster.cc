@@ -51,7 +51,7 @@ void AddCluster(CLI::App& app, Context& context) {
   cluster->require_subcommand(1)->fallthrough();
   CLI::App* list = cluster->add_subcommand(
       "list", "List the brokers that a nameserver knows; a lone broker lists itself");
-  list->footer("\nExample:\n  mansio --endpoint 127.0.0.1:9876 cluster list");
+  list->footer("Example:\n  mansio --endpoint 127.0.0.1:9876 cluster list");
   list->fallthrough();
   list->callback([&context] { context.action = [&context] { return List(context); }; });
 }

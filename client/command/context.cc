@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "client/lib/transport.h"
 #include "common/names/utf8.h"
 #include "common/status/wire_status.h"
 
@@ -84,7 +85,9 @@ void PrintError(const Context& context, const std::string& code, const std::stri
 
 int Fail(const Context& context, const absl::Status& status) {
   const Explanation explanation = Explain(context, status);
-  PrintError(context, CodeName(CodeOf(status)), std::string(status.message()), explanation.hint);
+  const bool unreachable = client::IsTransportError(status) && explanation.exit == kUnreachable;
+  PrintError(context, unreachable ? "UNREACHABLE" : CodeName(CodeOf(status)),
+             std::string(status.message()), explanation.hint);
   return explanation.exit;
 }
 

@@ -69,6 +69,7 @@ void AddTopic(CLI::App& app, Context& context);
 void AddGroup(CLI::App& app, Context& context);
 void AddCluster(CLI::App& app, Context& context);
 void AddMessage(CLI::App& app, Context& context);
+void AddBench(CLI::App& app, Context& context);
 
 // Runs the command `mansio` with the arguments after the program's name. Streams and terminal
 // properties come from `context`; its options are set from the arguments. Returns the exit code.

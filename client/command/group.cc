@@ -106,14 +106,14 @@ void AddGroup(CLI::App& app, Context& context) {
           "the beginning of a topic that is only minutes old")
       ->check(CLI::IsMember({"earliest", "latest"}).description(""))
       ->type_name("WHERE");
-  create->footer("\nExample:\n  mansio group create billing --start earliest");
+  create->footer("Example:\n  mansio group create billing --start earliest");
   create->fallthrough();
   create->callback([&context, arguments] {
     context.action = [&context, arguments] { return Create(context, *arguments); };
   });
 
   CLI::App* list = group->add_subcommand("list", "List the groups and the brokers that have them");
-  list->footer("\nExample:\n  mansio group list -o yaml");
+  list->footer("Example:\n  mansio group list -o yaml");
   list->fallthrough();
   list->callback([&context] { context.action = [&context] { return List(context); }; });
 
@@ -121,7 +121,7 @@ void AddGroup(CLI::App& app, Context& context) {
   CLI::App* describe = group->add_subcommand(
       "describe", "Show what a group has still to receive (ready) and holds (in flight)");
   describe->add_option("NAME", *name, "The group")->required();
-  describe->footer("\nExample:\n  mansio group describe billing");
+  describe->footer("Example:\n  mansio group describe billing");
   describe->fallthrough();
   describe->callback(
       [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
@@ -130,7 +130,7 @@ void AddGroup(CLI::App& app, Context& context) {
   CLI::App* remove = group->add_subcommand("delete", "Delete a group with its positions");
   remove->add_option("NAME", *name, "The group")->required();
   remove->add_flag("--yes", *yes, "Do not ask");
-  remove->footer("\nExample:\n  mansio group delete billing --yes");
+  remove->footer("Example:\n  mansio group delete billing --yes");
   remove->fallthrough();
   remove->callback([&context, name, yes] {
     context.action = [&context, name, yes] { return Delete(context, *name, *yes); };

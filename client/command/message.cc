@@ -37,7 +37,7 @@ void AddSend(CLI::App& message, Context& context) {
       ->type_name("N")
       ->capture_default_str();
   verb->footer(
-      "\nExamples:\n"
+      "Examples:\n"
       "  mansio message send orders \"hello\" --tag new --key order-17\n"
       "  mansio message send orders --body \"message {n}\" --count 100\n"
       "  seq 1 10 | mansio message send orders");
@@ -70,7 +70,7 @@ void AddReceive(CLI::App& message, Context& context) {
       ->capture_default_str();
   verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");
   verb->footer(
-      "\nExamples:\n"
+      "Examples:\n"
       "  mansio message receive orders --group test\n"
       "  mansio message receive orders --group test --max 5 --no-ack --filter \"new || paid\"");
   verb->fallthrough();

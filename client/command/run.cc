@@ -15,7 +15,7 @@ constexpr char kDescription[] =
     "RocketMQ 5 protocol (message and bench).\n";
 
 constexpr char kFooter[] =
-    "\nExamples:\n"
+    "Examples:\n"
     "  mansio topic create orders                     a topic with 8 queues\n"
     "  mansio message send orders \"hello\"             one message\n"
     "  mansio message receive orders --group test     all that wait for the group test\n"
@@ -77,6 +77,7 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   AddGroup(app, context);
   AddCluster(app, context);
   AddMessage(app, context);
+  AddBench(app, context);
   try {
     // CLI11 takes its arguments last first.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

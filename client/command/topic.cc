@@ -109,7 +109,7 @@ void AddCreate(CLI::App& topic, Context& context) {
   verb->add_option("--queues", arguments->queues, "Queues on each broker (the broker's default: 8)")
       ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N");
-  verb->footer("\nExample:\n  mansio topic create payments --type fifo --queues 4");
+  verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return Create(context, *arguments); };
@@ -124,7 +124,7 @@ void AddTopic(CLI::App& app, Context& context) {
   AddCreate(*topic, context);
 
   CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
-  list->footer("\nExample:\n  mansio topic list -o json");
+  list->footer("Example:\n  mansio topic list -o json");
   list->fallthrough();
   list->callback([&context] { context.action = [&context] { return List(context); }; });
 
@@ -132,7 +132,7 @@ void AddTopic(CLI::App& app, Context& context) {
   CLI::App* describe =
       topic->add_subcommand("describe", "Show a topic and the offsets of its queues");
   describe->add_option("NAME", *name, "The topic")->required();
-  describe->footer("\nExample:\n  mansio topic describe payments");
+  describe->footer("Example:\n  mansio topic describe payments");
   describe->fallthrough();
   describe->callback(
       [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
@@ -141,7 +141,7 @@ void AddTopic(CLI::App& app, Context& context) {
   CLI::App* remove = topic->add_subcommand("delete", "Delete a topic with all its messages");
   remove->add_option("NAME", *name, "The topic")->required();
   remove->add_flag("--yes", *yes, "Do not ask");
-  remove->footer("\nExample:\n  mansio topic delete payments --yes");
+  remove->footer("Example:\n  mansio topic delete payments --yes");
   remove->fallthrough();
   remove->callback([&context, name, yes] {
     context.action = [&context, name, yes] { return Delete(context, *name, *yes); };

@@ -10,6 +10,7 @@
 #include "client/lib/retry.h"
 #include "client/lib/rpc.h"
 #include "client/lib/runtime.h"
+#include "client/lib/settings.h"
 #include "client/lib/wait.h"
 #include "client/lib/wire.h"
 #include "common/status/wire_status.h"
@@ -39,19 +40,6 @@ class PublishedTopics {
   mutable Mutex mutex_;
   StringMap<bool> topics_ ABSL_GUARDED_BY(mutex_);
 };
-
-std::string EncodeSettings(const ClientOptions& options, const std::vector<std::string>& topics) {
-  v2::TelemetryCommand command;
-  v2::Settings* settings = command.mutable_settings();
-  settings->set_client_type(v2::PRODUCER);
-  ParseEndpoints(options.endpoint, settings->mutable_access_point()).IgnoreError();
-  settings->mutable_request_timeout()->set_seconds(
-      std::max<int64_t>(1, absl::ToInt64Seconds(options.request_timeout)));
-  *settings->mutable_user_agent() = UserAgent();
-  v2::Publishing* publishing = settings->mutable_publishing();
-  for (const std::string& topic : topics) publishing->add_topics()->set_name(topic);
-  return command.SerializeAsString();
-}
 
 // One request on its way through its attempts.
 struct Sending {
@@ -92,7 +80,7 @@ class ProducerImpl final : public Producer {
 
   absl::Status Start(const ClientOptions& options) {
     Runtime::Role role;
-    role.settings = [this, options] { return EncodeSettings(options, topics_.All()); };
+    role.settings = [this, options] { return ProducerSettings(options, topics_.All()); };
     v2::HeartbeatRequest heartbeat;
     heartbeat.set_client_type(v2::PRODUCER);
     role.heartbeat = heartbeat.SerializeAsString();

@@ -10,6 +10,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "client/lib/rpc.h"
 #include "client/lib/runtime.h"
+#include "client/lib/settings.h"
 #include "client/lib/wait.h"
 #include "client/lib/wire.h"
 #include "common/status/wire_status.h"
@@ -19,11 +20,6 @@ namespace mansio::client {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-struct Subscription {
-  std::string topic;
-  std::string filter;
-};
 
 // The subscribed topics, in turn. Thread-safe.
 class Subscriptions {
@@ -60,31 +56,6 @@ class Subscriptions {
   std::map<std::string, std::string> filters_ ABSL_GUARDED_BY(mutex_);
 };
 
-void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
-  const int64_t seconds = absl::ToInt64Seconds(from);
-  to->set_seconds(seconds);
-  to->set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(from - absl::Seconds(seconds))));
-}
-
-std::string EncodeSettings(const ClientOptions& options, const std::string& group,
-                           const std::vector<Subscription>& subscriptions) {
-  v2::TelemetryCommand command;
-  v2::Settings* settings = command.mutable_settings();
-  settings->set_client_type(v2::SIMPLE_CONSUMER);
-  ParseEndpoints(options.endpoint, settings->mutable_access_point()).IgnoreError();
-  SetDuration(options.request_timeout, settings->mutable_request_timeout());
-  *settings->mutable_user_agent() = UserAgent();
-  v2::Subscription* subscription = settings->mutable_subscription();
-  subscription->mutable_group()->set_name(group);
-  for (const Subscription& s : subscriptions) {
-    v2::SubscriptionEntry* entry = subscription->add_subscriptions();
-    entry->mutable_topic()->set_name(s.topic);
-    entry->mutable_expression()->set_type(v2::TAG);
-    entry->mutable_expression()->set_expression(s.filter);
-  }
-  return command.SerializeAsString();
-}
-
 // What the elements of a receive say; an empty list for MESSAGE_NOT_FOUND.
 absl::StatusOr<std::vector<ReceivedMessage>> ParseElements(const std::vector<std::string>& elements,
                                                            const RouteQueue& from) {
@@ -119,7 +90,7 @@ class SimpleConsumerImpl final : public SimpleConsumer {
   absl::Status Start(const ClientOptions& options) {
     Runtime::Role role;
     role.settings = [this, options] {
-      return EncodeSettings(options, group_, subscriptions_.All());
+      return ConsumerSettings(options, group_, subscriptions_.All());
     };
     v2::HeartbeatRequest heartbeat;
     heartbeat.set_client_type(v2::SIMPLE_CONSUMER);

@@ -158,6 +158,10 @@ class GrpcTransport final : public Transport {
 
 }  // namespace
 
+bool IsTransportError(const absl::Status& status) {
+  return status.GetPayload(internal::kTransportPayload).has_value();
+}
+
 std::unique_ptr<Transport> Transport::Start(int threads) {
   return std::make_unique<GrpcTransport>(threads);
 }

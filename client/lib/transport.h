@@ -19,6 +19,10 @@
 // Shutdown.
 namespace mansio::client {
 
+// Whether `status` came from the transport: the endpoint could not be reached or did not answer.
+// Every other error is what a server said.
+bool IsTransportError(const absl::Status& status);
+
 // Request headers that are sent with every call of a connection (wire contract, section 2.2).
 using Headers = std::vector<std::pair<std::string, std::string>>;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/strings/cord.h"
 #include "absl/time/clock.h"
 #include "common/sync/annotations.h"
 
@@ -41,21 +42,27 @@ void* Tag(Event* event) {
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& endpoint) {
   if (status.ok()) return absl::OkStatus();
-  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  const std::string& text = status.error_message();
+  std::string message;
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
-      return absl::UnavailableError(
-          fmt::format("cannot reach {}: {}", endpoint, status.error_message()));
+      message = fmt::format("cannot reach {}: {}", endpoint, text);
+      break;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return absl::DeadlineExceededError(fmt::format("{} did not answer in time", endpoint));
+      message = fmt::format("{} did not answer in time", endpoint);
+      break;
     case grpc::StatusCode::CANCELLED:
-      return absl::CancelledError(fmt::format("the call to {} was cancelled", endpoint));
+      message = fmt::format("the call to {} was cancelled", endpoint);
+      break;
     case grpc::StatusCode::UNIMPLEMENTED:
-      return absl::UnimplementedError(
-          fmt::format("{} does not serve this request: {}", endpoint, status.error_message()));
+      message = fmt::format("{} does not serve this request: {}", endpoint, text);
+      break;
     default:
-      return absl::Status(code, fmt::format("{}: {}", endpoint, status.error_message()));
+      message = fmt::format("{}: {}", endpoint, text);
   }
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), message);
+  result.SetPayload(kTransportPayload, absl::Cord());
+  return result;
 }
 
 grpc::ByteBuffer ToBuffer(std::string_view bytes) {

@@ -61,6 +61,9 @@ struct Target {
   std::string endpoint;
 };
 
+// Marks an error of the transport; see IsTransportError.
+inline constexpr char kTransportPayload[] = "mansio/transport";
+
 // A gRPC status as ours; the text names the endpoint and says what to check.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& endpoint);
 

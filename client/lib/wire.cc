@@ -156,6 +156,12 @@ ReceivedMessage DecodeMessage(v2::Message&& message, std::string endpoint) {
   return result;
 }
 
+void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
+  const int64_t seconds = absl::ToInt64Seconds(from);
+  to->set_seconds(seconds);
+  to->set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(from - absl::Seconds(seconds))));
+}
+
 v2::UA UserAgent() {
   v2::UA agent;
   agent.set_language(v2::CPP);

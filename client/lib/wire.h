@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "client/lib/message.h"
 #include "client/lib/routes.h"
@@ -28,6 +29,9 @@ void EncodeMessage(const Message& message, apache::rocketmq::v2::Message* out);
 
 // Takes a received message apart, checks the digest and decompresses the body.
 ReceivedMessage DecodeMessage(apache::rocketmq::v2::Message&& message, std::string endpoint);
+
+// Writes a duration as seconds and nanoseconds.
+void SetDuration(absl::Duration from, google::protobuf::Duration* to);
 
 // Language, version, platform and host name of this client.
 apache::rocketmq::v2::UA UserAgent();

@@ -104,6 +104,15 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
     return Answer(hooks_.delete_topic, *request, response);
   }
 
+  grpc::Status CreateGroup(grpc::ServerContext*, const v1::CreateGroupRequest* request,
+                           v1::CreateGroupResponse* response) override {
+    return Answer(hooks_.create_group, *request, response);
+  }
+  grpc::Status DescribeGroup(grpc::ServerContext*, const v1::DescribeGroupRequest* request,
+                             v1::DescribeGroupResponse* response) override {
+    return Answer(hooks_.describe_group, *request, response);
+  }
+
   int port() const { return port_; }
   std::vector<v2::Settings> settings() const {
     MutexLock lock(&mutex_);

@@ -1,0 +1,31 @@
+#ifndef MANSIO_CLIENT_BENCH_END_TO_END_H_
+#define MANSIO_CLIENT_BENCH_END_TO_END_H_
+
+#include "absl/status/statusor.h"
+#include "client/bench/histogram.h"
+#include "client/bench/produce.h"
+#include "client/bench/receiver.h"
+
+namespace mansio::bench {
+
+struct EndToEndOptions {
+  ProduceOptions produce;  // an open loop: load.rate > 0
+  ReceiverOptions receiver;
+  int receivers = 4;  // receives that wait at any time
+};
+
+struct EndToEndResult {
+  LoadResult sends;
+  Histogram latency;  // from the intended send to the receive, of messages sent after the warm-up
+  int64_t received = 0;    // different messages, the warm-up included
+  int64_t duplicates = 0;  // messages received again
+  int64_t missing = 0;     // acknowledged sends that did not arrive within 10 s after the last one
+};
+
+// Sends at a fixed rate and receives at the same time, in a consumer group of its own that starts
+// at the end of the topic.
+absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options);
+
+}  // namespace mansio::bench
+
+#endif  // MANSIO_CLIENT_BENCH_END_TO_END_H_

@@ -1,0 +1,74 @@
+#include "client/bench/process_usage.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace mansio::bench {
+namespace {
+
+// Sum of the first fields of all /proc/PID/task/*/schedstat: nanoseconds spent running.
+int64_t RunNanos(const std::string& process) {
+  int64_t sum = 0;
+  std::error_code error;
+  std::filesystem::directory_iterator threads(process + "/task", error);
+  if (error) return 0;
+  for (const auto& thread : threads) {
+    std::ifstream in(thread.path() / "schedstat");
+    int64_t nanos = 0;
+    if (in >> nanos) sum += nanos;
+  }
+  return sum;
+}
+
+// Fields 14 and 15 of /proc/PID/stat; field 2, the name, is in parentheses and may hold anything.
+bool ReadTicks(const std::string& process, ProcessUsage* usage) {
+  std::ifstream in(process + "/stat");
+  std::string line;
+  if (!std::getline(in, line)) return false;
+  const size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos) return false;
+  std::istringstream fields(line.substr(name_end + 1));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  int64_t user = 0;
+  int64_t system = 0;
+  if (!(fields >> user >> system)) return false;
+  const int64_t tick = 1'000'000'000 / sysconf(_SC_CLK_TCK);
+  usage->user_nanos = user * tick;
+  usage->system_nanos = system * tick;
+  return true;
+}
+
+void ReadMemory(const std::string& process, ProcessUsage* usage) {
+  std::ifstream in(process + "/status");
+  std::string line;
+  while (std::getline(in, line)) {
+    std::istringstream fields(line);
+    std::string key;
+    int64_t kib = 0;
+    fields >> key >> kib;
+    if (key == "VmRSS:") usage->rss_bytes = kib * 1024;
+    if (key == "RssAnon:") usage->rss_anon_bytes = kib * 1024;
+    if (key == "RssFile:") usage->rss_file_bytes = kib * 1024;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ProcessUsage> ReadProcessUsage(pid_t pid) {
+  const std::string process = fmt::format("/proc/{}", pid);
+  ProcessUsage usage;
+  if (!ReadTicks(process, &usage)) {
+    return absl::NotFoundError(fmt::format("there is no process {}", pid));
+  }
+  usage.run_nanos = RunNanos(process);
+  ReadMemory(process, &usage);
+  return usage;
+}
+
+}  // namespace mansio::bench

@@ -1,0 +1,280 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+
+#include "CLI/CLI.hpp"
+#include "client/bench/consume.h"
+#include "client/bench/end_to_end.h"
+#include "client/bench/produce.h"
+#include "client/bench/report.h"
+#include "client/bench/send_template.h"
+#include "client/command/context.h"
+
+namespace mansio::command {
+namespace {
+
+// ---- Options that several verbs have ----
+
+void AddTarget(CLI::App& verb, bench::TargetOptions& target) {
+  verb.add_option("--topic", target.topic, "The topic; made when it is missing")
+      ->type_name("NAME")
+      ->capture_default_str();
+  verb.add_option("--queues", target.queues, "Queues of a topic that has to be made")
+      ->check(CLI::Range(1, 1 << 20).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  verb.add_option("--connections", target.connections, "TCP connections in all")
+      ->check(CLI::Range(1, 10000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  verb.add_option("--threads", target.threads, "rpc threads of the load generator")
+      ->check(CLI::Range(1, 256).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+void AddLoad(CLI::App& verb, bench::LoadOptions& load) {
+  AddDuration(verb, "--duration", &load.duration, "How long to measure");
+  AddDuration(verb, "--warmup", &load.warmup, "Load before the measurement begins");
+  verb.add_option("--server-pid", load.server_pid,
+                  "A server process on this machine whose CPU time and memory are measured")
+      ->type_name("PID");
+}
+
+void AddMessages(CLI::App& verb, bench::ProduceOptions& produce) {
+  verb.add_option("--size", produce.size, "Bytes of a body")
+      ->check(CLI::Range(static_cast<int>(bench::kSequenceBytes), 4 << 20).description(""))
+      ->type_name("BYTES")
+      ->capture_default_str();
+  verb.add_option("--batch", produce.batch, "Messages in a request")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+void AddSchedule(CLI::App& verb, bench::LoadOptions& load) {
+  static const std::map<std::string, bench::Schedule::Kind> kKinds = {
+      {"uniform", bench::Schedule::Kind::kUniform}, {"poisson", bench::Schedule::Kind::kPoisson}};
+  verb.add_option("--schedule", load.schedule,
+                  "Spacing of an open loop: uniform, or poisson as from many clients")
+      ->transform(CLI::CheckedTransformer(kKinds).description(""))
+      ->type_name("KIND")
+      ->default_str("uniform");
+}
+
+void AddReceiver(CLI::App& verb, bench::ReceiverOptions& receiver) {
+  verb.add_option("--receive-batch", receiver.batch, "Messages asked for in a receive")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddDuration(verb, "--invisible", &receiver.invisible, "Lease of a message");
+  AddDuration(verb, "--wait", &receiver.wait, "How long a receive waits for messages");
+  verb.add_option("--ack-batch", receiver.ack_batch,
+                  "Messages in an ack; 1 is what SDKs do, 0 acknowledges nothing")
+      ->check(CLI::Range(0, 1024).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+// Prints a report; failed operations make the exit code.
+int Finish(const Context& context, const Json& report, const bench::LoadResult& result) {
+  context.Print(report);
+  if (result.errors.empty()) return kOk;
+  return result.messages > 0 ? kPartial : kFailed;
+}
+
+Json Header(const Context& context, const char* workload, const bench::TargetOptions& target) {
+  return {{"workload", workload},
+          {"endpoint", context.client.endpoint},
+          {"topic", target.topic},
+          {"connections", target.connections}};
+}
+
+// ---- produce ----
+
+struct ProduceArguments {
+  bench::ProduceOptions options;
+  double rate = 0;  // messages a second
+};
+
+int Produce(const Context& context, ProduceArguments& arguments) {
+  bench::ProduceOptions& options = arguments.options;
+  options.target.client = context.client;
+  options.load.rate = arguments.rate / options.batch;
+  auto result = bench::Produce(options);
+  if (!result.ok()) return Fail(context, result.status());
+  Json report = Header(context, "produce", options.target);
+  report["size"] = options.size;
+  report["batch"] = options.batch;
+  report["in_flight"] = arguments.rate > 0 ? Json() : Json(options.load.in_flight);
+  report["rate"] = arguments.rate > 0 ? Json(arguments.rate) : Json();
+  report.update(bench::LoadReport(options.load, *result));
+  return Finish(context, report, *result);
+}
+
+void AddProduce(CLI::App& bench_noun, Context& context) {
+  CLI::App* verb = bench_noun.add_subcommand("produce", "Send messages as fast as asked");
+  auto arguments = std::make_shared<ProduceArguments>();
+  bench::ProduceOptions& options = arguments->options;
+  AddTarget(*verb, options.target);
+  AddMessages(*verb, options);
+  verb->add_option("--in-flight", options.load.in_flight,
+                   "Closed loop: requests at any time, each answer starts the next")
+      ->check(CLI::Range(1, 65536).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  verb->add_option(
+          "--rate", arguments->rate,
+          "Open loop instead: messages a second, whatever the answers; latency counts from "
+          "the intended send time")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("R");
+  AddSchedule(*verb, options.load);
+  AddLoad(*verb, options.load);
+  verb->add_option("--count", options.load.count, "Stop after that many requests instead")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  AddDuration(*verb, "--quiet-gap", &options.load.quiet_gap,
+              "Instead: one request at a time, each after a pause of this length");
+  verb->add_option("--message-group", options.message_group, "Message group, for a fifo topic")
+      ->type_name("GROUP");
+  verb->add_option("--first-sequence", options.first_sequence,
+                   "Number in the first body; every body begins with its number")
+      ->type_name("N");
+  verb->add_option("--acked-file", options.acked_file,
+                   "Write a line SEQUENCE MESSAGE_ID QUEUE_OFFSET for each acknowledged message")
+      ->type_name("PATH");
+  verb->footer(
+      "Examples:\n"
+      "  mansio bench produce --duration 30s --warmup 5s --server-pid $(pgrep mansio-broker)\n"
+      "  mansio bench produce --rate 10000 --schedule poisson -o json\n"
+      "  mansio bench produce --batch 32 --in-flight 16\n"
+      "  mansio bench produce --quiet-gap 1s --count 60");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return Produce(context, *arguments); };
+  });
+}
+
+// ---- consume ----
+
+int Consume(const Context& context, bench::ConsumeOptions& options) {
+  options.target.client = context.client;
+  if (options.load.messages == 0) options.load.messages = options.prefill;
+  auto result = bench::Consume(options);
+  if (!result.ok()) return Fail(context, result.status());
+  Json report = Header(context, "consume", options.target);
+  report["group"] = options.target.group;
+  report["receive_batch"] = options.receiver.batch;
+  report["ack_batch"] = options.receiver.ack_batch;
+  report["in_flight"] = options.load.in_flight;
+  report.update(bench::LoadReport(options.load, result->load));
+  report["ack_latency_us"] = bench::LatencyReport(result->ack_latency);
+  return Finish(context, report, result->load);
+}
+
+void AddConsume(CLI::App& bench_noun, Context& context) {
+  CLI::App* verb = bench_noun.add_subcommand("consume", "Receive and acknowledge messages");
+  auto options = std::make_shared<bench::ConsumeOptions>();
+  options->target.group = "bench";
+  options->load.in_flight = 4;
+  AddTarget(*verb, options->target);
+  verb->add_option("--group", options->target.group,
+                   "The consumer group; a new one starts at the oldest message")
+      ->type_name("NAME")
+      ->capture_default_str();
+  verb->add_option("--in-flight", options->load.in_flight,
+                   "Receives at any time; each is followed by its acks and the next receive")
+      ->check(CLI::Range(1, 65536).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddReceiver(*verb, options->receiver);
+  AddLoad(*verb, options->load);
+  verb->add_option("--prefill", options->prefill,
+                   "Messages to send before; the measurement ends when that many have come")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  verb->add_option("--size", options->prefill_size, "Bytes of a body of these")
+      ->check(CLI::Range(static_cast<int>(bench::kSequenceBytes), 4 << 20).description(""))
+      ->type_name("BYTES")
+      ->capture_default_str();
+  verb->add_option("--count", options->load.messages, "Stop after that many messages instead")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  verb->add_option("--seen-file", options->seen_file,
+                   "Write a line SEQUENCE MESSAGE_ID QUEUE QUEUE_OFFSET ATTEMPT for each message")
+      ->type_name("PATH");
+  verb->footer(
+      "Examples:\n"
+      "  mansio bench consume --prefill 200000\n"
+      "  mansio bench consume --prefill 200000 --ack-batch 32\n"
+      "  mansio bench consume --group replay --duration 30s --seen-file seen.txt");
+  verb->fallthrough();
+  verb->callback([&context, options] {
+    context.action = [&context, options] { return Consume(context, *options); };
+  });
+}
+
+// ---- e2e ----
+
+struct EndToEndArguments {
+  bench::EndToEndOptions options;
+  double rate = 1000;  // messages a second
+};
+
+int EndToEnd(const Context& context, EndToEndArguments& arguments) {
+  bench::EndToEndOptions& options = arguments.options;
+  options.produce.target.client = context.client;
+  options.produce.load.rate = arguments.rate / options.produce.batch;
+  auto result = bench::EndToEnd(options);
+  if (!result.ok()) return Fail(context, result.status());
+  Json report = Header(context, "e2e", options.produce.target);
+  report["size"] = options.produce.size;
+  report["rate"] = arguments.rate;
+  report["end_to_end_latency_us"] = bench::LatencyReport(result->latency);
+  report["received"] = result->received;
+  report["duplicates"] = result->duplicates;
+  report["missing"] = result->missing;
+  report["sends"] = bench::LoadReport(options.produce.load, result->sends);
+  const int exit = Finish(context, report, result->sends);
+  return result->missing > 0 ? static_cast<int>(kPartial) : exit;
+}
+
+void AddEndToEnd(CLI::App& bench_noun, Context& context) {
+  CLI::App* verb = bench_noun.add_subcommand(
+      "e2e", "Measure the time from the intended send of a message to its receipt");
+  auto arguments = std::make_shared<EndToEndArguments>();
+  bench::EndToEndOptions& options = arguments->options;
+  AddTarget(*verb, options.produce.target);
+  AddMessages(*verb, options.produce);
+  verb->add_option("--rate", arguments->rate, "Messages a second, whatever the answers")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("R")
+      ->capture_default_str();
+  AddSchedule(*verb, options.produce.load);
+  AddLoad(*verb, options.produce.load);
+  verb->add_option("--receivers", options.receivers, "Receives that wait at any time")
+      ->check(CLI::Range(1, 65536).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddReceiver(*verb, options.receiver);
+  verb->footer("Example:\n  mansio bench e2e --rate 5000 --duration 30s --warmup 2s");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return EndToEnd(context, *arguments); };
+  });
+}
+
+}  // namespace
+
+void AddBench(CLI::App& app, Context& context) {
+  CLI::App* noun = app.add_subcommand(
+      "bench", "Load a server and measure it; works against any RocketMQ 5 endpoint");
+  noun->require_subcommand(1)->fallthrough();
+  AddProduce(*noun, context);
+  AddConsume(*noun, context);
+  AddEndToEnd(*noun, context);
+}
+
+}  // namespace mansio::command

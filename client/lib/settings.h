@@ -1,0 +1,27 @@
+#ifndef MANSIO_CLIENT_LIB_SETTINGS_H_
+#define MANSIO_CLIENT_LIB_SETTINGS_H_
+
+#include <string>
+#include <vector>
+
+#include "client/lib/client_options.h"
+
+// The settings that clients announce over telemetry (wire contract, section 3.1), as encoded
+// TelemetryCommands. Pure functions, thread-safe.
+namespace mansio::client {
+
+struct Subscription {
+  std::string topic;
+  std::string filter;  // tags
+};
+
+// Of a producer for `topics`, which may be empty.
+std::string ProducerSettings(const ClientOptions& options, const std::vector<std::string>& topics);
+
+// Of a simple consumer.
+std::string ConsumerSettings(const ClientOptions& options, const std::string& group,
+                             const std::vector<Subscription>& subscriptions);
+
+}  // namespace mansio::client
+
+#endif  // MANSIO_CLIENT_LIB_SETTINGS_H_

@@ -1,0 +1,407 @@
+// The parts of the load generator, and the whole against a node in this process.
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "apache/rocketmq/v2/service.pb.h"
+#include "client/bench/consume.h"
+#include "client/bench/end_to_end.h"
+#include "client/bench/histogram.h"
+#include "client/bench/load.h"
+#include "client/bench/process_usage.h"
+#include "client/bench/produce.h"
+#include "client/bench/report.h"
+#include "client/bench/schedule.h"
+#include "client/bench/send_template.h"
+#include "client/lib/wait.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_node.h"
+
+namespace mansio::bench {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+using ::testing::SizeIs;
+
+TEST(Histogram, QuantilesAreExactToThreeDigits) {
+  Histogram histogram;
+  for (int64_t value = 1; value <= 1'000'000; ++value) histogram.Record(value * 1000);
+  EXPECT_EQ(histogram.count(), 1'000'000);
+  EXPECT_EQ(histogram.max(), 1'000'000'000);
+  for (const double fraction : {0.001, 0.5, 0.9, 0.99, 0.999, 1.0}) {
+    const double exact = fraction * 1e9;
+    EXPECT_NEAR(static_cast<double>(histogram.Quantile(fraction)), exact, exact / 1000) << fraction;
+  }
+  EXPECT_NEAR(histogram.mean(), 5e8, 1e6);
+}
+
+TEST(Histogram, SmallValuesAreExactAndExtremesAreKept) {
+  Histogram histogram;
+  EXPECT_EQ(histogram.Quantile(0.5), 0);
+  EXPECT_EQ(histogram.mean(), 0);
+  histogram.Record(-5);
+  histogram.Record(7);
+  histogram.Record(2047);
+  EXPECT_EQ(histogram.Quantile(0), 0);
+  EXPECT_EQ(histogram.Quantile(0.6), 7);
+  EXPECT_EQ(histogram.Quantile(1), 2047);
+  histogram.Record(INT64_MAX);
+  EXPECT_EQ(histogram.Quantile(1), (int64_t{1} << 43) - 1);
+}
+
+TEST(Histogram, MergedIsTheSameAsRecordedTogether) {
+  Histogram one;
+  Histogram other;
+  Histogram both;
+  for (int64_t i = 0; i < 10'000; ++i) {
+    (i % 3 == 0 ? one : other).Record(i * i);
+    both.Record(i * i);
+  }
+  one.Merge(other);
+  EXPECT_EQ(one.count(), both.count());
+  EXPECT_EQ(one.max(), both.max());
+  for (double fraction = 0; fraction <= 1; fraction += 0.01) {
+    EXPECT_EQ(one.Quantile(fraction), both.Quantile(fraction));
+  }
+}
+
+TEST(Schedule, UniformIsEven) {
+  Schedule schedule(Schedule::Kind::kUniform, 1000, 5);
+  EXPECT_EQ(schedule.Next(), 5);
+  EXPECT_EQ(schedule.Next(), 1'000'005);
+  EXPECT_EQ(schedule.Next(), 2'000'005);
+}
+
+TEST(Schedule, PoissonHasTheSameMeanAndSpread) {
+  Schedule schedule(Schedule::Kind::kPoisson, 1000, 0);
+  constexpr int kTimes = 100'000;
+  int64_t previous = schedule.Next();
+  double sum = 0;
+  double squares = 0;
+  for (int i = 0; i < kTimes; ++i) {
+    const int64_t next = schedule.Next();
+    const auto gap = static_cast<double>(next - previous);
+    EXPECT_GE(gap, 0);
+    sum += gap;
+    squares += gap * gap;
+    previous = next;
+  }
+  const double mean = sum / kTimes;
+  EXPECT_NEAR(mean, 1e6, 2e4);
+  // The standard deviation of an exponential distribution is its mean.
+  EXPECT_NEAR(std::sqrt(squares / kTimes - mean * mean), 1e6, 2e4);
+}
+
+TEST(SendTemplate, OnlyIdsAndNumbersDiffer) {
+  const SendTemplate sends("orders", 20, 3, "g");
+  int ids = 0;
+  v2::SendMessageRequest request;
+  ASSERT_TRUE(request.ParseFromString(
+      sends.Make(0x1234, [&ids] { return std::string(33, 'A') + std::to_string(ids++); })));
+  ASSERT_EQ(request.messages_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    const v2::Message& message = request.messages(i);
+    EXPECT_EQ(message.topic().name(), "orders");
+    EXPECT_EQ(message.system_properties().message_id(), std::string(33, 'A') + std::to_string(i));
+    EXPECT_EQ(message.system_properties().message_group(), "g");
+    EXPECT_THAT(message.body(), SizeIs(20));
+    uint64_t sequence = 0;
+    ASSERT_TRUE(ParseSequence(message.body(), &sequence));
+    EXPECT_EQ(sequence, 0x1234u + static_cast<uint64_t>(i));
+  }
+  uint64_t sequence = 0;
+  EXPECT_FALSE(ParseSequence("short", &sequence));
+  EXPECT_FALSE(ParseSequence("not a hex number at all", &sequence));
+}
+
+TEST(ProcessUsage, OfThisProcess) {
+  const auto before = ReadProcessUsage(getpid());
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_GT(before->rss_bytes, 1 << 20);
+  EXPECT_GT(before->rss_anon_bytes, 0);
+  volatile uint64_t work = 0;
+  for (int i = 0; i < 50'000'000; ++i) work = work + 1;
+  const auto after = ReadProcessUsage(getpid());
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_GT(after->run_nanos, before->run_nanos);
+  EXPECT_TRUE(absl::IsNotFound(ReadProcessUsage(1 << 30).status()));
+}
+
+// Operations that end at once, on the thread that starts them.
+absl::StatusOr<LoadResult> RunInstant(const LoadOptions& options,
+                                      const std::function<Outcome(int64_t)>& outcome) {
+  return RunLoad(options, [&outcome](int64_t number, int64_t /*intended*/, auto done) {
+    done(outcome(number));
+  });
+}
+
+TEST(Load, CountsOperationsMessagesAndErrors) {
+  LoadOptions options;
+  options.count = 100;
+  options.in_flight = 3;
+  const auto result = RunInstant(options, [](int64_t number) {
+    return number % 10 == 0 ? Outcome{.messages = 1, .bytes = 10, .error = "TOO_MANY_REQUESTS"}
+                            : Outcome{.messages = 2, .bytes = 20};
+  });
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->operations, 100);
+  EXPECT_EQ(result->messages, 10 + 90 * 2);
+  EXPECT_EQ(result->bytes, 100 + 1800);
+  EXPECT_EQ(result->latency.count(), 90);
+  EXPECT_THAT(result->errors, ElementsAre(Pair("TOO_MANY_REQUESTS", 10)));
+}
+
+TEST(Load, OpenLoopCountsFromTheIntendedTime) {
+  LoadOptions options;
+  options.rate = 1e6;
+  options.count = 50;
+  std::vector<int64_t> intended;
+  const auto result = RunLoad(options, [&intended](int64_t, int64_t time, auto done) {
+    intended.push_back(time);
+    done({.messages = 1});
+  });
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_THAT(intended, SizeIs(50));
+  for (size_t i = 1; i < intended.size(); ++i) EXPECT_EQ(intended[i] - intended[i - 1], 1000);
+  EXPECT_GE(result->latency.max(), result->service_time.max());
+}
+
+TEST(Load, AnOpenLoopThatNobodyAnswersFails) {
+  LoadOptions options;
+  options.rate = 1e9;
+  options.count = 1 << 30;
+  std::vector<absl::AnyInvocable<void(Outcome)>> unanswered;
+  client::Result<bool> too_many;
+  std::thread answers;
+  const auto result = RunLoad(options, [&](int64_t number, int64_t, auto done) {
+    if (number >= 65'536) too_many.Set(true);
+    unanswered.push_back(std::move(done));
+    if (number != 65'535) return;
+    // The load stops here, and waits for all before it returns.
+    answers = std::thread([&] {
+      EXPECT_FALSE(too_many.TakeBefore(absl::Now() + absl::Milliseconds(200)).has_value());
+      for (auto& late : unanswered) late({.messages = 1});
+    });
+  });
+  answers.join();
+  EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << result.status();
+}
+
+TEST(Load, StopsAfterThatManyMessages) {
+  LoadOptions options;
+  options.messages = 95;
+  options.in_flight = 1;
+  const auto result = RunInstant(options, [](int64_t) { return Outcome{.messages = 10}; });
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->messages, 100);
+}
+
+TEST(Load, ServerPidThatIsNotThere) {
+  LoadOptions options;
+  options.count = 1;
+  options.server_pid = 1 << 30;
+  EXPECT_TRUE(absl::IsNotFound(RunInstant(options, [](int64_t) { return Outcome(); }).status()));
+}
+
+// A node that keeps messages and gives them out once.
+class BenchTest : public ::testing::Test {
+ protected:
+  BenchTest() {
+    node_.hooks.route = [this](const v2::QueryRouteRequest& request) {
+      if (!exists_) {
+        v2::QueryRouteResponse response;
+        *response.mutable_status() = client::MakeStatus(v2::TOPIC_NOT_FOUND, "none");
+        return response;
+      }
+      return client::MakeRoute(request.topic().name(), {node_.endpoint()}, 4);
+    };
+    node_.hooks.create_topic = [this](const v1::CreateTopicRequest& request) {
+      exists_ = true;
+      v1::CreateTopicResponse response;
+      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+      *response.mutable_topic() = request.topic();
+      return response;
+    };
+    node_.hooks.send = [this](const v2::SendMessageRequest& request) {
+      const auto response = client::SendSucceeds(request, static_cast<int64_t>(stored_.size()));
+      stored_.insert(stored_.end(), request.messages().begin(), request.messages().end());
+      return response;
+    };
+    node_.hooks.receive = [this](const v2::ReceiveMessageRequest& request) {
+      return Give(request);
+    };
+    node_.hooks.ack = [this](const v2::AckMessageRequest& request) {
+      v2::AckMessageResponse response;
+      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+      for (const auto& entry : request.entries()) {
+        acked_.insert(entry.receipt_handle());
+        *response.add_entries()->mutable_status() = client::MakeStatus(v2::OK, "OK");
+      }
+      ++ack_requests_;
+      return response;
+    };
+  }
+
+  std::vector<v2::ReceiveMessageResponse> Give(const v2::ReceiveMessageRequest& request) {
+    std::vector<v2::ReceiveMessageResponse> elements(1);
+    for (int i = 0; i < request.batch_size() && given_ < stored_.size(); ++i, ++given_) {
+      v2::Message* message = elements.emplace_back().mutable_message();
+      *message = stored_[given_];
+      message->mutable_system_properties()->set_receipt_handle("h" + std::to_string(given_));
+      message->mutable_system_properties()->set_delivery_attempt(1);
+    }
+    *elements[0].mutable_status() =
+        client::MakeStatus(elements.size() > 1 ? v2::OK : v2::MESSAGE_NOT_FOUND, "text");
+    return elements;
+  }
+
+  TargetOptions Options() const {
+    TargetOptions options;
+    options.client.endpoint = node_.endpoint();
+    return options;
+  }
+
+  static std::string TempFile(const std::string& name) {
+    return ::testing::TempDir() + "/mansio_bench_" + std::to_string(getpid()) + "_" + name;
+  }
+
+  static std::vector<std::string> Lines(const std::string& path) {
+    std::ifstream in(path);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+
+  bool exists_ = false;
+  std::vector<v2::Message> stored_;
+  size_t given_ = 0;
+  std::set<std::string> acked_;
+  int ack_requests_ = 0;
+  client::FakeNode node_;
+};
+
+TEST_F(BenchTest, ProduceMakesTheTopicAndRecordsWhatWasAcknowledged) {
+  ProduceOptions options;
+  options.target = Options();
+  options.load.count = 25;
+  options.load.in_flight = 4;
+  options.batch = 4;
+  options.first_sequence = 1000;
+  options.acked_file = TempFile("acked");
+  const auto result = Produce(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->messages, 100);
+  EXPECT_EQ(result->bytes, 100 * 128);
+  EXPECT_TRUE(result->errors.empty());
+  EXPECT_TRUE(exists_);
+  std::set<std::string> ids;
+  std::set<uint64_t> sequences;
+  for (const v2::Message& message : stored_) {
+    ids.insert(message.system_properties().message_id());
+    uint64_t sequence = 0;
+    EXPECT_TRUE(ParseSequence(message.body(), &sequence));
+    sequences.insert(sequence);
+  }
+  EXPECT_THAT(ids, SizeIs(100));
+  EXPECT_EQ(*sequences.begin(), 1000u);
+  EXPECT_EQ(*sequences.rbegin(), 1099u);
+  const auto lines = Lines(options.acked_file);
+  ASSERT_THAT(lines, SizeIs(100));
+  for (const std::string& line : lines) {
+    std::istringstream fields(line);
+    uint64_t sequence = 0;
+    std::string id;
+    size_t offset = 0;
+    ASSERT_TRUE(fields >> sequence >> id >> offset) << line;
+    EXPECT_THAT(sequences, Contains(sequence));
+    ASSERT_LT(offset, stored_.size());
+    EXPECT_EQ(stored_[offset].system_properties().message_id(), id);
+  }
+}
+
+TEST_F(BenchTest, RefusalsAreCountedByCode) {
+  exists_ = true;
+  node_.hooks.send = [](const v2::SendMessageRequest&) {
+    v2::SendMessageResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::TOO_MANY_REQUESTS, "slow down");
+    return response;
+  };
+  ProduceOptions options;
+  options.target = Options();
+  options.load.count = 5;
+  options.load.in_flight = 5;
+  const auto result = Produce(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->messages, 0);
+  EXPECT_THAT(result->errors, ElementsAre(Pair("TOO_MANY_REQUESTS", 5)));
+}
+
+TEST_F(BenchTest, ConsumeAcknowledgesAllThatItHasPrefilled) {
+  ConsumeOptions options;
+  options.target = Options();
+  options.target.group = "g";
+  options.prefill = 100;
+  options.load.messages = 100;
+  options.load.in_flight = 2;
+  options.receiver.batch = 16;
+  options.receiver.ack_batch = 5;
+  options.seen_file = TempFile("seen");
+  node_.hooks.describe_group = [](const v1::DescribeGroupRequest&) {
+    v1::DescribeGroupResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    return response;
+  };
+  const auto result = Consume(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GE(result->load.messages, 100);
+  EXPECT_EQ(acked_.size(), stored_.size());
+  EXPECT_EQ(result->ack_latency.count(), ack_requests_);
+  EXPECT_LT(ack_requests_, 40);
+  EXPECT_THAT(Lines(options.seen_file), SizeIs(stored_.size()));
+}
+
+TEST_F(BenchTest, EndToEndFindsEveryMessage) {
+  EndToEndOptions options;
+  options.produce.target = Options();
+  options.produce.load.rate = 2000;
+  options.produce.load.count = 100;
+  options.receivers = 2;
+  const auto result = EndToEnd(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->received, 100);
+  EXPECT_EQ(result->missing, 0);
+  EXPECT_EQ(result->duplicates, 0);
+  EXPECT_EQ(result->latency.count(), 100);
+}
+
+TEST(Report, HasStableFields) {
+  LoadOptions options;
+  options.rate = 5;
+  LoadResult result;
+  result.seconds = 2;
+  result.messages = 10;
+  result.messages_for_cpu = 10;
+  result.latency.Record(1'500'000);
+  result.server_used = ProcessUsage{.run_nanos = 100'000, .rss_bytes = 3 << 20};
+  const auto report = LoadReport(options, result);
+  EXPECT_EQ(report["messages_per_second"], 5);
+  EXPECT_EQ(report["latency_us"]["max"], 1500.0);
+  EXPECT_EQ(report["latency_us"]["samples"], 1);
+  EXPECT_EQ(report["server"]["cpu_us_per_message"], 10.0);
+  EXPECT_EQ(report["server"]["rss_mib"], 3.0);
+  EXPECT_TRUE(report.contains("service_time_us"));
+}
+
+}  // namespace
+}  // namespace mansio::bench
