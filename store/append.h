@@ -16,15 +16,15 @@ namespace mansio::store {
 // What the log thread assigned to one append.
 struct AppendResult {
   Epoch epoch = 0;
-  LogOffset frame = 0;                               // start of the frame that holds it
-  absl::InlinedVector<LogOffset, 2> records;         // log offset of each record, in order of adding
+  LogOffset frame = 0;                        // start of the frame that holds it
+  absl::InlinedVector<LogOffset, 2> records;  // log offset of each record, in order of adding
   absl::InlinedVector<QueueOffset, 2> queue_offsets;  // of each message, in order of adding
   LogPosition PositionOf(size_t record) const { return {epoch, records[record]}; }
 };
 
 // One atomic unit on its way into the log: all of its records become part of the history, or none.
-// Made and filled on any thread (encoding and checksums happen there, outside any lock), then given to
-// Store::Submit, which owns it until the last callback has returned.
+// Made and filled on any thread (encoding and checksums happen there, outside any lock), then given
+// to Store::Submit, which owns it until the last callback has returned.
 //
 // Exactly one of these sequences happens, all on the log thread, none of which may block:
 //   Appended, Applied   the record is in the log; later committed and applied
@@ -37,9 +37,10 @@ class Append {
   Append(const Append&) = delete;
   Append& operator=(const Append&) = delete;
 
-  // Adds a message for the next offset of `queue`. `content` is opaque and is copied; `store_time` is
-  // broker time now. An append with messages is a frame of its own; at most 1,024 messages.
-  void AddMessage(QueueKey queue, uint64_t tag_hash, StoreTime store_time, std::string_view content);
+  // Adds a message for the next offset of `queue`. `content` is opaque and is copied; `store_time`
+  // is broker time now. An append with messages is a frame of its own; at most 1,024 messages.
+  void AddMessage(QueueKey queue, uint64_t tag_hash, StoreTime store_time,
+                  std::string_view content);
   // As above, for a content that is encoded straight into the append: returns `size` writable bytes
   // that must be filled before SealMessage() is called, and before anything else is added.
   char* BeginMessage(QueueKey queue, uint64_t tag_hash, StoreTime store_time, size_t size);
@@ -51,8 +52,9 @@ class Append {
   size_t size() const { return payload_.size(); }
   bool empty() const { return starts_.empty(); }
 
-  // The records are in the page cache and have their positions, but are not durable and not applied.
-  // Only an effect that at-least-once allows to be lost may be shown here (a lease: design section 6).
+  // The records are in the page cache and have their positions, but are not durable and not
+  // applied. Only an effect that at-least-once allows to be lost may be shown here (a lease: design
+  // section 6).
   virtual void Appended(const AppendResult& result) { (void)result; }
   // The records are durable as configured and applied; the time to answer.
   virtual void Applied(const AppendResult& result) = 0;
@@ -62,11 +64,11 @@ class Append {
  private:
   friend class AppendEncoding;  // store/log: the log thread's access to the encoded form
 
-  std::string payload_;                                // encoded records
-  absl::InlinedVector<uint32_t, 2> starts_;            // of each record in payload_
-  absl::InlinedVector<QueueKey, 1> message_queues_;    // of each message
-  size_t open_message_ = 0;                            // begun and not yet sealed
-  uint32_t payload_crc_ = 0;                           // once submitted
+  std::string payload_;                              // encoded records
+  absl::InlinedVector<uint32_t, 2> starts_;          // of each record in payload_
+  absl::InlinedVector<QueueKey, 1> message_queues_;  // of each message
+  size_t open_message_ = 0;                          // begun and not yet sealed
+  uint32_t payload_crc_ = 0;                         // once submitted
 };
 
 }  // namespace mansio::store

@@ -10,10 +10,10 @@ namespace mansio::store {
 namespace {
 
 absl::Status TooLarge(size_t bytes, size_t limit) {
-  return absl::InvalidArgumentError(
-      fmt::format("the request takes {} bytes in the commit log, but one frame holds at most {}: send it "
-                  "in smaller parts",
-                  bytes, limit));
+  return absl::InvalidArgumentError(fmt::format(
+      "the request takes {} bytes in the commit log, but one frame holds at most {}: send it "
+      "in smaller parts",
+      bytes, limit));
 }
 
 // Message records learn where their frame begins, which depends on the number of messages in it.
@@ -72,10 +72,9 @@ absl::Status AppendEncoding::Seal(Append& append, size_t max_frame_bytes) {
     return absl::InvalidArgumentError("an append was submitted with a message that was not sealed");
   }
   const size_t messages = append.message_queues_.size();
-  if (messages > kMaxMessagesPerAppend) {
-    return absl::InvalidArgumentError(
-        fmt::format("an append has {} messages, but one frame holds at most {}", messages,
-                    kMaxMessagesPerAppend));
+  if (messages > kMaxAssignments) {
+    return absl::InvalidArgumentError(fmt::format(
+        "an append has {} messages, but one frame holds at most {}", messages, kMaxAssignments));
   }
   if (append.size() > kMaxFramePayload) return TooLarge(append.size(), kMaxFramePayload);
   const size_t frame_bytes = FrameBytes(messages, append.size());

@@ -12,14 +12,12 @@
 
 namespace mansio::store {
 
-inline constexpr size_t kMaxMessagesPerAppend = 1024;
-
-// The log's access to the encoded form of an append. Static functions; an append belongs to one thread
-// at a time.
+// The log's access to the encoded form of an append. Static functions; an append belongs to one
+// thread at a time.
 class AppendEncoding {
  public:
-  // Finishes the encoding on the submitting thread: places in the frame and checksums, so that the log
-  // thread only copies. InvalidArgument when the append cannot become a frame of at most
+  // Finishes the encoding on the submitting thread: places in the frame and checksums, so that the
+  // log thread only copies. InvalidArgument when the append cannot become a frame of at most
   // `max_frame_bytes`, is empty, or has a message that was not sealed.
   static absl::Status Seal(Append& append, size_t max_frame_bytes);
 
@@ -27,7 +25,9 @@ class AppendEncoding {
   static uint32_t PayloadCrc(const Append& append) { return append.payload_crc_; }
   // Where each record starts in the payload.
   static absl::Span<const uint32_t> Starts(const Append& append) { return append.starts_; }
-  static absl::Span<const QueueKey> Messages(const Append& append) { return append.message_queues_; }
+  static absl::Span<const QueueKey> Messages(const Append& append) {
+    return append.message_queues_;
+  }
 };
 
 }  // namespace mansio::store

@@ -101,10 +101,9 @@ void Batch::Add(absl::Span<std::unique_ptr<Append>> unit, const Unit& measured,
     placed.append = std::move(append);
   }
   header.payload_bytes = static_cast<uint32_t>(payload - (data + payload_start));
-  header.payload_crc =
-      unit.size() == 1
-          ? AppendEncoding::PayloadCrc(*placed_.back().append)
-          : Crc32c(std::string_view(data + payload_start, header.payload_bytes));
+  header.payload_crc = unit.size() == 1
+                           ? AppendEncoding::PayloadCrc(*placed_.back().append)
+                           : Crc32c(std::string_view(data + payload_start, header.payload_bytes));
   Finish(header, data);
 }
 

@@ -19,8 +19,8 @@
 
 namespace mansio::store {
 
-// What the log thread writes at once: the frames of many appends, encoded in the tail cache. Log thread
-// only; reused from batch to batch, so that its vectors keep their memory.
+// What the log thread writes at once: the frames of many appends, encoded in the tail cache. Log
+// thread only; reused from batch to batch, so that its vectors keep their memory.
 class Batch {
  public:
   // What is the same in all frames of a batch.
@@ -47,8 +47,8 @@ class Batch {
   // Empties the batch; it will begin at `begin`.
   void Begin(LogOffset begin, const Stamp& stamp);
 
-  // How much of the front of `queue` makes the next frame, of at most `room` bytes if there is a choice:
-  // one append with messages or a large one, or a run of small ones.
+  // How much of the front of `queue` makes the next frame, of at most `room` bytes if there is a
+  // choice: one append with messages or a large one, or a run of small ones.
   static Unit Measure(absl::Span<const std::unique_ptr<Append>> queue, size_t room);
   // Encodes `unit` as the next frame and takes the appends over.
   void Add(absl::Span<std::unique_ptr<Append>> unit, const Unit& measured, LogObserver& observer);

@@ -33,8 +33,8 @@ absl::Status CheckOptions(const StoreOptions& options) {
 absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& options,
                                                            Store::Environment environment) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
-  auto segments = SegmentSet::Open(environment.files, JoinPath(options.path, kLogDirectory),
-                                   options.salvage);
+  auto segments =
+      SegmentSet::Open(environment.files, JoinPath(options.path, kLogDirectory), options.salvage);
   if (!segments.ok()) return segments.status();
   return std::make_unique<CommitLogImpl>(options, environment, *std::move(segments));
 }
@@ -42,8 +42,9 @@ absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& o
 absl::StatusOr<StoredMessage> CommitLog::DecodeMessage(QueueKey queue, QueueOffset offset,
                                                        LogBytes bytes) {
   const auto damaged = [&](std::string_view what) {
-    return absl::DataLossError(fmt::format("message {} of queue {}/{} is damaged in the commit log: {}",
-                                           offset, queue.topic, queue.queue, what));
+    return absl::DataLossError(
+        fmt::format("message {} of queue {}/{} is damaged in the commit log: {}", offset,
+                    queue.topic, queue.queue, what));
   };
   std::string_view rest = bytes.bytes;
   EncodedRecord record;
@@ -107,8 +108,8 @@ absl::StatusOr<RecoveryReport> CommitLogImpl::Recover(
 absl::Status CommitLogImpl::PrepareTail() {
   const LogOffset end = recovered_.end;
   if (segments_->Find(end) == nullptr) {
-    auto segment = CreateSegment(segments_->files(), segments_->directory(), end,
-                                 options_.segment_bytes);
+    auto segment =
+        CreateSegment(segments_->files(), segments_->directory(), end, options_.segment_bytes);
     if (!segment.ok()) return segment.status();
     segments_->Add(*std::move(segment));
   }
@@ -144,8 +145,7 @@ absl::Status CommitLogImpl::BeginEpoch() {
 
 absl::Status CommitLogImpl::Start(LogObserver* observer) {
   epoch_ = recovered_.last_epoch + 1;
-  recovered_.last_store_time =
-      std::max(recovered_.last_store_time, environment_.time->NowMillis());
+  recovered_.last_store_time = std::max(recovered_.last_store_time, environment_.time->NowMillis());
   if (absl::Status status = PrepareTail(); !status.ok()) return status;
   if (absl::Status status = BeginEpoch(); !status.ok()) return status;
   tail_ = recovered_.end + kFrameHeaderBytes;
@@ -177,10 +177,10 @@ absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
   const uint64_t limit = options_.max_uncommitted_bytes;
   if (state_.uncommitted.fetch_add(bytes, std::memory_order_relaxed) + bytes > limit) {
     state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);
-    return absl::ResourceExhaustedError(
-        fmt::format("accepted bytes that are not yet committed to the commit log would pass the limit "
-                    "of {}: send more slowly, or raise the limit",
-                    limit));
+    return absl::ResourceExhaustedError(fmt::format(
+        "accepted bytes that are not yet committed to the commit log would pass the limit "
+        "of {}: send more slowly, or raise the limit",
+        limit));
   }
   if (!queue_.Push(append)) {
     state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);

@@ -17,15 +17,17 @@
 
 namespace mansio::store {
 
-// What the log tells those derived from it. All on the log thread (or on the opening thread, in Replay).
+// What the log tells those derived from it. All on the log thread (or on the opening thread, in
+// Replay).
 class LogObserver {
  public:
   virtual ~LogObserver() = default;
   // The next dense offset of a queue, counted up; called in log order while a batch is encoded.
   virtual QueueOffset AssignOffset(QueueKey queue) = 0;
-  // All callbacks of appends are made between BatchBegin and BatchEnd. A batch has such a pair once it is
-  // committed: Apply with each record in order, then Applied of its appends. With durability `sync` there
-  // is one before that, around the Appended calls, because the flush comes between; refusals have one too.
+  // All callbacks of appends are made between BatchBegin and BatchEnd. A batch has such a pair once
+  // it is committed: Apply with each record in order, then Applied of its appends. With durability
+  // `sync` there is one before that, around the Appended calls, because the flush comes between;
+  // refusals have one too.
   virtual void BatchBegin() = 0;
   virtual void Apply(const RecordView& record, uint32_t record_bytes) = 0;
   virtual void BatchEnd() = 0;
@@ -35,24 +37,24 @@ class LogObserver {
 
 // Where recovery has to begin, from the checkpoint.
 struct RecoveryStart {
-  LogOffset offset = 0;       // fold from here; 0 with `from_first` : from the oldest frame there is
-  Epoch epoch = 0;            // of the checkpoint
-  LogOffset synced = 0;       // the greatest known synced offset
-  StoreTime store_time = 0;   // last store time folded into the checkpoint
+  LogOffset offset = 0;      // fold from here; 0 with `from_first` : from the oldest frame there is
+  Epoch epoch = 0;           // of the checkpoint
+  LogOffset synced = 0;      // the greatest known synced offset
+  StoreTime store_time = 0;  // last store time folded into the checkpoint
 };
 
 // What the scan at start found.
 struct RecoveryReport {
-  LogOffset first = 0;          // oldest retained offset
-  LogOffset end = 0;            // where appending goes on
+  LogOffset first = 0;  // oldest retained offset
+  LogOffset end = 0;    // where appending goes on
   Epoch last_epoch = 0;
   StoreTime last_store_time = 0;
   uint64_t replayed_bytes = 0;
-  uint64_t cut_bytes = 0;       // torn tail that was cut, 0 for none
+  uint64_t cut_bytes = 0;  // torn tail that was cut, 0 for none
 };
 
-// Segment files, frames, the log thread. Opened in two steps: Open scans and cuts the tail, Replay folds,
-// Start begins the new epoch and the thread.
+// Segment files, frames, the log thread. Opened in two steps: Open scans and cuts the tail, Replay
+// folds, Start begins the new epoch and the thread.
 class CommitLog {
  public:
   static absl::StatusOr<std::unique_ptr<CommitLog>> Open(const StoreOptions& options,
@@ -64,20 +66,20 @@ class CommitLog {
 
   // Scans and verifies from `start`, calls `fold` for every record in order, tells a torn tail from
   // damage (design section 4), cuts, zeroes and syncs the tail. OutOfRange when the log ends before
-  // `start.offset` (the checkpoint is then damaged: the caller starts over from First()). DataLoss for
-  // damage: file, offset, reach, and how to salvage.
+  // `start.offset` (the checkpoint is then damaged: the caller starts over from First()). DataLoss
+  // for damage: file, offset, reach, and how to salvage.
   virtual absl::StatusOr<RecoveryReport> Recover(
       const RecoveryStart& start,
       absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)> fold,
       absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) = 0;
 
-  // Appends and syncs the EPOCH frame of a new epoch greater than any seen, then starts the log thread
-  // and the segment preparer. `observer` is borrowed.
+  // Appends and syncs the EPOCH frame of a new epoch greater than any seen, then starts the log
+  // thread and the segment preparer. `observer` is borrowed.
   virtual absl::Status Start(LogObserver* observer) = 0;
 
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
-  // Runs `job` on the log thread between two batches: state there is exactly as of `applied`. False once
-  // the log has stopped.
+  // Runs `job` on the log thread between two batches: state there is exactly as of `applied`. False
+  // once the log has stopped.
   virtual bool RunOnLogThread(absl::AnyInvocable<void()> job) = 0;
   // Blocks until everything appended before the call is synced (async mode too).
   virtual absl::Status SyncAll() = 0;
@@ -96,8 +98,8 @@ class CommitLog {
 
   struct SegmentInfo {
     LogOffset first = 0;
-    LogOffset next = 0;              // end; for the active segment the appended offset
-    StoreTime last_store_time = 0;   // 0 when not known (from before this start)
+    LogOffset next = 0;             // end; for the active segment the appended offset
+    StoreTime last_store_time = 0;  // 0 when not known (from before this start)
     bool active = false;
   };
   virtual std::vector<SegmentInfo> Segments() const = 0;

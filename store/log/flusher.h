@@ -14,8 +14,8 @@
 
 namespace mansio::store {
 
-// The flush of durability `async`: a thread that fdatasyncs what was written, every interval, so that the
-// log thread never waits for the disk. Thread-safe.
+// The flush of durability `async`: a thread that fdatasyncs what was written, every interval, so
+// that the log thread never waits for the disk. Thread-safe.
 class Flusher {
  public:
   Flusher(LogState* state, absl::Duration interval);

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// The layout of a frame, the log's atomic unit. The page docs/formats/commit-log.md explains it with a
-// worked example that a test holds against this file. All numbers are little-endian.
+// The layout of a frame, the log's atomic unit. The page docs/formats/commit-log.md explains it
+// with a worked example that a test holds against this file. All numbers are little-endian.
 //
 //   frame   := header assignments payload padding-to-8
 //   header  := kFrameHeaderBytes, below
@@ -14,8 +14,8 @@
 //   record  := kind:u8 length:varint32 body[length]
 //   message body := crc32c:u32 (of what follows) topic:varint queue:varint index:u16 frame_back:u32
 //                   store_time:i64 tag_hash:u64 content…
-//              index: which assignment is its queue offset; frame_back: bytes from the record's start
-//              back to its frame's start
+//              index: which assignment is its queue offset; frame_back: bytes from the record's
+//              start back to its frame's start
 //
 // | at | size | field |
 // |  0 | 4 | magic "MNSF"                    |
@@ -38,6 +38,7 @@ inline constexpr uint8_t kFormatVersion = 1;
 inline constexpr size_t kFrameHeaderBytes = 64;
 inline constexpr size_t kFrameAlignment = 8;
 inline constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
+inline constexpr size_t kMaxAssignments = 1024;
 
 enum class FrameKind : uint8_t {
   kRecords = 1,

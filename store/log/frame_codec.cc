@@ -99,7 +99,9 @@ FrameFault DecodeFrameHeader(std::string_view bytes, FrameHeader* header) {
   header->records = LoadLittle<uint32_t>(at + 48);
   header->segment_bytes = LoadLittle<uint64_t>(at + 52);
   // Lengths first: a damaged one must not make the caller read gigabytes.
-  if (FrameBytes(*header) > kMaxFrameBytes) return FrameFault::kHeader;
+  if (header->assignments > kMaxAssignments || FrameBytes(*header) > kMaxFrameBytes) {
+    return FrameFault::kHeader;
+  }
   if (bytes.size() < PayloadStart(header->assignments)) return FrameFault::kEnd;
   if (LoadLittle<uint32_t>(at + kCrcAt) != HeaderCrc(at, header->assignments)) {
     return FrameFault::kHeader;

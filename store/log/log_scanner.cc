@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "store/log/append_encoding.h"
-
 namespace mansio::store {
 namespace {
 
-constexpr size_t kMaxHeaderBytes = PayloadStart(kMaxMessagesPerAppend);
+constexpr size_t kMaxHeaderBytes = PayloadStart(kMaxAssignments);
 
 // The end of the frame with this header: a filler lasts to the end of its segment.
 LogOffset EndOf(const FrameHeader& header, const LogSource::Span& segment) {

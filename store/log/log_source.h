@@ -24,9 +24,11 @@ class LogSource {
   };
   // The segment that contains `offset`; nullopt behind the last one.
   virtual std::optional<Span> SegmentAt(LogOffset offset) = 0;
-  // Up to `bytes` bytes at `offset`, fewer where the segment's file ends; valid until the next call.
+  // Up to `bytes` bytes at `offset`, fewer where the segment's file ends; valid until the next
+  // call.
   virtual absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) = 0;
-  // The first offset >= `offset`, in the same segment or at its end, that may hold something but zeros.
+  // The first offset >= `offset`, in the same segment or at its end, that may hold something but
+  // zeros.
   virtual LogOffset NextData(LogOffset offset) { return offset; }
 };
 
@@ -44,9 +46,9 @@ class SegmentSource final : public LogSource {
   std::optional<Span> span_;  // the segment last asked for
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
-  LogOffset begin_ = 0;   // of what the buffer holds
+  LogOffset begin_ = 0;  // of what the buffer holds
   size_t filled_ = 0;
-  bool at_end_ = false;   // the file ends behind the buffer
+  bool at_end_ = false;  // the file ends behind the buffer
 };
 
 // One segment in memory; for tests and fuzzing.

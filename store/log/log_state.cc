@@ -24,10 +24,10 @@ absl::Status LogState::WaitSynced(LogOffset offset) {
 void LogState::Fail(const absl::Status& cause) {
   MutexLock lock(&mutex_);
   if (!failure_.ok()) return;
-  failure_ = absl::UnavailableError(
-      fmt::format("the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
-                  "the broker again",
-                  std::string(cause.message())));
+  failure_ = absl::UnavailableError(fmt::format(
+      "the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
+      "the broker again",
+      std::string(cause.message())));
   failed_.store(true, std::memory_order_release);
   changed_.SignalAll();
 }

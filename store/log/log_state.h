@@ -10,7 +10,8 @@
 
 namespace mansio::store {
 
-// What the log's threads and its callers share: the cursors, and whether the log has failed. Thread-safe.
+// What the log's threads and its callers share: the cursors, and whether the log has failed.
+// Thread-safe.
 class LogState {
  public:
   // Cursors only grow; each is written by one thread at a time.

@@ -8,11 +8,12 @@
 namespace mansio::store {
 namespace {
 
-// A batch is what was queued, up to this: the first in it should not wait for hundreds of megabytes.
+// A batch is what was queued, up to this: the first in it should not wait for hundreds of
+// megabytes.
 constexpr uint64_t kMaxBatchBytes = 8 << 20;
 
-// While the next segment cannot be made, the end of the active one is kept for what is not a message:
-// acknowledgements, and the TRIM records that give space back.
+// While the next segment cannot be made, the end of the active one is kept for what is not a
+// message: acknowledgements, and the TRIM records that give space back.
 constexpr uint64_t kMaxReserveBytes = 1 << 20;
 uint64_t ReserveBytes(const Segment& segment) {
   return std::min(kMaxReserveBytes, segment.bytes() / 8);

@@ -22,8 +22,8 @@
 
 namespace mansio::store {
 
-// What the log thread does: takes all that is queued, and writes, flushes, commits and applies it batch by
-// batch. All on the log thread but Begin and refusing().
+// What the log thread does: takes all that is queued, and writes, flushes, commits and applies it
+// batch by batch. All on the log thread but Begin and refusing().
 class LogWriter {
  public:
   // Borrowed; all must outlive it.

@@ -11,8 +11,8 @@
 #include "store/record.h"
 #include "store/types.h"
 
-// Records inside a frame's payload, to and from bytes; the layout is in store/log/frame.h. Safe on any
-// thread and on arbitrary bytes.
+// Records inside a frame's payload, to and from bytes; the layout is in store/log/frame.h. Safe on
+// any thread and on arbitrary bytes.
 namespace mansio::store {
 
 // The header of a record: kind and length of the body.
@@ -40,7 +40,8 @@ struct EncodedMessage {
 };
 // Bytes of a message's body around a content of `content_bytes`.
 size_t MessageBodyBytes(QueueKey queue, size_t content_bytes);
-// Writes the body up to its content, with `crc` and `frame_back` zero; returns where the content begins.
+// Writes the body up to its content, with `crc` and `frame_back` zero; returns where the content
+// begins.
 char* EncodeMessagePrefix(const EncodedMessage& message, char* body);
 // Fills in what is known only when the frame is complete, `frame_back` and then the checksum.
 void SealMessageBody(uint32_t frame_back, char* body, size_t body_bytes);
@@ -48,8 +49,8 @@ void SealMessageBody(uint32_t frame_back, char* body, size_t body_bytes);
 bool DecodeMessageBody(std::string_view body, EncodedMessage* message);
 bool MessageCrcIsRight(std::string_view body);
 
-// Calls `visit` for each record of a whole frame whose header and payload have been checked. kRecords
-// when the records do not fill the payload; then some may have been visited.
+// Calls `visit` for each record of a whole frame whose header and payload have been checked.
+// kRecords when the records do not fill the payload; then some may have been visited.
 FrameFault ForEachRecord(
     const FrameHeader& header, std::string_view frame, bool replay,
     absl::FunctionRef<void(const RecordView& record, uint32_t record_bytes)> visit);

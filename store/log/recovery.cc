@@ -38,8 +38,8 @@ class SegmentProgress {
 struct End {
   LogOffset at = 0;
   FrameFault fault = FrameFault::kNone;
-  LogOffset synced = 0;           // S
-  uint64_t segment_bytes = 0;     // that the file should have, 0 when not known
+  LogOffset synced = 0;                    // S
+  uint64_t segment_bytes = 0;              // that the file should have, 0 when not known
   std::shared_ptr<const Segment> segment;  // nullptr at the very end of the last file
   Beyond beyond;
 
@@ -53,30 +53,30 @@ absl::Status Damage(const SegmentSet& segments, const End& end) {
     where = fmt::format("{} ends at log offset {}",
                         JoinPath(segments.directory(), SegmentName(end.at)), end.at);
   } else {
-    where = fmt::format("in {} at byte {} (log offset {}) {}", end.segment->path(),
-                        end.at - end.segment->first(), end.at,
-                        end.CutShort() ? fmt::format("the log breaks off, and the file has {} bytes "
-                                                     "instead of {}",
-                                                     end.segment->bytes(), end.segment_bytes)
-                                       : std::string(FaultText(end.fault)));
+    where =
+        fmt::format("in {} at byte {} (log offset {}) {}", end.segment->path(),
+                    end.at - end.segment->first(), end.at,
+                    end.CutShort() ? fmt::format("the log breaks off, and the file has {} bytes "
+                                                 "instead of {}",
+                                                 end.segment->bytes(), end.segment_bytes)
+                                   : std::string(FaultText(end.fault)));
   }
-  const std::string reach =
-      end.beyond.frame.has_value()
-          ? fmt::format("good frames go on at offset {}, {} bytes further", *end.beyond.frame,
-                        *end.beyond.frame - end.at)
-          : "no good frame follows";
-  return absl::DataLossError(
-      fmt::format("the commit log is damaged: {}; {}; it was durable up to offset {} at least. Restore "
-                  "the file from a copy, or start once with store.salvage=true, which keeps the log up "
-                  "to offset {} and moves the rest aside into files *{}",
-                  where, reach, std::max(end.synced, end.at), end.at, kSalvagedSuffix));
+  const std::string reach = end.beyond.frame.has_value()
+                                ? fmt::format("good frames go on at offset {}, {} bytes further",
+                                              *end.beyond.frame, *end.beyond.frame - end.at)
+                                : "no good frame follows";
+  return absl::DataLossError(fmt::format(
+      "the commit log is damaged: {}; {}; it was durable up to offset {} at least. Restore "
+      "the file from a copy, or start once with store.salvage=true, which keeps the log up "
+      "to offset {} and moves the rest aside into files *{}",
+      where, reach, std::max(end.synced, end.at), end.at, kSalvagedSuffix));
 }
 
 absl::Status UnknownVersion(const End& end) {
-  return absl::FailedPreconditionError(
-      fmt::format("{} has a frame at log offset {} in a format that this build does not know: it was "
-                  "written by a newer Mansio; start that version",
-                  end.segment->path(), end.at));
+  return absl::FailedPreconditionError(fmt::format(
+      "{} has a frame at log offset {} in a format that this build does not know: it was "
+      "written by a newer Mansio; start that version",
+      end.segment->path(), end.at));
 }
 
 // The log up to the damage goes on; what was behind it is in files "*.salvaged".
@@ -102,10 +102,10 @@ absl::Status Recovery::FindStart(const RecoveryStart& start, LogOffset* from) co
                     segments_->directory(), segments_->End(), *from));
   }
   if (*from < segments_->First()) {
-    return absl::DataLossError(
-        fmt::format("the commit log in {} begins at offset {}, but its checkpoint needs it from offset "
-                    "{} on: files are missing. Restore them from a copy",
-                    segments_->directory(), segments_->First(), *from));
+    return absl::DataLossError(fmt::format(
+        "the commit log in {} begins at offset {}, but its checkpoint needs it from offset "
+        "{} on: files are missing. Restore them from a copy",
+        segments_->directory(), segments_->First(), *from));
   }
   return absl::OkStatus();
 }
@@ -131,8 +131,9 @@ absl::StatusOr<RecoveryReport> Recovery::Run(const RecoveryStart& start, Fold fo
     if (!folded.ok()) return folded;
     if (fault != FrameFault::kNone) {
       // Checksums are right: no power cut does this, so salvage could not help either.
-      return absl::DataLossError(fmt::format("the commit log has a malformed record at offset {}: {}",
-                                             (*frame)->header.offset, FaultText(fault)));
+      return absl::DataLossError(
+          fmt::format("the commit log has a malformed record at offset {}: {}",
+                      (*frame)->header.offset, FaultText(fault)));
     }
   }
   progress.Reached(scanner.position());

@@ -11,16 +11,17 @@
 
 namespace mansio::store {
 
-// The work of CommitLog::Recover: verify, fold, and decide what a bad frame means (design section 4). Let
-// S be the greatest offset that is known to have been synced, from the checkpoint or from any good header,
-// also behind the first bad frame. A bad frame at or after S is a torn tail: cut, and what was written
-// behind it zeroed and synced. A bad frame before S is damage.
+// The work of CommitLog::Recover: verify, fold, and decide what a bad frame means (design section
+// 4). Let S be the greatest offset that is known to have been synced, from the checkpoint or from
+// any good header, also behind the first bad frame. A bad frame at or after S is a torn tail: cut,
+// and what was written behind it zeroed and synced. A bad frame before S is damage.
 class Recovery {
  public:
   using Fold = absl::FunctionRef<absl::Status(const RecordView&, uint32_t record_bytes)>;
   using SegmentEnded = absl::FunctionRef<void(LogOffset first, LogOffset next)>;
 
-  // `segment_bytes` is the length of new segments; empty ones made ahead with another length are removed.
+  // `segment_bytes` is the length of new segments; empty ones made ahead with another length are
+  // removed.
   Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage)
       : segments_(segments), segment_bytes_(segment_bytes), salvage_(salvage) {}
 

@@ -12,9 +12,9 @@
 #include "common/files/file_system.h"
 #include "store/types.h"
 
-// The files of the log. A segment file is named by the log offset of its first byte, in 20 digits. It
-// gets that name only when it has its full length and is durable, so a file with such a name that is
-// shorter than its frames say was damaged, never half created.
+// The files of the log. A segment file is named by the log offset of its first byte, in 20 digits.
+// It gets that name only when it has its full length and is durable, so a file with such a name
+// that is shorter than its frames say was damaged, never half created.
 namespace mansio::store {
 
 inline constexpr uint64_t kMinSegmentBytes = 64 << 10;

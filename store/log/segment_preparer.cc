@@ -126,10 +126,10 @@ void SegmentPreparer::PrepareNext() {
     problem_ = absl::OkStatus();
     retry_ = true;
   } else {
-    problem_ = absl::UnavailableError(
-        fmt::format("the commit log cannot grow: {}; messages are refused until there is room for its "
-                    "next file of {} bytes",
-                    std::string(segment.status().message()), options_.segment_bytes));
+    problem_ = absl::UnavailableError(fmt::format(
+        "the commit log cannot grow: {}; messages are refused until there is room for its "
+        "next file of {} bytes",
+        std::string(segment.status().message()), options_.segment_bytes));
   }
   stuck_.store(!problem_.ok(), std::memory_order_release);
   done_.SignalAll();

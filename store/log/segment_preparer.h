@@ -18,18 +18,18 @@
 
 namespace mansio::store {
 
-// A thread that keeps file system work away from the log thread: it makes the next segment before the
-// active one is full and, for durabilities that flush each batch, writes zeros ahead of the tail. A flush
-// that turns reserved blocks into written ones also commits the file system's journal and takes twice as
-// long; after the zeros it has been done already.
+// A thread that keeps file system work away from the log thread: it makes the next segment before
+// the active one is full and, for durabilities that flush each batch, writes zeros ahead of the
+// tail. A flush that turns reserved blocks into written ones also commits the file system's journal
+// and takes twice as long; after the zeros it has been done already.
 class SegmentPreparer {
  public:
   struct Options {
     uint64_t segment_bytes = 0;
     bool zero_ahead = false;
   };
-  // `failed` is called from the thread when a write or flush of zeros failed: the log must stop then,
-  // because a failed flush may have dropped its pages too.
+  // `failed` is called from the thread when a write or flush of zeros failed: the log must stop
+  // then, because a failed flush may have dropped its pages too.
   SegmentPreparer(SegmentSet* segments, Options options,
                   std::function<void(const absl::Status&)> failed);
   ~SegmentPreparer();
@@ -38,11 +38,11 @@ class SegmentPreparer {
   void Start(std::shared_ptr<const Segment> active, LogOffset tail);
   void Stop();  // idempotent
 
-  // The log thread will write up to `end` in the active segment: returns when no zeros are on their way
-  // to a place below it, and none will be.
+  // The log thread will write up to `end` in the active segment: returns when no zeros are on their
+  // way to a place below it, and none will be.
   void Reserve(LogOffset end);
-  // Waits until the segment that begins at `first` is there. An error (a full disk) comes at once, and
-  // again with each call until a retry has succeeded.
+  // Waits until the segment that begins at `first` is there. An error (a full disk) comes at once,
+  // and again with each call until a retry has succeeded.
   absl::Status WaitForNext(LogOffset first);
   // The log thread goes on in `active`, at its beginning.
   void Rolled(std::shared_ptr<const Segment> active);
@@ -72,9 +72,10 @@ class SegmentPreparer {
   CondVar work_;  // for the thread
   CondVar done_;  // for the log thread
   std::shared_ptr<const Segment> active_ ABSL_GUARDED_BY(mutex_);
-  LogOffset reserved_ ABSL_GUARDED_BY(mutex_) = 0;    // the log may have written below
-  LogOffset zeroed_ ABSL_GUARDED_BY(mutex_) = 0;      // written at least once below
-  LogOffset zeroing_end_ ABSL_GUARDED_BY(mutex_) = 0;  // of the step under way from zeroed_, 0 for none
+  LogOffset reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // the log may have written below
+  LogOffset zeroed_ ABSL_GUARDED_BY(mutex_) = 0;    // written at least once below
+  LogOffset zeroing_end_ ABSL_GUARDED_BY(mutex_) =
+      0;  // of the step under way from zeroed_, 0 for none
   bool next_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // the log thread waits for it
   bool retry_ ABSL_GUARDED_BY(mutex_) = true;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // zeros failed; no more of them

@@ -14,19 +14,19 @@ bool LengthIsPossible(uint64_t bytes) {
 }
 
 absl::Status WrongLength(const std::string& path, uint64_t bytes, std::string_view expected) {
-  return absl::DataLossError(
-      fmt::format("the commit log's file {} has {} bytes, which is not {}: it was cut short or is not "
-                  "ours. Restore it from a copy, or start once with store.salvage=true, which keeps "
-                  "the log up to the damage and moves the rest aside",
-                  path, bytes, expected));
+  return absl::DataLossError(fmt::format(
+      "the commit log's file {} has {} bytes, which is not {}: it was cut short or is not "
+      "ours. Restore it from a copy, or start once with store.salvage=true, which keeps "
+      "the log up to the damage and moves the rest aside",
+      path, bytes, expected));
 }
 
 absl::Status Gap(const std::string& directory, LogOffset at, LogOffset next) {
-  return absl::DataLossError(
-      fmt::format("the commit log's file {} is missing: the log has a gap from offset {} to {}. Restore "
-                  "the file, or start once with store.salvage=true, which keeps the log up to the gap "
-                  "and moves the files behind it aside",
-                  JoinPath(directory, SegmentName(at)), at, next));
+  return absl::DataLossError(fmt::format(
+      "the commit log's file {} is missing: the log has a gap from offset {} to {}. Restore "
+      "the file, or start once with store.salvage=true, which keeps the log up to the gap "
+      "and moves the files behind it aside",
+      JoinPath(directory, SegmentName(at)), at, next));
 }
 
 }  // namespace
@@ -59,18 +59,18 @@ absl::Status SegmentSet::Load(bool salvage) {
     if (!segments_.empty() && *first != segments_.back()->end()) {
       if (!salvage) {
         const Segment& last = *segments_.back();
-        return *first > last.end()
-                   ? Gap(directory_, last.end(), *first)
-                   : WrongLength(last.path(), last.bytes(),
-                                 fmt::format("{}, where the next file begins", *first - last.first()));
+        return *first > last.end() ? Gap(directory_, last.end(), *first)
+                                   : WrongLength(last.path(), last.bytes(),
+                                                 fmt::format("{}, where the next file begins",
+                                                             *first - last.first()));
       }
       beyond_gap = true;
     }
     if (!LengthIsPossible(*bytes)) {
       if (!salvage) {
-        return WrongLength(path, *bytes,
-                           fmt::format("a multiple of {} and at least {}", kSegmentGranularity,
-                                       kMinSegmentBytes));
+        return WrongLength(
+            path, *bytes,
+            fmt::format("a multiple of {} and at least {}", kSegmentGranularity, kMinSegmentBytes));
       }
       // The good frames in it, if any, still count; Recover cuts behind them.
       if (*bytes < kMinSegmentBytes) beyond_gap = true;
@@ -222,7 +222,8 @@ absl::Status SegmentSet::ExtendLast(uint64_t bytes) {
   if (absl::Status status = (*file)->Allocate(0, bytes); !status.ok()) return status;
   if (absl::Status status = (*file)->Sync(); !status.ok()) return status;
   MutexLock lock(&mutex_);
-  segments_.back() = std::make_shared<Segment>(last->first(), bytes, last->recycled(), last->path());
+  segments_.back() =
+      std::make_shared<Segment>(last->first(), bytes, last->recycled(), last->path());
   return absl::OkStatus();
 }
 

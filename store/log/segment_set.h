@@ -18,13 +18,13 @@
 
 namespace mansio::store {
 
-// The segments on disk, in order and without gaps: the last ones may be made ready ahead and hold nothing
-// yet. Thread-safe; no lock is held during input or output, except by DropBelow's own.
+// The segments on disk, in order and without gaps: the last ones may be made ready ahead and hold
+// nothing yet. Thread-safe; no lock is held during input or output, except by DropBelow's own.
 class SegmentSet {
  public:
-  // Finds the segments in `directory`, which is created if missing, and removes leftovers. DataLoss with
-  // a sentence when a segment is missing or has a wrong length; with `salvage` the log ends there, and
-  // what lies behind a gap is moved aside.
+  // Finds the segments in `directory`, which is created if missing, and removes leftovers. DataLoss
+  // with a sentence when a segment is missing or has a wrong length; with `salvage` the log ends
+  // there, and what lies behind a gap is moved aside.
   static absl::StatusOr<std::unique_ptr<SegmentSet>> Open(FileSystem* files, std::string directory,
                                                           bool salvage);
 
@@ -38,17 +38,18 @@ class SegmentSet {
   std::shared_ptr<const Segment> Find(LogOffset offset) const;
   std::vector<std::shared_ptr<const Segment>> All() const;
 
-  // Reads up to `size` bytes at `offset`, fewer only at the end of the segment. NotFound when the segment
-  // has gone, also when it went during the read.
+  // Reads up to `size` bytes at `offset`, fewer only at the end of the segment. NotFound when the
+  // segment has gone, also when it went during the read.
   absl::StatusOr<size_t> Read(LogOffset offset, char* out, size_t size) const;
-  // The first offset >= `offset` in its segment where the file has data; what is skipped reads as zeros.
+  // The first offset >= `offset` in its segment where the file has data; what is skipped reads as
+  // zeros.
   LogOffset NextData(LogOffset offset) const;
 
   // Adds a segment that begins at End().
   void Add(Segment segment);
-  // Removes the whole segments below `offset`, oldest first, each durably before the next, so that a gap
-  // always means damage. The newest removed one of length `reusable_bytes` is kept for TakeRetired when
-  // there is none yet; 0 keeps none.
+  // Removes the whole segments below `offset`, oldest first, each durably before the next, so that
+  // a gap always means damage. The newest removed one of length `reusable_bytes` is kept for
+  // TakeRetired when there is none yet; 0 keeps none.
   absl::Status DropBelow(LogOffset offset, uint64_t reusable_bytes);
   // The path and length of a retired file to make a segment of, at most once each.
   struct Retired {
@@ -58,8 +59,8 @@ class SegmentSet {
   std::optional<Retired> TakeRetired();
   // Removes the last segment, which holds nothing. Before the log runs.
   absl::Status RemoveLast();
-  // Gives the last segment, whose file had been cut short, its full length again; the new part is zero.
-  // Before the log runs.
+  // Gives the last segment, whose file had been cut short, its full length again; the new part is
+  // zero. Before the log runs.
   absl::Status ExtendLast(uint64_t bytes);
   // Renames the last segment to a name that recovery ignores, "*.salvaged". Before the log
   // runs.

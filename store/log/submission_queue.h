@@ -10,8 +10,8 @@
 
 namespace mansio::store {
 
-// From many threads to the log thread. The lock is held for a push or a swap only, and the log thread is
-// woken only when it sleeps: while it writes one batch, the next one gathers here.
+// From many threads to the log thread. The lock is held for a push or a swap only, and the log
+// thread is woken only when it sleeps: while it writes one batch, the next one gathers here.
 class SubmissionQueue {
  public:
   using Job = absl::AnyInvocable<void()>;
@@ -24,8 +24,8 @@ class SubmissionQueue {
   bool Push(std::unique_ptr<Append>& append);
   bool PushJob(Job& job);
 
-  // Swaps all that is queued into `content`, which must be empty, and waits until there is something.
-  // False when the queue is closed and empty. Log thread only.
+  // Swaps all that is queued into `content`, which must be empty, and waits until there is
+  // something. False when the queue is closed and empty. Log thread only.
   bool Take(Content& content);
 
   // Nothing is accepted from now on; what was accepted is still taken.

@@ -14,8 +14,8 @@ constexpr size_t kSpareBuffers = 2;
 
 }  // namespace
 
-// Memory of chunks: counted while in use, and a few pieces kept, because fresh ones cost page faults on
-// the log thread.
+// Memory of chunks: counted while in use, and a few pieces kept, because fresh ones cost page
+// faults on the log thread.
 class TailCache::Buffers {
  public:
   explicit Buffers(size_t usual_bytes) : usual_bytes_(usual_bytes) {}
@@ -141,9 +141,10 @@ std::optional<LogBytes> TailCache::Find(LogOffset offset, size_t size) const {
   std::shared_ptr<const Chunk> chunk;
   {
     MutexLock lock(&mutex_);
-    auto after = std::upper_bound(
-        chunks_.begin(), chunks_.end(), offset,
-        [](LogOffset at, const std::shared_ptr<Chunk>& candidate) { return at < candidate->first(); });
+    auto after = std::upper_bound(chunks_.begin(), chunks_.end(), offset,
+                                  [](LogOffset at, const std::shared_ptr<Chunk>& candidate) {
+                                    return at < candidate->first();
+                                  });
     if (after == chunks_.begin()) return std::nullopt;
     chunk = *std::prev(after);
   }

@@ -15,9 +15,9 @@
 namespace mansio::store {
 
 // The newest part of the log in memory, in chunks of contiguous log. The log thread encodes frames
-// straight into it, so a batch is written to the file from here and a hot read costs one short look-up.
-// A reader's reference keeps a whole chunk alive after it has left the cache; such pinned bytes count
-// against the limit, so that slow readers shrink the cache and do not grow the process.
+// straight into it, so a batch is written to the file from here and a hot read costs one short
+// look-up. A reader's reference keeps a whole chunk alive after it has left the cache; such pinned
+// bytes count against the limit, so that slow readers shrink the cache and do not grow the process.
 class TailCache {
  public:
   // `limit_bytes` for all chunks together; those being written are kept whatever the limit.
@@ -26,8 +26,8 @@ class TailCache {
   TailCache(const TailCache&) = delete;
   TailCache& operator=(const TailCache&) = delete;
 
-  // Room for one frame at log offset `offset`, contiguous. `offset` never falls. The memory stays valid
-  // until the second call of Publish from now, whatever is evicted. Log thread only.
+  // Room for one frame at log offset `offset`, contiguous. `offset` never falls. The memory stays
+  // valid until the second call of Publish from now, whatever is evicted. Log thread only.
   char* Reserve(LogOffset offset, size_t bytes);
 
   // Makes everything below `end` that was reserved readable. Log thread only.
@@ -49,8 +49,8 @@ class TailCache {
   const uint64_t limit_;
   const size_t chunk_bytes_;
   const std::shared_ptr<Buffers> buffers_;  // shared with the chunks, which may outlive the cache
-  // What the log thread still uses: the chunks of the batch at hand and of the one before; the last one
-  // is being filled. Log thread only.
+  // What the log thread still uses: the chunks of the batch at hand and of the one before; the last
+  // one is being filled. Log thread only.
   std::vector<std::shared_ptr<Chunk>> writing_;
   LogOffset published_ = 0;
   mutable Mutex mutex_;

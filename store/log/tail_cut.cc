@@ -20,7 +20,8 @@ absl::Status ZeroFile(FileSystem& files, const Segment& segment, LogOffset from,
     const size_t bytes = std::min<uint64_t>(kPieceBytes, to - at);
     auto read = (*file)->Read(at - segment.first(), piece.data(), bytes);
     if (!read.ok()) return read.status();
-    const bool zero = std::all_of(piece.data(), piece.data() + *read, [](char c) { return c == 0; });
+    const bool zero =
+        std::all_of(piece.data(), piece.data() + *read, [](char c) { return c == 0; });
     if (!zero) {
       const std::string_view blank = std::string_view(zeros).substr(0, *read);
       if (absl::Status status = (*file)->Write(at - segment.first(), blank); !status.ok()) {

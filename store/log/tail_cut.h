@@ -5,16 +5,16 @@
 #include "store/log/segment_set.h"
 #include "store/types.h"
 
-// Changing the end of the log at recovery, before anything is appended. Each function is durable when it
-// returns and may be repeated after a crash in the middle of it.
+// Changing the end of the log at recovery, before anything is appended. Each function is durable
+// when it returns and may be repeated after a crash in the middle of it.
 namespace mansio::store {
 
 // Writes zeros over [from, to), which may span segments.
 absl::Status ZeroLog(const SegmentSet& segments, LogOffset from, LogOffset to);
 
-// Takes [from, end of the log) out of the log: copies what the segment of `from` holds from there on into
-// a file "*.salvaged" and renames the later segments so. The bytes of the first are still in place
-// afterwards: ZeroLog removes them.
+// Takes [from, end of the log) out of the log: copies what the segment of `from` holds from there
+// on into a file "*.salvaged" and renames the later segments so. The bytes of the first are still
+// in place afterwards: ZeroLog removes them.
 absl::Status MoveTailAside(SegmentSet& segments, LogOffset from);
 
 }  // namespace mansio::store

@@ -6,8 +6,8 @@
 
 #include "tests/store/log/log_testing.h"
 
-// Disks that fail or are full. The rule: a failed write or flush is never repeated, the log stops and says
-// why; a file that could not be made is neither, and the log goes on when there is room.
+// Disks that fail or are full. The rule: a failed write or flush is never repeated, the log stops
+// and says why; a file that could not be made is neither, and the log goes on when there is room.
 namespace mansio::store::testing {
 namespace {
 

@@ -94,7 +94,8 @@ Sample RandomFrame(std::mt19937_64& random, LogOffset offset) {
   TailCache cache(1 << 20);
   Batch batch(&cache);
   CountingObserver observer;
-  batch.Begin(offset, {.epoch = 5, .synced = offset / 2, .store_time = 99, .segment_bytes = 1 << 20});
+  batch.Begin(offset,
+              {.epoch = 5, .synced = offset / 2, .store_time = 99, .segment_bytes = 1 << 20});
   const auto unit = Batch::Measure(queue, 1 << 20);
   batch.Add(absl::MakeSpan(queue), unit, observer);
   sample.frame = std::string(batch.pieces().front());
@@ -160,8 +161,8 @@ TEST(FrameCodecTest, CutFramesAreRecognised) {
 
 TEST(FrameCodecTest, RecordsThatDoNotFillThePayloadAreRefused) {
   std::string frame(128, '\0');
-  for (const auto& payload : {std::string("\x14\x01"), std::string("\x14\x01xy"), std::string("\x14"),
-                              std::string("\x01\x02zz", 4)}) {
+  for (const auto& payload : {std::string("\x14\x01"), std::string("\x14\x01xy"),
+                              std::string("\x14"), std::string("\x01\x02zz", 4)}) {
     std::copy(payload.begin(), payload.end(), frame.begin() + kFrameHeaderBytes);
     FrameHeader header{.payload_bytes = static_cast<uint32_t>(payload.size()),
                        .payload_crc = Crc32c(payload),
@@ -185,8 +186,8 @@ int Scan(std::string_view bytes) {
     EXPECT_TRUE(frame.ok());
     if (!frame.ok() || !frame->has_value()) break;
     ++frames;
-    static_cast<void>(ForEachRecord((*frame)->header, (*frame)->bytes, true,
-                                    [](const RecordView&, uint32_t) {}));
+    static_cast<void>(
+        ForEachRecord((*frame)->header, (*frame)->bytes, true, [](const RecordView&, uint32_t) {}));
   }
   EXPECT_LE(scanner.position(), bytes.size());
   EXPECT_TRUE(SearchBeyond(source, scanner.position(), scanner.epoch()).ok());
@@ -240,9 +241,11 @@ TEST(LogScannerTest, ArbitraryBytesNeitherCrashNorLoop) {
 TEST(LogScannerTest, SyncedBeyondANewerReignDoesNotCount) {
   // A reign that began at 64 although 500 had been claimed: a salvage cut the log there.
   std::string bytes(kSegment, '\0');
-  EncodeFrameHeader({.kind = FrameKind::kEpoch, .epoch = 4, .segment_bytes = kSegment}, bytes.data());
-  EncodeFrameHeader({.kind = FrameKind::kEpoch, .epoch = 6, .offset = 64, .segment_bytes = kSegment},
-                    bytes.data() + 64);
+  EncodeFrameHeader({.kind = FrameKind::kEpoch, .epoch = 4, .segment_bytes = kSegment},
+                    bytes.data());
+  EncodeFrameHeader(
+      {.kind = FrameKind::kEpoch, .epoch = 6, .offset = 64, .segment_bytes = kSegment},
+      bytes.data() + 64);
   MemorySource source(0, bytes);
   LogScanner scanner(&source, 0, 4, 500, 0);
   while ((*scanner.Next()).has_value()) {

@@ -22,8 +22,8 @@ StoreOptions Salvage() {
   return options;
 }
 
-// A log of EPOCH and the notes "one", "two", "three", each committed by itself: so the header of each
-// says that all before it was synced. Each frame is 64 + 2 + 14 bytes, without padding.
+// A log of EPOCH and the notes "one", "two", "three", each committed by itself: so the header of
+// each says that all before it was synced. Each frame is 64 + 2 + 14 bytes, without padding.
 class RecoveryTest : public ::testing::Test {
  protected:
   static constexpr size_t kFrame = 80;
@@ -140,7 +140,8 @@ TEST_F(RecoveryTest, SwappedFramesAreNotTaken) {
 
 TEST_F(RecoveryTest, AFileThatWasCutShortIsDamage) {
   // To a length that a segment may have, and to others; with and without frames lost.
-  for (const size_t length : {size_t{0}, size_t{100}, size_t{4096}, kSegment - 1, kSegment - 4096}) {
+  for (const size_t length :
+       {size_t{0}, size_t{100}, size_t{4096}, kSegment - 1, kSegment - 4096}) {
     auto files = DiskWith({{0, bytes_.substr(0, length)}});
     TestLog log(files.get());
     const absl::Status status = log.Recover();
@@ -250,7 +251,8 @@ class SegmentsTest : public ::testing::Test {
 TEST_F(SegmentsTest, DamageIsProvenByFramesInLaterSegments) {
   // The last frame of the first segment: the next good one is in another file.
   const auto last = std::find_if(frames_.begin(), frames_.end(),
-                                 [](LogOffset frame) { return frame >= kSegment; }) - 1;
+                                 [](LogOffset frame) { return frame >= kSegment; }) -
+                    1;
   Flip(*last + 500);
   TestLog log(&files_);
   const absl::Status status = log.Recover();
@@ -292,8 +294,8 @@ TEST_F(SegmentsTest, SalvageMovesLaterSegmentsAside) {
   EXPECT_EQ(log.report.end, frames_[8]);
   ASSERT_TRUE(log.Write("on").ok());
   ASSERT_TRUE(log.log->Stop().ok());
-  EXPECT_THAT(Names(), ::testing::IsSupersetOf({"00000000000000131072.salvaged",
-                                                "00000000000000196608.salvaged"}));
+  EXPECT_THAT(Names(), ::testing::IsSupersetOf(
+                           {"00000000000000131072.salvaged", "00000000000000196608.salvaged"}));
   TestLog again(&files_);
   ASSERT_TRUE(again.Begin().ok());
   EXPECT_EQ(again.recovered.size(), 9u);
@@ -345,8 +347,8 @@ TEST(StaleFramesTest, AFrameOfAnOlderReignBehindTheTailIsNotTaken) {
     }
   }
   const std::string old = ReadFile(files, SegmentPath(0), 0, kSegment);
-  // As if the second life had begun at "two" without zeroing: an EPOCH frame (64 bytes) and a frame of
-  // 64 bytes more end exactly where the old "three" begins.
+  // As if the second life had begun at "two" without zeroing: an EPOCH frame (64 bytes) and a frame
+  // of 64 bytes more end exactly where the old "three" begins.
   std::string cut = old.substr(0, frames[1]);
   cut.resize(kSegment, '\0');
   auto disk = DiskWith({{0, cut}});
