@@ -37,7 +37,7 @@ class LogObserver {
 
 // Where recovery has to begin, from the checkpoint.
 struct RecoveryStart {
-  LogOffset offset = 0;      // fold from here; 0 with `from_first` : from the oldest frame there is
+  LogOffset offset = 0;      // fold from here; 0: from the oldest frame there is
   Epoch epoch = 0;           // of the checkpoint
   LogOffset synced = 0;      // the greatest known synced offset
   StoreTime store_time = 0;  // last store time folded into the checkpoint

@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "store/log/append_encoding.h"
 #include "store/log/batch.h"
 #include "store/log/frame_codec.h"
@@ -21,15 +23,14 @@ constexpr uint64_t kFile = uint64_t{1} << 30;
 std::string BytesOfThePage() {
   std::ifstream page(MANSIO_SOURCE_DIR "/docs/formats/commit-log.md");
   EXPECT_TRUE(page.good());
-  static const std::regex row(R"(\| (\d+) \| `([0-9a-f ]+)` \| .+ \|)");
   std::string bytes;
   for (std::string line; std::getline(page, line);) {
-    std::smatch match;
-    if (!std::regex_match(line, match, row)) continue;
-    EXPECT_EQ(std::stoul(match[1]), bytes.size()) << line;
-    const std::string hex = match[2];
-    for (size_t at = 0; at < hex.size(); at += 3) {
-      bytes.push_back(static_cast<char>(std::stoi(hex.substr(at, 2), nullptr, 16)));
+    const std::vector<std::string> cells = absl::StrSplit(line, " | ");
+    if (cells.size() != 3 || !cells[1].starts_with('`')) continue;
+    EXPECT_EQ(cells[0], "| " + std::to_string(bytes.size())) << line;
+    std::istringstream hex(cells[1].substr(1, cells[1].size() - 2));
+    for (std::string byte; hex >> byte;) {
+      bytes.push_back(static_cast<char>(std::stoi(byte, nullptr, 16)));
     }
   }
   return bytes;
