@@ -84,6 +84,8 @@ absl::Status FakeStore::Submit(std::unique_ptr<Append> append) {
   {
     MutexLock lock(&mutex_);
     if (!refuse_.ok()) return refuse_;
+    if (accept_only_ == 0) return absl::ResourceExhaustedError("too many uncommitted bytes");
+    if (accept_only_) --*accept_only_;
     ++submitted_count_;
     submitted_.push_back({std::move(append)});
     if (mode_ == Mode::kHeld || running_) return absl::OkStatus();
@@ -212,6 +214,11 @@ void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
 void FakeStore::RefuseSubmits(absl::Status status) {
   MutexLock lock(&mutex_);
   refuse_ = std::move(status);
+}
+
+void FakeStore::AcceptOnly(size_t appends) {
+  MutexLock lock(&mutex_);
+  accept_only_ = appends;
 }
 
 void FakeStore::SetHot(bool entries, bool messages) {

@@ -48,6 +48,8 @@ class FakeStore : public Store {
 
   // What the following Submits answer; OK: accept again. Health follows.
   void RefuseSubmits(absl::Status status);
+  // Accepts `appends` more, then refuses with ResourceExhausted.
+  void AcceptOnly(size_t appends);
   // False: HotEntries and HotMessage find nothing, so that readers take the cold way.
   void SetHot(bool entries, bool messages);
   // Cold jobs run in RunColdJobs instead of at once.
@@ -122,6 +124,7 @@ class FakeStore : public Store {
   Mode mode_ ABSL_GUARDED_BY(mutex_);
   bool running_ ABSL_GUARDED_BY(mutex_) = false;  // an automatic Submit is making callbacks
   absl::Status refuse_ ABSL_GUARDED_BY(mutex_);
+  std::optional<size_t> accept_only_ ABSL_GUARDED_BY(mutex_);
   bool hot_entries_ ABSL_GUARDED_BY(mutex_) = true;
   bool hot_messages_ ABSL_GUARDED_BY(mutex_) = true;
   bool hold_cold_ ABSL_GUARDED_BY(mutex_) = false;
