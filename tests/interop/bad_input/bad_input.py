@@ -1,0 +1,48 @@
+"""Bad input to every call of the public API, and input just good enough.
+
+The tables name the public code of each case; every sentence must begin with that code's name and explain it. What is
+refused leaves no trace: the broker holds exactly the messages, topics and groups that it accepted.
+"""
+
+import sys
+
+from clients import run_clients
+from mansio_cluster import Cluster
+from not_served import run_not_served
+from receiving import run_handles, run_receive
+from report import Report
+from sending import run_sending, stored
+from telemetry import run_telemetry
+from wire import Node
+
+TABLES = ("sending", "receiving", "handles", "clients", "telemetry", "not-served")
+
+
+def main():
+    wanted = sys.argv[1:] or TABLES
+    report = Report()
+    with Cluster(nameserver=True, durability="async") as cluster:
+        cluster.create_topic("normal")
+        cluster.create_topic("fifo", "--type", "fifo")
+        with Node(cluster.broker.address) as broker, Node(cluster.nameserver.address) as nameserver:
+            nodes = {"broker": broker, "nameserver": nameserver}
+            if "sending" in wanted:
+                run_sending(report, cluster, broker)
+            if "receiving" in wanted:
+                run_receive(report, cluster, broker)
+            if "handles" in wanted:
+                run_handles(report, cluster, broker)
+            if "clients" in wanted:
+                run_clients(report, nodes)
+            if "telemetry" in wanted:
+                run_telemetry(report, nodes)
+            if "not-served" in wanted:
+                before = stored(cluster, "normal")
+                run_not_served(report, nodes, cluster.broker.address)
+                with report.case("broker: what is not served has stored nothing"):
+                    assert stored(cluster, "normal") == before
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
