@@ -95,6 +95,7 @@ void ServerStreamCallImpl::RunPosted() {
 void ServerStreamCallImpl::WriteNext() {
   void* const tag = RpcThread::Tag(&operation_event_);
   const size_t left = elements_.size() - next_;
+  const bool first = next_ == 0;
   last_started_ = left <= 1;
   if (left == 0) {
     writer_->Finish(ToGrpcStatus(status_), tag);
@@ -103,8 +104,12 @@ void ServerStreamCallImpl::WriteNext() {
   const Outgoing element{std::move(elements_[next_++])};
   if (left == 1) {
     writer_->WriteAndFinish(element, grpc::WriteOptions(), grpc::Status::OK, tag);
+  } else if (first) {
+    // The initial metadata goes with it, and their write only ends when they are sent: with the hint they
+    // would wait for something else to be sent on the connection, for ever on an idle one.
+    writer_->Write(element, tag);
   } else {
-    // The hint lets the elements of one answer share a packet.
+    // The hint lets the other elements of one answer share a packet.
     writer_->Write(element, grpc::WriteOptions().set_buffer_hint(), tag);
   }
 }
