@@ -63,11 +63,12 @@ absl::Status CheckTimes(const v2::SystemProperties& system, int64_t now_ms) {
     return WireError(v2::ILLEGAL_DELIVERY_TIME,
                      "the delivery time lies more than 24 hours in the future; choose an earlier one");
   }
-  if (system.orphaned_transaction_recovery_duration().seconds() > kMaxRecoverySeconds) {
+  const auto& recovery = system.orphaned_transaction_recovery_duration();
+  if (recovery.seconds() > kMaxRecoverySeconds ||
+      (recovery.seconds() == kMaxRecoverySeconds && recovery.nanos() > 0)) {
     return WireError(v2::BAD_REQUEST,
-                     fmt::format("the recovery duration of the transaction is {} s and the limit is {} "
-                                 "s; choose a shorter one",
-                                 system.orphaned_transaction_recovery_duration().seconds(),
+                     fmt::format("the recovery duration of the transaction is longer than the limit of "
+                                 "{} s; choose a shorter one",
                                  kMaxRecoverySeconds));
   }
   return absl::OkStatus();
