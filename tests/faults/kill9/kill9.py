@@ -121,6 +121,7 @@ def run_durability(report, durability):
             with report.case(f"{durability}: kill {number + 1} of {CYCLES}"):
                 loads.append(run_cycle(cluster, number))
         with report.case(f"{durability}: everything is still there after all kills"):
+            assert len(loads) == CYCLES, f"only {len(loads)} of {CYCLES} cycles got this far"
             for load in loads:
                 audit(cluster, load, "final-audit")
 
