@@ -156,6 +156,7 @@ class EpollListener final : public Listener {
   void RefuseHttp1(int fd);
   void Drop(int fd);
   void DropExpired();
+  void CutFloods();
   void Pause(const char* error);
   void ResumeIfDue();
 
@@ -173,10 +174,12 @@ class EpollListener final : public Listener {
   uint64_t next_number_ = 0;
   absl::Time resume_ = absl::InfiniteFuture();  // while accepting is paused
   absl::Time next_count_ = absl::InfinitePast();
+  absl::Time next_check_ = absl::InfinitePast();
   logging::RateLimit limit_log_{kBetweenLogLines};
   logging::RateLimit silent_log_{kBetweenLogLines};
   logging::RateLimit protocol_log_{kBetweenLogLines};
   logging::RateLimit descriptor_log_{kBetweenLogLines};
+  logging::RateLimit flood_log_{kBetweenLogLines};
 
   mutable ConnectionTable handed_over_;
   std::atomic<int64_t> silent_count_{0};
@@ -200,6 +203,7 @@ void EpollListener::Run() {
       }
     }
     DropExpired();
+    CutFloods();
     ResumeIfDue();
   }
   while (!silent_.empty()) Drop(silent_.begin()->first);
@@ -216,6 +220,7 @@ void EpollListener::Watch(int operation, int fd, uint32_t events) {
 int EpollListener::WaitMilliseconds() const {
   absl::Time next = resume_;
   if (!expiries_.empty()) next = std::min(next, expiries_.front().when);
+  if (handed_over_.Known() > 0) next = std::min(next, next_check_);
   if (next == absl::InfiniteFuture()) return -1;
   const absl::Duration left = std::max(next - absl::Now(), absl::ZeroDuration());
   return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
@@ -351,6 +356,20 @@ void EpollListener::DropExpired() {
                                   PeerText(expiry.fd), Address(),
                                   absl::FormatDuration(options_.silent_connection)));
     Drop(expiry.fd);
+  }
+}
+
+// The owner of the descriptor sees the connection end and closes it.
+void EpollListener::CutFloods() {
+  const absl::Time now = absl::Now();
+  if (now < next_check_ || handed_over_.Known() == 0) return;
+  next_check_ = now + options_.check_interval;
+  handed_over_.CountOpen();  // forgets the closed ones
+  for (const int fd : handed_over_.FindUnanswered(options_.max_unanswered_bytes)) {
+    Warn(flood_log_, fmt::format("cut off the connection from {} on {}: it sent more than {} bytes "
+                                 "that need no answer, such as endless headers",
+                                 PeerText(fd), Address(), options_.max_unanswered_bytes));
+    shutdown(fd, SHUT_RDWR);
   }
 }
 

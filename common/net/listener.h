@@ -15,6 +15,11 @@ struct ListenerOptions {
   std::string listen;  // HOST:PORT; port 0 picks a free one
   int max_connections = 10000;
   absl::Duration silent_connection = absl::Seconds(10);
+  // A peer that sends this much while we send nothing at all is cut off: it floods us with what
+  // needs no permission (HTTP/2 header frames), which gRPC 1.51 keeps in memory without a bound.
+  // Any other traffic makes us send something long before, if only window updates.
+  uint64_t max_unanswered_bytes = 128 * 1024 * 1024;
+  absl::Duration check_interval = absl::Seconds(1);
 };
 
 enum class Protocol { kPlaintext, kTls };

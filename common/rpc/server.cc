@@ -19,6 +19,7 @@
 #include "common/net/listener.h"
 #include "common/rpc/bidi_call.h"
 #include "common/rpc/certificate.h"
+#include "common/rpc/health.h"
 #include "common/rpc/rpc_thread.h"
 #include "common/rpc/server_stream_call.h"
 #include "common/rpc/unary_call.h"
@@ -252,6 +253,7 @@ void GrpcServer::Shutdown(absl::Duration grace) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, MethodTable methods) {
+  AddHealthService(methods);
   auto server = std::make_unique<GrpcServer>(std::move(options), std::move(methods));
   if (absl::Status status = server->Start(); !status.ok()) return status;
   return server;

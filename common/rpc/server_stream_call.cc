@@ -105,8 +105,9 @@ void ServerStreamCallImpl::WriteNext() {
   if (left == 1) {
     writer_->WriteAndFinish(element, grpc::WriteOptions(), grpc::Status::OK, tag);
   } else if (first) {
-    // The initial metadata goes with it, and their write only ends when they are sent: with the hint they
-    // would wait for something else to be sent on the connection, for ever on an idle one.
+    // The initial metadata goes with it, and their write only ends when they are sent: with the
+    // hint they would wait for something else to be sent on the connection, for ever on an idle
+    // one.
     writer_->Write(element, tag);
   } else {
     // The hint lets the other elements of one answer share a packet.

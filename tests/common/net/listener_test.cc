@@ -1,5 +1,6 @@
 #include "common/net/listener.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -177,6 +178,47 @@ TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimitUntilOneCloses) {
     if (again.Send(kPreface)) greeting = again.Read(1);
   }
   EXPECT_EQ(taken_.size(), 3u);
+}
+
+// Reads all that comes on `fd`, with one byte in answer to each read if `answering`.
+std::thread Drain(int fd, bool answering) {
+  fcntl(fd, F_SETFL, 0);  // blocking
+  return std::thread([fd, answering] {
+    char bytes[4096];
+    while (recv(fd, bytes, sizeof(bytes), 0) > 0) {
+      if (answering) send(fd, "?", 1, MSG_NOSIGNAL);
+    }
+  });
+}
+
+TEST_F(ListenerTest, CutsOffAPeerThatOnlySends) {
+  Start({.max_unanswered_bytes = 50'000, .check_interval = absl::Milliseconds(10)});
+  const logging::LogCapture log;
+  RawSocket client(port_);
+  ASSERT_TRUE(client.Send(kPreface));
+  const int fd = taken_.Wait(0).first;
+  std::thread drain = Drain(fd, false);
+  while (client.Send(std::string(1000, 'x'))) {
+  }
+  drain.join();
+  EXPECT_TRUE(log.Contains("cut off the connection from 127.0.0.1:"));
+  close(fd);
+}
+
+TEST_F(ListenerTest, KeepsAPeerThatIsAnswered) {
+  Start({.max_unanswered_bytes = 50'000, .check_interval = absl::Milliseconds(1)});
+  RawSocket client(port_);
+  ASSERT_TRUE(client.Send(kPreface));
+  const int fd = taken_.Wait(0).first;
+  ASSERT_EQ(client.Read(1), "!");
+  std::thread drain = Drain(fd, true);
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_TRUE(client.Send(std::string(2000, 'x')));
+    ASSERT_EQ(client.Read(1), "?");
+  }
+  client.Close();
+  drain.join();
+  close(fd);
 }
 
 TEST_F(ListenerTest, NamesTheHolderOfATakenPort) {
