@@ -2,10 +2,13 @@
 #define MANSIO_STORE_LOG_RECOVERY_H_
 
 #include <cstdint>
+#include <memory>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "store/log/commit_log.h"
+#include "store/log/log_scanner.h"
+#include "store/log/log_source.h"
 #include "store/log/segment_set.h"
 #include "store/record.h"
 
@@ -29,7 +32,29 @@ class Recovery {
                                      SegmentEnded segment_ended);
 
  private:
+  class SegmentProgress;
+  // The first bad frame and what is known about it.
+  struct End {
+    LogOffset at = 0;
+    FrameFault fault = FrameFault::kNone;
+    LogOffset synced = 0;                    // S
+    uint64_t segment_bytes = 0;              // that the file should have, 0 when not known
+    std::shared_ptr<const Segment> segment;  // nullptr at the very end of the last file
+    Beyond beyond;
+
+    bool CutShort() const { return segment != nullptr && segment_bytes > segment->bytes(); }
+    bool IsDamage() const { return at < synced || CutShort(); }
+  };
+
   absl::Status FindStart(const RecoveryStart& start, LogOffset* from) const;
+  absl::Status FoldFrames(LogScanner& scanner, Fold fold, SegmentProgress& progress) const;
+  absl::StatusOr<End> LookAtEnd(const LogScanner& scanner, LogSource& source) const;
+  // Cuts a torn tail, salvages or refuses damage, and removes files that are of no use.
+  absl::Status MakeWritable(const End& end);
+  // The sentence: file, offset, reach, cure.
+  absl::Status Damage(const End& end) const;
+  // The log up to the damage goes on; what was behind it is in files "*.salvaged".
+  absl::Status Salvage(const End& end);
   absl::Status RemoveUnusable(LogOffset end);
 
   SegmentSet* const segments_;
