@@ -37,7 +37,7 @@ void AddGlobalOptions(CLI::App& app, Context& context) {
   AddDuration(app, "--timeout", &context.client.request_timeout, "How long to wait for an answer");
   app.add_flag("--tls", context.client.tls,
                "Encrypt the connection; any server certificate is accepted");
-  app.set_version_flag("--version", std::string("mansio ") + client::kVersion);
+  app.set_version_flag("--version", std::string("mansio ") + client::Version());
 }
 
 // The command that was being given when parsing ended: "mansio topic create".

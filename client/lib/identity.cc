@@ -10,6 +10,8 @@
 
 namespace mansio::client {
 
+const char* Version() { return MANSIO_VERSION; }
+
 const std::string& HostName() {
   static const std::string* const kName = [] {
     std::array<char, 256> name{};
@@ -28,7 +30,7 @@ std::string NewClientId() {
 Headers IdentityHeaders(const std::string& client_id) {
   return {{"x-mq-client-id", client_id},
           {"x-mq-language", "CPP"},
-          {"x-mq-client-version", kVersion},
+          {"x-mq-client-version", Version()},
           {"x-mq-protocol", "v2"}};
 }
 

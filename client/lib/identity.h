@@ -7,7 +7,8 @@
 
 namespace mansio::client {
 
-inline constexpr char kVersion[] = "0.1.0";
+// The version of this library and of the command: that of the project.
+const char* Version();
 
 // The name of this machine. Thread-safe.
 const std::string& HostName();

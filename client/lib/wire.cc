@@ -165,7 +165,7 @@ void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
 v2::UA UserAgent() {
   v2::UA agent;
   agent.set_language(v2::CPP);
-  agent.set_version(kVersion);
+  agent.set_version(Version());
   agent.set_platform("Linux");
   agent.set_hostname(HostName());
   return agent;
