@@ -1,0 +1,226 @@
+#include "broker/admin/admin_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "broker/core/feature_set.h"
+#include "common/clock/broker_time.h"
+#include "common/rpc/testing/fake_call.h"
+#include "tests/broker/fake_store.h"
+
+namespace mansio::broker {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using testing::HasSubstr;
+
+// Consumption as far as administration asks for it.
+class FakeConsumption : public Consumption {
+ public:
+  Feature* feature() override { return nullptr; }
+  gateway::ClientObserver* observer() override { return nullptr; }
+  void Register(rpc::MethodTable&) override {}
+  void Start() override {}
+  void Stop() override {}
+  std::vector<QueueConsumption> Describe(const GroupRecord& group) const override {
+    return {{.topic = "topic-of-" + group.name, .queue = 2, .cursor = 5, .next = 9, .leased = 1, .ready = 4}};
+  }
+};
+
+class AdminServiceTest : public testing::Test {
+ protected:
+  AdminServiceTest() {
+    features_.Add(&metadata_);
+    store_ = std::make_unique<store::FakeStore>(&features_);
+    v1::BrokerIdentity identity;
+    identity.set_name("broker-a");
+    auto* address = identity.add_addresses();
+    address->set_host("192.0.2.1");
+    address->set_port(8081);
+    service_.SetNode(store_.get(), identity);
+    service_.Register(methods_);
+  }
+
+  template <typename Response, typename Request>
+  Response Call(const std::string& method, const Request& request) {
+    for (const auto& unary : methods_.unary) {
+      if (unary.path != "/mansio.v1.Admin/" + method) continue;
+      rpc::testing::FakeUnaryCall call(request.SerializeAsString());
+      unary.handler(call);
+      EXPECT_EQ(call.times_finished(), 1);
+      return call.template Response<Response>();
+    }
+    ADD_FAILURE() << method << " is not served";
+    return {};
+  }
+  v1::CreateTopicResponse CreateTopic(const std::string& name, v2::MessageType type = v2::NORMAL,
+                                      int queues = 0) {
+    v1::CreateTopicRequest request;
+    request.mutable_topic()->set_name(name);
+    request.mutable_topic()->set_message_type(type);
+    request.mutable_topic()->set_queues(queues);
+    return Call<v1::CreateTopicResponse>("CreateTopic", request);
+  }
+  v1::CreateGroupResponse CreateGroup(const v1::GroupInfo& group) {
+    v1::CreateGroupRequest request;
+    *request.mutable_group() = group;
+    return Call<v1::CreateGroupResponse>("CreateGroup", request);
+  }
+  template <typename Request>
+  static Request Named(const std::string& name) {
+    Request request;
+    request.set_name(name);
+    return request;
+  }
+
+  FakeClock clock_;
+  BrokerTime time_{&clock_, absl::InfinitePast()};
+  FeatureSet features_;
+  Metadata metadata_{{}, &time_};
+  gateway::ClientRegistry clients_{{}, &clock_};
+  FakeConsumption consumption_;
+  std::unique_ptr<store::FakeStore> store_;
+  AdminService service_{{.broker_name = "broker-a", .default_queues = 8},
+                        {&metadata_, &consumption_, &clients_}};
+  rpc::MethodTable methods_;
+};
+
+TEST_F(AdminServiceTest, TopicsAreCreatedWithDefaultsAndAgain) {
+  for (int i = 0; i < 2; ++i) {
+    const auto created = CreateTopic("orders", v2::MESSAGE_TYPE_UNSPECIFIED);
+    EXPECT_EQ(created.status().code(), v2::OK);
+    EXPECT_EQ(created.topic().queues(), 8);
+    EXPECT_EQ(created.topic().message_type(), v2::NORMAL);
+    ASSERT_EQ(created.results_size(), 1);
+    EXPECT_EQ(created.results(0).broker(), "broker-a");
+    EXPECT_EQ(created.results(0).status().code(), v2::OK);
+  }
+  EXPECT_EQ(CreateTopic("orders", v2::FIFO).status().code(), v2::PRECONDITION_FAILED);
+  EXPECT_EQ(CreateTopic("other", v2::FIFO, 3).topic().queues(), 3);
+}
+
+TEST_F(AdminServiceTest, TopicTypesOfLaterVersionsAreNamed) {
+  for (const auto type : {v2::DELAY, v2::TRANSACTION, v2::PRIORITY, v2::LITE}) {
+    const auto refused = CreateTopic("orders", type);
+    EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);
+    EXPECT_THAT(refused.status().message(), HasSubstr(v2::MessageType_Name(type)));
+    EXPECT_EQ(refused.results(0).status().code(), v2::NOT_IMPLEMENTED);
+  }
+  EXPECT_EQ(metadata_.FindTopic("orders"), nullptr);
+}
+
+TEST_F(AdminServiceTest, BadTopicsAreRefused) {
+  EXPECT_EQ(CreateTopic("no spaces").status().code(), v2::ILLEGAL_TOPIC);
+  EXPECT_EQ(CreateTopic("orders", v2::NORMAL, -1).status().code(), v2::BAD_REQUEST);
+  EXPECT_EQ(CreateTopic("orders", v2::NORMAL, 1025).status().code(), v2::BAD_REQUEST);
+  v1::CreateTopicRequest read_only;
+  read_only.mutable_topic()->set_name("orders");
+  read_only.mutable_topic()->set_permission(v2::READ);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", read_only).status().code(),
+            v2::NOT_IMPLEMENTED);
+}
+
+TEST_F(AdminServiceTest, TopicsAreListedDescribedAndDeleted) {
+  CreateTopic("payments", v2::FIFO, 1);
+  CreateTopic("orders", v2::NORMAL, 2);
+  const auto list = Call<v1::ListTopicsResponse>("ListTopics", v1::ListTopicsRequest());
+  ASSERT_EQ(list.topics_size(), 2);
+  EXPECT_EQ(list.topics(0).topic().name(), "orders");
+  EXPECT_EQ(list.topics(0).brokers(0), "broker-a");
+
+  store_->TrimQueue({metadata_.FindTopic("orders")->id, 1}, 0);
+  const auto topic =
+      Call<v1::DescribeTopicResponse>("DescribeTopic", Named<v1::DescribeTopicRequest>("orders"));
+  EXPECT_EQ(topic.status().code(), v2::OK);
+  EXPECT_EQ(topic.created().seconds(), time_.NowMillis() / 1000);
+  ASSERT_EQ(topic.queues_size(), 2);
+  EXPECT_EQ(topic.queues(1).queue_id(), 1);
+  EXPECT_EQ(topic.queues(1).broker(), "broker-a");
+
+  EXPECT_EQ(Call<v1::DeleteTopicResponse>("DeleteTopic", Named<v1::DeleteTopicRequest>("orders"))
+                .status().code(),
+            v2::OK);
+  EXPECT_EQ(Call<v1::DeleteTopicResponse>("DeleteTopic", Named<v1::DeleteTopicRequest>("orders"))
+                .status().code(),
+            v2::TOPIC_NOT_FOUND);
+  EXPECT_EQ(
+      Call<v1::DescribeTopicResponse>("DescribeTopic", Named<v1::DescribeTopicRequest>("orders"))
+          .status().code(),
+      v2::TOPIC_NOT_FOUND);
+  EXPECT_EQ(Call<v1::DescribeTopicResponse>("DescribeTopic", Named<v1::DescribeTopicRequest>("\n"))
+                .status().code(),
+            v2::ILLEGAL_TOPIC);
+}
+
+TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
+  v1::GroupInfo wanted;
+  wanted.set_name("billing");
+  wanted.set_start(v1::START_POLICY_EARLIEST);
+  const auto created = CreateGroup(wanted);
+  EXPECT_EQ(created.status().code(), v2::OK);
+  EXPECT_EQ(created.group().max_attempts(), 17);
+  EXPECT_EQ(created.group().start(), v1::START_POLICY_EARLIEST);
+  EXPECT_EQ(metadata_.FindGroup("billing")->start, StartPolicy::kEarliest);
+  EXPECT_EQ(CreateGroup(wanted).status().code(), v2::OK);
+  EXPECT_EQ(Call<v1::ListGroupsResponse>("ListGroups", v1::ListGroupsRequest()).groups_size(), 1);
+
+  ASSERT_TRUE(clients_.Describe("c1", gateway::ClientRole::kSimpleConsumer, "billing", {}, "", "", "").ok());
+  ASSERT_TRUE(clients_.Describe("c2", gateway::ClientRole::kSimpleConsumer, "other", {}, "", "", "").ok());
+  const auto group =
+      Call<v1::DescribeGroupResponse>("DescribeGroup", Named<v1::DescribeGroupRequest>("billing"));
+  ASSERT_EQ(group.positions_size(), 1);
+  const v1::GroupPosition& position = group.positions(0);
+  EXPECT_EQ(position.broker(), "broker-a");
+  EXPECT_EQ(position.topic(), "topic-of-billing");
+  EXPECT_EQ(position.queue_id(), 2);
+  EXPECT_EQ(position.cursor(), 5);
+  EXPECT_EQ(position.leases(), 1);
+  EXPECT_EQ(position.ready(), 4);
+  EXPECT_EQ(position.next_offset(), 9);
+  ASSERT_EQ(group.client_ids_size(), 1);
+  EXPECT_EQ(group.client_ids(0), "c1");
+
+  const auto gone = Named<v1::DeleteGroupRequest>("billing");
+  EXPECT_EQ(Call<v1::DeleteGroupResponse>("DeleteGroup", gone).status().code(), v2::OK);
+  EXPECT_EQ(Call<v1::DeleteGroupResponse>("DeleteGroup", gone).status().code(),
+            v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, GroupSettingsOfLaterVersionsAreNamed) {
+  v1::GroupInfo fifo, attempts, backoff, start, name;
+  for (v1::GroupInfo* group : {&fifo, &attempts, &backoff, &start}) group->set_name("billing");
+  fifo.set_fifo(true);
+  attempts.set_max_attempts(3);
+  backoff.mutable_backoff()->set_max_attempts(3);
+  start.set_start(static_cast<v1::StartPolicy>(9));
+  name.set_name("no spaces");
+  EXPECT_EQ(CreateGroup(fifo).status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_EQ(CreateGroup(attempts).status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_EQ(CreateGroup(backoff).status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_EQ(CreateGroup(start).status().code(), v2::BAD_REQUEST);
+  EXPECT_EQ(CreateGroup(name).status().code(), v2::ILLEGAL_CONSUMER_GROUP);
+  EXPECT_EQ(store_->submitted(), 0u);
+}
+
+TEST_F(AdminServiceTest, AChangeThatCannotBeLoggedSaysWhy) {
+  store_->RefuseSubmits(absl::UnavailableError("the disk is full"));
+  const auto refused = CreateTopic("orders");
+  EXPECT_NE(refused.status().code(), v2::OK);
+  EXPECT_THAT(refused.status().message(), HasSubstr("the disk is full"));
+}
+
+TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {
+  CreateTopic("orders");
+  const auto brokers = Call<v1::ListBrokersResponse>("ListBrokers", v1::ListBrokersRequest());
+  ASSERT_EQ(brokers.brokers_size(), 1);
+  EXPECT_EQ(brokers.brokers(0).broker().name(), "broker-a");
+  EXPECT_TRUE(brokers.brokers(0).online());
+  EXPECT_EQ(brokers.brokers(0).topics(), 1);
+  EXPECT_EQ(brokers.answered_by(), "broker 192.0.2.1:8081");
+}
+
+}  // namespace
+}  // namespace mansio::broker

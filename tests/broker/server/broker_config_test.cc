@@ -1,0 +1,108 @@
+#include "broker/server/broker_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "common/config/describe.h"
+#include "common/files/posix_file_system.h"
+
+namespace mansio::broker {
+namespace {
+
+using testing::HasSubstr;
+
+std::string ErrorOf(const std::vector<std::string>& overrides) {
+  const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml", "", overrides);
+  return std::string(config.status().message());
+}
+
+TEST(BrokerConfigTest, TheReadyFileExplainsEveryKeyWithItsDefault) {
+  PosixFileSystem files;
+  const auto content =
+      config::ReadConfigFile(files, std::string(MANSIO_SOURCE_DIR) + "/conf/broker.yaml");
+  ASSERT_TRUE(content.ok()) << content.status();
+  EXPECT_EQ(*content, config::RenderDefault(BrokerSchema().keys()))
+      << "conf/broker.yaml must be what the schema renders";
+}
+
+TEST(BrokerConfigTest, Defaults) {
+  const BrokerConfig config = BrokerSchema().Defaults();
+  EXPECT_EQ(config.listen.ToString(), "0.0.0.0:8081");
+  EXPECT_TRUE(config.advertise.empty());
+  EXPECT_TRUE(config.nameservers.empty());
+  EXPECT_EQ(config.store.path, "./mansio-data/broker");
+  EXPECT_EQ(config.store.durability, store::Durability::kSync);
+  EXPECT_EQ(config.store.retention_age, absl::Hours(72));
+  EXPECT_EQ(config.store.retention_bytes, 0u);
+  EXPECT_EQ(config.store.tail_cache_bytes, 128u << 20);
+  EXPECT_EQ(config.store.max_uncommitted_bytes, 256u << 20);
+  EXPECT_FALSE(config.auto_create_topics);
+  EXPECT_EQ(config.default_queues, 8u);
+  EXPECT_EQ(config.body_bytes, 4u << 20);
+  EXPECT_EQ(config.properties, 128u);
+  EXPECT_EQ(config.properties_bytes, 16u << 10);
+  EXPECT_EQ(config.messages_per_request, 1024u);
+  EXPECT_EQ(config.network.request_bytes, 32 << 20);
+  EXPECT_EQ(config.receive_batch, 32);
+  EXPECT_EQ(config.network.connections, 10'000);
+  EXPECT_EQ(config.network.streams_per_connection, 1024);
+  EXPECT_EQ(config.network.request_header_bytes, 16 << 10);
+  EXPECT_EQ(config.network.silent_connection, absl::Seconds(10));
+  EXPECT_EQ(config.topics, 100'000u);
+  EXPECT_EQ(config.queues_per_topic, 1024u);
+  EXPECT_EQ(config.network.clients, 50'000);
+  EXPECT_EQ(config.parked_receives, 200'000u);
+  EXPECT_EQ(config.leases, 1'000'000u);
+}
+
+TEST(BrokerConfigTest, EveryKeyCanBeSetOnTheCommandLine) {
+  const auto config = config::ParseConfig(
+      BrokerSchema(), "", "",
+      {"listen=127.0.0.1:9000", "advertise=broker.example:9001", "store.path=/data",
+       "durability=async", "nameservers=a:1,b:2", "cluster=c1", "broker.name=b1"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen.ToString(), "127.0.0.1:9000");
+  EXPECT_EQ(config->advertise.ToString(), "broker.example:9001");
+  EXPECT_EQ(config->store.path, "/data");
+  EXPECT_EQ(config->store.durability, store::Durability::kAsync);
+  ASSERT_EQ(config->nameservers.size(), 2u);
+  EXPECT_EQ(config->nameservers[1].ToString(), "b:2");
+  EXPECT_EQ(config->cluster, "c1");
+  EXPECT_EQ(config->name, "b1");
+
+  const auto none = config::ParseConfig(BrokerSchema(), "broker.yaml", "nameservers: [a:1]",
+                                        {"nameservers="});
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_TRUE(none->nameservers.empty());
+}
+
+TEST(BrokerConfigTest, ReservedDurabilitiesSaySo) {
+  EXPECT_THAT(ErrorOf({"durability=replica"}), HasSubstr("comes with replication"));
+  EXPECT_THAT(ErrorOf({"durability=replica-sync"}), HasSubstr("comes with replication"));
+  EXPECT_THAT(ErrorOf({"durability=fast"}), HasSubstr("async"));
+}
+
+TEST(BrokerConfigTest, CombinationsThatCannotWorkAreRefused) {
+  EXPECT_THAT(ErrorOf({"tls.certificate=x.pem"}), HasSubstr("tls.key"));
+  EXPECT_EQ(ErrorOf({"tls.certificate=x.pem", "tls.key=y.pem"}), "");
+  EXPECT_THAT(ErrorOf({"listen=127.0.0.1:0"}), HasSubstr("port from 1 to 65535"));
+  EXPECT_THAT(ErrorOf({"advertise=0.0.0.0:8081"}), HasSubstr("wildcard"));
+  EXPECT_THAT(ErrorOf({"advertise=[::]:8081"}), HasSubstr("wildcard"));
+  EXPECT_THAT(ErrorOf({"receive.min-long-polling=30s"}), HasSubstr("receive.max-long-polling"));
+  EXPECT_THAT(ErrorOf({"limits.queues-per-topic=4"}), HasSubstr("topics.default-queues"));
+  EXPECT_THAT(ErrorOf({"broker.name=no spaces"}), HasSubstr("broker.name"));
+  EXPECT_THAT(ErrorOf({"broker.name="}), HasSubstr("broker.name"));
+}
+
+TEST(BrokerConfigTest, ABadFileNamesTheLine) {
+  const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml",
+                                          "listen: 127.0.0.1:8081\nlimits:\n  body-bytes: huge\n", {});
+  EXPECT_THAT(std::string(config.status().message()), HasSubstr("broker.yaml:3"));
+  EXPECT_THAT(std::string(config.status().message()), HasSubstr("limits.body-bytes"));
+}
+
+}  // namespace
+}  // namespace mansio::broker
