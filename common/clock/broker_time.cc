@@ -29,6 +29,18 @@ BrokerTime::BrokerTime(const Clock* clock, absl::Time last_store_time, Reporter 
   next_check_.store(course.since, std::memory_order_relaxed);
 }
 
+void BrokerTime::NeverBefore(absl::Time earliest) {
+  MutexLock lock(&mutex_);
+  Course course = LoadCourse();
+  const int64_t boot = BootNanos(*clock_);
+  if (course.At(boot) >= absl::ToUnixNanos(earliest)) return;
+  course.since = boot;
+  course.anchor = absl::ToUnixNanos(earliest);
+  course.correction = 0;
+  StoreCourse(course);
+  next_check_.store(boot, std::memory_order_relaxed);
+}
+
 int64_t BrokerTime::NowMillis() {
   const int64_t boot = BootNanos(*clock_);
   if (boot >= next_check_.load(std::memory_order_relaxed)) LookAtWallClock(boot);

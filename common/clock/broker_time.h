@@ -48,6 +48,10 @@ class BrokerTime {
   BrokerTime(const BrokerTime&) = delete;
   BrokerTime& operator=(const BrokerTime&) = delete;
 
+  // Broker time is at least `earliest` from now on: recovery has found a store time in the log that
+  // lies ahead. Thread safe.
+  void NeverBefore(absl::Time earliest);
+
   // Broker time in milliseconds since the Unix epoch. Thread safe; normally reads one clock and a
   // few atomics. Call it at least every few seconds, or the 60 s are noticed late.
   int64_t NowMillis();

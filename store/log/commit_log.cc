@@ -145,7 +145,8 @@ absl::Status CommitLogImpl::BeginEpoch() {
 
 absl::Status CommitLogImpl::Start(LogObserver* observer) {
   epoch_ = recovered_.last_epoch + 1;
-  recovered_.last_store_time = std::max(recovered_.last_store_time, environment_.time->NowMillis());
+  environment_.time->NeverBefore(absl::FromUnixMillis(recovered_.last_store_time));
+  recovered_.last_store_time = environment_.time->NowMillis();
   if (absl::Status status = PrepareTail(); !status.ok()) return status;
   if (absl::Status status = BeginEpoch(); !status.ok()) return status;
   tail_ = recovered_.end + kFrameHeaderBytes;
@@ -179,7 +180,7 @@ absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
     state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);
     return absl::ResourceExhaustedError(fmt::format(
         "accepted bytes that are not yet committed to the commit log would pass the limit "
-        "of {}: send more slowly, or raise the limit",
+        "of {}: send more slowly, or raise limits.send-bytes-in-flight",
         limit));
   }
   if (!queue_.Push(append)) {

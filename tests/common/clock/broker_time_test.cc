@@ -57,6 +57,18 @@ TEST_F(BrokerTimeTest, StartsAtTheLastStoreTimeIfThatIsLater) {
   EXPECT_TRUE(reports_.empty());
 }
 
+TEST_F(BrokerTimeTest, IsRaisedToWhatRecoveryFinds) {
+  BrokerTime time = Make();
+  const absl::Time wall = clock_.WallNow();
+  time.NeverBefore(wall - absl::Seconds(5));
+  EXPECT_EQ(time.Now(), wall);
+  time.NeverBefore(wall + absl::Hours(1));
+  EXPECT_EQ(time.Now(), wall + absl::Hours(1));
+  EXPECT_EQ(Actions(), std::vector<Action>{Action::kObserved});
+  Pass(time, absl::Seconds(61));  // it lasts: broker time waits for the wall clock
+  EXPECT_EQ(Actions().back(), Action::kStandsStill);
+}
+
 TEST_F(BrokerTimeTest, SlewsForwardByAtMostHalfAPercent) {
   BrokerTime time = Make();
   const int64_t start = time.NowMillis();
