@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "common/logging/logging.h"
+
 namespace mansio::store {
 
 void LogState::SetSynced(LogOffset offset) {
@@ -29,6 +31,7 @@ void LogState::Fail(const absl::Status& cause) {
       "the broker again",
       std::string(cause.message())));
   failed_.store(true, std::memory_order_release);
+  LOG_ERROR("{}.", std::string(failure_.message()));
   changed_.SignalAll();
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "common/logging/logging.h"
 #include "store/log/log_scanner.h"
 #include "store/log/log_source.h"
 #include "store/log/record_codec.h"
@@ -129,7 +130,7 @@ absl::Status Recovery::MakeWritable(const End& end) {
   return status.ok() ? RemoveUnusable(end.at) : status;
 }
 
-absl::Status Recovery::Damage(const End& end) const {
+std::string Recovery::Describe(const End& end) const {
   std::string where;
   if (end.segment == nullptr) {
     where = fmt::format("{} ends at log offset {}",
@@ -147,14 +148,20 @@ absl::Status Recovery::Damage(const End& end) const {
                                 ? fmt::format("good frames go on at offset {}, {} bytes further",
                                               *end.beyond.frame, *end.beyond.frame - end.at)
                                 : "no good frame follows";
+  return fmt::format("the commit log is damaged: {}; {}; it was durable up to offset {} at least",
+                     where, reach, std::max(end.synced, end.at));
+}
+
+absl::Status Recovery::Damage(const End& end) const {
   return absl::DataLossError(fmt::format(
-      "the commit log is damaged: {}; {}; it was durable up to offset {} at least. Restore "
-      "the file from a copy, or start once with store.salvage=true, which keeps the log up "
-      "to offset {} and moves the rest aside into files *{}",
-      where, reach, std::max(end.synced, end.at), end.at, kSalvagedSuffix));
+      "{}. Restore the file from a copy, or start once with store.salvage=true, which keeps the "
+      "log up to offset {} and moves the rest aside into files *{}",
+      Describe(end), end.at, kSalvagedSuffix));
 }
 
 absl::Status Recovery::Salvage(const End& end) {
+  LOG_WARNING("Salvage: {}. It is kept up to offset {}; the rest goes to files *{} in {}.",
+              Describe(end), end.at, kSalvagedSuffix, segments_->directory());
   if (absl::Status status = MoveTailAside(*segments_, end.at); !status.ok()) return status;
   if (end.segment == nullptr) return absl::OkStatus();
   const uint64_t length = std::max(end.segment_bytes, end.segment->bytes());

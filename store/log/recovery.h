@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -51,7 +52,9 @@ class Recovery {
   absl::StatusOr<End> LookAtEnd(const LogScanner& scanner, LogSource& source) const;
   // Cuts a torn tail, salvages or refuses damage, and removes files that are of no use.
   absl::Status MakeWritable(const End& end);
-  // The sentence: file, offset, reach, cure.
+  // What is wrong: file, offset, reach.
+  std::string Describe(const End& end) const;
+  // The refusal: what is wrong and the cure.
   absl::Status Damage(const End& end) const;
   // The log up to the damage goes on; what was behind it is in files "*.salvaged".
   absl::Status Salvage(const End& end);

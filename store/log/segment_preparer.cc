@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "common/logging/logging.h"
+
 namespace mansio::store {
 namespace {
 
@@ -123,13 +125,16 @@ void SegmentPreparer::PrepareNext() {
   mutex_.Lock();
   if (segment.ok()) {
     segments_->Add(*std::move(segment));
+    if (!problem_.ok()) LOG_INFO("The commit log has its next file and goes on.");
     problem_ = absl::OkStatus();
     retry_ = true;
   } else {
+    const bool retried = !problem_.ok();
     problem_ = absl::UnavailableError(fmt::format(
         "the commit log cannot grow: {}; messages are refused until there is room for its "
         "next file of {} bytes",
         std::string(segment.status().message()), options_.segment_bytes));
+    if (!retried) LOG_ERROR("{}.", std::string(problem_.message()));
   }
   stuck_.store(!problem_.ok(), std::memory_order_release);
   done_.SignalAll();
