@@ -22,7 +22,7 @@ bool IsConsumer(ClientRole role) {
 }
 
 // The role that a heartbeat names; `known` helps out where it names none.
-absl::StatusOr<ClientRole> RoleOf(v2::ClientType type, const std::optional<ClientInfo>& known) {
+absl::StatusOr<ClientRole> RoleOfType(v2::ClientType type, const std::optional<ClientInfo>& known) {
   switch (type) {
     case v2::PRODUCER:
       return ClientRole::kProducer;
@@ -57,7 +57,7 @@ absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& reques
   const absl::StatusOr<std::string_view> id = IdentifyClient(call, clients);
   if (!id.ok()) return id.status();
   std::optional<ClientInfo> known = clients.Find(*id);
-  const absl::StatusOr<ClientRole> role = RoleOf(request.client_type(), known);
+  const absl::StatusOr<ClientRole> role = RoleOfType(request.client_type(), known);
   if (!role.ok()) return role.status();
 
   std::string group;
