@@ -7,7 +7,7 @@ const { Producer, SimpleConsumer, PushConsumer, ConsumeResult } = require('rocke
 
 const IN_FLIGHT = 64; // sends without an answer
 const RECEIVERS = 4; // parallel long polls of the simple consumer
-const INVISIBLE_MS = 60_000;
+const INVISIBLE_MS = 20_000;
 
 const emit = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));

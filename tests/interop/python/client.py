@@ -22,7 +22,7 @@ from rocketmq import (
 
 IN_FLIGHT = 64  # sends without an answer
 RECEIVERS = 4  # parallel long polls of the simple consumer
-INVISIBLE_SECONDS = 60
+INVISIBLE_SECONDS = 20
 
 _output = threading.Lock()
 

@@ -27,7 +27,7 @@ public final class InteropClient {
   private static final int IN_FLIGHT = 64;
   /** Parallel long polls of the simple consumer. */
   private static final int RECEIVERS = 4;
-  private static final Duration INVISIBLE = Duration.ofSeconds(60);
+  private static final Duration INVISIBLE = Duration.ofSeconds(20);
 
   private final ClientServiceProvider provider = ClientServiceProvider.loadService();
   private final Map<String, String> options;
