@@ -11,8 +11,8 @@
 
 namespace mansio::store {
 
-// A few threads for work that reads from disk, with a bounded queue, so that a consumer that catches up
-// on old data cannot stall producers (design section 10). Thread-safe.
+// A few threads for work that reads from disk, with a bounded queue, so that a consumer that
+// catches up on old data cannot stall producers (design section 10). Thread-safe.
 class ColdPool {
  public:
   ColdPool(int threads, size_t queue_limit);

@@ -108,11 +108,11 @@ absl::StatusOr<std::optional<CheckpointMeta>> DerivedState::Load() {
 
 absl::Status DerivedState::LoadPrefix(std::string_view prefix) {
   absl::Status restored;
-  const absl::Status scanned =
-      checkpoint_->Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
-        restored = Restore(key, value);
-        return restored.ok();
-      });
+  const absl::Status scanned = checkpoint_->Scan(prefix, PrefixEnd(prefix),
+                                                 [&](std::string_view key, std::string_view value) {
+                                                   restored = Restore(key, value);
+                                                   return restored.ok();
+                                                 });
   return scanned.ok() ? restored : scanned;
 }
 

@@ -19,16 +19,16 @@
 
 namespace mansio::store {
 
-// Everything that is folded from the log: ConsumeQueues, the broker's machine, and the little that the
-// store itself remembers. One fold for live traffic and for replay. The fold, the captures and the
-// restores run on the log thread, or on the recovering one before it starts.
+// Everything that is folded from the log: ConsumeQueues, the broker's machine, and the little that
+// the store itself remembers. One fold for live traffic and for replay. The fold, the captures and
+// the restores run on the log thread, or on the recovering one before it starts.
 class DerivedState : public CheckpointSource {
  public:
   // All borrowed.
   DerivedState(StateMachine* machine, uint64_t queue_memory_bytes, const KeyValueStore* checkpoint);
 
-  // Folds one record. DataLoss when it does not follow from what was folded before: then the checkpoint
-  // or the log is not what it was.
+  // Folds one record. DataLoss when it does not follow from what was folded before: then the
+  // checkpoint or the log is not what it was.
   absl::Status Fold(const RecordView& record, uint32_t record_bytes);
   // The same for the part of the log before the snapshot that a rebuild starts from: messages enter
   // their ConsumeQueue, all other state comes with the snapshot.
@@ -58,7 +58,8 @@ class DerivedState : public CheckpointSource {
   const SegmentTimes& segment_times() const { return segment_times_; }
   // The segments below `offset` are gone. Any thread.
   void ForgetSegments(LogOffset offset) { segment_times_.Forget(offset); }
-  // The log's minimum by the last TRIM record; where the last complete snapshot was captured. Any thread.
+  // The log's minimum by the last TRIM record; where the last complete snapshot was captured. Any
+  // thread.
   LogOffset trimmed() const { return trimmed_.load(std::memory_order_acquire); }
   LogOffset snapshot() const { return snapshot_.load(std::memory_order_acquire); }
 
@@ -76,8 +77,8 @@ class DerivedState : public CheckpointSource {
   std::atomic<LogOffset> trimmed_{0};
   std::atomic<LogOffset> snapshot_{0};
   QueueCapture capture_;  // of the checkpoint under way
-  // The checkpoint was wiped: the next one must hold the machine's whole state, also what a snapshot gave
-  // it, which it does not count as changed.
+  // The checkpoint was wiped: the next one must hold the machine's whole state, also what a
+  // snapshot gave it, which it does not count as changed.
   bool checkpoint_empty_ = false;
 };
 

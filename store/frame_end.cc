@@ -44,7 +44,8 @@ bool FrameEndsAt(CommitLog* log, LogOffset offset) {
   LogOffset end = offset;
   for (size_t step = kStep; end > first && offset - end <= kMaxFrameBytes;) {
     const LogOffset begin = end - std::min<LogOffset>(step, end - first);
-    const absl::StatusOr<LogBytes> bytes = log->ReadBytes(begin, static_cast<uint32_t>(end - begin));
+    const absl::StatusOr<LogBytes> bytes =
+        log->ReadBytes(begin, static_cast<uint32_t>(end - begin));
     if (!bytes.ok()) {
       // It may begin in the segment before, which cannot be read across: come closer to the border.
       if (step == kFrameAlignment) return false;

@@ -27,12 +27,13 @@ struct StoreOptions {
   uint64_t tail_cache_bytes = 128ull << 20;
   uint64_t max_uncommitted_bytes = 256ull << 20;
   uint64_t checkpoint_bytes = 128ull << 20;  // a checkpoint is due after this much log
-  uint64_t queue_memory_bytes = 64ull << 20; // ConsumeQueue entries kept in memory, all queues together
+  // ConsumeQueue entries kept in memory, all queues together.
+  uint64_t queue_memory_bytes = 64ull << 20;
   absl::Duration retention_age = absl::Hours(72);
-  uint64_t retention_bytes = 0;              // total log size; 0: no limit by size
+  uint64_t retention_bytes = 0;  // total log size; 0: no limit by size
   int cold_threads = 2;
-  size_t cold_queue = 4096;                  // waiting cold reads; more are refused
-  bool salvage = false;                      // cut at damage instead of refusing to start
+  size_t cold_queue = 4096;  // waiting cold reads; more are refused
+  bool salvage = false;      // cut at damage instead of refusing to start
 };
 
 }  // namespace mansio::store

@@ -7,8 +7,8 @@
 
 #include "store/types.h"
 
-// Kinds of records in the log, one number space. A folder owns the kinds of its range and declares them
-// in its own header; the ranges stand here so that two features never take the same number.
+// Kinds of records in the log, one number space. A folder owns the kinds of its range and declares
+// them in its own header; the ranges stand here so that two features never take the same number.
 namespace mansio::store {
 
 using RecordKind = uint8_t;
@@ -29,7 +29,7 @@ inline constexpr RecordKind kSnapshotEndRecord = 5;
 struct MessageView {
   QueueKey queue;
   QueueOffset queue_offset = 0;
-  uint64_t tag_hash = 0;   // 0 when the message has no tag
+  uint64_t tag_hash = 0;  // 0 when the message has no tag
   StoreTime store_time = 0;
   std::string_view content;  // opaque to the store: broker/message/stored_message.h
 };
@@ -37,14 +37,15 @@ struct MessageView {
 // One committed record, handed to Apply in log order.
 struct RecordView {
   RecordKind kind = 0;
-  LogPosition position;       // of the record itself
-  StoreTime store_time = 0;   // of its frame; never falls along the log
-  std::string_view body;      // for kMessageRecord: see `message`
+  LogPosition position;      // of the record itself
+  StoreTime store_time = 0;  // of its frame; never falls along the log
+  std::string_view body;     // for kMessageRecord: see `message`
   const MessageView* message = nullptr;
-  bool replay = false;        // true while recovery folds the log
+  bool replay = false;  // true while recovery folds the log
 };
 
-// Bytes of the log that stay valid while `owner` lives (a chunk of the tail cache or a read buffer).
+// Bytes of the log that stay valid while `owner` lives (a chunk of the tail cache or a read
+// buffer).
 struct LogBytes {
   std::shared_ptr<const void> owner;
   std::string_view bytes;

@@ -15,7 +15,7 @@ namespace {
 class StateRecovery {
  public:
   StateRecovery(CommitLog* log, KeyValueStore* checkpoint, DerivedState* state,
-           uint64_t queue_memory_bytes, const std::string& path)
+                uint64_t queue_memory_bytes, const std::string& path)
       : log_(log),
         checkpoint_(checkpoint),
         state_(state),
@@ -52,7 +52,9 @@ class StateRecovery {
     absl::Status folded;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
         {meta.offset, meta.epoch, meta.synced, meta.store_time},
-        [&](const RecordView& record, uint32_t bytes) { return folded = state_->Fold(record, bytes); },
+        [&](const RecordView& record, uint32_t bytes) {
+          return folded = state_->Fold(record, bytes);
+        },
         [&](LogOffset first, LogOffset next) {
           if (next > meta.offset) state_->SegmentEnded(first, next);
         });
@@ -95,14 +97,14 @@ class StateRecovery {
 
   absl::Status FindSnapshot(LogOffset first, SnapshotFinder& snapshot) {
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
-        {first, 0, 0, 0},
-        [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
+        {first, 0, 0, 0}, [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
         [](LogOffset, LogOffset) {});
     if (!report.ok()) return report.status();
     if (snapshot.complete()) return absl::OkStatus();
     return absl::DataLossError(fmt::format(
         "the log in {} begins at offset {} and has no complete snapshot, and there is no usable "
-        "checkpoint: put back the missing segment files or the directory \"checkpoint\" from a backup",
+        "checkpoint: put back the missing segment files or the directory \"checkpoint\" from a "
+        "backup",
         path_, first));
   }
 
@@ -118,8 +120,8 @@ class StateRecovery {
     return checkpoint_->Write(batch);
   }
 
-  // A long log has more queue entries than fit into memory. A checkpoint without its meta record does not
-  // count as one, so that a crash on the way starts over.
+  // A long log has more queue entries than fit into memory. A checkpoint without its meta record
+  // does not count as one, so that a crash on the way starts over.
   absl::Status SaveRuns() {
     if (state_->queues().PendingBytes() < queue_memory_bytes_ / 2) return absl::OkStatus();
     ConsumeQueues& queues = state_->queues();

@@ -17,10 +17,10 @@ struct Recovered {
   bool rebuilt = false;      // no usable checkpoint: from the log alone
 };
 
-// Brings the derived state up to the log's end: from the checkpoint and what the log has behind it, or,
-// when the checkpoint is missing, damaged or ahead of the log, from the log alone (design section 5).
-// Errors: what the log itself refuses (damage before the synced point); DataLoss when the log's
-// beginning is gone and it holds no complete snapshot.
+// Brings the derived state up to the log's end: from the checkpoint and what the log has behind it,
+// or, when the checkpoint is missing, damaged or ahead of the log, from the log alone (design
+// section 5). Errors: what the log itself refuses (damage before the synced point); DataLoss when
+// the log's beginning is gone and it holds no complete snapshot.
 absl::StatusOr<Recovered> RecoverState(CommitLog* log, KeyValueStore* checkpoint,
                                        DerivedState* state, uint64_t queue_memory_bytes,
                                        const std::string& path);

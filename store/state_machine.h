@@ -12,8 +12,8 @@ namespace mansio::store {
 
 class Store;
 
-// Receives key/value pairs of derived state: a checkpoint batch, or SNAPSHOT frames in the log. Keys are
-// bytes that start with the owner's prefix; a pair replaces the one with the same key.
+// Receives key/value pairs of derived state: a checkpoint batch, or SNAPSHOT frames in the log.
+// Keys are bytes that start with the owner's prefix; a pair replaces the one with the same key.
 class StateSink {
  public:
   virtual ~StateSink() = default;
@@ -21,9 +21,9 @@ class StateSink {
   virtual void Delete(std::string_view key) = 0;
 };
 
-// The deterministic fold of the log that the broker is (design section 1.1). Apply, Capture*, BatchBegin
-// and BatchEnd run on the log thread, or on the recovering thread before it starts; they use memory only
-// and cannot fail.
+// The deterministic fold of the log that the broker is (design section 1.1). Apply, Capture*,
+// BatchBegin and BatchEnd run on the log thread, or on the recovering thread before it starts; they
+// use memory only and cannot fail.
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
@@ -35,8 +35,8 @@ class StateMachine {
   // messages; the store has already entered the message in its ConsumeQueue.
   virtual void Apply(const RecordView& record) = 0;
 
-  // Around the Apply calls and the callbacks of one batch. The broker holds its rpc::CompletionScope
-  // between them and wakes parked receives in BatchEnd.
+  // Around the Apply calls and the callbacks of one batch. The broker holds its
+  // rpc::CompletionScope between them and wakes parked receives in BatchEnd.
   virtual void BatchBegin() {}
   virtual void BatchEnd() {}
 

@@ -43,16 +43,17 @@ class Store {
     KeyValueStore* checkpoint = nullptr;
   };
 
-  // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins a new
-  // epoch and starts the threads. Errors name file and offset and say what to do: damage before the
-  // synced point, a second broker on the directory, a full or read-only disk, an unknown format version.
+  // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins
+  // a new epoch and starts the threads. Errors name file and offset and say what to do: damage
+  // before the synced point, a second broker on the directory, a full or read-only disk, an unknown
+  // format version.
   static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options, Environment environment,
                                                      StateMachine* machine);
   virtual ~Store() = default;
 
-  // Hands an append to the log thread. ResourceExhausted when accepted but uncommitted bytes would pass
-  // the limit, Unavailable (with the reason) once the store has stopped accepting; then no callback is
-  // made. InvalidArgument when it is larger than kMaxFramePayload.
+  // Hands an append to the log thread. ResourceExhausted when accepted but uncommitted bytes would
+  // pass the limit, Unavailable (with the reason) once the store has stopped accepting; then no
+  // callback is made. InvalidArgument when it is larger than kMaxFramePayload.
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
 
   virtual Cursors cursors() const = 0;
@@ -60,47 +61,49 @@ class Store {
   // OK, or why the store does not accept appends any more (a failed write or flush, a full disk).
   virtual absl::Status Health() const = 0;
 
-  // Creates empty queues 0..count-1 of a topic (idempotent), or forgets a topic and its queues. Called by
-  // the state machine from Apply and Restore, on the log thread.
+  // Creates empty queues 0..count-1 of a topic (idempotent), or forgets a topic and its queues.
+  // Called by the state machine from Apply and Restore, on the log thread.
   virtual void DefineTopic(uint32_t topic, uint32_t queues) = 0;
   virtual void DropTopic(uint32_t topic) = 0;
 
   // The readable range of a queue; {0, 0} for an unknown one.
   virtual QueueRange Range(QueueKey queue) const = 0;
 
-  // Entries [from, from+max) as far as they exist, from memory only. nullopt when some of them are not
-  // in memory: then use RunCold and ReadEntries.
+  // Entries [from, from+max) as far as they exist, from memory only. nullopt when some of them are
+  // not in memory: then use RunCold and ReadEntries.
   virtual std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                             size_t max) const = 0;
-  // As HotEntries, and reads what is missing from disk. Blocks: only inside RunCold. OutOfRange when
-  // `from` is below the queue's minimum.
+  // As HotEntries, and reads what is missing from disk. Blocks: only inside RunCold. OutOfRange
+  // when `from` is below the queue's minimum.
   virtual absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
                                                               size_t max) = 0;
 
   // The message of an entry from the tail cache, or nullopt when it has left it.
   virtual std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,
                                                   const QueueEntry& entry) const = 0;
-  // The same from disk, checked against its CRC. Blocks: only inside RunCold. DataLoss names the file
-  // and offset when the bytes are damaged, NotFound when the segment has gone.
+  // The same from disk, checked against its CRC. Blocks: only inside RunCold. DataLoss names the
+  // file and offset when the bytes are damaged, NotFound when the segment has gone.
   virtual absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                                     const QueueEntry& entry) = 0;
 
   // Runs `job` on the cold pool. False when its queue is full (answer TOO_MANY_REQUESTS).
   virtual bool RunCold(absl::AnyInvocable<void()> job) = 0;
 
-  // The first store time of a queue, for the start rule of design section 6; nullopt for an empty queue.
-  // From memory when the first message is recent; never blocks (an old first message gives 0).
+  // The first store time of a queue, for the start rule of design section 6; nullopt for an empty
+  // queue. From memory when the first message is recent; never blocks (an old first message gives
+  // 0).
   virtual std::optional<StoreTime> FirstStoreTime(QueueKey queue) const = 0;
   // True when nothing of the queue was ever trimmed.
   virtual bool NeverTrimmed(QueueKey queue) const = 0;
 
   // Takes a checkpoint now and waits until it is durable; tests and orderly shutdown.
   virtual absl::Status Checkpoint() = 0;
-  // Deletes what retention no longer keeps; run by the store itself once a minute, public for tests.
+  // Deletes what retention no longer keeps; run by the store itself once a minute, public for
+  // tests.
   virtual absl::Status EnforceRetention() = 0;
 
-  // Finishes what was accepted, checkpoints, syncs, releases the lock. Later Submits are Unavailable.
-  // Idempotent.
+  // Finishes what was accepted, checkpoints, syncs, releases the lock. Later Submits are
+  // Unavailable. Idempotent.
   virtual absl::Status Close() = 0;
 };
 

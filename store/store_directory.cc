@@ -17,10 +17,11 @@ absl::Status CheckFormat(FileSystem* files, const std::string& path) {
   if (!content.ok()) return content.status();
   if (*content == expected) return absl::OkStatus();
   const std::string found = content->substr(0, content->find('\n'));
-  return absl::FailedPreconditionError(fmt::format(
-      "{} says \"{}\", and this program knows \"mansio store {}\" only: start the version that wrote "
-      "the directory, or choose another store.path",
-      file, found, kStoreFormat));
+  return absl::FailedPreconditionError(
+      fmt::format("{} says \"{}\", and this program knows \"mansio store {}\" only: start the "
+                  "version that wrote "
+                  "the directory, or choose another store.path",
+                  file, found, kStoreFormat));
 }
 
 }  // namespace
@@ -31,9 +32,10 @@ absl::StatusOr<std::unique_ptr<FileLock>> ClaimDirectory(FileSystem* files,
   absl::StatusOr<std::unique_ptr<FileLock>> lock = files->Lock(JoinPath(path, "LOCK"));
   if (!lock.ok()) {
     if (!absl::IsFailedPrecondition(lock.status())) return lock.status();
-    return absl::FailedPreconditionError(fmt::format(
-        "another broker uses the store directory {}: {}; stop it, or give this one another store.path",
-        path, std::string(lock.status().message())));
+    return absl::FailedPreconditionError(
+        fmt::format("another broker uses the store directory {}: {}; stop it, or give this one "
+                    "another store.path",
+                    path, std::string(lock.status().message())));
   }
   if (absl::Status known = CheckFormat(files, path); !known.ok()) return known;
   return lock;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/logging/logging.h"
@@ -58,7 +59,8 @@ absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
   LOG_INFO("Store {}: log [{}, {}), replayed {} bytes from {}{}, cut {} bytes of a torn tail.",
            options_.path, recovered_.report.first, recovered_.report.end,
            recovered_.report.replayed_bytes, recovered_.checkpoint,
-           recovered_.rebuilt ? " (no usable checkpoint)" : "", recovered_.report.cut_bytes);
+           recovered_.rebuilt && recovered_.report.end > 0 ? " (no usable checkpoint)" : "",
+           recovered_.report.cut_bytes);
   return log_->Start(this);
 }
 
@@ -81,6 +83,8 @@ absl::Status StoreImpl::OpenCheckpoint() {
 void StoreImpl::StartThreads() {
   Checkpointer::Options options;
   options.bytes = options_.checkpoint_bytes;
+  // Whoever keeps messages for seconds does not want them for a minute.
+  options.period = std::clamp(options_.retention_age / 4, absl::Seconds(1), options.period);
   options.periodic = [this] {
     if (absl::Status enforced = EnforceRetention(); !enforced.ok()) {
       LOG_ERROR("Retention: {}", std::string(enforced.message()));
@@ -113,7 +117,7 @@ absl::Status StoreImpl::Submit(std::unique_ptr<Append> append) {
   if (state_->queues().PendingBytes() > 2 * options_.queue_memory_bytes) {
     return absl::ResourceExhaustedError(
         "too many messages wait for a checkpoint: look for the reason in the broker's log (a full "
-        "disk?), or raise store.queue_memory_bytes");
+        "disk?), or raise store.queue-memory-bytes");
   }
   return log_->Submit(std::move(append));
 }

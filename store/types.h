@@ -43,8 +43,8 @@ struct LogPosition {
 // A frame's payload is at most this; a larger request is split by the caller into several appends.
 inline constexpr size_t kMaxFramePayload = 16 * 1024 * 1024 - 64 * 1024;
 
-// What the log has reached, in log offsets: appended >= committed >= applied, and synced, what fdatasync
-// has covered (design section 1.2).
+// What the log has reached, in log offsets: appended >= committed >= applied, and synced, what
+// fdatasync has covered (design section 1.2).
 struct Cursors {
   LogOffset appended = 0;
   LogOffset committed = 0;

@@ -31,14 +31,15 @@ class CheckpointSource {
   virtual void Failed() = 0;
 };
 
-// Takes checkpoints in the one safe order: capture at A, sync the log through A, only then write (design
-// section 5), so that a checkpoint stands for an offset <= min(applied, synced). Thread-safe.
+// Takes checkpoints in the one safe order: capture at A, sync the log through A, only then write
+// (design section 5), so that a checkpoint stands for an offset <= min(applied, synced).
+// Thread-safe.
 class Checkpointer {
  public:
   struct Options {
-    uint64_t bytes = 0;                            // due after this much log
-    absl::Duration period = absl::Seconds(60);     // of looking for an idle log, and of `periodic`
-    absl::AnyInvocable<void()> periodic;           // further work of the checkpoint thread; may be null
+    uint64_t bytes = 0;                         // due after this much log
+    absl::Duration period = absl::Seconds(60);  // of looking for an idle log, and of `periodic`
+    absl::AnyInvocable<void()> periodic;  // further work of the checkpoint thread; may be null
   };
 
   // All borrowed. `start`: the offset of the checkpoint that recovery began with.
@@ -46,11 +47,13 @@ class Checkpointer {
                Options options);
   ~Checkpointer();
 
-  // Starts and joins the checkpoint thread. Stop is idempotent and waits for a checkpoint under way.
+  // Starts and joins the checkpoint thread. Stop is idempotent and waits for a checkpoint under
+  // way.
   void Start();
   void Stop();
 
-  // Takes a checkpoint on the calling thread and returns when it is durable. Never on the log thread.
+  // Takes a checkpoint on the calling thread and returns when it is durable. Never on the log
+  // thread.
   absl::Status Run();
 
   // On the log thread: the log is applied up to here. `urgent` makes a checkpoint due at once.
@@ -81,7 +84,8 @@ class Checkpointer {
   std::thread thread_;
 };
 
-// Runs `job` on the log thread between two batches and waits for it. False when the log has stopped.
+// Runs `job` on the log thread between two batches and waits for it. False when the log has
+// stopped.
 bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job);
 
 }  // namespace mansio::store

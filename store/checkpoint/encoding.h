@@ -7,8 +7,8 @@
 #include <string_view>
 #include <type_traits>
 
-// Numbers in keys and values. Keys are big-endian, so that memcmp orders them as numbers; values are
-// little-endian as everything in the log.
+// Numbers in keys and values. Keys are big-endian, so that memcmp orders them as numbers; values
+// are little-endian as everything in the log.
 namespace mansio::store {
 
 template <std::integral T>
@@ -31,7 +31,8 @@ template <std::integral T>
 T GetLittle(std::string_view bytes, size_t at = 0) {
   std::make_unsigned_t<T> bits = 0;
   for (size_t i = sizeof(T); i-- > 0;) {
-    bits = static_cast<decltype(bits)>((bits << 4 << 4) | static_cast<unsigned char>(bytes[at + i]));
+    bits =
+        static_cast<decltype(bits)>((bits << 4 << 4) | static_cast<unsigned char>(bytes[at + i]));
   }
   return static_cast<T>(bits);
 }
@@ -40,7 +41,8 @@ template <std::integral T>
 T GetBig(std::string_view bytes, size_t at = 0) {
   std::make_unsigned_t<T> bits = 0;
   for (size_t i = 0; i < sizeof(T); ++i) {
-    bits = static_cast<decltype(bits)>((bits << 4 << 4) | static_cast<unsigned char>(bytes[at + i]));
+    bits =
+        static_cast<decltype(bits)>((bits << 4 << 4) | static_cast<unsigned char>(bytes[at + i]));
   }
   return static_cast<T>(bits);
 }

@@ -14,8 +14,8 @@
 
 namespace mansio::store {
 
-// Changes that become durable together or not at all. They take effect in the order in which they were
-// added. Not thread-safe.
+// Changes that become durable together or not at all. They take effect in the order in which they
+// were added. Not thread-safe.
 class KeyValueBatch {
  public:
   enum class Kind : uint8_t { kPut, kDelete, kDeleteRange };
@@ -51,10 +51,11 @@ class KeyValueBatch {
   std::vector<Place> changes_;
 };
 
-// An ordered map from bytes to bytes that changes only by whole durable batches: all that a checkpoint
-// needs. Keys are ordered by memcmp. Thread-safe: reads see each batch whole or not at all; one thread
-// writes at a time. Errors name the directory; DataLoss means that its content is damaged (it can be
-// wiped and rebuilt from the log), every other code that the storage below refused.
+// An ordered map from bytes to bytes that changes only by whole durable batches: all that a
+// checkpoint needs. Keys are ordered by memcmp. Thread-safe: reads see each batch whole or not at
+// all; one thread writes at a time. Errors name the directory; DataLoss means that its content is
+// damaged (it can be wiped and rebuilt from the log), every other code that the storage below
+// refused.
 class KeyValueStore {
  public:
   virtual ~KeyValueStore() = default;

@@ -15,16 +15,17 @@
 
 namespace mansio::store {
 
-// A KeyValueStore in memory, for tests: it survives the Store above it, and gives out and takes back
-// its whole content, so that a test can set it to what was durable at a moment of its choice.
+// A KeyValueStore in memory, for tests: it survives the Store above it, and gives out and takes
+// back its whole content, so that a test can set it to what was durable at a moment of its choice.
 class MemoryStore : public KeyValueStore {
  public:
   using Content = std::map<std::string, std::string, std::less<>>;
 
   absl::Status Write(const KeyValueBatch& batch) override;
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override;
-  absl::Status Scan(std::string_view begin, std::string_view end,
-                    absl::FunctionRef<bool(std::string_view, std::string_view)> visit) const override;
+  absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view, std::string_view)> visit) const override;
   absl::Status Wipe() override;
 
   // The present content, shared; it never changes (each Write makes a new one).

@@ -56,7 +56,8 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& what,
                     directory, what, status.ToString()));
   }
   const std::string text = fmt::format(
-      "cannot {} the checkpoint in {}: {}; check that the disk has space and that the broker's user "
+      "cannot {} the checkpoint in {}: {}; check that the disk has space and that the broker's "
+      "user "
       "may write there",
       what, directory, status.ToString());
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-// The fold: what the log thread does to queues. queue_reads.cc and queue_checkpoint.cc have the rest.
+// The fold: what the log thread does to queues. queue_reads.cc and queue_checkpoint.cc have the
+// rest.
 namespace mansio::store {
 
 ConsumeQueues::ConsumeQueues(uint64_t memory_limit, const KeyValueStore* checkpoint)

@@ -25,14 +25,14 @@
 
 namespace mansio::store {
 
-// What one checkpoint saves of the queues: made on the log thread, written by the checkpoint thread. It
-// shares the blocks, so that a topic deleted meanwhile can still be saved as it was.
+// What one checkpoint saves of the queues: made on the log thread, written by the checkpoint
+// thread. It shares the blocks, so that a topic deleted meanwhile can still be saved as it was.
 struct QueueCapture {
   struct Queue {
     QueueKey key;
     QueueRecord record;
-    QueueOffset saved = 0;    // entries below are in the checkpoint already
-    StoreTime run_time = 0;   // store time of the first entry that is not
+    QueueOffset saved = 0;   // entries below are in the checkpoint already
+    StoreTime run_time = 0;  // store time of the first entry that is not
     bool trimmed = false;
     absl::InlinedVector<std::shared_ptr<const EntryBlock>, 1> blocks;
   };
@@ -46,10 +46,10 @@ struct QueueMinimum {
   QueueOffset min = 0;
 };
 
-// The ConsumeQueues of all topics (design section 5): per queue a dense sequence of entries. The tail and
-// what no checkpoint holds yet are in memory; older blocks are read from the checkpoint and kept under
-// one limit for all queues, least recently used out first. An empty queue costs about 100 bytes and no
-// descriptor.
+// The ConsumeQueues of all topics (design section 5): per queue a dense sequence of entries. The
+// tail and what no checkpoint holds yet are in memory; older blocks are read from the checkpoint
+// and kept under one limit for all queues, least recently used out first. An empty queue costs
+// about 100 bytes and no descriptor.
 //
 // "Log thread" below means the one thread that folds the log, during recovery the recovering one.
 class ConsumeQueues {
@@ -64,11 +64,11 @@ class ConsumeQueues {
   // Creates the missing ones of queues 0..count-1 of a topic; forgets a topic with all its queues.
   void Define(uint32_t topic, uint32_t queues);
   void Drop(uint32_t topic);
-  // The next offset of a queue for a record that is being placed. For an unknown queue counts from 0:
-  // the record that defines it may be in the same batch.
+  // The next offset of a queue for a record that is being placed. For an unknown queue counts from
+  // 0: the record that defines it may be in the same batch.
   QueueOffset AssignOffset(QueueKey queue);
-  // Enters the message at `offset`. A message of an unknown queue (its topic was deleted while it was on
-  // its way) is ignored. DataLoss when `offset` is not the queue's next one.
+  // Enters the message at `offset`. A message of an unknown queue (its topic was deleted while it
+  // was on its way) is ignored. DataLoss when `offset` is not the queue's next one.
   absl::Status Append(QueueKey queue, QueueOffset offset, const QueueEntry& entry,
                       StoreTime store_time);
   // Moves the minimum up to `min` (at most to the end of the queue).
@@ -102,8 +102,8 @@ class ConsumeQueues {
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const;
   bool NeverTrimmed(QueueKey queue) const;
 
-  // For every queue that holds messages below `offset` of the log: its first offset at or behind it.
-  // Blocks (reads the checkpoint).
+  // For every queue that holds messages below `offset` of the log: its first offset at or behind
+  // it. Blocks (reads the checkpoint).
   absl::StatusOr<std::vector<QueueMinimum>> MinimaAt(LogOffset offset);
 
   // --- The thread that takes a checkpoint.
@@ -124,10 +124,10 @@ class ConsumeQueues {
   struct Queue {
     QueueOffset min = 0;
     QueueOffset next = 0;
-    QueueOffset assigned = 0;   // next, ahead of what is applied
-    QueueOffset saved = 0;      // entries below are in the checkpoint
-    StoreTime first_time = 0;   // of the message at min; 0: not known
-    StoreTime run_time = 0;     // of the first entry since the last capture; 0: there is none
+    QueueOffset assigned = 0;  // next, ahead of what is applied
+    QueueOffset saved = 0;     // entries below are in the checkpoint
+    StoreTime first_time = 0;  // of the message at min; 0: not known
+    StoreTime run_time = 0;    // of the first entry since the last capture; 0: there is none
     EntryBlock* tail = nullptr;
     bool dirty = false;
     bool trimmed = false;

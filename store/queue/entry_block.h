@@ -22,12 +22,12 @@ struct BlockKey {
   }
 };
 
-// The part of a block that is in memory: a contiguous run of entries that grows at its end (the queue's
-// tail) or, when read back, at its front. Guarded by the lock of its shard.
+// The part of a block that is in memory: a contiguous run of entries that grows at its end (the
+// queue's tail) or, when read back, at its front. Guarded by the lock of its shard.
 struct EntryBlock {
   BlockKey key;
-  QueueOffset first = 0;      // offset of entries[0]
-  StoreTime first_time = 0;   // of entries[0]
+  QueueOffset first = 0;     // offset of entries[0]
+  StoreTime first_time = 0;  // of entries[0]
   std::vector<PackedEntry> entries;
 
   // Least-recently-used list of its shard; only blocks that are wholly in a checkpoint are in it.

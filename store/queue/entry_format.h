@@ -21,8 +21,8 @@
 //   entry        := log offset:u64 size:u32 tag hash:u64
 //   queue record := min:u64 next:u64 store time of the first message:i64 (0: not known)
 //
-// A run lies within one block, the 256 offsets from a multiple of 256 on. A block that is complete has
-// been merged into one value.
+// A run lies within one block, the 256 offsets from a multiple of 256 on. A block that is complete
+// has been merged into one value.
 namespace mansio::store {
 
 inline constexpr size_t kEntryBytes = 20;

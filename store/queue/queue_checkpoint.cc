@@ -157,10 +157,10 @@ absl::Status ConsumeQueues::Restore(std::string_view key, std::string_view value
   Queue& queue = shard.queues[*queue_key];
   const bool folded = queue.next > 0;  // a rebuild has folded what the log still has of it
   if (folded && queue.next != record->next) {
-    return absl::DataLossError(
-        fmt::format("the log's snapshot has queue {} of topic number {} end at {}, but its messages "
-                    "end at {}",
-                    queue_key->queue, queue_key->topic, record->next, queue.next));
+    return absl::DataLossError(fmt::format(
+        "the log's snapshot has queue {} of topic number {} end at {}, but its messages "
+        "end at {}",
+        queue_key->queue, queue_key->topic, record->next, queue.next));
   }
   queue.min = record->min;
   queue.first_time = record->first_time;

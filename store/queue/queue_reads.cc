@@ -65,9 +65,9 @@ absl::StatusOr<std::vector<QueueEntry>> ConsumeQueues::ReadEntries(QueueKey key,
       const auto it = shard.queues.find(key);
       if (it == shard.queues.end() || from >= it->second.next) return entries;
       if (from < it->second.min) {
-        return absl::OutOfRangeError(fmt::format(
-            "offset {} of queue {} is gone: retention keeps it from {} on", from, key.queue,
-            it->second.min));
+        return absl::OutOfRangeError(
+            fmt::format("offset {} of queue {} is gone: retention keeps it from {} on", from,
+                        key.queue, it->second.min));
       }
       end = from + std::min<QueueOffset>(max, it->second.next - from);
       // What the last turn loaded may be evicted again already: it is in `entries`.
@@ -82,11 +82,11 @@ absl::StatusOr<std::vector<QueueEntry>> ConsumeQueues::ReadEntries(QueueKey key,
     if (at < loaded->first || at >= loaded->end()) {
       // Trimmed or dropped since the range was read, or back in memory; else the entry is missing.
       if (++misses < 3) continue;
-      return absl::DataLossError(
-          fmt::format("the checkpoint has lost the entry {} of queue {} of topic number {}: stop the "
-                      "broker, delete the directory \"checkpoint\" and start it again; it is "
-                      "rebuilt from the log",
-                      at, key.queue, key.topic));
+      return absl::DataLossError(fmt::format(
+          "the checkpoint has lost the entry {} of queue {} of topic number {}: stop the "
+          "broker, delete the directory \"checkpoint\" and start it again; it is "
+          "rebuilt from the log",
+          at, key.queue, key.topic));
     }
     for (; at < std::min(end, loaded->end()); ++at) {
       entries.push_back(UnpackEntry(loaded->entries[at - loaded->first]));

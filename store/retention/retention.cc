@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/types/span.h"
-
 #include "common/clock/broker_time.h"
 #include "common/logging/logging.h"
 #include "store/retention/snapshot.h"
@@ -42,7 +41,8 @@ LogOffset Retention::Target() const {
   const LogOffset applied = log_->cursors().applied;
   uint64_t total = 0;
   for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
-  const StoreTime oldest_kept = time_->NowMillis() - absl::ToInt64Milliseconds(options_->retention_age);
+  const StoreTime oldest_kept =
+      time_->NowMillis() - absl::ToInt64Milliseconds(options_->retention_age);
   LogOffset target = 0;
   for (const CommitLog::SegmentInfo& segment : segments) {
     if (segment.active || segment.next > applied) break;
@@ -58,8 +58,8 @@ LogOffset Retention::Target() const {
 }
 
 absl::Status Retention::TrimTo(LogOffset offset) {
-  // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the synced
-  // log, before the cut becomes part of the history.
+  // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the
+  // synced log, before the cut becomes part of the history.
   if (state_->snapshot() < offset) {
     const absl::StatusOr<LogOffset> captured = WriteSnapshot(log_, state_, piece_bytes_);
     if (!captured.ok()) return captured.status();

@@ -11,9 +11,9 @@
 
 namespace mansio::store {
 
-// Deletes the oldest segments of the log: those whose last message is older than retention_age, and those
-// by which the log is larger than retention_bytes. Whole segments, oldest first, never the active one.
-// Thread-safe; blocks, so never on the log thread.
+// Deletes the oldest segments of the log: those whose last message is older than retention_age, and
+// those by which the log is larger than retention_bytes. Whole segments, oldest first, never the
+// active one. Thread-safe; blocks, so never on the log thread.
 class Retention {
  public:
   // All borrowed.

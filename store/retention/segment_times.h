@@ -14,9 +14,9 @@
 
 namespace mansio::store {
 
-// The last store time of each finished segment, which retention by age asks for. Kept in the checkpoint
-// under "g" first:u64 -> last store time:i64, so that a start need not read old segments. Written by the
-// log thread; LastTime and Forget are for any thread.
+// The last store time of each finished segment, which retention by age asks for. Kept in the
+// checkpoint under "g" first:u64 -> last store time:i64, so that a start need not read old
+// segments. Written by the log thread; LastTime and Forget are for any thread.
 class SegmentTimes {
  public:
   // The tail has left the segment [first, next). Records of it may still have to be folded.

@@ -103,8 +103,8 @@ absl::Status SnapshotFinder::See(const RecordView& record) {
       if (mark->captured.offset >= first_) mark_ = *mark;
     } else {
       // An end without its begin belongs to one whose beginning was trimmed away.
-      complete_ = mark_.has_value() && mark_->captured == mark->captured &&
-                  pairs_.size() == mark->pairs;
+      complete_ =
+          mark_.has_value() && mark_->captured == mark->captured && pairs_.size() == mark->pairs;
     }
   } else if (record.kind == kSnapshotEntryRecord && mark_.has_value()) {
     const auto entry = DecodeSnapshotEntry(record.body);

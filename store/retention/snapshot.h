@@ -18,9 +18,9 @@ namespace mansio::store {
 class CommitLog;
 class DerivedState;
 
-// The whole derived state as it was at one point of the log, written into the log itself: a begin mark,
-// one record per pair, an end mark, with other traffic between them. With it the log needs no records
-// from before that point (design section 5).
+// The whole derived state as it was at one point of the log, written into the log itself: a begin
+// mark, one record per pair, an end mark, with other traffic between them. With it the log needs no
+// records from before that point (design section 5).
 //
 //   begin, end body := captured offset:u64 captured epoch:u64 pairs:u64 (begin: 0)
 //   entry body      := key length:u32 key value
@@ -35,16 +35,15 @@ std::string EncodeSnapshotEntry(std::string_view key, std::string_view value);
 absl::StatusOr<std::pair<std::string_view, std::string_view>> DecodeSnapshotEntry(
     std::string_view body);
 
-// Captures the state on the log thread and appends it in pieces of about `piece_bytes`, each after the one
-// before is applied.
-// Returns when the end mark is applied and synced, with the offset of the capture. Blocks; not on the
-// log thread.
+// Captures the state on the log thread and appends it in pieces of about `piece_bytes`, each after
+// the one before is applied. Returns when the end mark is applied and synced, with the offset of
+// the capture. Blocks; not on the log thread.
 absl::StatusOr<LogOffset> WriteSnapshot(CommitLog* log, const DerivedState* state,
                                         size_t piece_bytes);
 
-// Finds the first complete snapshot in a log that begins at `first` and whose records are shown to it in
-// order. One that was captured before the log's beginning is of no use, even if all of it is there: records
-// between its capture and its begin mark are gone.
+// Finds the first complete snapshot in a log that begins at `first` and whose records are shown to
+// it in order. One that was captured before the log's beginning is of no use, even if all of it is
+// there: records between its capture and its begin mark are gone.
 class SnapshotFinder {
  public:
   explicit SnapshotFinder(LogOffset first) : first_(first) {}

@@ -12,8 +12,9 @@
 
 namespace mansio::store {
 
-// The body of a TRIM record: the log's new minimum, and the new minimum of each queue that loses messages
-// by it, so that applying it needs no look-up. Many queues make several records; the last one counts.
+// The body of a TRIM record: the log's new minimum, and the new minimum of each queue that loses
+// messages by it, so that applying it needs no look-up. Many queues make several records; the last
+// one counts.
 //
 //   body := log minimum:u64 last:u8 (topic:u32 queue:u32 min:u64)*
 struct TrimBody {

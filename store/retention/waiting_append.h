@@ -24,7 +24,8 @@ class WaitingAppend : public Append {
   std::shared_ptr<Outcome> outcome_;
 };
 
-// Hands `append` to the log and returns when it is applied, or why it failed. Not on the log thread.
+// Hands `append` to the log and returns when it is applied, or why it failed. Not on the log
+// thread.
 absl::Status SubmitAndWait(CommitLog* log, std::unique_ptr<WaitingAppend> append);
 
 }  // namespace mansio::store

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <filesystem>
@@ -79,7 +78,8 @@ TEST_P(KeyValueStoreTest, ScanKeepsItsBoundsAndStops) {
   EXPECT_EQ(Scan(*store_, "b", PrefixEnd("b")).size(), 3u);
   EXPECT_EQ(Scan(*store_, "b2", "c"), (Pairs{{"b2", "b2"}, {"b3", "b3"}}));
   int seen = 0;
-  ASSERT_TRUE(store_->Scan("", "z", [&](std::string_view, std::string_view) { return ++seen < 2; }).ok());
+  ASSERT_TRUE(
+      store_->Scan("", "z", [&](std::string_view, std::string_view) { return ++seen < 2; }).ok());
   EXPECT_EQ(seen, 2);
 }
 

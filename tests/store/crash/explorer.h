@@ -17,8 +17,8 @@ struct Scenario {
   RecordingFileSystem::CrashMode mode = RecordingFileSystem::CrashMode::kDropAll;
   // What the check believes: a build that answers before it flushes claims `sync` all the same.
   Durability claimed = Durability::kSync;
-  bool ignore_syncs = false;             // broken: fdatasync does nothing
-  bool checkpoint_before_sync = false;   // broken: the checkpoint does not wait for the log
+  bool ignore_syncs = false;            // broken: fdatasync does nothing
+  bool checkpoint_before_sync = false;  // broken: the checkpoint does not wait for the log
 };
 
 struct Findings {
@@ -31,9 +31,9 @@ struct Findings {
   std::vector<std::string> problems;  // promises broken, in words
 };
 
-// Runs workloads (sends to several queues, segments of 64 KiB, checkpoints, retention) with seeds from
-// `seed` on, cuts the power at random points of each, and checks every survivor, until `points` have been
-// checked. Ends early once `enough_problems` were found.
+// Runs workloads (sends to several queues, segments of 64 KiB, checkpoints, retention) with seeds
+// from `seed` on, cuts the power at random points of each, and checks every survivor, until
+// `points` have been checked. Ends early once `enough_problems` were found.
 Findings Explore(const Scenario& scenario, uint64_t seed, size_t points,
                  size_t enough_problems = 10);
 

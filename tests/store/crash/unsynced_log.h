@@ -10,8 +10,8 @@
 
 namespace mansio::store {
 
-// A log whose SyncAll claims success and does nothing: the build whose checkpoints run ahead of the synced
-// log.
+// A log whose SyncAll claims success and does nothing: the build whose checkpoints run ahead of the
+// synced log.
 class UnsyncedLog : public CommitLog {
  public:
   explicit UnsyncedLog(std::unique_ptr<CommitLog> log) : log_(std::move(log)) {}
@@ -20,8 +20,7 @@ class UnsyncedLog : public CommitLog {
 
   LogOffset First() const override { return log_->First(); }
   absl::StatusOr<RecoveryReport> Recover(
-      const RecoveryStart& start,
-      absl::FunctionRef<absl::Status(const RecordView&, uint32_t)> fold,
+      const RecoveryStart& start, absl::FunctionRef<absl::Status(const RecordView&, uint32_t)> fold,
       absl::FunctionRef<void(LogOffset, LogOffset)> segment_ended) override {
     return log_->Recover(start, fold, segment_ended);
   }

@@ -77,14 +77,13 @@ class Workload {
         return std::make_unique<UnsyncedLog>(std::move(log));
       };
     }
-    auto opened = StoreImpl::Open(CrashOptions(scenario_.durability),
-                                  {files_.get(), &time_, &checkpoint_}, machine_.get(),
-                                  std::move(decorate));
+    auto opened =
+        StoreImpl::Open(CrashOptions(scenario_.durability), {files_.get(), &time_, &checkpoint_},
+                        machine_.get(), std::move(decorate));
     if (!opened.ok()) return opened.status();
     store_ = *std::move(opened);
-    return Submit([](TestAppend& append) {
-      TestMachine::AddDefineTopic(append, kCrashTopic, kCrashQueues);
-    });
+    return Submit(
+        [](TestAppend& append) { TestMachine::AddDefineTopic(append, kCrashTopic, kCrashQueues); });
   }
 
   absl::Status Step() {
@@ -124,7 +123,8 @@ class Workload {
     world_.Promised({queue, offset, end, std::move(content)});
   }
 
-  // The machine has promised each message before the send is answered; a put is promised by its answer.
+  // The machine has promised each message before the send is answered; a put is promised by its
+  // answer.
   absl::Status Submit(const std::function<void(TestAppend&)>& fill,
                       std::function<void()> answered = nullptr) {
     auto append = std::make_unique<TestAppend>();

@@ -15,8 +15,8 @@ inline constexpr uint32_t kCrashQueues = 3;
 
 StoreOptions CrashOptions(Durability durability);
 
-// Uses a store in `world` for a while, with a restart or two, as a broker would: some appends in flight,
-// checkpoints and retention now and then. Every promise goes to the world.
+// Uses a store in `world` for a while, with a restart or two, as a broker would: some appends in
+// flight, checkpoints and retention now and then. Every promise goes to the world.
 absl::Status RunWorkload(World& world, const Scenario& scenario, uint64_t seed);
 
 }  // namespace mansio::store

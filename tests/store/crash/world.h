@@ -19,8 +19,8 @@
 namespace mansio::store {
 
 // Everything that a power cut leaves behind or that the outside has been told, in one order: file
-// operations, checkpoint writes and promises happen one at a time. At chosen moments of that order an
-// image is taken of what would be on disk if the power went now.
+// operations, checkpoint writes and promises happen one at a time. At chosen moments of that order
+// an image is taken of what would be on disk if the power went now.
 
 // A message that a client was told of (its send was answered) or could have read.
 struct Promise {
@@ -34,11 +34,11 @@ struct Promise {
 struct Image {
   std::unique_ptr<RecordingFileSystem> files;
   std::shared_ptr<const MemoryStore::Content> checkpoint;
-  size_t promises = 0;      // how many had been made
-  size_t puts = 0;          // how many puts had been answered
-  size_t positions = 0;     // how many had been given
-  Epoch epoch = 0;          // the greatest that had been used
-  LogOffset synced = 0;     // what the log said was synced
+  size_t promises = 0;   // how many had been made
+  size_t puts = 0;       // how many puts had been answered
+  size_t positions = 0;  // how many had been given
+  Epoch epoch = 0;       // the greatest that had been used
+  LogOffset synced = 0;  // what the log said was synced
   uint64_t seed = 0;
   std::string description;  // for failures: which moment
 };
@@ -93,8 +93,9 @@ class WorldCheckpoint : public KeyValueStore {
   explicit WorldCheckpoint(World* world) : world_(world) {}
   absl::Status Write(const KeyValueBatch& batch) override;
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override;
-  absl::Status Scan(std::string_view begin, std::string_view end,
-                    absl::FunctionRef<bool(std::string_view, std::string_view)> visit) const override;
+  absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view, std::string_view)> visit) const override;
   absl::Status Wipe() override;
 
  private:

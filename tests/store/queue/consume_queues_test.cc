@@ -381,12 +381,12 @@ TEST_F(ConsumeQueuesTest, ARebuildSkipsWhatNoFileHas) {
 TEST_F(ConsumeQueuesTest, ASnapshotThatDoesNotFitTheMessagesIsRefused) {
   queues_->BeginRebuild();
   Fill(kQueue, 50, 60);
-  EXPECT_TRUE(absl::IsDataLoss(
-      queues_->Restore(QueueRecordKey(kQueue), EncodeQueueRecord({20, 61, 123}))));
+  EXPECT_TRUE(
+      absl::IsDataLoss(queues_->Restore(QueueRecordKey(kQueue), EncodeQueueRecord({20, 61, 123}))));
 }
 
-// Random operations against the simplest thing that could be right, with little memory and a restart or
-// a failed checkpoint now and then.
+// Random operations against the simplest thing that could be right, with little memory and a
+// restart or a failed checkpoint now and then.
 TEST_F(ConsumeQueuesTest, BehavesLikeAVector) {
   std::mt19937 random(20240611);
   constexpr uint64_t kLimit = 40'000;

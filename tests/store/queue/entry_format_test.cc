@@ -42,7 +42,8 @@ std::string Hex(std::string_view bytes) {
 }
 
 TEST(EntryFormatTest, RunIsAsDocumented) {
-  const PackedEntry entries[] = {PackEntry({4096, 250, 0x1122334455667788}), PackEntry({4352, 300, 0})};
+  const PackedEntry entries[] = {PackEntry({4096, 250, 0x1122334455667788}),
+                                 PackEntry({4352, 300, 0})};
   ASSERT_EQ(Documented("run-key").size(), 18u);
   EXPECT_EQ(Hex(RunKey(kQueue, 300)), Hex(Documented("run-key")));
   EXPECT_EQ(Hex(EncodeRun(1'700'000'000'123, entries)), Hex(Documented("run-value")));

@@ -31,7 +31,8 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
     }
   }
 
-  // Reads a queue from its minimum to where producers end, as a broker does: hot, else on the cold pool.
+  // Reads a queue from its minimum to where producers end, as a broker does: hot, else on the cold
+  // pool.
   void Consume(QueueKey queue) {
     QueueOffset next = 0;
     while (!done_ || next < store->Range(queue).next) {

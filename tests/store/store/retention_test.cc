@@ -70,7 +70,8 @@ TEST_F(RetentionTest, OldSegmentsGoAndMinimaMove) {
   EXPECT_EQ(store->Range(kQuiet).min, 1u) << "its only message was in the first segment";
   EXPECT_EQ(store->Range(kQuiet).next, 1u);
   EXPECT_TRUE(store->NeverTrimmed(kEmpty));
-  EXPECT_THAT(*files.List("/store/log"), ::testing::Not(::testing::Contains("00000000000000000000")));
+  EXPECT_THAT(*files.List("/store/log"),
+              ::testing::Not(::testing::Contains("00000000000000000000")));
   ExpectDense();
 }
 

@@ -42,8 +42,9 @@ void TestMachine::Apply(const RecordView& record) {
       const MessageView& message = *record.message;
       if (!state_.contains(TopicName(message.queue.topic))) return;
       const std::string key = MessagesOf(message.queue.topic) + std::to_string(message.queue.queue);
-      const std::string text = fmt::format("{}|{}|{}|{}|{}", state_[key], message.queue_offset,
-                                           message.tag_hash, record.position.offset, message.content);
+      const std::string text =
+          fmt::format("{}|{}|{}|{}|{}", state_[key], message.queue_offset, message.tag_hash,
+                      record.position.offset, message.content);
       Set(key, fmt::format("{:016x}", SipHash24({1, 2}, text)));
     } else if (record.kind == kDefineTopic) {
       DefineTopic(GetLittle<uint32_t>(record.body), GetLittle<uint32_t>(record.body, 4));

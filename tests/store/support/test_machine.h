@@ -15,7 +15,8 @@
 
 namespace mansio::store {
 
-// A broker in miniature: topics, a table of texts, and per queue a digest of every message ever folded.
+// A broker in miniature: topics, a table of texts, and per queue a digest of every message ever
+// folded.
 class TestMachine : public StateMachine {
  public:
   static constexpr RecordKind kDefineTopic = 16;
