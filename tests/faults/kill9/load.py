@@ -18,6 +18,7 @@ class Load:
       acknowledged  message id -> (sender, number, queue offset), for each send that was answered with OK
       seen          message id -> (queue, offset), for each message that a consumer received
       consumed      message ids whose acknowledgement was answered with OK
+      undecided     message ids whose acknowledgement was on its way when the broker died: either is right
     """
 
     def __init__(self, address, topic, group):
@@ -26,6 +27,7 @@ class Load:
         self.acknowledged = {}
         self.seen = {}
         self.consumed = set()
+        self.undecided = set()
         self.refusals = []
         self._address = address
         self._stop = threading.Event()
@@ -66,6 +68,7 @@ class Load:
 
     def _consume(self):
         client = RawClient(self._address)
+        chosen = []
         try:
             while not self._stop.is_set():
                 messages = client.receive(self.topic, self.group)
@@ -75,8 +78,9 @@ class Load:
                 chosen = [message for message in messages if random.random() < 0.8]
                 if chosen:
                     self.consumed.update(message.id for message in client.ack(self.topic, self.group, chosen))
+                    chosen = []
         except grpc.RpcError:
-            pass
+            self.undecided.update(message.id for message in chosen)
         except Exception as error:  # pylint: disable=broad-except
             self.refusals.append(f"consumer: {error}")
         finally:
