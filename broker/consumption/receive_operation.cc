@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "apache/rocketmq/v2/definition.pb.h"
@@ -139,7 +140,8 @@ void ReceiveOperation::Attempt() {
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   taken_.clear();
   TakeOutcome outcome;
-  if (context_.state.leases() >= context_.options.max_leases) {
+  const size_t leases = context_.state.leases();
+  if (leases >= context_.options.max_leases) {
     *refused = WireError(v2::TOO_MANY_REQUESTS,
                          fmt::format("{} messages are handed out and not acknowledged, the limit of "
                                      "this broker (limits.leases); acknowledge some first",
@@ -157,7 +159,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
       request_.auto_renew ? context_.options.max_auto_renew : request_.invisible;
   TakeRequest take;
   take.filter = &request_.filter;
-  take.max = request_.batch;
+  take.max = std::min(request_.batch, context_.options.max_leases - leases);
   take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
 
