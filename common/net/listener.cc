@@ -35,6 +35,8 @@ constexpr int kBacklog = 1024;
 constexpr absl::Duration kPauseWithoutDescriptors = absl::Milliseconds(200);
 // Counting the open connections looks at each descriptor.
 constexpr absl::Duration kBetweenCounts = absl::Milliseconds(50);
+// Looking at one connection takes 1 to 2 us: so it stays under 2 % of a core.
+constexpr absl::Duration kCheckTimePerConnection = absl::Microseconds(100);
 // Strangers can provoke these lines as often as they like.
 constexpr absl::Duration kBetweenLogLines = absl::Seconds(10);
 
@@ -270,7 +272,7 @@ void EpollListener::TakeIn(int fd) {
   if (AtLimit()) {
     Warn(limit_log_,
          fmt::format("refused a connection from {}: {} connections are open on {}, which "
-                     "is the limit (max-connections)",
+                     "is the limit (limits.connections)",
                      PeerText(fd), options_.max_connections, Address()));
     close(fd);
     return;
@@ -363,8 +365,8 @@ void EpollListener::DropExpired() {
 void EpollListener::CutFloods() {
   const absl::Time now = absl::Now();
   if (now < next_check_ || handed_over_.Known() == 0) return;
-  next_check_ = now + options_.check_interval;
-  handed_over_.CountOpen();  // forgets the closed ones
+  const int64_t connections = handed_over_.CountOpen();  // forgets the closed ones, too
+  next_check_ = now + std::max(options_.check_interval, kCheckTimePerConnection * connections);
   for (const int fd : handed_over_.FindUnanswered(options_.max_unanswered_bytes)) {
     Warn(flood_log_, fmt::format("cut off the connection from {} on {}: it sent more than {} bytes "
                                  "that need no answer, such as endless headers",

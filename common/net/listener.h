@@ -18,8 +18,9 @@ struct ListenerOptions {
   // A peer that sends this much while we send nothing at all is cut off: it floods us with what
   // needs no permission (HTTP/2 header frames), which gRPC 1.51 keeps in memory without a bound.
   // Any other traffic makes us send something long before, if only window updates.
-  uint64_t max_unanswered_bytes = 128 * 1024 * 1024;
-  absl::Duration check_interval = absl::Seconds(1);
+  uint64_t max_unanswered_bytes = 64 * 1024 * 1024;
+  // How often that is looked for; less often with thousands of connections.
+  absl::Duration check_interval = absl::Milliseconds(200);
 };
 
 enum class Protocol { kPlaintext, kTls };
