@@ -64,12 +64,28 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& what,
   return absl::UnavailableError(text);
 }
 
+// What RocksDB needs beside the changes themselves: a manifest, a table's index.
+constexpr uint64_t kRoom = 1 << 20;
+
+// RocksDB may end the process when it finds a disk full, so that is looked at before.
+absl::Status CheckRoom(const std::string& directory, uint64_t bytes) {
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(directory, error);
+  const uint64_t needed = kRoom + 2 * bytes;
+  if (error || space.available >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      fmt::format("the disk of the checkpoint in {} has {} bytes left, and {} are needed: free some "
+                  "space there",
+                  directory, space.available, needed));
+}
+
 class RocksDbStore : public KeyValueStore {
  public:
   explicit RocksDbStore(std::string directory) : directory_(std::move(directory)) {}
   ~RocksDbStore() override = default;
 
   absl::Status Open() {
+    if (absl::Status room = CheckRoom(directory_, 0); !room.ok()) return room;
     rocksdb::DB* database = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(), directory_, &database);
     if (!status.ok()) return ToStatus(status, "open", directory_);
@@ -79,7 +95,15 @@ class RocksDbStore : public KeyValueStore {
   }
 
   absl::Status Write(const KeyValueBatch& batch) override {
+    if (absl::Status room = CheckRoom(directory_, batch.bytes()); !room.ok()) return room;
     const std::shared_ptr<rocksdb::DB> database = Database();
+    // After an error RocksDB takes nothing more until it is told that the cause is gone.
+    if (failed_ && !database->Resume().ok()) {
+      return absl::UnavailableError(
+          fmt::format("the checkpoint in {} cannot be written since an earlier error; if this goes on, "
+                      "restart the broker",
+                      directory_));
+    }
     // One WriteBatch never straddles two memtables, so that a flush takes it whole or not at all.
     rocksdb::WriteBatch writes;
     batch.ForEach([&](const KeyValueBatch::Change& change) {
@@ -99,6 +123,7 @@ class RocksDbStore : public KeyValueStore {
     options.disableWAL = true;
     rocksdb::Status status = database->Write(options, &writes);
     if (status.ok()) status = database->Flush(rocksdb::FlushOptions());
+    failed_ = !status.ok();
     return ToStatus(status, "write", directory_);
   }
 
@@ -140,6 +165,7 @@ class RocksDbStore : public KeyValueStore {
   }
 
   const std::string directory_;
+  bool failed_ = false;  // by the last Write; of the one thread that writes at a time
   mutable Mutex mutex_;
   std::shared_ptr<rocksdb::DB> database_ ABSL_GUARDED_BY(mutex_);
 };
