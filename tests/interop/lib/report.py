@@ -1,4 +1,4 @@
-"""Counts cases and prints the last line that scripts/test reads: "N passed, N failed"."""
+"""Counts cases and prints the last line that scripts/test reads: "N passed, N failed", and ", N skipped" if any are."""
 
 import contextlib
 import sys
@@ -12,6 +12,7 @@ class Report:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.skipped = 0
 
     @contextlib.contextmanager
     def case(self, name):
@@ -30,7 +31,13 @@ class Report:
             print(f"ok   {name} ({time.monotonic() - started:.1f} s)")
         sys.stdout.flush()
 
+    def skip(self, name, reason):
+        """Counts a case that cannot run on this machine."""
+        self.skipped += 1
+        print(f"SKIP {name}: {reason}", flush=True)
+
     def finish(self):
         """Prints the summary and ends the program."""
-        print(f"{self.passed} passed, {self.failed} failed")
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{skipped}")
         sys.exit(1 if self.failed else 0)
