@@ -26,28 +26,32 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
       break;
   }
   const std::string& name = v2::MessageType_Name(type);
-  return WireError(v2::NOT_IMPLEMENTED,
-                   fmt::format("topics of type {} are not served by this version of Mansio; create a "
-                               "NORMAL or FIFO topic",
-                               name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
+  return WireError(
+      v2::NOT_IMPLEMENTED,
+      fmt::format("topics of type {} are not served by this version of Mansio; create a "
+                  "NORMAL or FIFO topic",
+                  name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
 absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   if (info.has_backoff()) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     "a back-off of a group's own is not served by this version of Mansio; leave it "
-                     "out");
+    return WireError(
+        v2::NOT_IMPLEMENTED,
+        "a back-off of a group's own is not served by this version of Mansio; leave it "
+        "out");
   }
   if (info.fifo()) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     "FIFO groups are not served by this version of Mansio; create the group without "
-                     "--fifo");
+    return WireError(
+        v2::NOT_IMPLEMENTED,
+        "FIFO groups are not served by this version of Mansio; create the group without "
+        "--fifo");
   }
   GroupRecord group;
   if (info.max_attempts() != 0 && info.max_attempts() != static_cast<int32_t>(group.max_attempts)) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     "a number of attempts is not served by this version of Mansio, which delivers a "
-                     "message until it is acknowledged; leave it out");
+    return WireError(
+        v2::NOT_IMPLEMENTED,
+        "a number of attempts is not served by this version of Mansio, which delivers a "
+        "message until it is acknowledged; leave it out");
   }
   if (!v1::StartPolicy_IsValid(info.start())) {
     return WireError(v2::BAD_REQUEST,
@@ -129,19 +133,21 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
                         "topics that can only be read or written are not served by this version of "
                         "Mansio; leave the permission out");
   } else if (wanted.queues() < 0) {
-    refusal = WireError(v2::BAD_REQUEST, fmt::format("a topic cannot have {} queues; leave the number "
-                                                     "out for the default",
-                                                     wanted.queues()));
+    refusal =
+        WireError(v2::BAD_REQUEST, fmt::format("a topic cannot have {} queues; leave the number "
+                                               "out for the default",
+                                               wanted.queues()));
   }
   if (!refusal.ok()) return Answer(call, refusal, v1::CreateTopicResponse());
   const uint32_t queues =
       wanted.queues() == 0 ? options_.default_queues : static_cast<uint32_t>(wanted.queues());
-  environment_.metadata->CreateTopic(
-      wanted.name(), *type, queues, [this, &call](const absl::StatusOr<TopicPtr>& topic) {
-        v1::CreateTopicResponse response;
-        if (topic.ok()) *response.mutable_topic() = TopicInfoOf(**topic);
-        Answer(call, topic.status(), std::move(response));
-      });
+  environment_.metadata->CreateTopic(wanted.name(), *type, queues,
+                                     [this, &call](const absl::StatusOr<TopicPtr>& topic) {
+                                       v1::CreateTopicResponse response;
+                                       if (topic.ok())
+                                         *response.mutable_topic() = TopicInfoOf(**topic);
+                                       Answer(call, topic.status(), std::move(response));
+                                     });
 }
 
 void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest&) const {
@@ -186,12 +192,13 @@ void AdminService::DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicReques
 void AdminService::CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request) {
   absl::StatusOr<GroupRecord> wanted = GroupFrom(request.group());
   if (!wanted.ok()) return Answer(call, wanted.status(), v1::CreateGroupResponse());
-  environment_.metadata->CreateGroup(
-      *std::move(wanted), [this, &call](const absl::StatusOr<GroupPtr>& group) {
-        v1::CreateGroupResponse response;
-        if (group.ok()) *response.mutable_group() = GroupInfoOf(**group);
-        Answer(call, group.status(), std::move(response));
-      });
+  environment_.metadata->CreateGroup(*std::move(wanted),
+                                     [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                       v1::CreateGroupResponse response;
+                                       if (group.ok())
+                                         *response.mutable_group() = GroupInfoOf(**group);
+                                       Answer(call, group.status(), std::move(response));
+                                     });
 }
 
 void AdminService::ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest&) const {

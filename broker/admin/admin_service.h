@@ -14,9 +14,9 @@
 
 namespace mansio::broker {
 
-// mansio.v1.Admin for this broker alone: topics, groups, and what they hold. Creations and deletions are
-// log records and are answered when they are applied; creating what is there already in the same shape,
-// is OK. Thread-safe once SetNode has been called.
+// mansio.v1.Admin for this broker alone: topics, groups, and what they hold. Creations and
+// deletions are log records and are answered when they are applied; creating what is there already
+// in the same shape, is OK. Thread-safe once SetNode has been called.
 class AdminService {
  public:
   struct Options {
@@ -31,8 +31,8 @@ class AdminService {
   };
   AdminService(Options options, Environment environment);
 
-  // The store that offsets are read from, and what ListBrokers says of this broker; before the first
-  // call.
+  // The store that offsets are read from, and what ListBrokers says of this broker; before the
+  // first call.
   void SetNode(const store::Store* store, v1::BrokerIdentity identity);
   // Adds its methods.
   void Register(rpc::MethodTable& methods);

@@ -27,7 +27,8 @@ absl::Status CheckRequest(const v2::AckMessageRequest& request) {
   if (absl::Status s = names::ValidateConsumerGroup(request.group().name()); !s.ok()) return s;
   if (absl::Status s = names::ValidateTopic(request.topic().name()); !s.ok()) return s;
   if (request.entries().empty()) {
-    return WireError(v2::INTERNAL_SERVER_ERROR, "the ack names no message; give at least one entry");
+    return WireError(v2::INTERNAL_SERVER_ERROR,
+                     "the ack names no message; give at least one entry");
   }
   for (const v2::AckMessageEntry& entry : request.entries()) {
     if (entry.has_lite_topic()) {

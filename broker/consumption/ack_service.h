@@ -10,8 +10,8 @@ class AckMessageRequest;
 
 namespace mansio::broker {
 
-// AckMessage (contract section 6.5): all good entries of a request end in one log record; it is answered
-// when that is committed. Thread-safe.
+// AckMessage (contract section 6.5): all good entries of a request end in one log record; it is
+// answered when that is committed. Thread-safe.
 class AckService {
  public:
   explicit AckService(ConsumptionContext& context) : context_(context) {}

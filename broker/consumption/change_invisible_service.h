@@ -10,12 +10,13 @@ class ChangeInvisibleDurationRequest;
 
 namespace mansio::broker {
 
-// ChangeInvisibleDuration (contract section 6.5): gives a lease a new deadline and a new handle; the
-// attempt is counted when it lapses. Thread-safe.
+// ChangeInvisibleDuration (contract section 6.5): gives a lease a new deadline and a new handle;
+// the attempt is counted when it lapses. Thread-safe.
 class ChangeInvisibleService {
  public:
   explicit ChangeInvisibleService(ConsumptionContext& context) : context_(context) {}
-  void Handle(rpc::UnaryCall& call, const apache::rocketmq::v2::ChangeInvisibleDurationRequest& request);
+  void Handle(rpc::UnaryCall& call,
+              const apache::rocketmq::v2::ChangeInvisibleDurationRequest& request);
 
  private:
   ConsumptionContext& context_;

@@ -37,17 +37,14 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         waiting_(options_.max_parked_receives),
         leases_({&state_, env.clients, env.time, env.timers}),
         positions_(&state_, env.time, options_.recent_topic),
-        context_{options_,     *env.metadata, *env.clients, *env.time, *env.timers,
-                 state_,       waiting_,      leases_,      positions_,
-                 stopping_},
+        context_{options_, *env.metadata, *env.clients, *env.time,  *env.timers,
+                 state_,   waiting_,      leases_,      positions_, stopping_},
         acks_(context_),
         changes_(context_) {
     state_.SetHooks({
         .messages_added = [this](uint32_t topic, size_t n) { waiting_.WakeTopic(topic, n); },
-        .messages_returned =
-            [this](uint32_t group, uint32_t topic, size_t n) {
-              waiting_.WakeGroup(group, topic, n);
-            },
+        .messages_returned = [this](uint32_t group, uint32_t topic,
+                                    size_t n) { waiting_.WakeGroup(group, topic, n); },
         .lease_until = [this](const ProgressKey& key, int64_t at) { leases_.Note(key, at); },
     });
     env.metadata->AddListener({
@@ -66,12 +63,13 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
              [this](rpc::ServerStreamCall& call, const v2::ReceiveMessageRequest& request) {
                Receive(call, request);
              })});
-    methods.unary.push_back({gateway::MessagingPath("AckMessage"),
-                             rpc::ParsedUnary<v2::AckMessageRequest>(
-                                 [this](rpc::UnaryCall& call, const v2::AckMessageRequest& request) {
-                                   acks_.Handle(call, request);
-                                 }),
-                             true});
+    methods.unary.push_back(
+        {gateway::MessagingPath("AckMessage"),
+         rpc::ParsedUnary<v2::AckMessageRequest>(
+             [this](rpc::UnaryCall& call, const v2::AckMessageRequest& request) {
+               acks_.Handle(call, request);
+             }),
+         true});
     methods.unary.push_back(
         {gateway::MessagingPath("ChangeInvisibleDuration"),
          rpc::ParsedUnary<v2::ChangeInvisibleDurationRequest>(

@@ -21,25 +21,26 @@ namespace mansio::broker {
 
 struct ConsumptionOptions {
   std::string broker_name;
-  std::string store_host;                 // HOST:PORT put into delivered messages
-  int32_t receive_batch = 32;             // the most that one receive hands out
+  std::string store_host;      // HOST:PORT put into delivered messages
+  int32_t receive_batch = 32;  // the most that one receive hands out
   size_t max_parked_receives = 200000;
   size_t max_leases = 1000000;
   absl::Duration min_long_polling = absl::Seconds(5);
   absl::Duration max_long_polling = absl::Seconds(20);
   absl::Duration max_auto_renew = absl::Hours(3);
   absl::Duration recent_topic = absl::Minutes(10);  // start rule of a new group, design section 6
-  absl::Duration owner_grace = absl::Seconds(60);   // after a start every lease owner counts as alive
+  absl::Duration owner_grace =
+      absl::Seconds(60);  // after a start every lease owner counts as alive
 };
 
 // How far a group is on one queue.
 struct QueueConsumption {
   std::string topic;
   uint32_t queue = 0;
-  uint64_t cursor = 0;   // the next message to hand out
-  uint64_t next = 0;     // the end of the queue
-  uint64_t leased = 0;   // handed out, not acknowledged
-  uint64_t ready = 0;    // waiting to be handed out, redeliveries included
+  uint64_t cursor = 0;  // the next message to hand out
+  uint64_t next = 0;    // the end of the queue
+  uint64_t leased = 0;  // handed out, not acknowledged
+  uint64_t ready = 0;   // waiting to be handed out, redeliveries included
 };
 
 // Consumption (design section 6): groups' cursors and leases, ReceiveMessage, AckMessage,

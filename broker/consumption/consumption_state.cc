@@ -45,8 +45,8 @@ std::vector<GroupProgressPtr> ConsumptionState::All() const {
 }
 
 std::vector<store::RecordKind> ConsumptionState::Kinds() const {
-  return {store::kMessageRecord, kPositionRecord,     kLeaseRecord,
-          kAckRecord,            kLeaseChangedRecord, kLeaseEndedRecord};
+  return {store::kMessageRecord, kPositionRecord,  kLeaseRecord, kAckRecord,
+          kLeaseChangedRecord,   kLeaseEndedRecord};
 }
 
 void ConsumptionState::Apply(const store::RecordView& record) {

@@ -28,8 +28,8 @@ struct ConsumptionContext {
   store::Store& store() const { return *state.store(); }
 };
 
-// The public code of a refused or failed append: TOO_MANY_REQUESTS at a limit, INTERNAL_SERVER_ERROR
-// with the store's sentence otherwise.
+// The public code of a refused or failed append: TOO_MANY_REQUESTS at a limit,
+// INTERNAL_SERVER_ERROR with the store's sentence otherwise.
 absl::Status AppendRefused(const absl::Status& status);
 
 }  // namespace mansio::broker

@@ -8,12 +8,13 @@
 
 namespace mansio::broker {
 
-// Bounds of an invisible time that a client asks for (contract section 6.1). A change may also be 0.
+// Bounds of an invisible time that a client asks for (contract section 6.1). A change may also be
+// 0.
 inline constexpr absl::Duration kMinInvisible = absl::Seconds(10);
 inline constexpr absl::Duration kMaxInvisible = absl::Hours(12);
 
-// nullopt for one that is not normalised or too large for any use: nanoseconds out of range, signs that
-// differ, more than 10,000 years.
+// nullopt for one that is not normalised or too large for any use: nanoseconds out of range, signs
+// that differ, more than 10,000 years.
 inline std::optional<absl::Duration> ToDuration(const google::protobuf::Duration& d) {
   constexpr int64_t kMaxSeconds = 315576000000;  // protobuf's own bound
   if (d.seconds() > kMaxSeconds || d.seconds() < -kMaxSeconds) return std::nullopt;

@@ -40,7 +40,8 @@ class QueueTake {
   bool TakeReturned(size_t max, store::QueueRange range) {
     while (!progress_.ready().empty() && !Full(max)) {
       const store::QueueOffset offset = *progress_.ready().begin();
-      // Retention has taken the message; its lease goes with an ack of the reader that finds it gone.
+      // Retention has taken the message; its lease goes with an ack of the reader that finds it
+      // gone.
       if (offset < range.min) {
         Claim(offset, store::QueueEntry{});
         continue;
@@ -123,7 +124,8 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
       progress.SkipTo(range.min);
     }
     if (progress.ready().empty() && progress.next() >= range.next) continue;
-    QueueTake(store, key, progress, request, outcome).Run(request.max - outcome.taken.size(), range);
+    QueueTake(store, key, progress, request, outcome)
+        .Run(request.max - outcome.taken.size(), range);
   }
   if (count > 0) turn_ = (turn_ + 1) % count;
   if (!outcome.taken.empty()) outcome.cold_queue.reset();

@@ -37,7 +37,7 @@ struct ColdEntries {
 struct TakeRequest {
   const TagFilter* filter = nullptr;
   size_t max = 1;
-  Lease lease;                       // owner, deadline, auto_renew
+  Lease lease;                        // owner, deadline, auto_renew
   const ColdEntries* cold = nullptr;  // or null
 };
 
@@ -61,9 +61,9 @@ class TopicProgress {
   const std::vector<QueueProgress>& queues() const { return queues_; }
   QueueProgress* queue(uint32_t id) { return id < queues_.size() ? &queues_[id] : nullptr; }
 
-  // Claims up to `request.max` messages: those that came back first, then new ones, from the queues in
-  // turn (design section 6: any queue, fairly). Memory only. `missed` is told of messages that retention
-  // took before the group came to them.
+  // Claims up to `request.max` messages: those that came back first, then new ones, from the queues
+  // in turn (design section 6: any queue, fairly). Memory only. `missed` is told of messages that
+  // retention took before the group came to them.
   TakeOutcome Take(const store::Store& store, uint32_t topic, const TakeRequest& request,
                    absl::FunctionRef<void(uint32_t queue, uint64_t count)> missed);
   // Takes everything in `outcome` back; before the lock under which Take ran is released.
@@ -78,8 +78,8 @@ class TopicProgress {
   uint32_t turn_ = 0;                       // the queue that the next Take looks at first
 };
 
-// One group's consumption on this broker, with the lock that guards it. Decisions are made and their
-// record submitted under the lock, so that the order of claims is the order of the log.
+// One group's consumption on this broker, with the lock that guards it. Decisions are made and
+// their record submitted under the lock, so that the order of claims is the order of the log.
 struct GroupProgress {
   explicit GroupProgress(uint32_t group_id) : id(group_id) {}
   const uint32_t id;

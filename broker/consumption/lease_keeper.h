@@ -19,8 +19,9 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// Ends leases: those whose time has passed, and those whose client is dead. Decides, claims and logs; the
-// fold then makes the messages ready again, with their attempt counted (design section 6). Thread-safe.
+// Ends leases: those whose time has passed, and those whose client is dead. Decides, claims and
+// logs; the fold then makes the messages ready again, with their attempt counted (design section
+// 6). Thread-safe.
 class LeaseKeeper {
  public:
   struct Environment {
@@ -34,8 +35,8 @@ class LeaseKeeper {
 
   // A lease of this queue lapses at `deadline_ms`, broker time. Cheap when an earlier one is known.
   void Note(const ProgressKey& key, int64_t deadline_ms);
-  // Begins to end leases. Before it, deadlines are only noted (recovery). After `owner_grace` the leases
-  // of owners that have not shown up since the start are ended.
+  // Begins to end leases. Before it, deadlines are only noted (recovery). After `owner_grace` the
+  // leases of owners that have not shown up since the start are ended.
   void Start(absl::Duration owner_grace);
   void Stop();
   // Ends all leases of a client that is dead.

@@ -10,9 +10,10 @@ namespace v2 = apache::rocketmq::v2;
 namespace {
 
 absl::Status Ended() {
-  return WireError(v2::INVALID_RECEIPT_HANDLE,
-                   "the receipt handle is expired or was used already: its message was acknowledged, "
-                   "or will be delivered again with a new handle");
+  return WireError(
+      v2::INVALID_RECEIPT_HANDLE,
+      "the receipt handle is expired or was used already: its message was acknowledged, "
+      "or will be delivered again with a new handle");
 }
 
 }  // namespace
@@ -32,9 +33,10 @@ absl::StatusOr<ReceiptHandle> OpenHandle(const ConsumptionContext& context, cons
   if (!handle.ok()) return handle.status();
   if (scope.group == nullptr || scope.topic == nullptr || scope.progress == nullptr ||
       handle->group != scope.group->id || handle->topic != scope.topic->id) {
-    return WireError(v2::INVALID_RECEIPT_HANDLE,
-                     "the receipt handle belongs to another topic or consumer group, or to one that was "
-                     "deleted");
+    return WireError(
+        v2::INVALID_RECEIPT_HANDLE,
+        "the receipt handle belongs to another topic or consumer group, or to one that was "
+        "deleted");
   }
   return handle;
 }

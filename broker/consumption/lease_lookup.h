@@ -23,8 +23,8 @@ LeaseScope FindScope(const ConsumptionContext& context, std::string_view group,
 absl::StatusOr<ReceiptHandle> OpenHandle(const ConsumptionContext& context, const LeaseScope& scope,
                                          std::string_view text);
 
-// The queue of a handle whose lease lives now (design section 6). INVALID_RECEIPT_HANDLE when it was
-// acknowledged, has passed its time, or was handed out again.
+// The queue of a handle whose lease lives now (design section 6). INVALID_RECEIPT_HANDLE when it
+// was acknowledged, has passed its time, or was handed out again.
 absl::StatusOr<QueueProgress*> FindLease(const ReceiptHandle& handle, GroupProgress& progress,
                                          int64_t now_ms)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(progress.mutex);

@@ -11,7 +11,8 @@ namespace mansio::broker {
 // The position on its way into the log.
 class Positions::PositionAppend : public store::Append {
  public:
-  PositionAppend(GroupProgressPtr group, uint32_t topic) : group_(std::move(group)), topic_(topic) {}
+  PositionAppend(GroupProgressPtr group, uint32_t topic)
+      : group_(std::move(group)), topic_(topic) {}
   void Applied(const store::AppendResult&) override { Tell(absl::OkStatus()); }
   void Failed(const absl::Status& status) override { Tell(status); }
 
@@ -73,8 +74,8 @@ store::QueueOffset Positions::StartOf(const GroupRecord& group, store::QueueKey 
       break;
   }
   const auto first = store.FirstStoreTime(queue);
-  const bool recent = first.has_value() &&
-                      *first >= time_->NowMillis() - absl::ToInt64Milliseconds(recent_);
+  const bool recent =
+      first.has_value() && *first >= time_->NowMillis() - absl::ToInt64Milliseconds(recent_);
   return recent && store.NeverTrimmed(queue) ? 0 : range.next;
 }
 

@@ -12,9 +12,9 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// Fixes where a group begins on a topic, once, in the log (design section 6): at the end of each queue;
-// at 0 where the queue was never trimmed and its first message is younger than `recent`; a group that
-// was created with a start policy uses that. Thread-safe.
+// Fixes where a group begins on a topic, once, in the log (design section 6): at the end of each
+// queue; at 0 where the queue was never trimmed and its first message is younger than `recent`; a
+// group that was created with a start policy uses that. Thread-safe.
 class Positions {
  public:
   using Done = absl::AnyInvocable<void(const absl::Status&)>;
@@ -22,8 +22,8 @@ class Positions {
   Positions(ConsumptionState* state, BrokerTime* time, absl::Duration recent)
       : state_(state), time_(time), recent_(recent) {}
 
-  // Calls `done` when the position is applied: at once if it is already, else on the log thread. Calls
-  // that come meanwhile join the one that is being logged.
+  // Calls `done` when the position is applied: at once if it is already, else on the log thread.
+  // Calls that come meanwhile join the one that is being logged.
   void Ensure(const GroupPtr& group, const TopicPtr& topic, Done done);
 
  private:

@@ -27,9 +27,9 @@ struct Lease {
 
 // How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
 //
-// Two layers (design section 1.3). *Applied* state is the fold of the log and nothing else. *Claims* are
-// decisions whose record is on its way; readers see them as if applied, replay never has any, and
-// DropClaims forgets them all. The owner (GroupProgress) holds the lock.
+// Two layers (design section 1.3). *Applied* state is the fold of the log and nothing else.
+// *Claims* are decisions whose record is on its way; readers see them as if applied, replay never
+// has any, and DropClaims forgets them all. The owner (GroupProgress) holds the lock.
 class QueueProgress {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -46,18 +46,19 @@ class QueueProgress {
   }
   // Messages that came back and wait for their next delivery, lowest first.
   const absl::btree_set<store::QueueOffset>& ready() const { return ready_; }
-  // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(), which
-  // moves the cursor behind it. Returns the number of this delivery.
+  // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(),
+  // which moves the cursor behind it. Returns the number of this delivery.
   uint32_t ClaimLease(store::QueueOffset offset, Lease lease);
   // Its record has its place in the log.
   void LeaseAppended(store::QueueOffset offset, store::LogPosition id);
-  // Takes back a claim whose record was refused at once, before the lock was released; RewindTo then
-  // puts next() where it was. (Later claims would otherwise log a cursor that passes over the message.)
+  // Takes back a claim whose record was refused at once, before the lock was released; RewindTo
+  // then puts next() where it was. (Later claims would otherwise log a cursor that passes over the
+  // message.)
   void Unclaim(store::QueueOffset offset);
   void RewindTo(store::QueueOffset next) { claimed_cursor_ = next; }
 
-  // The lease that `id` names while it lives and no decision to end or change it is on its way; nullptr
-  // otherwise. Claimed leases count as soon as they have an id.
+  // The lease that `id` names while it lives and no decision to end or change it is on its way;
+  // nullptr otherwise. Claimed leases count as soon as they have an id.
   const Lease* Find(store::QueueOffset offset, store::LogPosition id) const;
   // Claims the end or change of a lease that Find returned.
   void ClaimEnd(store::QueueOffset offset);
@@ -84,7 +85,8 @@ class QueueProgress {
   // ---- Reading ----
 
   store::QueueOffset cursor() const { return cursor_; }
-  // Messages handed out and not acknowledged, those that came back included: by the log, and with claims.
+  // Messages handed out and not acknowledged, those that came back included: by the log, and with
+  // claims.
   size_t applied_outstanding() const { return applied_; }
   size_t outstanding() const { return entries_.size(); }
 

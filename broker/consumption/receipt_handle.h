@@ -11,9 +11,9 @@
 
 namespace mansio::broker {
 
-// Names one lease (design section 6): opaque text for clients, URL-safe base64, with a keyed MAC so that
-// it can be neither guessed nor changed. It holds no log position of a message, so that a message
-// carried forward keeps its handle; the lease id is a position that a SNAPSHOT keeps.
+// Names one lease (design section 6): opaque text for clients, URL-safe base64, with a keyed MAC so
+// that it can be neither guessed nor changed. It holds no log position of a message, so that a
+// message carried forward keeps its handle; the lease id is a position that a SNAPSHOT keeps.
 struct ReceiptHandle {
   std::string broker;  // so that any node can forward it
   uint32_t group = 0;

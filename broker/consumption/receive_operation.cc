@@ -47,8 +47,8 @@ std::vector<QueueOffsets> ByQueue(const std::vector<TakenMessage>& messages) {
 
 }  // namespace
 
-// The lease of what one receive took. Its place in the log is waited for, its durability is not: a lost
-// lease means a duplicate, which at-least-once allows (design section 6).
+// The lease of what one receive took. Its place in the log is waited for, its durability is not: a
+// lost lease means a duplicate, which at-least-once allows (design section 6).
 class ReceiveOperation::LeaseAppend : public store::Append {
  public:
   LeaseAppend(std::shared_ptr<ReceiveOperation> operation, GroupProgressPtr progress)
@@ -62,7 +62,8 @@ class ReceiveOperation::LeaseAppend : public store::Append {
       const auto topic = progress_->topics.find(operation_->topic_->id);
       if (topic != progress_->topics.end()) {
         for (const TakenMessage& m : operation_->taken_) {
-          if (QueueProgress* queue = topic->second.queue(m.queue)) queue->LeaseAppended(m.offset, id);
+          if (QueueProgress* queue = topic->second.queue(m.queue))
+            queue->LeaseAppended(m.offset, id);
         }
       }
     }
@@ -112,12 +113,13 @@ void ReceiveOperation::Begin() {
 void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
   if (!group.ok()) return Answer(AppendRefused(group.status()), {});
   group_ = *group;
-  context_.positions.Ensure(group_, topic_, [self = shared_from_this()](const absl::Status& status) {
-    self->call_.Post([self, status] {
-      if (!status.ok()) return self->Answer(AppendRefused(status), {});
-      self->Attempt();
-    });
-  });
+  context_.positions.Ensure(group_, topic_,
+                            [self = shared_from_this()](const absl::Status& status) {
+                              self->call_.Post([self, status] {
+                                if (!status.ok()) return self->Answer(AppendRefused(status), {});
+                                self->Attempt();
+                              });
+                            });
 }
 
 void ReceiveOperation::Attempt() {
@@ -142,10 +144,11 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   TakeOutcome outcome;
   const size_t leases = context_.state.leases();
   if (leases >= context_.options.max_leases) {
-    *refused = WireError(v2::TOO_MANY_REQUESTS,
-                         fmt::format("{} messages are handed out and not acknowledged, the limit of "
-                                     "this broker (limits.leases); acknowledge some first",
-                                     context_.options.max_leases));
+    *refused =
+        WireError(v2::TOO_MANY_REQUESTS,
+                  fmt::format("{} messages are handed out and not acknowledged, the limit of "
+                              "this broker (limits.leases); acknowledge some first",
+                              context_.options.max_leases));
     return outcome;
   }
   const GroupProgressPtr progress = context_.state.Find(group_->id);
@@ -166,8 +169,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   MutexLock lock(&progress->mutex);
   const auto topic = progress->topics.find(topic_->id);
   if (topic == progress->topics.end()) {
-    *refused = WireError(v2::TOPIC_NOT_FOUND,
-                         fmt::format("topic {} was deleted", request_.topic));
+    *refused = WireError(v2::TOPIC_NOT_FOUND, fmt::format("topic {} was deleted", request_.topic));
     return outcome;
   }
   outcome = topic->second.Take(
@@ -188,8 +190,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
     append = std::make_unique<Unattended>();
   } else {
     taken_ = outcome.taken;
-    append = std::make_unique<LeaseAppend>(
-        shared_from_this(), progress);
+    append = std::make_unique<LeaseAppend>(shared_from_this(), progress);
   }
   append->AddRecord(kLeaseRecord, outcome.record.Encode());
   if (absl::Status status = context_.store().Submit(std::move(append)); !status.ok()) {
@@ -207,9 +208,8 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
       if (entries.ok()) {
         self->cold_ = ColdEntries{queue.queue, from, *std::move(entries)};
       } else if (!absl::IsOutOfRange(entries.status())) {
-        return self->Answer(WireError(v2::INTERNAL_SERVER_ERROR,
-                                      std::string(entries.status().message())),
-                            {});
+        return self->Answer(
+            WireError(v2::INTERNAL_SERVER_ERROR, std::string(entries.status().message())), {});
       }
       self->Attempt();
     });
@@ -311,8 +311,8 @@ void ReceiveOperation::Deliver(store::LogPosition id,
   std::vector<TakenMessage> unwanted;
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
-      LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic, taken_[i].queue,
-                taken_[i].offset, std::string(messages[i].status().message()));
+      LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
+                taken_[i].queue, taken_[i].offset, std::string(messages[i].status().message()));
       continue;
     }
     if (auto payload = Encode(id, taken_[i], messages[i])) {

@@ -15,12 +15,15 @@ namespace mansio::broker {
 
 // One ReceiveMessage from request to answer:
 //
-//   Begin → group and position known → Attempt → took messages → their lease gets its place in the log
+//   Begin → group and position known → Attempt → took messages → their lease gets its place in the
+//   log
 //         → bodies are read → Deliver
-//                                 Attempt → nothing → parked → woken → Attempt … until the polling time
+//                                 Attempt → nothing → parked → woken → Attempt … until the polling
+//                                 time
 //
-// All steps run on the call's rpc thread, but for Wake, the time-out and the log's callbacks, which only
-// post to it. Whoever takes it out of the WaitList goes on with it, so that there is one answer.
+// All steps run on the call's rpc thread, but for Wake, the time-out and the log's callbacks, which
+// only post to it. Whoever takes it out of the WaitList goes on with it, so that there is one
+// answer.
 class ReceiveOperation : public ParkedReceive,
                          public std::enable_shared_from_this<ReceiveOperation> {
  public:

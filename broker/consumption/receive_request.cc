@@ -67,9 +67,8 @@ absl::StatusOr<TagFilter> Filter(const v2::ReceiveMessageRequest& request) {
                      "SQL filter expressions are not served by this version; use tags");
   }
   if (filter.type() != v2::TAG && filter.type() != v2::FILTER_TYPE_UNSPECIFIED) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     fmt::format("filter type {} is not known; use TAG",
-                                 static_cast<int>(filter.type())));
+    return WireError(v2::NOT_IMPLEMENTED, fmt::format("filter type {} is not known; use TAG",
+                                                      static_cast<int>(filter.type())));
   }
   return TagFilter::Parse(filter.expression());
 }

@@ -25,8 +25,8 @@ struct ReceiveRequest {
   TagFilter filter;
   size_t batch = 1;
   bool auto_renew = false;
-  absl::Duration invisible;     // not with auto_renew
-  absl::Duration polling;       // how long to wait for the first message
+  absl::Duration invisible;  // not with auto_renew
+  absl::Duration polling;    // how long to wait for the first message
 };
 
 // Checks a request, each fault with the code that the contract names. `now` is the transport's wall

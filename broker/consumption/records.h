@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "store/record.h"
 
-// What consumption writes to the log. Compact, because every consumed message pays for it: ids instead
-// of names, varints, offsets as differences.
+// What consumption writes to the log. Compact, because every consumed message pays for it: ids
+// instead of names, varints, offsets as differences.
 namespace mansio::broker {
 
 inline constexpr store::RecordKind kPositionRecord = 32;      // a group begins on a topic
@@ -35,8 +35,8 @@ struct PositionRecord {
   static absl::StatusOr<PositionRecord> Decode(std::string_view body);
 };
 
-// Messages handed out by one receive: a first delivery, or the next attempt of one that came back. What
-// the filter passed over lies between the old cursor and the new one without being listed.
+// Messages handed out by one receive: a first delivery, or the next attempt of one that came back.
+// What the filter passed over lies between the old cursor and the new one without being listed.
 struct LeaseRecord {
   uint32_t group = 0;
   uint32_t topic = 0;

@@ -29,8 +29,8 @@ class ParkedReceive {
   std::list<std::shared_ptr<ParkedReceive>>::iterator place_;
 };
 
-// Receives that wait, by topic and group, first come first served. Whoever removes a receive from here
-// (a wake-up, its time-out, its cancellation) is the one that goes on with it. Thread-safe.
+// Receives that wait, by topic and group, first come first served. Whoever removes a receive from
+// here (a wake-up, its time-out, its cancellation) is the one that goes on with it. Thread-safe.
 class WaitList {
  public:
   explicit WaitList(size_t limit) : limit_(limit) {}

@@ -7,8 +7,8 @@
 #include <string_view>
 
 // The encoding of record bodies and checkpoint values: little-endian fixed numbers, varints, and
-// length-prefixed bytes. Readers never fail half-way: they return zeros and turn `ok` false, so that
-// a caller checks once at the end.
+// length-prefixed bytes. Readers never fail half-way: they return zeros and turn `ok` false, so
+// that a caller checks once at the end.
 namespace mansio::broker {
 
 class ByteWriter {

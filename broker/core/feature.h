@@ -10,9 +10,10 @@
 
 namespace mansio::broker {
 
-// One part of the broker's state: the record kinds it owns, how they are folded, and what it keeps in a
-// checkpoint under its own key prefix. A new feature is a new folder with one of these, added to the
-// FeatureSet in broker/server/broker.cc. All calls as for store::StateMachine (log thread; memory only).
+// One part of the broker's state: the record kinds it owns, how they are folded, and what it keeps
+// in a checkpoint under its own key prefix. A new feature is a new folder with one of these, added
+// to the FeatureSet in broker/server/broker.cc. All calls as for store::StateMachine (log thread;
+// memory only).
 class Feature {
  public:
   virtual ~Feature() = default;

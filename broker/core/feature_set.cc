@@ -36,10 +36,10 @@ void FeatureSet::CaptureAll(store::StateSink& sink) {
 absl::Status FeatureSet::Restore(std::string_view key, std::string_view value) {
   Feature* feature = key.empty() ? nullptr : by_prefix_[static_cast<unsigned char>(key[0])];
   if (feature == nullptr) {
-    return absl::DataLossError(
-        fmt::format("the checkpoint holds a key of {} bytes that no part of this version owns; it was "
-                    "written by a newer version or is damaged",
-                    key.size()));
+    return absl::DataLossError(fmt::format(
+        "the checkpoint holds a key of {} bytes that no part of this version owns; it was "
+        "written by a newer version or is damaged",
+        key.size()));
   }
   return feature->Restore(key, value);
 }

@@ -13,8 +13,8 @@
 
 namespace mansio::broker {
 
-// The broker as the store sees it: hands each record to the feature that owns its kind, each checkpoint
-// pair to the feature that owns its key. Filled before the store is opened.
+// The broker as the store sees it: hands each record to the feature that owns its kind, each
+// checkpoint pair to the feature that owns its key. Filled before the store is opened.
 class FeatureSet : public store::StateMachine {
  public:
   // Borrowed. Order matters: a feature is applied, captured and restored in the order of adding.

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint8_t kContentVersion = 1;
 constexpr size_t kFixedBytes = 1 + 16;
-constexpr uint32_t kResponseMessageField = 2;  // ReceiveMessageResponse.message
+constexpr uint32_t kResponseMessageField = 2;           // ReceiveMessageResponse.message
 constexpr int64_t kMaxTimestampSeconds = 253402300799;  // year 9999, protobuf's own limit
 
 // Protobuf's text and JSON forms throw on times out of range (contract pitfall 38).
@@ -209,8 +209,8 @@ rpc::Payload EncodeReceivedMessage(const StoredContent& content, const Delivery&
 }
 
 std::array<uint8_t, 16> BodyDigest(std::string_view body) {
-  // The context and the algorithm are looked up once per thread: that look-up costs more than the digest
-  // of a small body.
+  // The context and the algorithm are looked up once per thread: that look-up costs more than the
+  // digest of a small body.
   struct Context {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     EVP_MD* md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);

@@ -15,8 +15,8 @@ namespace apache::rocketmq::v2 {
 class Message;
 }
 
-// The content of a message record, opaque to the store (design section 4): the protobuf bytes that a
-// receive sends again, so that delivering is a splice and not an encoding.
+// The content of a message record, opaque to the store (design section 4): the protobuf bytes that
+// a receive sends again, so that delivering is a splice and not an encoding.
 //
 //   content    := version:u8 md5:16 sys_len:varint sys props_len:varint props body
 //   sys        := inner bytes of v2.SystemProperties: the white list of fields a client may set
@@ -35,10 +35,11 @@ struct StoredContent {
 class ContentEncoder {
  public:
   // Drops what is not on the white list, sets body_encoding, born_timestamp and born_host where the
-  // client did not, and normalises times that protobuf's text forms would refuse. `message` is changed
-  // in place and must stay as it is until EncodeTo. `peer_host` fills an empty born_host; `now_ms` is
-  // broker time.
-  ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host, int64_t now_ms);
+  // client did not, and normalises times that protobuf's text forms would refuse. `message` is
+  // changed in place and must stay as it is until EncodeTo. `peer_host` fills an empty born_host;
+  // `now_ms` is broker time.
+  ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host,
+                 int64_t now_ms);
 
   size_t size() const { return size_; }
   // Writes exactly size() bytes. `md5` is the digest of the body: BodyDigest.

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-// Protobuf's wire format by hand, for the answers of the per-message path, which are spliced from stored
-// bytes (design section 4). Field numbers are those of apis/apache/rocketmq/v2.
+// Protobuf's wire format by hand, for the answers of the per-message path, which are spliced from
+// stored bytes (design section 4). Field numbers are those of apis/apache/rocketmq/v2.
 namespace mansio::broker {
 
 enum class WireType : uint32_t { kVarint = 0, kBytes = 2 };

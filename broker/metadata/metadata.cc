@@ -37,18 +37,20 @@ bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
 
 absl::Status TopicNotFound(std::string_view name) {
   if (absl::Status status = names::ValidateTopic(name); !status.ok()) return status;
-  return WireError(v2::TOPIC_NOT_FOUND,
-                   fmt::format("topic {} does not exist on this broker; create it with `mansio topic "
-                               "create {}`",
-                               name, name));
+  return WireError(
+      v2::TOPIC_NOT_FOUND,
+      fmt::format("topic {} does not exist on this broker; create it with `mansio topic "
+                  "create {}`",
+                  name, name));
 }
 
 absl::Status GroupNotFound(std::string_view name) {
   if (absl::Status status = names::ValidateConsumerGroup(name); !status.ok()) return status;
-  return WireError(v2::CONSUMER_GROUP_NOT_FOUND,
-                   fmt::format("consumer group {} does not exist on this broker; it is created by its "
-                               "first consumer, or with `mansio group create {}`",
-                               name, name));
+  return WireError(
+      v2::CONSUMER_GROUP_NOT_FOUND,
+      fmt::format("consumer group {} does not exist on this broker; it is created by its "
+                  "first consumer, or with `mansio group create {}`",
+                  name, name));
 }
 
 // One metadata record on its way into the log.
@@ -124,9 +126,10 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
     if (existing->type == wanted.type && existing->queues == wanted.queues) return existing;
     return WireError(
         v2::PRECONDITION_FAILED,
-        fmt::format("topic {} exists already with {} queues and type {}; delete it first to change that",
-                    existing->name, existing->queues,
-                    v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
+        fmt::format(
+            "topic {} exists already with {} queues and type {}; delete it first to change that",
+            existing->name, existing->queues,
+            v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
   }
   if (topics_.size() + topic_claims_.size() >= limits_.topics) {
     return WireError(v2::TOO_MANY_REQUESTS,
@@ -141,10 +144,11 @@ void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                            Done<TopicPtr> done) {
   if (absl::Status status = names::ValidateTopic(name); !status.ok()) return done(status);
   if (queues < 1 || queues > limits_.queues_per_topic) {
-    return done(WireError(v2::BAD_REQUEST,
-                          fmt::format("a topic has 1 to {} queues (limits.queues-per-topic), {} were "
-                                      "asked for",
-                                      limits_.queues_per_topic, queues)));
+    return done(
+        WireError(v2::BAD_REQUEST,
+                  fmt::format("a topic has 1 to {} queues (limits.queues-per-topic), {} were "
+                              "asked for",
+                              limits_.queues_per_topic, queues)));
   }
   TopicRecord topic{0, name, type, queues, time_->NowMillis()};
   std::optional<absl::StatusOr<TopicPtr>> judged;
@@ -205,8 +209,8 @@ void Metadata::EnsureGroup(std::string_view name, Done<GroupPtr> done) {
   if (GroupPtr group = FindGroup(name)) return done(std::move(group));
   GroupRecord wanted;
   wanted.name = std::string(name);
-  CreateGroup(std::move(wanted), [this, name = std::string(name), done = std::move(done)](
-                                     absl::StatusOr<GroupPtr> group) mutable {
+  CreateGroup(std::move(wanted), [this, name = std::string(name),
+                                  done = std::move(done)](absl::StatusOr<GroupPtr> group) mutable {
     // Created meanwhile by someone with other settings: theirs are the group's.
     if (!group.ok()) {
       if (GroupPtr existing = FindGroup(name)) return done(std::move(existing));
@@ -218,16 +222,18 @@ void Metadata::EnsureGroup(std::string_view name, Done<GroupPtr> done) {
 std::optional<absl::StatusOr<GroupPtr>> Metadata::JudgeGroup(const GroupRecord& wanted) const {
   if (const auto it = groups_.find(wanted.name); it != groups_.end()) {
     if (SameSettings(*it->second, wanted)) return it->second;
-    return WireError(v2::PRECONDITION_FAILED,
-                     fmt::format("consumer group {} exists already with other settings; delete it first "
-                                 "to change them",
-                                 wanted.name));
+    return WireError(
+        v2::PRECONDITION_FAILED,
+        fmt::format("consumer group {} exists already with other settings; delete it first "
+                    "to change them",
+                    wanted.name));
   }
   if (groups_.size() + group_claims_.size() >= limits_.groups) {
-    return WireError(v2::TOO_MANY_REQUESTS,
-                     fmt::format("this broker holds its limit of {} consumer groups; delete some or "
-                                 "raise limits.groups",
-                                 limits_.groups));
+    return WireError(
+        v2::TOO_MANY_REQUESTS,
+        fmt::format("this broker holds its limit of {} consumer groups; delete some or "
+                    "raise limits.groups",
+                    limits_.groups));
   }
   return std::nullopt;
 }
@@ -237,10 +243,11 @@ void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
     return done(status);
   }
   if (wanted.max_attempts < 1 || wanted.max_attempts > kMaxAttemptsLimit) {
-    return done(WireError(v2::BAD_REQUEST,
-                          fmt::format("the attempts of a group must be between 1 and {}, {} were asked "
-                                      "for",
-                                      kMaxAttemptsLimit, wanted.max_attempts)));
+    return done(
+        WireError(v2::BAD_REQUEST,
+                  fmt::format("the attempts of a group must be between 1 and {}, {} were asked "
+                              "for",
+                              kMaxAttemptsLimit, wanted.max_attempts)));
   }
   wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<GroupPtr>> judged;

@@ -36,14 +36,14 @@ struct Topic : TopicRecord {
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
-// Why there is no such topic or group (wire statuses): TOPIC_NOT_FOUND or CONSUMER_GROUP_NOT_FOUND with
-// the cure, ILLEGAL_TOPIC or ILLEGAL_CONSUMER_GROUP for a name that none can have.
+// Why there is no such topic or group (wire statuses): TOPIC_NOT_FOUND or CONSUMER_GROUP_NOT_FOUND
+// with the cure, ILLEGAL_TOPIC or ILLEGAL_CONSUMER_GROUP for a name that none can have.
 absl::Status TopicNotFound(std::string_view name);
 absl::Status GroupNotFound(std::string_view name);
 
-// The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes are
-// claimed here, logged, and visible when applied. A second change of a name that is claimed waits until
-// the first one is decided and is then judged anew.
+// The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes
+// are claimed here, logged, and visible when applied. A second change of a name that is claimed
+// waits until the first one is decided and is then judged anew.
 class Metadata : public Feature {
  public:
   struct Limits {
@@ -57,7 +57,8 @@ class Metadata : public Feature {
 
   Metadata(Limits limits, BrokerTime* time);
 
-  // The store that changes are logged to and that learns of topics; comes before anything is restored.
+  // The store that changes are logged to and that learns of topics; comes before anything is
+  // restored.
   void Attach(store::Store* store) override { store_ = store; }
 
   // nullptr when there is none.
@@ -75,8 +76,8 @@ class Metadata : public Feature {
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);
   // Creates a group, or returns the one there is; FailedPrecondition when that has other settings.
   void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
-  // As CreateGroup with defaults, and never complains about other settings: first use of a group. Calls
-  // `done` at once when the group exists.
+  // As CreateGroup with defaults, and never complains about other settings: first use of a group.
+  // Calls `done` at once when the group exists.
   void EnsureGroup(std::string_view name, Done<GroupPtr> done);
   void DeleteGroup(std::string_view name, Done<GroupPtr> done);
 

@@ -11,15 +11,16 @@
 #include "absl/time/time.h"
 #include "store/record.h"
 
-// Topics and groups as log records. Both have a numeric id that is never reused, so that queues, leases
-// and handles name them in a few bytes and a topic created again under an old name is a new topic.
+// Topics and groups as log records. Both have a numeric id that is never reused, so that queues,
+// leases and handles name them in a few bytes and a topic created again under an old name is a new
+// topic.
 namespace mansio::broker {
 
-inline constexpr store::RecordKind kTopicRecord = 16;         // created or changed
+inline constexpr store::RecordKind kTopicRecord = 16;  // created or changed
 inline constexpr store::RecordKind kTopicDeletedRecord = 17;
 inline constexpr store::RecordKind kGroupRecord = 18;
 inline constexpr store::RecordKind kGroupDeletedRecord = 19;
-inline constexpr store::RecordKind kHandleKeyRecord = 20;     // the key of receipt handles' MAC
+inline constexpr store::RecordKind kHandleKeyRecord = 20;  // the key of receipt handles' MAC
 
 enum class MessageType : uint8_t {  // values of v2.MessageType
   kNormal = 1,
@@ -43,7 +44,7 @@ struct TopicRecord {
 
 // Where a new group begins on a topic (design section 6).
 enum class StartPolicy : uint8_t {
-  kDefault = 0,   // the end; 0 where the queue was never trimmed and its first message is recent
+  kDefault = 0,  // the end; 0 where the queue was never trimmed and its first message is recent
   kEarliest = 1,
   kLatest = 2,
 };

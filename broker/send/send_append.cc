@@ -21,8 +21,8 @@ absl::Status ToSendStatus(const absl::Status& store_status) {
 }
 
 void SingleSend::Applied(const store::AppendResult& result) {
-  call_->Finish(rpc::Payload(
-      EncodeStored(message_id_, static_cast<int64_t>(result.queue_offsets.front()))));
+  call_->Finish(
+      rpc::Payload(EncodeStored(message_id_, static_cast<int64_t>(result.queue_offsets.front()))));
 }
 
 void SingleSend::Failed(const absl::Status& status) {

@@ -16,9 +16,9 @@
 // Sends on their way into the log; they answer their call when the log has decided.
 namespace mansio::broker {
 
-// What a producer is told when the store refused or failed an append: TOO_MANY_REQUESTS where waiting
-// helps, PAYLOAD_TOO_LARGE where it never will, INTERNAL_SERVER_ERROR otherwise, with the store's
-// sentence.
+// What a producer is told when the store refused or failed an append: TOO_MANY_REQUESTS where
+// waiting helps, PAYLOAD_TOO_LARGE where it never will, INTERNAL_SERVER_ERROR otherwise, with the
+// store's sentence.
 absl::Status ToSendStatus(const absl::Status& store_status);
 
 // A request of one message, as all SDKs send them.
@@ -35,8 +35,8 @@ class SingleSend final : public store::Append {
   const std::string message_id_;
 };
 
-// The call of a request of several messages, which may take several appends: answered when all of them
-// are decided. Each outcome is written by one append only.
+// The call of a request of several messages, which may take several appends: answered when all of
+// them are decided. Each outcome is written by one append only.
 class BatchCall {
  public:
   // `parts`: how many times PartDone will be called.

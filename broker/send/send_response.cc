@@ -36,8 +36,8 @@ std::string StatusBytes(const absl::Status& status) {
 
 size_t FieldSize(size_t bytes) { return 1 + VarintSize(bytes) + bytes; }
 
-// One entry of the response, with its tag and length. transaction_id and recall_handle stay empty: only
-// types that are refused have them.
+// One entry of the response, with its tag and length. transaction_id and recall_handle stay empty:
+// only types that are refused have them.
 void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset) {
   size_t size = FieldSize(status.size()) + FieldSize(message_id.size());
   if (offset != 0) size += 1 + VarintSize(static_cast<uint64_t>(offset));
@@ -57,8 +57,8 @@ absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
   const auto stored = std::count_if(outcomes.begin(), outcomes.end(),
                                     [](const SendOutcome& o) { return o.status.ok(); });
   return WireError(v2::MULTIPLE_RESULTS,
-                   fmt::format("{} of {} messages were stored; look at the status of each entry", stored,
-                               outcomes.size()));
+                   fmt::format("{} of {} messages were stored; look at the status of each entry",
+                               stored, outcomes.size()));
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 
-// Encoded v2.SendMessageResponse (contract section 5.3), written by hand: there is one per send. Pure
-// functions.
+// Encoded v2.SendMessageResponse (contract section 5.3), written by hand: there is one per send.
+// Pure functions.
 namespace mansio::broker {
 
 // What became of one message.
@@ -22,8 +22,8 @@ struct SendOutcome {
 // The answer to a request of one message that was stored.
 std::string EncodeStored(std::string_view message_id, int64_t queue_offset);
 
-// The answer to any other request: an entry per message, in request order, and above them the status
-// that they share, or MULTIPLE_RESULTS.
+// The answer to any other request: an entry per message, in request order, and above them the
+// status that they share, or MULTIPLE_RESULTS.
 std::string EncodeOutcomes(const std::vector<SendOutcome>& outcomes);
 
 }  // namespace mansio::broker

@@ -21,8 +21,8 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// Requests from here on are digested and copied on the cold pool: 64 KiB take MD5 some 100 us, which the
-// other calls of an rpc thread should not wait for.
+// Requests from here on are digested and copied on the cold pool: 64 KiB take MD5 some 100 us,
+// which the other calls of an rpc thread should not wait for.
 constexpr size_t kLargeRequest = 64 * 1024;
 
 // What one record may need around its content, generously; see store/log/frame.h.
@@ -32,8 +32,8 @@ void Refuse(rpc::UnaryCall& call, const absl::Status& status) {
   call.Finish(gateway::StatusResponse(status));
 }
 
-// Picks queues for the messages of one request: those without a message group go to one queue, the next
-// in turn, so that they keep their order.
+// Picks queues for the messages of one request: those without a message group go to one queue, the
+// next in turn, so that they keep their order.
 class QueueChooser {
  public:
   explicit QueueChooser(const Topic& topic) : topic_(topic) {}
@@ -82,11 +82,12 @@ void SendService::Handle(rpc::UnaryCall& call) {
   if (!client.ok()) return Refuse(call, client.status());
   const size_t bytes = call.Request().size();
   if (bytes > options_.limits.request_bytes) {
-    return Refuse(call, WireError(v2::PAYLOAD_TOO_LARGE,
-                                  fmt::format("the request has {} bytes and the limit is {}; send "
-                                              "smaller batches, or raise limits.request-bytes on the "
-                                              "broker",
-                                              bytes, options_.limits.request_bytes)));
+    return Refuse(call,
+                  WireError(v2::PAYLOAD_TOO_LARGE,
+                            fmt::format("the request has {} bytes and the limit is {}; send "
+                                        "smaller batches, or raise limits.request-bytes on the "
+                                        "broker",
+                                        bytes, options_.limits.request_bytes)));
   }
   if (bytes >= kLargeRequest) return HandleLarge(call);
 
@@ -117,9 +118,10 @@ void SendService::HandleLarge(rpc::UnaryCall& call) {
       });
   if (accepted) return;
   large_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-  Refuse(call, WireError(v2::TOO_MANY_REQUESTS,
-                         "the broker has as many large messages waiting as limits.send-bytes-in-flight "
-                         "and its reading threads allow; send again a little later"));
+  Refuse(call,
+         WireError(v2::TOO_MANY_REQUESTS,
+                   "the broker has as many large messages waiting as limits.send-bytes-in-flight "
+                   "and its reading threads allow; send again a little later"));
 }
 
 absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {

@@ -25,10 +25,11 @@ absl::Status CheckBody(const v2::Message& message, const SendLimits& limits) {
                      "the message has an empty body; send at least one byte");
   }
   if (message.body().size() > limits.body_bytes) {
-    return WireError(v2::MESSAGE_BODY_TOO_LARGE,
-                     fmt::format("the message body has {} bytes and the limit is {}; send it in parts, "
-                                 "or raise limits.body-bytes on the broker",
-                                 message.body().size(), limits.body_bytes));
+    return WireError(
+        v2::MESSAGE_BODY_TOO_LARGE,
+        fmt::format("the message body has {} bytes and the limit is {}; send it in parts, "
+                    "or raise limits.body-bytes on the broker",
+                    message.body().size(), limits.body_bytes));
   }
   return absl::OkStatus();
 }
@@ -36,10 +37,11 @@ absl::Status CheckBody(const v2::Message& message, const SendLimits& limits) {
 absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& limits) {
   const auto& properties = message.user_properties();
   if (properties.size() > limits.properties) {
-    return WireError(v2::MESSAGE_PROPERTIES_TOO_LARGE,
-                     fmt::format("the message has {} user properties and the limit is {}; put some of "
-                                 "them into the body, or raise limits.properties on the broker",
-                                 properties.size(), limits.properties));
+    return WireError(
+        v2::MESSAGE_PROPERTIES_TOO_LARGE,
+        fmt::format("the message has {} user properties and the limit is {}; put some of "
+                    "them into the body, or raise limits.properties on the broker",
+                    properties.size(), limits.properties));
   }
   size_t bytes = message.system_properties().tag().size();
   for (const auto& [key, value] : properties) {
@@ -60,16 +62,18 @@ absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& l
 absl::Status CheckTimes(const v2::SystemProperties& system, int64_t now_ms) {
   if (system.has_delivery_timestamp() &&
       system.delivery_timestamp().seconds() > (now_ms + kMaxDelayMs) / 1000) {
-    return WireError(v2::ILLEGAL_DELIVERY_TIME,
-                     "the delivery time lies more than 24 hours in the future; choose an earlier one");
+    return WireError(
+        v2::ILLEGAL_DELIVERY_TIME,
+        "the delivery time lies more than 24 hours in the future; choose an earlier one");
   }
   const auto& recovery = system.orphaned_transaction_recovery_duration();
   if (recovery.seconds() > kMaxRecoverySeconds ||
       (recovery.seconds() == kMaxRecoverySeconds && recovery.nanos() > 0)) {
-    return WireError(v2::BAD_REQUEST,
-                     fmt::format("the recovery duration of the transaction is longer than the limit of "
-                                 "{} s; choose a shorter one",
-                                 kMaxRecoverySeconds));
+    return WireError(
+        v2::BAD_REQUEST,
+        fmt::format("the recovery duration of the transaction is longer than the limit of "
+                    "{} s; choose a shorter one",
+                    kMaxRecoverySeconds));
   }
   return absl::OkStatus();
 }
@@ -87,15 +91,17 @@ absl::Status CheckSystemProperties(const v2::SystemProperties& system, int64_t n
   const size_t other =
       system.message_id().size() + system.trace_context().size() + system.born_host().size();
   if (other > kMaxOtherTextBytes) {
-    return WireError(v2::MESSAGE_PROPERTIES_TOO_LARGE,
-                     fmt::format("the message id, trace context and born host of the message have {} "
-                                 "bytes together and the limit is {}; shorten them",
-                                 other, kMaxOtherTextBytes));
+    return WireError(
+        v2::MESSAGE_PROPERTIES_TOO_LARGE,
+        fmt::format("the message id, trace context and born host of the message have {} "
+                    "bytes together and the limit is {}; shorten them",
+                    other, kMaxOtherTextBytes));
   }
   return CheckTimes(system, now_ms);
 }
 
-// Types are refused by what the message says of itself as well as by the fields that only they have.
+// Types are refused by what the message says of itself as well as by the fields that only they
+// have.
 absl::Status CheckServed(const v2::Message& message) {
   int type = message.system_properties().message_type();
   if (type == v2::MESSAGE_TYPE_UNSPECIFIED || type == v2::NORMAL || type == v2::FIFO) {
@@ -103,19 +109,21 @@ absl::Status CheckServed(const v2::Message& message) {
   }
   const v2::SystemProperties& system = message.system_properties();
   if (system.body_encoding() > v2::GZIP) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     fmt::format("body encoding number {} is not served by this version of Mansio; send "
-                                 "the body as IDENTITY or GZIP",
-                                 static_cast<int>(system.body_encoding())));
+    return WireError(
+        v2::NOT_IMPLEMENTED,
+        fmt::format("body encoding number {} is not served by this version of Mansio; send "
+                    "the body as IDENTITY or GZIP",
+                    static_cast<int>(system.body_encoding())));
   }
   if (type == v2::NORMAL || type == v2::FIFO) {
     if (!system.has_priority() && !system.has_lite_topic()) return absl::OkStatus();
     type = system.has_priority() ? v2::PRIORITY : v2::LITE;
   }
-  return WireError(v2::NOT_IMPLEMENTED,
-                   fmt::format("messages of type {} are not served by this version of Mansio; send a "
-                               "NORMAL or FIFO message",
-                               TypeName(type)));
+  return WireError(
+      v2::NOT_IMPLEMENTED,
+      fmt::format("messages of type {} are not served by this version of Mansio; send a "
+                  "NORMAL or FIFO message",
+                  TypeName(type)));
 }
 
 absl::Status ValidateMessage(const v2::Message& message, const SendLimits& limits, int64_t now_ms) {
@@ -146,10 +154,11 @@ absl::Status ValidateSend(const v2::SendMessageRequest& request, const SendLimit
   if (absl::Status status = names::ValidateTopic(topic); !status.ok()) return status;
   for (int i = 1; i < count; ++i) {
     if (request.messages(i).topic().name() == topic) continue;
-    return WireError(v2::MESSAGE_CORRUPTED,
-                     fmt::format("message {} of {} is for another topic than the first one; send the "
-                                 "messages of each topic in a request of their own",
-                                 i + 1, count));
+    return WireError(
+        v2::MESSAGE_CORRUPTED,
+        fmt::format("message {} of {} is for another topic than the first one; send the "
+                    "messages of each topic in a request of their own",
+                    i + 1, count));
   }
   if (static_cast<size_t>(count) > limits.messages) {
     return WireError(v2::PAYLOAD_TOO_LARGE,
@@ -182,12 +191,11 @@ absl::Status CheckTopicType(const v2::SendMessageRequest& request, const TopicRe
     const std::string_view cure = topic.type == MessageType::kFifo
                                       ? "give it a message group, or send it to another topic"
                                       : "send it to a topic of its type";
-    return AboutMessage(
-        i, request.messages_size(),
-        WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
-                  fmt::format("topic {} takes {} messages, this one is {}; {}", topic.name,
-                              TypeName(static_cast<int>(topic.type)), TypeName(static_cast<int>(type)),
-                              cure)));
+    return AboutMessage(i, request.messages_size(),
+                        WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                                  fmt::format("topic {} takes {} messages, this one is {}; {}",
+                                              topic.name, TypeName(static_cast<int>(topic.type)),
+                                              TypeName(static_cast<int>(type)), cure)));
   }
   return absl::OkStatus();
 }

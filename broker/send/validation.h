@@ -12,8 +12,8 @@ class Message;
 class SendMessageRequest;
 }  // namespace apache::rocketmq::v2
 
-// What a send must look like (contract section 5.1). Every error is a wire status with the code that the
-// contract names and a sentence that says cause and cure. Pure functions.
+// What a send must look like (contract section 5.1). Every error is a wire status with the code
+// that the contract names and a sentence that says cause and cure. Pure functions.
 namespace mansio::broker {
 
 // Each is a key below `limits` in the configuration.
@@ -29,18 +29,18 @@ struct SendLimits {
 // How far in the future a message may be due, and the longest recovery duration of a transaction.
 inline constexpr int64_t kMaxDelayMs = 24 * 3600 * 1000;
 inline constexpr int64_t kMaxRecoverySeconds = 3600;
-// The texts that a client chooses and no limit of the contract covers (message id, trace context, born
-// host), together.
+// The texts that a client chooses and no limit of the contract covers (message id, trace context,
+// born host), together.
 inline constexpr size_t kMaxOtherTextBytes = 16u << 10;
 
 // All checks that need no topic, in the contract's order; `now_ms` is broker time. In a batch the
-// sentence says which message it is about. The last check is that the types of all messages are served:
-// NOT_IMPLEMENTED otherwise.
+// sentence says which message it is about. The last check is that the types of all messages are
+// served: NOT_IMPLEMENTED otherwise.
 absl::Status ValidateSend(const apache::rocketmq::v2::SendMessageRequest& request,
                           const SendLimits& limits, int64_t now_ms);
 
-// The type of a message, derived from its properties: first match of transaction, delivery time, message
-// group, priority, lite topic.
+// The type of a message, derived from its properties: first match of transaction, delivery time,
+// message group, priority, lite topic.
 MessageType DerivedType(const apache::rocketmq::v2::Message& message);
 
 // MESSAGE_PROPERTY_CONFLICT_WITH_TYPE unless `topic` takes each message of the request.

@@ -13,8 +13,8 @@ namespace mansio::broker {
 // replaced by the machine's first address that is not loopback. Asks the system.
 absl::StatusOr<HostPort> AdvertisedAddress(const BrokerConfig& config);
 
-// Tries to connect to `address` from here. Unavailable with the reason when that does not work within
-// `timeout` (looking up a name may take longer). Blocks.
+// Tries to connect to `address` from here. Unavailable with the reason when that does not work
+// within `timeout` (looking up a name may take longer). Blocks.
 absl::Status CheckReachable(const HostPort& address, absl::Duration timeout);
 
 }  // namespace mansio::broker

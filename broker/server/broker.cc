@@ -116,7 +116,8 @@ RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
 
 }  // namespace
 
-// Everything that makes up a broker, in the order of construction; nothing calls upwards before Start.
+// Everything that makes up a broker, in the order of construction; nothing calls upwards before
+// Start.
 class Broker::Parts {
  public:
   Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment)
@@ -193,8 +194,8 @@ class Broker::Parts {
 };
 
 absl::Status Broker::Parts::Start() {
-  auto store = store::Store::Open(
-      config_.store, {.files = environment_.files, .time = &time_}, &features_);
+  auto store =
+      store::Store::Open(config_.store, {.files = environment_.files, .time = &time_}, &features_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
@@ -210,9 +211,10 @@ absl::Status Broker::Parts::Start() {
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   if (server_->SelfSigned()) {
-    LOG_WARNING("TLS uses a self-signed certificate in {}, which clients cannot verify; set "
-                "tls.certificate and tls.key for one of your own",
-                JoinPath(config_.store.path, "tls"));
+    LOG_WARNING(
+        "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
+        "tls.certificate and tls.key for one of your own",
+        JoinPath(config_.store.path, "tls"));
   }
   registration_.Start();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
@@ -255,8 +257,8 @@ rpc::MethodTable Broker::Parts::Methods() {
   gateway_.Register(methods);
   admin_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
-    return fmt::format("{} is not served by this version of Mansio; docs/compatibility.md lists what is",
-                       method);
+    return fmt::format(
+        "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);
   });
   return methods;
 }
@@ -265,9 +267,10 @@ void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
   const absl::Status health = store_->Health();
   if (!health.ok() && !std::exchange(unhealthy_reported_, true)) {
-    LOG_ERROR("The broker stores nothing any more: {}. It goes on answering; sends and "
-              "acknowledgements are refused until it is restarted",
-              std::string(health.message()));
+    LOG_ERROR(
+        "The broker stores nothing any more: {}. It goes on answering; sends and "
+        "acknowledgements are refused until it is restarted",
+        std::string(health.message()));
   }
   if (stopping_) return;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
@@ -276,9 +279,10 @@ void Broker::Parts::KeepHouse() {
 void Broker::Parts::WarnIfUnreachable() const {
   const absl::Status reached = CheckReachable(advertised_, kReachTimeout);
   if (reached.ok()) return;
-  LOG_WARNING("The advertised address {} cannot be reached from here: {}. Clients get it in routes; set "
-              "advertise=HOST:PORT to an address that they can connect to",
-              advertised_.ToString(), std::string(reached.message()));
+  LOG_WARNING(
+      "The advertised address {} cannot be reached from here: {}. Clients get it in routes; set "
+      "advertise=HOST:PORT to an address that they can connect to",
+      advertised_.ToString(), std::string(reached.message()));
 }
 
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config,

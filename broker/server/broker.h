@@ -14,11 +14,12 @@ class FileSystem;
 
 namespace mansio::broker {
 
-// A running broker: its store, its features and services, and the port they are served on. Thread-safe.
+// A running broker: its store, its features and services, and the port they are served on.
+// Thread-safe.
 class Broker {
  public:
   struct Environment {
-    FileSystem* files = nullptr;   // borrowed, as the clock
+    FileSystem* files = nullptr;  // borrowed, as the clock
     const Clock* clock = nullptr;
     std::string version;
   };
@@ -35,8 +36,8 @@ class Broker {
   // OK, or why nothing can be stored any more; the broker goes on answering.
   absl::Status Health() const;
 
-  // Ends in order: leaves the nameservers, answers parked receives, finishes what was accepted, closes
-  // the store. Idempotent.
+  // Ends in order: leaves the nameservers, answers parked receives, finishes what was accepted,
+  // closes the store. Idempotent.
   void Stop();
 
  private:

@@ -20,7 +20,7 @@ using Schema = config::Schema<BrokerConfig>;
 // A member of BrokerConfig::store.
 template <typename Member>
 auto Store(Member member) {
-  return [member](BrokerConfig& config) -> auto& { return config.store.*member; };
+  return [member](BrokerConfig & config) -> auto& { return config.store.*member; };
 }
 
 auto NodeName(const char* key) {
@@ -33,34 +33,41 @@ auto NodeName(const char* key) {
 
 void AddAddresses(Schema& schema) {
   schema
-      .Address("listen", &BrokerConfig::listen, "0.0.0.0:8081",
-               "Where clients connect: one port for plaintext and TLS. 0.0.0.0 and [::] stand for all "
-               "addresses of the machine.")
-      .Address("advertise", &BrokerConfig::advertise, "",
-               "The address that routes contain, which every client must be able to reach. Empty: the "
-               "listen address; where that stands for all addresses, the machine's first one that is "
-               "not loopback. Set it where clients see another address, as with containers or NAT.")
-      .Addresses("nameservers", &BrokerConfig::nameservers,
-                 "The nameservers to register with, every one of the cluster. Without any the broker is "
-                 "a complete system by itself.")
+      .Address(
+          "listen", &BrokerConfig::listen, "0.0.0.0:8081",
+          "Where clients connect: one port for plaintext and TLS. 0.0.0.0 and [::] stand for all "
+          "addresses of the machine.")
+      .Address(
+          "advertise", &BrokerConfig::advertise, "",
+          "The address that routes contain, which every client must be able to reach. Empty: the "
+          "listen address; where that stands for all addresses, the machine's first one that is "
+          "not loopback. Set it where clients see another address, as with containers or NAT.")
+      .Addresses(
+          "nameservers", &BrokerConfig::nameservers,
+          "The nameservers to register with, every one of the cluster. Without any the broker is "
+          "a complete system by itself.")
       .String("cluster", &BrokerConfig::cluster, "DefaultCluster",
-              "The cluster that the broker belongs to, for `mansio cluster list`.", NodeName("cluster"))
-      .String("broker.name", &BrokerConfig::name, "broker-a",
-              "The broker's name: different on every broker of a cluster, and never changed, because "
-              "receipt handles contain it.",
-              NodeName("broker.name"))
-      .Path("tls.certificate", &BrokerConfig::certificate, "",
-            "The certificate chain for TLS, a PEM file. Empty: the broker makes a self-signed one in "
-            "the directory tls below store.path at its first start.")
+              "The cluster that the broker belongs to, for `mansio cluster list`.",
+              NodeName("cluster"))
+      .String(
+          "broker.name", &BrokerConfig::name, "broker-a",
+          "The broker's name: different on every broker of a cluster, and never changed, because "
+          "receipt handles contain it.",
+          NodeName("broker.name"))
+      .Path(
+          "tls.certificate", &BrokerConfig::certificate, "",
+          "The certificate chain for TLS, a PEM file. Empty: the broker makes a self-signed one in "
+          "the directory tls below store.path at its first start.")
       .Path("tls.key", &BrokerConfig::private_key, "",
             "The private key of tls.certificate, a PEM file.");
 }
 
 void AddStore(Schema& schema) {
   schema
-      .Path("store.path", Store(&StoreOptions::path), "./mansio-data/broker",
-            "The directory that holds everything the broker knows: the commit log, checkpoints, the "
-            "self-signed certificate. One broker at a time.")
+      .Path(
+          "store.path", Store(&StoreOptions::path), "./mansio-data/broker",
+          "The directory that holds everything the broker knows: the commit log, checkpoints, the "
+          "self-signed certificate. One broker at a time.")
       .Enum<Durability>(
           "durability", Store(&StoreOptions::durability), "sync",
           {{"async", Durability::kAsync}, {"sync", Durability::kSync}},
@@ -69,8 +76,8 @@ void AddStore(Schema& schema) {
           "flushed every store.flush-interval.",
           {{"replica", "'replica' comes with replication; use async or sync until then"},
            {"replica-sync", "'replica-sync' comes with replication; use async or sync until then"}})
-      .Duration("store.flush-interval", Store(&StoreOptions::flush_interval), absl::Milliseconds(500),
-                {absl::Milliseconds(1), absl::Minutes(10)},
+      .Duration("store.flush-interval", Store(&StoreOptions::flush_interval),
+                absl::Milliseconds(500), {absl::Milliseconds(1), absl::Minutes(10)},
                 "With durability async: how often the log is flushed to the disk.")
       .Size("store.segment-bytes", Store(&StoreOptions::segment_bytes), 1 * kGiB,
             {64 * kKiB, 64 * kGiB},
@@ -78,9 +85,10 @@ void AddStore(Schema& schema) {
       .Size("store.tail-cache-bytes", Store(&StoreOptions::tail_cache_bytes), 128 * kMiB,
             {1 * kMiB, 1 * kTiB},
             "How much of the newest part of the log is kept in memory for consumers.")
-      .Size("store.checkpoint-bytes", Store(&StoreOptions::checkpoint_bytes), 128 * kMiB,
-            {64 * kKiB, 4 * kGiB},
-            "A checkpoint is taken after this much log. A start reads at most about this much again.")
+      .Size(
+          "store.checkpoint-bytes", Store(&StoreOptions::checkpoint_bytes), 128 * kMiB,
+          {64 * kKiB, 4 * kGiB},
+          "A checkpoint is taken after this much log. A start reads at most about this much again.")
       .Size("store.queue-memory-bytes", Store(&StoreOptions::queue_memory_bytes), 64 * kMiB,
             {1 * kMiB, 64 * kGiB}, "Memory for the indexes of all queues together.")
       .Int("store.cold-threads", Store(&StoreOptions::cold_threads), 2, {1, 256}, "threads",
@@ -88,15 +96,18 @@ void AddStore(Schema& schema) {
       .Int("store.cold-queue", Store(&StoreOptions::cold_queue), 4096, {1, 1'000'000}, "jobs",
            "How many jobs may wait for those threads; further ones are refused with "
            "TOO_MANY_REQUESTS.")
-      .Bool("store.salvage", Store(&StoreOptions::salvage), false,
-            "Start although the log is damaged: it is cut at the damage, and what follows is lost. Set "
-            "it for one start only, after a copy of the directory was made.")
-      .Duration("retention.age", Store(&StoreOptions::retention_age), absl::Hours(72),
-                {absl::Seconds(1), absl::Hours(24 * 3650)},
-                "Messages are kept for at least this long, then deleted with their file, consumed or "
-                "not.")
-      .Size("retention.bytes", Store(&StoreOptions::retention_bytes), 0, {0, 1024 * kTiB},
-            "The most bytes of log; the oldest files go first, also before retention.age. 0: no limit.");
+      .Bool(
+          "store.salvage", Store(&StoreOptions::salvage), false,
+          "Start although the log is damaged: it is cut at the damage, and what follows is lost. Set "
+          "it for one start only, after a copy of the directory was made.")
+      .Duration(
+          "retention.age", Store(&StoreOptions::retention_age), absl::Hours(72),
+          {absl::Seconds(1), absl::Hours(24 * 3650)},
+          "Messages are kept for at least this long, then deleted with their file, consumed or "
+          "not.")
+      .Size(
+          "retention.bytes", Store(&StoreOptions::retention_bytes), 0, {0, 1024 * kTiB},
+          "The most bytes of log; the oldest files go first, also before retention.age. 0: no limit.");
 }
 
 void AddTopicsAndClients(Schema& schema) {
@@ -106,20 +117,23 @@ void AddTopicsAndClients(Schema& schema) {
             "development; in production a mistyped name then becomes a topic.")
       .Int("topics.default-queues", &BrokerConfig::default_queues, 8, {1, 1024}, "queues",
            "Queues of a topic that is created without a number.")
-      .Duration("receive.min-long-polling", &BrokerConfig::min_long_polling, absl::Seconds(5),
-                {absl::ZeroDuration(), absl::Minutes(1)},
-                "A receive that finds nothing waits at least this long, whatever the client asks for.")
-      .Duration("receive.max-long-polling", &BrokerConfig::max_long_polling, absl::Seconds(20),
-                {absl::Milliseconds(100), absl::Minutes(5)},
-                "A receive that finds nothing waits at most this long; push consumers are told to use "
-                "it.")
+      .Duration(
+          "receive.min-long-polling", &BrokerConfig::min_long_polling, absl::Seconds(5),
+          {absl::ZeroDuration(), absl::Minutes(1)},
+          "A receive that finds nothing waits at least this long, whatever the client asks for.")
+      .Duration(
+          "receive.max-long-polling", &BrokerConfig::max_long_polling, absl::Seconds(20),
+          {absl::Milliseconds(100), absl::Minutes(5)},
+          "A receive that finds nothing waits at most this long; push consumers are told to use "
+          "it.")
       .Duration("receive.max-auto-renew", &BrokerConfig::max_auto_renew, absl::Hours(3),
                 {absl::Seconds(1), absl::Hours(24 * 30)},
                 "A message that a push consumer holds comes again after this long, although the "
                 "consumer lives.")
-      .Duration("clients.silence", &BrokerConfig::client_silence, absl::Seconds(120),
-                {absl::Milliseconds(100), absl::Hours(24)},
-                "A client that has not called for this long is dead: what it held is delivered again.")
+      .Duration(
+          "clients.silence", &BrokerConfig::client_silence, absl::Seconds(120),
+          {absl::Milliseconds(100), absl::Hours(24)},
+          "A client that has not called for this long is dead: what it held is delivered again.")
       .Duration("clients.disconnected", &BrokerConfig::client_disconnected, absl::Seconds(35),
                 {absl::Milliseconds(100), absl::Hours(24)},
                 "A client whose telemetry streams are all closed is dead after this long without a "
@@ -142,10 +156,11 @@ void AddLimits(Schema& schema) {
             "The most bytes of a message's user properties, tag and keys together.")
       .Int("limits.messages-per-request", &BrokerConfig::messages_per_request, 1024, {1, 1024},
            "messages", "The most messages of one send request.")
-      .Size("limits.send-bytes-in-flight", Store(&StoreOptions::max_uncommitted_bytes), 256 * kMiB,
-            {1 * kKiB, 1 * kTiB},
-            "The most bytes that were accepted and are not stored yet; further sends are refused with "
-            "TOO_MANY_REQUESTS.")
+      .Size(
+          "limits.send-bytes-in-flight", Store(&StoreOptions::max_uncommitted_bytes), 256 * kMiB,
+          {1 * kKiB, 1 * kTiB},
+          "The most bytes that were accepted and are not stored yet; further sends are refused with "
+          "TOO_MANY_REQUESTS.")
       .Int("limits.receive-batch", &BrokerConfig::receive_batch, 32, {1, 1024}, "messages",
            "The most messages that one receive hands out.")
       .Int("limits.topics", &BrokerConfig::topics, 100'000, {1, 10'000'000}, "topics",
@@ -158,9 +173,10 @@ void AddLimits(Schema& schema) {
            "receives",
            "The most receives that wait for a message at a time; further ones are refused with "
            "TOO_MANY_REQUESTS.")
-      .Int("limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
-           "The most messages that are handed out and not acknowledged; beyond it receives are refused "
-           "with TOO_MANY_REQUESTS.");
+      .Int(
+          "limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
+          "The most messages that are handed out and not acknowledged; beyond it receives are refused "
+          "with TOO_MANY_REQUESTS.");
 }
 
 void AddRules(Schema& schema) {

@@ -8,7 +8,8 @@ LocalDirectory::LocalDirectory(Options options, Metadata* metadata)
     : options_(std::move(options)), metadata_(metadata) {}
 
 absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic) const {
-  if (const TopicPtr known = metadata_->FindTopic(topic)) return RouteOf(known->type, known->queues);
+  if (const TopicPtr known = metadata_->FindTopic(topic))
+    return RouteOf(known->type, known->queues);
   if (!options_.auto_create_topics) return TopicNotFound(topic);
   // A creation that fails is told to the sender, whose send tries it again.
   metadata_->CreateTopic(std::string(topic), MessageType::kNormal, options_.default_queues,

@@ -11,8 +11,8 @@
 
 namespace mansio::broker {
 
-// What this broker's gateway knows of topics and groups: its own tables, with its advertised address.
-// Thread-safe.
+// What this broker's gateway knows of topics and groups: its own tables, with its advertised
+// address. Thread-safe.
 class LocalDirectory final : public gateway::Directory {
  public:
   struct Options {
@@ -24,8 +24,8 @@ class LocalDirectory final : public gateway::Directory {
   // `metadata` is borrowed.
   LocalDirectory(Options options, Metadata* metadata);
 
-  // With auto_create_topics, an unknown topic begins to be created as a NORMAL one, and its route is
-  // answered at once: the first send comes after it in the log.
+  // With auto_create_topics, an unknown topic begins to be created as a NORMAL one, and its route
+  // is answered at once: the first send comes after it in the log.
   absl::StatusOr<gateway::TopicRoute> Route(std::string_view topic) const override;
   gateway::GroupPolicy Group(std::string_view group) const override;
 

@@ -14,8 +14,8 @@ namespace mansio::broker {
 // What this broker registers: its identity and the tables of its metadata. Thread-safe.
 class LocalRegistration final : public RegistrationSource {
  public:
-  // `metadata` is borrowed and must outlive this object, which listens to it from now on: before the
-  // store is opened.
+  // `metadata` is borrowed and must outlive this object, which listens to it from now on: before
+  // the store is opened.
   explicit LocalRegistration(Metadata* metadata);
 
   // Before the registration starts.

@@ -29,8 +29,9 @@ int Run(int argc, const char* const* argv) {
       .name = "mansio-broker",
       .version = MANSIO_VERSION,
       .purpose = "Stores messages and hands them out to consumers.",
-      .examples = "mansio-broker --config conf/broker.yaml\n"
-                  "mansio-broker --set store.path=/tmp/data --set durability=async"};
+      .examples =
+          "mansio-broker --config conf/broker.yaml\n"
+          "mansio-broker --set store.path=/tmp/data --set durability=async"};
   PosixFileSystem files;
   auto read = config::ConfigFromCommandLine(process, BrokerSchema(), files, argc, argv, std::cout,
                                             std::cerr);
@@ -46,10 +47,11 @@ int Run(int argc, const char* const* argv) {
   }
 
   const RealClock clock;
-  auto broker = Broker::Start(config, {.files = &files, .clock = &clock, .version = process.version});
+  auto broker =
+      Broker::Start(config, {.files = &files, .clock = &clock, .version = process.version});
   if (!broker.ok()) {
-    logging::Announce(fmt::format("{} cannot start: {}", process.name,
-                                  std::string(broker.status().message())));
+    logging::Announce(
+        fmt::format("{} cannot start: {}", process.name, std::string(broker.status().message())));
     logging::Flush();
     return EXIT_FAILURE;
   }

@@ -73,10 +73,10 @@ absl::Status CheckRoom(const std::string& directory, uint64_t bytes) {
   const std::filesystem::space_info space = std::filesystem::space(directory, error);
   const uint64_t needed = kRoom + 2 * bytes;
   if (error || space.available >= needed) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      fmt::format("the disk of the checkpoint in {} has {} bytes left, and {} are needed: free some "
-                  "space there",
-                  directory, space.available, needed));
+  return absl::ResourceExhaustedError(fmt::format(
+      "the disk of the checkpoint in {} has {} bytes left, and {} are needed: free some "
+      "space there",
+      directory, space.available, needed));
 }
 
 class RocksDbStore : public KeyValueStore {
@@ -99,10 +99,10 @@ class RocksDbStore : public KeyValueStore {
     const std::shared_ptr<rocksdb::DB> database = Database();
     // After an error RocksDB takes nothing more until it is told that the cause is gone.
     if (failed_ && !database->Resume().ok()) {
-      return absl::UnavailableError(
-          fmt::format("the checkpoint in {} cannot be written since an earlier error; if this goes on, "
-                      "restart the broker",
-                      directory_));
+      return absl::UnavailableError(fmt::format(
+          "the checkpoint in {} cannot be written since an earlier error; if this goes on, "
+          "restart the broker",
+          directory_));
     }
     // One WriteBatch never straddles two memtables, so that a flush takes it whole or not at all.
     rocksdb::WriteBatch writes;

@@ -80,7 +80,8 @@ void FakeStore::SetMode(Mode mode) {
 }
 
 absl::Status FakeStore::Submit(std::unique_ptr<Append> append) {
-  if (absl::Status status = AppendEncoding::Seal(*append, kMaxFrameBytes); !status.ok()) return status;
+  if (absl::Status status = AppendEncoding::Seal(*append, kMaxFrameBytes); !status.ok())
+    return status;
   {
     MutexLock lock(&mutex_);
     if (!refuse_.ok()) return refuse_;
@@ -202,7 +203,9 @@ void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
         store_time_ = std::max(store_time_, decoded.store_time);
         Queue& queue = queues_[decoded.queue];
         queue.messages.push_back({{record.position.offset, encoded.bytes, decoded.tag_hash},
-                                  decoded.store_time, frame.payload, decoded.content});
+                                  decoded.store_time,
+                                  frame.payload,
+                                  decoded.content});
         next_[decoded.queue] = std::max<QueueOffset>(next_[decoded.queue], queue.messages.size());
       }
       record.store_time = store_time_;

@@ -14,19 +14,22 @@
 
 namespace mansio::store {
 
-// A store in memory, with the contract of store::Store and without threads: each append is a frame of its
-// own, and callbacks run on the thread that submits or steps, never under the store's lock.
+// A store in memory, with the contract of store::Store and without threads: each append is a frame
+// of its own, and callbacks run on the thread that submits or steps, never under the store's lock.
 //
-//   automatic  Submit takes the append, applies it and makes all callbacks before it returns (unless it
-//              was called from a callback: then the outer call goes on with it). Not for callers that
-//              submit under a lock of their own.
-//   held       nothing happens until StepAppend and StepCommit, or Run, which does both until all is done.
+//   automatic  Submit takes the append, applies it and makes all callbacks before it returns
+//   (unless it
+//              was called from a callback: then the outer call goes on with it). Not for callers
+//              that submit under a lock of their own.
+//   held       nothing happens until StepAppend and StepCommit, or Run, which does both until all
+//   is done.
 class FakeStore : public Store {
  public:
   enum class Mode { kAutomatic, kHeld };
 
   // `machine` is borrowed and may be null.
-  explicit FakeStore(StateMachine* machine = nullptr, Mode mode = Mode::kAutomatic, Epoch epoch = 1);
+  explicit FakeStore(StateMachine* machine = nullptr, Mode mode = Mode::kAutomatic,
+                     Epoch epoch = 1);
 
   // A store that starts from the history committed in this one, as after kill -9: folds it into
   // `machine` as a replay, in the next epoch. What was not committed is lost.
@@ -36,8 +39,8 @@ class FakeStore : public Store {
                                                    Mode mode = Mode::kAutomatic) const;
 
   void SetMode(Mode mode);
-  // Held mode: takes all submitted appends into the log (Appended), commits and applies what is in the
-  // log (Apply, Applied), or fails everything that is not committed (Failed).
+  // Held mode: takes all submitted appends into the log (Appended), commits and applies what is in
+  // the log (Apply, Applied), or fails everything that is not committed (Failed).
   void StepAppend();
   void StepCommit();
   void StepFail(const absl::Status& status);
@@ -90,8 +93,8 @@ class FakeStore : public Store {
     LogOffset offset = 0;
     Epoch epoch = 0;
     std::shared_ptr<const std::string> payload;
-    std::vector<uint32_t> starts;             // of the records
-    std::vector<QueueOffset> queue_offsets;   // of the messages
+    std::vector<uint32_t> starts;            // of the records
+    std::vector<QueueOffset> queue_offsets;  // of the messages
   };
   struct Pending {
     std::unique_ptr<Append> append;

@@ -26,7 +26,12 @@ class FakeConsumption : public Consumption {
   void Start() override {}
   void Stop() override {}
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override {
-    return {{.topic = "topic-of-" + group.name, .queue = 2, .cursor = 5, .next = 9, .leased = 1, .ready = 4}};
+    return {{.topic = "topic-of-" + group.name,
+             .queue = 2,
+             .cursor = 5,
+             .next = 9,
+             .leased = 1,
+             .ready = 4}};
   }
 };
 
@@ -141,17 +146,21 @@ TEST_F(AdminServiceTest, TopicsAreListedDescribedAndDeleted) {
   EXPECT_EQ(topic.queues(1).broker(), "broker-a");
 
   EXPECT_EQ(Call<v1::DeleteTopicResponse>("DeleteTopic", Named<v1::DeleteTopicRequest>("orders"))
-                .status().code(),
+                .status()
+                .code(),
             v2::OK);
   EXPECT_EQ(Call<v1::DeleteTopicResponse>("DeleteTopic", Named<v1::DeleteTopicRequest>("orders"))
-                .status().code(),
+                .status()
+                .code(),
             v2::TOPIC_NOT_FOUND);
   EXPECT_EQ(
       Call<v1::DescribeTopicResponse>("DescribeTopic", Named<v1::DescribeTopicRequest>("orders"))
-          .status().code(),
+          .status()
+          .code(),
       v2::TOPIC_NOT_FOUND);
   EXPECT_EQ(Call<v1::DescribeTopicResponse>("DescribeTopic", Named<v1::DescribeTopicRequest>("\n"))
-                .status().code(),
+                .status()
+                .code(),
             v2::ILLEGAL_TOPIC);
 }
 
@@ -167,8 +176,11 @@ TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
   EXPECT_EQ(CreateGroup(wanted).status().code(), v2::OK);
   EXPECT_EQ(Call<v1::ListGroupsResponse>("ListGroups", v1::ListGroupsRequest()).groups_size(), 1);
 
-  ASSERT_TRUE(clients_.Describe("c1", gateway::ClientRole::kSimpleConsumer, "billing", {}, "", "", "").ok());
-  ASSERT_TRUE(clients_.Describe("c2", gateway::ClientRole::kSimpleConsumer, "other", {}, "", "", "").ok());
+  ASSERT_TRUE(
+      clients_.Describe("c1", gateway::ClientRole::kSimpleConsumer, "billing", {}, "", "", "")
+          .ok());
+  ASSERT_TRUE(
+      clients_.Describe("c2", gateway::ClientRole::kSimpleConsumer, "other", {}, "", "", "").ok());
   const auto group =
       Call<v1::DescribeGroupResponse>("DescribeGroup", Named<v1::DescribeGroupRequest>("billing"));
   ASSERT_EQ(group.positions_size(), 1);

@@ -18,7 +18,8 @@
 #include "common/timer/timer_queue.h"
 #include "tests/broker/fake_store.h"
 
-// A broker's consumption without processes: a fake clock, a store in memory, calls without a transport.
+// A broker's consumption without processes: a fake clock, a store in memory, calls without a
+// transport.
 namespace mansio::broker {
 
 namespace v2 = apache::rocketmq::v2;
@@ -33,7 +34,8 @@ struct Life {
         timers([this] { return time.NowMillis(); }),
         clients({}, clock),
         metadata({}, &time),
-        consumption(Consumption::Create(std::move(options), {&metadata, &clients, &time, &timers})) {
+        consumption(
+            Consumption::Create(std::move(options), {&metadata, &clients, &time, &timers})) {
     features.Add(&metadata);
     features.Add(consumption->feature());
     clients.SetObserver(consumption->observer());
@@ -67,25 +69,26 @@ class Harness {
     options_.broker_name = "broker-a";
     options_.store_host = "127.0.0.1:8081";
     life_ = std::make_unique<Life>(&clock, options_);
-    life_->store = std::make_unique<store::FakeStore>(&life_->features, store::FakeStore::Mode::kHeld);
+    life_->store =
+        std::make_unique<store::FakeStore>(&life_->features, store::FakeStore::Mode::kHeld);
     life_->consumption->Start();
   }
 
   // kill -9 and start: only what was committed remains.
   void Restart(bool from_checkpoint = false) {
     auto next = std::make_unique<Life>(&clock, options_);
-    next->store =
-        from_checkpoint
-            ? life_->store->RestartFromCheckpoint(life_->features, &next->features,
-                                                  store::FakeStore::Mode::kHeld)
-            : life_->store->Restart(&next->features, store::FakeStore::Mode::kHeld);
+    next->store = from_checkpoint
+                      ? life_->store->RestartFromCheckpoint(life_->features, &next->features,
+                                                            store::FakeStore::Mode::kHeld)
+                      : life_->store->Restart(&next->features, store::FakeStore::Mode::kHeld);
     dead_.push_back(std::move(life_));
     life_ = std::move(next);
     life_->consumption->Start();
   }
 
   void CreateTopic(uint32_t queues = 1, const std::string& name = kTopic) {
-    life_->metadata.CreateTopic(name, MessageType::kNormal, queues, [](absl::StatusOr<TopicPtr>) {});
+    life_->metadata.CreateTopic(name, MessageType::kNormal, queues,
+                                [](absl::StatusOr<TopicPtr>) {});
     store().Run();
   }
   void CreateGroup(StartPolicy start, const std::string& name = kGroup) {
@@ -106,8 +109,8 @@ class Harness {
     const int64_t now = life_->time.NowMillis();
     ContentEncoder encoder(&message, "test", now);
     auto append = std::make_unique<Unattended>();
-    encoder.EncodeTo(append->BeginMessage({life_->metadata.FindTopic(kTopic)->id, queue}, TagHash(tag),
-                                          now, encoder.size()),
+    encoder.EncodeTo(append->BeginMessage({life_->metadata.FindTopic(kTopic)->id, queue},
+                                          TagHash(tag), now, encoder.size()),
                      BodyDigest(body));
     append->SealMessage();
     (void)store().Submit(std::move(append));
@@ -149,7 +152,8 @@ class Harness {
     return bodies;
   }
 
-  v2::AckMessageResponse Ack(const std::vector<std::string>& handles, const std::string& group = kGroup) {
+  v2::AckMessageResponse Ack(const std::vector<std::string>& handles,
+                             const std::string& group = kGroup) {
     v2::AckMessageRequest request;
     request.mutable_group()->set_name(group);
     request.mutable_topic()->set_name(kTopic);

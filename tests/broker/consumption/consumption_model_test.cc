@@ -8,8 +8,9 @@
 
 #include "tests/broker/consumption/consumption_harness.h"
 
-// Random operations, with restarts between them, against a model of what a group may see: every message
-// until it is acknowledged and never afterwards, its attempt counted up, and never to two at once.
+// Random operations, with restarts between them, against a model of what a group may see: every
+// message until it is acknowledged and never afterwards, its attempt counted up, and never to two
+// at once.
 namespace mansio::broker {
 namespace {
 
@@ -19,8 +20,8 @@ struct Handed {
 };
 
 struct Model {
-  std::map<std::string, int> attempts;     // deliveries of each message
-  std::map<std::string, Handed> in_flight; // leased by us
+  std::map<std::string, int> attempts;      // deliveries of each message
+  std::map<std::string, Handed> in_flight;  // leased by us
   std::set<std::string> acked;
   int sent = 0;
 };
@@ -65,7 +66,8 @@ class Scenario {
 
   // In the end everything is delivered until it is acknowledged.
   void Drain() {
-    for (int round = 0; round < 200 && model_.acked.size() < static_cast<size_t>(model_.sent); ++round) {
+    for (int round = 0; round < 200 && model_.acked.size() < static_cast<size_t>(model_.sent);
+         ++round) {
       Pass(absl::Seconds(61));
       for (int i = 0; i < 50; ++i) {
         Receive();
@@ -102,7 +104,8 @@ class Scenario {
       EXPECT_EQ(model_.acked.count(id), 0u) << "message " << id << " came after its ack";
       EXPECT_EQ(model_.in_flight.count(id), 0u) << "message " << id << " is leased twice";
       EXPECT_EQ(m.system_properties().delivery_attempt(), ++model_.attempts[id]) << id;
-      model_.in_flight[id] = {m.system_properties().receipt_handle(), h_.clock.WallNow() + invisible};
+      model_.in_flight[id] = {m.system_properties().receipt_handle(),
+                              h_.clock.WallNow() + invisible};
     }
   }
 

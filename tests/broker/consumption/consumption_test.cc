@@ -255,7 +255,8 @@ TEST_F(ConsumptionTest, TakesFromEveryQueueInTurn) {
     for (int i = 0; i < 2; ++i) wide.Send(std::to_string(queue), queue);
   }
   std::vector<std::string> first_of_each;
-  for (int i = 0; i < 4; ++i) first_of_each.push_back(Harness::Bodies(wide.Receive({.batch = 1}))[0]);
+  for (int i = 0; i < 4; ++i)
+    first_of_each.push_back(Harness::Bodies(wide.Receive({.batch = 1}))[0]);
   EXPECT_THAT(first_of_each, UnorderedElementsAre("0", "1", "2", "3"));
 }
 
@@ -263,7 +264,8 @@ TEST_F(ConsumptionTest, StartPolicies) {
   h.Send("old");
   h.CreateGroup(StartPolicy::kLatest, "latest");
   EXPECT_FALSE(h.Receive({.group = "latest"})->finished());
-  // First use: the queue was never trimmed and its first message is recent, so the group begins at 0.
+  // First use: the queue was never trimmed and its first message is recent, so the group begins at
+  // 0.
   EXPECT_THAT(Harness::Bodies(h.Receive({.group = "new-group"})), ElementsAre("old"));
   h.Advance(absl::Minutes(11));
   EXPECT_FALSE(h.Receive({.group = "newer-group"})->finished());
@@ -376,8 +378,10 @@ TEST_F(ConsumptionTest, UnknownTopic) {
 TEST_F(ConsumptionTest, BadRequests) {
   EXPECT_EQ(Harness::StatusOf(h.Receive({.topic = "no/topic"})), v2::ILLEGAL_TOPIC);
   EXPECT_EQ(Harness::StatusOf(h.Receive({.group = "no group"})), v2::ILLEGAL_CONSUMER_GROUP);
-  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Seconds(9)})), v2::ILLEGAL_INVISIBLE_TIME);
-  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Hours(13)})), v2::ILLEGAL_INVISIBLE_TIME);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Seconds(9)})),
+            v2::ILLEGAL_INVISIBLE_TIME);
+  EXPECT_EQ(Harness::StatusOf(h.Receive({.invisible = absl::Hours(13)})),
+            v2::ILLEGAL_INVISIBLE_TIME);
   EXPECT_EQ(Harness::StatusOf(h.Receive({.filter = "||"})), v2::ILLEGAL_FILTER_EXPRESSION);
   EXPECT_EQ(Harness::StatusOf(h.Receive({.client = ""})), v2::CLIENT_ID_REQUIRED);
 }

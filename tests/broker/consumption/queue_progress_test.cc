@@ -12,7 +12,9 @@ using testing::IsEmpty;
 constexpr store::LogPosition kFirst{1, 100};
 constexpr store::LogPosition kSecond{1, 200};
 
-Lease LeaseOf(store::LogPosition id, int64_t deadline = 1000) { return {id, deadline, 7, 1, false}; }
+Lease LeaseOf(store::LogPosition id, int64_t deadline = 1000) {
+  return {id, deadline, 7, 1, false};
+}
 
 TEST(QueueProgressTest, AClaimedLeaseHasNoHandleUntilItsRecordHasAPlace) {
   QueueProgress p(5);

@@ -10,9 +10,7 @@ namespace {
 
 constexpr std::array<uint64_t, 2> kKey = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
-ReceiptHandle Example() {
-  return {"broker-a", 3, 1000, 7, 123456789, 2, {5, 987654321}};
-}
+ReceiptHandle Example() { return {"broker-a", 3, 1000, 7, 123456789, 2, {5, 987654321}}; }
 
 TEST(ReceiptHandleTest, RoundTrip) {
   const auto h = ReceiptHandle::Decode(Example().Encode(kKey), kKey);

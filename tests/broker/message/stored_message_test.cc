@@ -192,7 +192,8 @@ TEST(StoredMessageTest, TagHashKeepsZeroForNoTag) {
 TEST(StoredMessageTest, BytesThatAreNoContentAreDataLoss) {
   const std::string stored = Encode(Simple());
   for (size_t cut = 0; cut < stored.size() - sizeof("hello") + 1; ++cut) {
-    EXPECT_EQ(DecodeContent(stored.substr(0, cut)).status().code(), absl::StatusCode::kDataLoss) << cut;
+    EXPECT_EQ(DecodeContent(stored.substr(0, cut)).status().code(), absl::StatusCode::kDataLoss)
+        << cut;
   }
   std::string other_version = stored;
   other_version[0] = 9;
@@ -205,7 +206,8 @@ RC_GTEST_PROP(StoredMessageProperty, WhatWasSentIsDelivered, ()) {
   v2::Message sent;
   sent.mutable_topic()->set_name("orders");
   sent.set_body(*rc::gen::arbitrary<std::string>());
-  for (const auto& [key, value] : *rc::gen::container<std::map<std::string, std::string>>(text, text)) {
+  for (const auto& [key, value] :
+       *rc::gen::container<std::map<std::string, std::string>>(text, text)) {
     (*sent.mutable_user_properties())[key] = value;
   }
   auto* system = sent.mutable_system_properties();

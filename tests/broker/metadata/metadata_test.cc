@@ -54,10 +54,12 @@ class MetadataTest : public testing::Test {
                                [answer](absl::StatusOr<TopicPtr> t) { *answer = std::move(t); });
   }
   void Delete(std::string_view name, TopicAnswer* answer) {
-    node_.metadata.DeleteTopic(name, [answer](absl::StatusOr<TopicPtr> t) { *answer = std::move(t); });
+    node_.metadata.DeleteTopic(name,
+                               [answer](absl::StatusOr<TopicPtr> t) { *answer = std::move(t); });
   }
   void Ensure(std::string_view name, GroupAnswer* answer) {
-    node_.metadata.EnsureGroup(name, [answer](absl::StatusOr<GroupPtr> g) { *answer = std::move(g); });
+    node_.metadata.EnsureGroup(name,
+                               [answer](absl::StatusOr<GroupPtr> g) { *answer = std::move(g); });
   }
   TopicPtr Created(std::string name) {
     TopicAnswer answer;
@@ -227,7 +229,8 @@ TEST_F(MetadataTest, EnsureGroupTakesAGroupAsItIs) {
   EXPECT_EQ(created->value(), ensured->value());
 
   wanted.start = StartPolicy::kLatest;
-  node_.metadata.CreateGroup(wanted, [&](absl::StatusOr<GroupPtr> g) { conflicting = std::move(g); });
+  node_.metadata.CreateGroup(wanted,
+                             [&](absl::StatusOr<GroupPtr> g) { conflicting = std::move(g); });
   EXPECT_EQ(CodeOf(conflicting->status()), v2::PRECONDITION_FAILED);
 }
 

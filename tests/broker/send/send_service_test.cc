@@ -74,7 +74,8 @@ class SendServiceTest : public testing::Test {
   }
   uint64_t MessagesIn(const std::string& topic) {
     uint64_t messages = 0;
-    for (uint32_t q = 0; q < metadata_.FindTopic(topic)->queues; ++q) messages += MessagesIn(topic, q);
+    for (uint32_t q = 0; q < metadata_.FindTopic(topic)->queues; ++q)
+      messages += MessagesIn(topic, q);
     return messages;
   }
   store::StoredMessage Stored(const std::string& topic, uint32_t queue, uint64_t offset) {
@@ -173,7 +174,8 @@ TEST_F(SendServiceTest, ABatchIsAnsweredInOrder) {
 
 TEST_F(SendServiceTest, ABatchWithoutGroupsKeepsItsOrderInOneQueue) {
   v2::SendMessageRequest request;
-  for (int i = 0; i < 5; ++i) *request.add_messages() = MessageFor("orders", "id" + std::to_string(i));
+  for (int i = 0; i < 5; ++i)
+    *request.add_messages() = MessageFor("orders", "id" + std::to_string(i));
   const v2::SendMessageResponse response = Send(request);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(response.entries(i).offset(), i);
   EXPECT_EQ(MessagesIn("orders", 0), 5u);
@@ -296,7 +298,8 @@ TEST_F(SendServiceTest, ARefusedTypeIsToldBeforeTheTopicsTypeAndStoresNothing) {
   message.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(1);
   const size_t before = store_->submitted();
   EXPECT_EQ(Send(message).status().code(), v2::NOT_IMPLEMENTED);
-  EXPECT_EQ(Send(MessageFor("queue", "id")).status().code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  EXPECT_EQ(Send(MessageFor("queue", "id")).status().code(),
+            v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
   EXPECT_EQ(store_->submitted(), before);
 }
 
@@ -327,11 +330,17 @@ TEST_F(SendServiceTest, TheClientMustSayWhoItIs) {
   *request.add_messages() = MessageFor("orders", "id");
   EXPECT_EQ(Call(request, {})->Response<v2::SendMessageResponse>().status().code(),
             v2::CLIENT_ID_REQUIRED);
-  EXPECT_EQ(Call(request, {{"x-mq-client-id", "c2"}})->Response<v2::SendMessageResponse>().status().code(),
+  EXPECT_EQ(Call(request, {{"x-mq-client-id", "c2"}})
+                ->Response<v2::SendMessageResponse>()
+                .status()
+                .code(),
             v2::OK);
   EXPECT_EQ(clients_.size(), 1u);
   Call(request, {{"x-mq-client-id", "c3"}});
-  EXPECT_EQ(Call(request, {{"x-mq-client-id", "c4"}})->Response<v2::SendMessageResponse>().status().code(),
+  EXPECT_EQ(Call(request, {{"x-mq-client-id", "c4"}})
+                ->Response<v2::SendMessageResponse>()
+                .status()
+                .code(),
             v2::TOO_MANY_REQUESTS);
 }
 

@@ -161,7 +161,8 @@ TEST_F(ValidationTest, OtherTextIsBounded) {
 }
 
 TEST_F(ValidationTest, MessageGroups) {
-  for (const std::string& group : {std::string(), std::string(" "), std::string(64, 'g'), std::string("a\rb")}) {
+  for (const std::string& group :
+       {std::string(), std::string(" "), std::string(64, 'g'), std::string("a\rb")}) {
     system()->set_message_group(group);
     EXPECT_EQ(Code(), v2::ILLEGAL_MESSAGE_GROUP) << group;
   }

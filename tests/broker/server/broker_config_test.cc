@@ -73,8 +73,8 @@ TEST(BrokerConfigTest, EveryKeyCanBeSetOnTheCommandLine) {
   EXPECT_EQ(config->cluster, "c1");
   EXPECT_EQ(config->name, "b1");
 
-  const auto none = config::ParseConfig(BrokerSchema(), "broker.yaml", "nameservers: [a:1]",
-                                        {"nameservers="});
+  const auto none =
+      config::ParseConfig(BrokerSchema(), "broker.yaml", "nameservers: [a:1]", {"nameservers="});
   ASSERT_TRUE(none.ok()) << none.status();
   EXPECT_TRUE(none->nameservers.empty());
 }
@@ -98,8 +98,8 @@ TEST(BrokerConfigTest, CombinationsThatCannotWorkAreRefused) {
 }
 
 TEST(BrokerConfigTest, ABadFileNamesTheLine) {
-  const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml",
-                                          "listen: 127.0.0.1:8081\nlimits:\n  body-bytes: huge\n", {});
+  const auto config = config::ParseConfig(
+      BrokerSchema(), "broker.yaml", "listen: 127.0.0.1:8081\nlimits:\n  body-bytes: huge\n", {});
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("broker.yaml:3"));
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("limits.body-bytes"));
 }
