@@ -8,6 +8,7 @@
 #include "common/config/process_flags.h"
 #include "common/files/posix_file_system.h"
 #include "common/logging/logging.h"
+#include "common/sync/sync.h"
 #include "nameserver/nameserver.h"
 
 namespace mansio::nameserver {
@@ -72,4 +73,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace mansio::nameserver
 
-int main(int argc, char** argv) { return mansio::nameserver::Main(argc, argv); }
+int main(int argc, char** argv) {
+  mansio::TurnOffDeadlockDetection();
+  return mansio::nameserver::Main(argc, argv);
+}

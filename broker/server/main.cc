@@ -11,6 +11,7 @@
 #include "common/config/process_flags.h"
 #include "common/files/posix_file_system.h"
 #include "common/logging/logging.h"
+#include "common/sync/sync.h"
 
 namespace mansio::broker {
 namespace {
@@ -71,4 +72,7 @@ int Run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace mansio::broker
 
-int main(int argc, char** argv) { return mansio::broker::Run(argc, argv); }
+int main(int argc, char** argv) {
+  mansio::TurnOffDeadlockDetection();
+  return mansio::broker::Run(argc, argv);
+}

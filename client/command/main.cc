@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "client/command/context.h"
+#include "common/sync/sync.h"
 
 int main(int argc, char** argv) {
+  mansio::TurnOffDeadlockDetection();
   mansio::command::Context context;
   context.in = &std::cin;
   context.out = &std::cout;

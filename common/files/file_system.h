@@ -64,6 +64,8 @@ class File {
   // was reserved and never written. The size when nothing follows; `offset` itself where the file
   // system cannot tell.
   virtual uint64_t NextData(uint64_t offset) const { return offset; }
+  // Whether reads may bring in more than they ask for (the default). A hint.
+  virtual void SetReadAhead(bool on) { (void)on; }
 
   // The path that the file was opened with.
   virtual const std::string& path() const = 0;

@@ -150,6 +150,10 @@ class PosixFile final : public File {
     return size.ok() ? std::max(offset, *size) : offset;
   }
 
+  void SetReadAhead(bool on) override {
+    posix_fadvise(fd_.get(), 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+  }
+
   const std::string& path() const override { return path_; }
 
  private:

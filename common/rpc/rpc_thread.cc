@@ -6,9 +6,13 @@
 
 #include "absl/container/inlined_vector.h"
 #include "common/rpc/server.h"
+#include "common/sync/burst.h"
 
 namespace mansio::rpc {
 namespace {
+
+// So many events may come before work that waits for the end of their burst is done.
+constexpr size_t kLongestBurst = 64;
 
 thread_local const RpcThread* current_thread = nullptr;
 
@@ -97,8 +101,13 @@ void RpcThread::Run(absl::AnyInvocable<void()> first) {
   first();
   void* tag = nullptr;
   bool ok = false;
+  Burst burst;
+  size_t events = 0;
   while (true) {
     RunPostedWork();
+    if (burst.pending() && ++events < kLongestBurst && PollEvent()) continue;
+    burst.End();
+    events = 0;
     // Work posted between the two lines below and Next finds waiting_ set, and wakes us.
     waiting_.store(true);
     if (posted_.load() != nullptr) {
@@ -111,6 +120,16 @@ void RpcThread::Run(absl::AnyInvocable<void()> first) {
     static_cast<Event*>(tag)->OnEvent(ok);
   }
   current_thread = nullptr;
+}
+
+bool RpcThread::PollEvent() {
+  void* tag = nullptr;
+  bool ok = false;
+  const auto now = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  if (queue_->AsyncNext(&tag, &ok, now) != grpc::CompletionQueue::GOT_EVENT) return false;
+  TsanAcquire(tag);
+  static_cast<Event*>(tag)->OnEvent(ok);
+  return true;
 }
 
 void RpcThread::RunPostedWork() {

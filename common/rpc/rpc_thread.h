@@ -99,6 +99,8 @@ class RpcThread {
   };
 
   void Run(absl::AnyInvocable<void()> first);
+  // Handles one event that is at hand; false when there is none.
+  bool PollEvent();
   void RunPostedWork();
   void DropPostedWork();
   void PushChain(Posted* newest, Posted* oldest);

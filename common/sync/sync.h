@@ -20,6 +20,12 @@
 
 namespace mansio {
 
+// Debian builds Abseil with its deadlock detector on, which costs every lock operation of the
+// process. For the start of main; tests keep the detector.
+inline void TurnOffDeadlockDetection() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
 class CondVar;
 
 // A lock that is not re-entrant, with shared (reader) and exclusive mode. Prefer MutexLock and

@@ -63,8 +63,9 @@ start_process() {
 
   log="$(log_file "$name")"
   mkdir -p "$(dirname "$log")"
-  local old_size=0
-  [ -f "$log" ] && old_size="$(stat -c %s "$log")"
+  local old_size
+  touch "$log"
+  old_size="$(stat -c %s "$log")"
   setsid "$MANSIO_BIN_DIR/mansio-$name" "$@" </dev/null >>"$log" 2>&1 &
   pid=$!
   echo "$pid" >"$(pid_file "$name")"

@@ -76,6 +76,9 @@ absl::StatusOr<std::optional<LogScanner::Frame>> LogScanner::Next() {
 namespace {
 
 constexpr size_t kBlockBytes = 4096;
+// Zeros are passed over in large steps: asking the file system for the next data costs more than
+// looking at a block.
+constexpr size_t kZeroBytes = 1 << 20;
 
 bool AllZero(std::string_view bytes) {
   return bytes[0] == 0 && bytes.substr(1) == bytes.substr(0, bytes.size() - 1);
@@ -103,7 +106,9 @@ class SegmentSearch {
       if (!block.ok()) return block.status();
       if (block->empty()) break;  // the file ends here
       if (AllZero(*block)) {
-        at = std::max(at + block->size(), source_.NextData(at) / kFrameAlignment * kFrameAlignment);
+        auto after = PassZeros(at);
+        if (!after.ok()) return after.status();
+        at = *after;
         continue;
       }
       data_end_ = std::max(data_end_, at + block->find_last_not_of('\0') + 1);
@@ -122,6 +127,19 @@ class SegmentSearch {
   }
 
  private:
+  // A block of zeros begins at `at`; returns where to go on. The file system is asked before more
+  // is read.
+  absl::StatusOr<LogOffset> PassZeros(LogOffset at) {
+    const LogOffset next = at + kBlockBytes;
+    if (next >= segment_.end) return segment_.end;
+    const LogOffset data = source_.NextData(next) / kFrameAlignment * kFrameAlignment;
+    if (data > next) return data;
+    auto bytes = source_.Peek(next, kZeroBytes);
+    if (!bytes.ok()) return bytes.status();
+    if (bytes->empty()) return segment_.end;
+    return AllZero(*bytes) ? next + bytes->size() : next;
+  }
+
   // Looks at a possible frame; returns where to go on.
   absl::StatusOr<LogOffset> Look(LogOffset at) {
     const LogOffset next = at + kFrameAlignment;
@@ -161,7 +179,12 @@ absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epo
   LogOffset at = (from + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
   while (const auto segment = source.SegmentAt(at)) {
     SegmentSearch search(source, *segment, from, epoch, found);
-    if (absl::Status status = search.Run(at); !status.ok()) return status;
+    // Read-ahead would fill the reserved space with cached zeros, which the file system then takes
+    // for data: the search would have to look at all of it.
+    source.SetReadAhead(at, false);
+    absl::Status status = search.Run(at);
+    source.SetReadAhead(at, true);
+    if (!status.ok()) return status;
     at = segment->end;
   }
   return found;

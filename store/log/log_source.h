@@ -30,6 +30,8 @@ class LogSource {
   // The first offset >= `offset`, in the same segment or at its end, that may hold something but
   // zeros.
   virtual LogOffset NextData(LogOffset offset) { return offset; }
+  // For the segment that contains `offset`: see File::SetReadAhead.
+  virtual void SetReadAhead(LogOffset offset, bool on) { (void)offset, (void)on; }
 };
 
 // Reads segment files through one buffer, in large pieces.
@@ -40,6 +42,7 @@ class SegmentSource final : public LogSource {
   std::optional<Span> SegmentAt(LogOffset offset) override;
   absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) override;
   LogOffset NextData(LogOffset offset) override { return segments_->NextData(offset); }
+  void SetReadAhead(LogOffset offset, bool on) override { segments_->SetReadAhead(offset, on); }
 
  private:
   const SegmentSet* const segments_;

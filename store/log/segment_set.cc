@@ -164,6 +164,12 @@ LogOffset SegmentSet::NextData(LogOffset offset) const {
   return std::min(segment->first() + (*file)->NextData(offset - segment->first()), segment->end());
 }
 
+void SegmentSet::SetReadAhead(LogOffset offset, bool on) const {
+  const std::shared_ptr<const Segment> segment = Find(offset);
+  if (segment == nullptr) return;
+  if (auto file = Reader(*segment); file.ok()) (*file)->SetReadAhead(on);
+}
+
 void SegmentSet::Add(Segment segment) {
   MutexLock lock(&mutex_);
   segments_.push_back(std::make_shared<Segment>(std::move(segment)));

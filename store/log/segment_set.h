@@ -44,6 +44,8 @@ class SegmentSet {
   // The first offset >= `offset` in its segment where the file has data; what is skipped reads as
   // zeros.
   LogOffset NextData(LogOffset offset) const;
+  // For the file of the segment that contains `offset`: see File::SetReadAhead.
+  void SetReadAhead(LogOffset offset, bool on) const;
 
   // Adds a segment that begins at End().
   void Add(Segment segment);

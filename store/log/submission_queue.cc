@@ -8,7 +8,7 @@ bool SubmissionQueue::Push(std::unique_ptr<Append>& append) {
   MutexLock lock(&mutex_);
   if (closed_) return false;
   content_.appends.push_back(std::move(append));
-  WakeIfAsleep();
+  Pushed();
   return true;
 }
 
@@ -16,8 +16,17 @@ bool SubmissionQueue::PushJob(Job& job) {
   MutexLock lock(&mutex_);
   if (closed_) return false;
   content_.jobs.push_back(std::move(job));
-  WakeIfAsleep();
+  Pushed();
   return true;
+}
+
+void SubmissionQueue::Pushed() {
+  if (asleep_ && !Burst::Defer(this)) WakeIfAsleep();
+}
+
+void SubmissionQueue::EndBurst() {
+  MutexLock lock(&mutex_);
+  WakeIfAsleep();
 }
 
 void SubmissionQueue::WakeIfAsleep() {

@@ -5,14 +5,16 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "common/sync/burst.h"
 #include "common/sync/sync.h"
 #include "store/append.h"
 
 namespace mansio::store {
 
 // From many threads to the log thread. The lock is held for a push or a swap only, and the log
-// thread is woken only when it sleeps: while it writes one batch, the next one gathers here.
-class SubmissionQueue {
+// thread is woken only when it sleeps: while it writes one batch, the next one gathers here. A
+// thread that handles a burst of events wakes it at the end of the burst.
+class SubmissionQueue final : private BurstWork {
  public:
   using Job = absl::AnyInvocable<void()>;
   struct Content {
@@ -32,6 +34,8 @@ class SubmissionQueue {
   void Close();
 
  private:
+  void EndBurst() override;
+  void Pushed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeIfAsleep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Mutex mutex_;

@@ -11,9 +11,11 @@
 
 #include "common/net/address.h"
 #include "common/rpc/server.h"
+#include "common/sync/sync.h"
 #include "tests/bench/empty_server/empty_service.h"
 
 int main(int argc, char** argv) {
+  mansio::TurnOffDeadlockDetection();
   CLI::App app("Answers SendMessage with OK and stores nothing: the floor for benchmarks.");
   std::string listen = "127.0.0.1:8091";
   int threads = 1;
