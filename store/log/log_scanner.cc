@@ -127,17 +127,20 @@ class SegmentSearch {
   }
 
  private:
-  // A block of zeros begins at `at`; returns where to go on. The file system is asked before more
-  // is read.
+  // A block of zeros begins at `at`; returns where to go on. The file system is asked at each place
+  // before anything is read there, because what was read counts as data from then on.
   absl::StatusOr<LogOffset> PassZeros(LogOffset at) {
-    const LogOffset next = at + kBlockBytes;
-    if (next >= segment_.end) return segment_.end;
-    const LogOffset data = source_.NextData(next) / kFrameAlignment * kFrameAlignment;
-    if (data > next) return data;
-    auto bytes = source_.Peek(next, kZeroBytes);
-    if (!bytes.ok()) return bytes.status();
-    if (bytes->empty()) return segment_.end;
-    return AllZero(*bytes) ? next + bytes->size() : next;
+    at += kBlockBytes;
+    while (at < segment_.end) {
+      const LogOffset data = source_.NextData(at) / kFrameAlignment * kFrameAlignment;
+      if (data > at) return data;
+      auto bytes = source_.Peek(at, kZeroBytes);
+      if (!bytes.ok()) return bytes.status();
+      if (bytes->empty()) break;
+      if (!AllZero(*bytes)) return at;
+      at += bytes->size();
+    }
+    return segment_.end;
   }
 
   // Looks at a possible frame; returns where to go on.
