@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/lib/admin_client.h"
 #include "common/sync/sync.h"
 
 namespace mansio::bench {
@@ -21,7 +22,7 @@ constexpr auto kSettle =
     std::chrono::seconds(1);                   // until all waiting receives have reached the broker
 constexpr int64_t kPatience = 10'000'000'000;  // nanoseconds for the last messages to arrive
 constexpr auto kPoll = std::chrono::milliseconds(10);
-constexpr absl::Duration kPauseAfterError = absl::Milliseconds(20);
+constexpr absl::Duration kPauseOfReceiver = absl::Milliseconds(20);
 
 // When each message was to be sent, and what has arrived. Thread-safe.
 class Arrivals {
@@ -104,7 +105,7 @@ class Receiving {
       if (outcome.error.empty()) {
         Next();
       } else {
-        target_.transport().After(kPauseAfterError, [this] { Next(); });
+        target_.transport().After(kPauseOfReceiver, [this] { Next(); });
       }
     });
   }
@@ -114,6 +115,12 @@ class Receiving {
   std::atomic<size_t> next_link_{0};
   std::atomic<bool> stopped_{false};
 };
+
+// The group was for this run only. Servers without Mansio's admin interface keep it.
+void DeleteGroup(const TargetOptions& options) {
+  auto admin = client::AdminClient::Create(options.client);
+  if (admin.ok()) (*admin)->DeleteGroup(options.group).IgnoreError();
+}
 
 void WaitForArrivals(const Arrivals& arrivals, int64_t expected) {
   const int64_t deadline = NowNanos() + kPatience;
@@ -148,6 +155,7 @@ absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options) {
   absl::StatusOr<LoadResult> sends = Produce(sending);
   if (sends.ok()) WaitForArrivals(arrivals, sends->messages_in_all);
   receiving.Stop();
+  DeleteGroup(produce.target);
   if (!sends.ok()) return sends.status();
   EndToEndResult result;
   arrivals.Fill(&result);

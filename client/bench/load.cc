@@ -14,7 +14,7 @@ namespace mansio::bench {
 namespace {
 
 constexpr int64_t kMostUnanswered = 65'536;
-constexpr auto kPauseAfterError = std::chrono::milliseconds(20);
+constexpr auto kPauseOfChain = std::chrono::milliseconds(20);
 
 void SleepUntil(int64_t nanos) {
   std::this_thread::sleep_until(
@@ -135,7 +135,7 @@ class Load {
         if (paused_ == 0) return;
         resume = std::exchange(paused_, 0);
       }
-      std::this_thread::sleep_for(kPauseAfterError);
+      std::this_thread::sleep_for(kPauseOfChain);
       for (int i = 0; i < resume; ++i) Chain();
     }
   }

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kRouteTries = 50;  // a new topic reaches the nameservers after a moment
 constexpr auto kRoutePause = std::chrono::milliseconds(100);
+constexpr absl::Duration kGoodbyeTimeout = absl::Seconds(1);
 
 absl::StatusOr<client::Route> QueryRoute(client::Connection& access_point,
                                          const TargetOptions& options) {
@@ -89,7 +90,22 @@ Target::Target(const TargetOptions& options)
       headers_(client::IdentityHeaders(client::NewClientId())),
       transport_(client::Transport::Start(options.threads)) {}
 
-Target::~Target() { transport_->Shutdown(); }
+Target::~Target() {
+  Leave();
+  transport_->Shutdown();
+}
+
+void Target::Leave() {
+  v2::NotifyClientTerminationRequest request;
+  if (!options_.group.empty()) request.mutable_group()->set_name(options_.group);
+  for (const std::shared_ptr<client::Session>& session : sessions_) {
+    v2::NotifyClientTerminationResponse response;
+    // A broker that is gone needs no goodbye.
+    client::Call(session->connection(), client::method::kNotifyClientTermination, request,
+                 &response, kGoodbyeTimeout)
+        .IgnoreError();
+  }
+}
 
 absl::StatusOr<std::unique_ptr<Target>> Target::Connect(const TargetOptions& options) {
   std::unique_ptr<Target> target(new Target(options));

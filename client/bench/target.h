@@ -43,10 +43,12 @@ class Target {
   client::Transport& transport() { return *transport_; }
   std::string NextMessageId() { return ids_.Next(); }
 
+  // Says goodbye to the brokers and ends what is under way.
   ~Target();
 
  private:
   explicit Target(const TargetOptions& options);
+  void Leave();
 
   const TargetOptions options_;
   const client::Headers headers_;

@@ -98,7 +98,7 @@ struct ProduceArguments {
   double rate = 0;  // messages a second
 };
 
-int Produce(const Context& context, ProduceArguments& arguments) {
+int RunProduce(const Context& context, ProduceArguments& arguments) {
   bench::ProduceOptions& options = arguments.options;
   options.target.client = context.client;
   options.load.rate = arguments.rate / options.batch;
@@ -153,13 +153,13 @@ void AddProduce(CLI::App& bench_noun, Context& context) {
       "  mansio bench produce --quiet-gap 1s --count 60");
   verb->fallthrough();
   verb->callback([&context, arguments] {
-    context.action = [&context, arguments] { return Produce(context, *arguments); };
+    context.action = [&context, arguments] { return RunProduce(context, *arguments); };
   });
 }
 
 // ---- consume ----
 
-int Consume(const Context& context, bench::ConsumeOptions& options) {
+int RunConsume(const Context& context, bench::ConsumeOptions& options) {
   options.target.client = context.client;
   if (options.load.messages == 0) options.load.messages = options.prefill;
   auto result = bench::Consume(options);
@@ -212,7 +212,7 @@ void AddConsume(CLI::App& bench_noun, Context& context) {
       "  mansio bench consume --group replay --duration 30s --seen-file seen.txt");
   verb->fallthrough();
   verb->callback([&context, options] {
-    context.action = [&context, options] { return Consume(context, *options); };
+    context.action = [&context, options] { return RunConsume(context, *options); };
   });
 }
 
@@ -223,7 +223,7 @@ struct EndToEndArguments {
   double rate = 1000;  // messages a second
 };
 
-int EndToEnd(const Context& context, EndToEndArguments& arguments) {
+int RunEndToEnd(const Context& context, EndToEndArguments& arguments) {
   bench::EndToEndOptions& options = arguments.options;
   options.produce.target.client = context.client;
   options.produce.load.rate = arguments.rate / options.produce.batch;
@@ -262,7 +262,7 @@ void AddEndToEnd(CLI::App& bench_noun, Context& context) {
   verb->footer("Example:\n  mansio bench e2e --rate 5000 --duration 30s --warmup 2s");
   verb->fallthrough();
   verb->callback([&context, arguments] {
-    context.action = [&context, arguments] { return EndToEnd(context, *arguments); };
+    context.action = [&context, arguments] { return RunEndToEnd(context, *arguments); };
   });
 }
 

@@ -30,7 +30,7 @@ Json BrokerJson(const v1::BrokerOverview& overview) {
           {"version", broker.version()}};
 }
 
-int List(const Context& context) {
+int ListBrokers(const Context& context) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->ListBrokers();
@@ -53,7 +53,7 @@ void AddCluster(CLI::App& app, Context& context) {
       "list", "List the brokers that a nameserver knows; a lone broker lists itself");
   list->footer("Example:\n  mansio --endpoint 127.0.0.1:9876 cluster list");
   list->fallthrough();
-  list->callback([&context] { context.action = [&context] { return List(context); }; });
+  list->callback([&context] { context.action = [&context] { return ListBrokers(context); }; });
 }
 
 }  // namespace mansio::command

@@ -10,12 +10,12 @@
 namespace mansio::command {
 namespace {
 
-struct CreateArguments {
+struct GroupArguments {
   std::string name;
   std::string start;
 };
 
-int Create(const Context& context, const CreateArguments& arguments) {
+int CreateGroup(const Context& context, const GroupArguments& arguments) {
   v1::GroupInfo group;
   group.set_name(arguments.name);
   if (arguments.start == "earliest") group.set_start(v1::START_POLICY_EARLIEST);
@@ -31,7 +31,7 @@ int Create(const Context& context, const CreateArguments& arguments) {
   return ReportRefusals(context, response->results());
 }
 
-int List(const Context& context) {
+int ListGroups(const Context& context) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->ListGroups();
@@ -47,7 +47,7 @@ int List(const Context& context) {
   return kOk;
 }
 
-int Describe(const Context& context, const std::string& name) {
+int DescribeGroup(const Context& context, const std::string& name) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->DescribeGroup(name);
@@ -76,7 +76,7 @@ int Describe(const Context& context, const std::string& name) {
   return ReportRefusals(context, response->results());
 }
 
-int Delete(const Context& context, const std::string& name, bool yes) {
+int DeleteGroup(const Context& context, const std::string& name, bool yes) {
   if (!Confirm(context, yes, fmt::format("the group {} with its positions", name), name)) {
     return kUsage;
   }
@@ -94,7 +94,7 @@ void AddGroup(CLI::App& app, Context& context) {
   CLI::App* group = app.add_subcommand("group", "Create, look at and delete consumer groups");
   group->require_subcommand(1)->fallthrough();
 
-  auto arguments = std::make_shared<CreateArguments>();
+  auto arguments = std::make_shared<GroupArguments>();
   CLI::App* create = group->add_subcommand(
       "create", "Create a consumer group on every broker; a group is also made at its first use");
   create->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 120")
@@ -109,13 +109,13 @@ void AddGroup(CLI::App& app, Context& context) {
   create->footer("Example:\n  mansio group create billing --start earliest");
   create->fallthrough();
   create->callback([&context, arguments] {
-    context.action = [&context, arguments] { return Create(context, *arguments); };
+    context.action = [&context, arguments] { return CreateGroup(context, *arguments); };
   });
 
   CLI::App* list = group->add_subcommand("list", "List the groups and the brokers that have them");
   list->footer("Example:\n  mansio group list -o yaml");
   list->fallthrough();
-  list->callback([&context] { context.action = [&context] { return List(context); }; });
+  list->callback([&context] { context.action = [&context] { return ListGroups(context); }; });
 
   auto name = std::make_shared<std::string>();
   CLI::App* describe = group->add_subcommand(
@@ -123,8 +123,9 @@ void AddGroup(CLI::App& app, Context& context) {
   describe->add_option("NAME", *name, "The group")->required();
   describe->footer("Example:\n  mansio group describe billing");
   describe->fallthrough();
-  describe->callback(
-      [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
+  describe->callback([&context, name] {
+    context.action = [&context, name] { return DescribeGroup(context, *name); };
+  });
 
   auto yes = std::make_shared<bool>(false);
   CLI::App* remove = group->add_subcommand("delete", "Delete a group with its positions");
@@ -133,7 +134,7 @@ void AddGroup(CLI::App& app, Context& context) {
   remove->footer("Example:\n  mansio group delete billing --yes");
   remove->fallthrough();
   remove->callback([&context, name, yes] {
-    context.action = [&context, name, yes] { return Delete(context, *name, *yes); };
+    context.action = [&context, name, yes] { return DeleteGroup(context, *name, *yes); };
   });
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kLargestBatch = 32;  // what brokers give at a time
 
-Json TimeText(absl::Time time) {
+Json InstantText(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 
@@ -29,8 +29,8 @@ Json MessageJson(const client::ReceivedMessage& message) {
                 {"keys", message.keys},
                 {"message_group", message.message_group},
                 {"properties", Json(message.properties)},
-                {"born_time", TimeText(message.born_time)},
-                {"store_time", TimeText(message.store_time)},
+                {"born_time", InstantText(message.born_time)},
+                {"store_time", InstantText(message.store_time)},
                 {"corrupted", message.corrupted}};
   if (IsValidUtf8(message.body)) {
     value["body"] = message.body;
@@ -72,7 +72,8 @@ absl::StatusOr<std::vector<client::ReceivedMessage>> ReceiveAll(client::SimpleCo
   return all;
 }
 
-void Print(const Context& context, const std::vector<client::ReceivedMessage>& messages, bool raw) {
+void PrintMessages(const Context& context, const std::vector<client::ReceivedMessage>& messages,
+                   bool raw) {
   if (raw) {
     for (const client::ReceivedMessage& message : messages) *context.out << message.body << "\n";
     return;
@@ -94,7 +95,7 @@ int ReceiveMessages(const Context& context, const ReceiveArguments& arguments) {
   }
   auto messages = ReceiveAll(**consumer, arguments);
   if (!messages.ok()) return Fail(context, messages.status());
-  Print(context, *messages, arguments.raw);
+  PrintMessages(context, *messages, arguments.raw);
   context.out->flush();  // Shown first, acknowledged then: a broken pipe loses no message.
   if (!arguments.ack || !context.out->good()) return context.out->good() ? kOk : kFailed;
   absl::Status first_error;

@@ -13,13 +13,13 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-struct CreateArguments {
+struct TopicArguments {
   std::string name;
   std::string type = "normal";
   int queues = 0;
 };
 
-int Create(const Context& context, const CreateArguments& arguments) {
+int CreateTopic(const Context& context, const TopicArguments& arguments) {
   v1::TopicInfo topic;
   topic.set_name(arguments.name);
   topic.set_queues(arguments.queues);
@@ -43,7 +43,7 @@ int Create(const Context& context, const CreateArguments& arguments) {
   return ReportRefusals(context, response->results());
 }
 
-int List(const Context& context) {
+int ListTopics(const Context& context) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->ListTopics();
@@ -59,7 +59,7 @@ int List(const Context& context) {
   return kOk;
 }
 
-int Describe(const Context& context, const std::string& name) {
+int DescribeTopic(const Context& context, const std::string& name) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->DescribeTopic(name);
@@ -83,7 +83,7 @@ int Describe(const Context& context, const std::string& name) {
   return ReportRefusals(context, response->results());
 }
 
-int Delete(const Context& context, const std::string& name, bool yes) {
+int DeleteTopic(const Context& context, const std::string& name, bool yes) {
   if (!Confirm(context, yes, fmt::format("the topic {} with all its messages", name), name)) {
     return kUsage;
   }
@@ -95,9 +95,9 @@ int Delete(const Context& context, const std::string& name, bool yes) {
   return ReportRefusals(context, response->results());
 }
 
-void AddCreate(CLI::App& topic, Context& context) {
+void AddCreateTopic(CLI::App& topic, Context& context) {
   CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker");
-  auto arguments = std::make_shared<CreateArguments>();
+  auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
       ->required();
   verb->add_option("--type", arguments->type,
@@ -112,7 +112,7 @@ void AddCreate(CLI::App& topic, Context& context) {
   verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();
   verb->callback([&context, arguments] {
-    context.action = [&context, arguments] { return Create(context, *arguments); };
+    context.action = [&context, arguments] { return CreateTopic(context, *arguments); };
   });
 }
 
@@ -121,12 +121,12 @@ void AddCreate(CLI::App& topic, Context& context) {
 void AddTopic(CLI::App& app, Context& context) {
   CLI::App* topic = app.add_subcommand("topic", "Create, look at and delete topics");
   topic->require_subcommand(1)->fallthrough();
-  AddCreate(*topic, context);
+  AddCreateTopic(*topic, context);
 
   CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
   list->footer("Example:\n  mansio topic list -o json");
   list->fallthrough();
-  list->callback([&context] { context.action = [&context] { return List(context); }; });
+  list->callback([&context] { context.action = [&context] { return ListTopics(context); }; });
 
   auto name = std::make_shared<std::string>();
   CLI::App* describe =
@@ -134,8 +134,9 @@ void AddTopic(CLI::App& app, Context& context) {
   describe->add_option("NAME", *name, "The topic")->required();
   describe->footer("Example:\n  mansio topic describe payments");
   describe->fallthrough();
-  describe->callback(
-      [&context, name] { context.action = [&context, name] { return Describe(context, *name); }; });
+  describe->callback([&context, name] {
+    context.action = [&context, name] { return DescribeTopic(context, *name); };
+  });
 
   auto yes = std::make_shared<bool>(false);
   CLI::App* remove = topic->add_subcommand("delete", "Delete a topic with all its messages");
@@ -144,7 +145,7 @@ void AddTopic(CLI::App& app, Context& context) {
   remove->footer("Example:\n  mansio topic delete payments --yes");
   remove->fallthrough();
   remove->callback([&context, name, yes] {
-    context.action = [&context, name, yes] { return Delete(context, *name, *yes); };
+    context.action = [&context, name, yes] { return DeleteTopic(context, *name, *yes); };
   });
 }
 
