@@ -171,7 +171,9 @@ absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
     } else {
       progress.NoteDeadline(entry.applied.deadline_ms);
     }
-    progress.entries_.emplace(offset, std::move(entry));
+    if (!progress.entries_.emplace(offset, std::move(entry)).second) {
+      return absl::DataLossError("a group's position names an offset twice");
+    }
     ++progress.applied_;
   }
   if (!r.ok()) return absl::DataLossError("a group's position cannot be decoded");

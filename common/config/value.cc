@@ -1,5 +1,6 @@
 #include "common/config/value.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,6 +23,18 @@ std::string Join(const std::vector<std::string>& words, std::string_view separat
   return fmt::format("{}", fmt::join(words, separator));
 }
 
+// An address without brackets; a zone ("%eth0") may follow it.
+bool IsIPv6(std::string_view text) {
+  const size_t percent = text.find('%');
+  const std::string address(text.substr(0, percent));
+  if (percent != std::string_view::npos) {
+    const std::string_view zone = text.substr(percent + 1);
+    if (zone.empty() || zone.find_first_of("[]:/% \t,") != std::string_view::npos) return false;
+  }
+  in6_addr ignored;
+  return !HasControlCharacter(text) && inet_pton(AF_INET6, address.c_str(), &ignored) == 1;
+}
+
 }  // namespace
 
 std::string HostPort::ToString() const {
@@ -42,10 +55,7 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
   const std::string_view port = text.substr(colon + 1);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
-    if (host.find_first_not_of("0123456789abcdefABCDEF:.%") != std::string_view::npos &&
-        host.find('%') == std::string_view::npos) {
-      return wrong();
-    }
+    if (!IsIPv6(host)) return wrong();
   } else if (host.empty() || host.find_first_of(":[]/@ \t,") != std::string_view::npos) {
     return wrong();
   }

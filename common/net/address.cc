@@ -23,14 +23,17 @@ absl::Status BadAddress(std::string_view text, std::string_view why) {
                   absl::CHexEscape(std::string(text)), why));
 }
 
+// inet_pton stops at a NUL byte, whatever follows it.
+bool HasNul(const std::string& host) { return host.find('\0') != std::string::npos; }
+
 bool IsIPv4(const std::string& host) {
   in_addr address;
-  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return !HasNul(host) && inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
 bool IsIPv6(const std::string& host) {
   in6_addr address;
-  return inet_pton(AF_INET6, host.c_str(), &address) == 1;
+  return !HasNul(host) && inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 bool IsDomainLabelCharacter(char c) {

@@ -114,5 +114,14 @@ TEST(QueueProgressTest, DamagedBytesAreRefused) {
   }
 }
 
+TEST(QueueProgressTest, AnOffsetThatComesTwiceIsDamage) {
+  QueueProgress p(3);
+  p.ApplyLease(3, LeaseOf(kFirst));
+  const std::string good = p.Encode();
+  const std::string lease = good.substr(QueueProgress(3).Encode().size());
+  ASSERT_TRUE(QueueProgress::Decode(good).ok());
+  EXPECT_FALSE(QueueProgress::Decode(good + lease).ok());
+}
+
 }  // namespace
 }  // namespace mansio::broker

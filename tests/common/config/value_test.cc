@@ -60,5 +60,18 @@ TEST(Units, FormattedTextParsesBack) {
   }
 }
 
+TEST(HostPortTest, BracketsHoldAnIPv6Address) {
+  for (const char* good :
+       {"[::1]:80", "[2001:db8::7]:0", "[::ffff:1.2.3.4]:1", "[fe80::1%eth0]:1"}) {
+    const auto address = ParseHostPort(good);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->ToString(), good);
+  }
+  for (const char* bad : {"[]:80", "[abc]:80", "[1.2.3.4]:80", "[host%eth0]:80", "[::1%]:80",
+                          "[::1%a[b]:80", "[:]:80"}) {
+    EXPECT_FALSE(ParseHostPort(bad).ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace mansio::config

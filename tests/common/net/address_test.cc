@@ -54,6 +54,12 @@ TEST(ParseHostPort, SaysWhatIsWrong) {
   }
 }
 
+TEST(ParseHostPort, NothingHidesBehindANulByte) {
+  using std::string_literals::operator""s;
+  EXPECT_FALSE(ParseHostPort("1.2.3.4\0x:80"s).ok());
+  EXPECT_FALSE(ParseHostPort("[::1\0x]:80"s).ok());
+}
+
 TEST(HostPort, KnowsWildcardAndLoopback) {
   EXPECT_TRUE(ParseHostPort("0.0.0.0:1")->IsWildcard());
   EXPECT_TRUE(ParseHostPort("[::]:1")->IsWildcard());

@@ -1,0 +1,200 @@
+// The broker's records and values, and what clients send as text.
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <array>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "apache/rocketmq/v2/service.pb.h"
+#include "broker/consumption/queue_progress.h"
+#include "broker/consumption/receipt_handle.h"
+#include "broker/consumption/records.h"
+#include "broker/consumption/tag_filter.h"
+#include "broker/core/codec.h"
+#include "broker/message/stored_message.h"
+#include "broker/metadata/records.h"
+#include "common/hash/siphash.h"
+#include "common/status/wire_status.h"
+#include "tests/fuzz/targets.h"
+
+namespace mansio::fuzz {
+namespace {
+
+using namespace broker;  // NOLINT(google-build-using-namespace): all of it is about the broker
+namespace v2 = apache::rocketmq::v2;
+
+// ---- Records: the first byte says which ----
+
+std::vector<std::string> RecordSeeds() {
+  const std::vector<QueueOffsets> queues = {{0, 12, {9, 10, 11}}, {3, 7, {2}}};
+  const TopicRecord topic{1, "orders", MessageType::kFifo, 8, 1700000000000};
+  const GroupRecord group{2, "billing", true, 17, StartPolicy::kEarliest, 1700000000000};
+  return {std::string(1, '\0') + topic.Encode(),
+          "\1" + group.Encode(),
+          "\2" + PositionRecord{2, 1, {0, 5, 1000}}.Encode(),
+          "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, queues}.Encode(),
+          "\4" + LeasesEndRecord{2, 1, false, queues}.Encode(),
+          "\5" + LeaseChangedRecord{2, 1, 3, 2, 1700000000000}.Encode()};
+}
+
+// What Decode accepts, Encode writes so that it is read back as the same.
+template <typename Record>
+void CheckRecord(std::string_view body) {
+  const auto record = Record::Decode(body);
+  if (!record.ok()) return;
+  const std::string encoded = record->Encode();
+  const auto again = Record::Decode(encoded);
+  MANSIO_FUZZ_CHECK(again.ok());
+  MANSIO_FUZZ_CHECK(again->Encode() == encoded);
+}
+
+int ReadRecord(const uint8_t* data, size_t size) {
+  constexpr void (*kChecks[])(std::string_view) = {
+      CheckRecord<TopicRecord>, CheckRecord<GroupRecord>,     CheckRecord<PositionRecord>,
+      CheckRecord<LeaseRecord>, CheckRecord<LeasesEndRecord>, CheckRecord<LeaseChangedRecord>};
+  std::string_view input = AsText(data, size);
+  kChecks[TakeByte(input) % std::size(kChecks)](input);
+  return 0;
+}
+
+// ---- A group's position on a queue ----
+
+std::vector<std::string> ProgressSeeds() {
+  QueueProgress progress(10);
+  const Lease lease{.id = {3, 4096}, .deadline_ms = 1700000000000, .owner = 77};
+  progress.ApplyLease(5, lease);
+  progress.ApplyLease(7, lease);
+  progress.ApplyEnd(7, true);
+  return {QueueProgress(0).Encode(), progress.Encode()};
+}
+
+int ReadProgress(const uint8_t* data, size_t size) {
+  const auto progress = QueueProgress::Decode(AsText(data, size));
+  if (!progress.ok()) return 0;
+  MANSIO_FUZZ_CHECK(progress->outstanding() == progress->applied_outstanding());
+  MANSIO_FUZZ_CHECK(progress->ready().size() <= progress->outstanding());
+  const std::string encoded = progress->Encode();
+  const auto again = QueueProgress::Decode(encoded);
+  MANSIO_FUZZ_CHECK(again.ok());
+  MANSIO_FUZZ_CHECK(again->Encode() == encoded);
+  return 0;
+}
+
+// ---- The content of a stored message ----
+
+std::string Content(v2::Message message) {
+  const ContentEncoder encoder(&message, "10.0.0.1:5000", 1700000000000);
+  std::string content(encoder.size(), '\0');
+  encoder.EncodeTo(content.data(), BodyDigest(message.body()));
+  return content;
+}
+
+std::vector<std::string> ContentSeeds() {
+  v2::Message message;
+  message.mutable_system_properties()->set_tag("tagA");
+  message.mutable_system_properties()->set_message_id("01AB");
+  message.mutable_system_properties()->set_message_group("group");
+  (*message.mutable_user_properties())["key"] = "value";
+  message.set_body("body");
+  return {Content(v2::Message()), Content(std::move(message))};
+}
+
+int ReadContent(const uint8_t* data, size_t size) {
+  const auto content = DecodeContent(AsText(data, size));
+  if (!content.ok()) return 0;
+  const std::string_view tag = TagOf(*content);
+  MANSIO_FUZZ_CHECK(tag.size() <= content->system.size());
+  MANSIO_FUZZ_CHECK((TagHash(tag) == 0) == tag.empty());
+
+  const Delivery delivery{.topic = "orders",
+                          .store_host = "10.0.0.1:8081",
+                          .receipt_handle = "handle",
+                          .queue_id = 3,
+                          .queue_offset = 9,
+                          .store_time_ms = 1700000000000,
+                          .attempt = 2};
+  constexpr size_t kShareFrom = 16;
+  const auto owner = std::make_shared<int>();
+  const std::string answer = EncodeReceivedMessage(*content, delivery, owner, kShareFrom).Flatten();
+  // Stored bytes are spliced as they are: when they are right, so is the answer.
+  const google::protobuf::LogSilencer silence;  // it reports every text that is not UTF-8
+  v2::Message properties;
+  v2::SystemProperties system;
+  const auto parses = [](google::protobuf::MessageLite& message, std::string_view bytes) {
+    return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  };
+  if (!parses(system, content->system) || !parses(properties, content->properties)) return 0;
+  v2::ReceiveMessageResponse response;
+  MANSIO_FUZZ_CHECK(parses(response, answer));
+  MANSIO_FUZZ_CHECK(response.message().body() == content->body);
+  MANSIO_FUZZ_CHECK(response.message().system_properties().delivery_attempt() == 2);
+  return 0;
+}
+
+// ---- Receipt handles: a first byte of 1 signs what follows, of 0 takes it as text ----
+
+constexpr std::array<uint64_t, 2> kHandleKey = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+
+std::vector<std::string> HandleSeeds() {
+  const ReceiptHandle handle{"broker-a", 3, 1000, 7, 123456789, 2, {5, 987654321}};
+  const std::string text = handle.Encode(kHandleKey);
+  std::string bytes;
+  absl::WebSafeBase64Unescape(text, &bytes);
+  return {std::string(1, '\0') + text, "\1" + bytes.substr(0, bytes.size() - 8)};
+}
+
+int ReadHandle(const uint8_t* data, size_t size) {
+  std::string_view input = AsText(data, size);
+  const bool sign = TakeByte(input) % 2 == 1;
+  std::string text(input);
+  if (sign) {
+    ByteWriter w;
+    w.Raw(input).Fixed64(SipHash24(kHandleKey, input));
+    text = absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
+  }
+  const auto handle = ReceiptHandle::Decode(text, kHandleKey);
+  if (!handle.ok()) {
+    MANSIO_FUZZ_CHECK(CodeOf(handle.status()) == v2::INVALID_RECEIPT_HANDLE);
+    return 0;
+  }
+  const std::string encoded = handle->Encode(kHandleKey);
+  const auto again = ReceiptHandle::Decode(encoded, kHandleKey);
+  MANSIO_FUZZ_CHECK(again.ok());
+  MANSIO_FUZZ_CHECK(again->Encode(kHandleKey) == encoded);
+  return 0;
+}
+
+// ---- Tag expressions ----
+
+std::vector<std::string> TagSeeds() {
+  return {"*", "", "tagA", "tagA || tagB", " a||b || || c\t", "a | b", "\xc3\xa4||\xe2\x82\xac"};
+}
+
+int ReadTagFilter(const uint8_t* data, size_t size) {
+  const std::string_view input = AsText(data, size);
+  const auto filter = TagFilter::Parse(input);
+  if (!filter.ok()) {
+    MANSIO_FUZZ_CHECK(CodeOf(filter.status()) == v2::ILLEGAL_FILTER_EXPRESSION);
+    return 0;
+  }
+  for (const std::string_view tag :
+       {input, input.substr(0, input.find('|')), std::string_view("tagA"), std::string_view()}) {
+    if (filter->Matches(tag)) MANSIO_FUZZ_CHECK(filter->MayMatch(TagHash(tag)));
+    if (filter->all()) MANSIO_FUZZ_CHECK(filter->Matches(tag));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Target> BrokerTargets() {
+  return {{"broker_records", ReadRecord, RecordSeeds, 30'000},
+          {"queue_progress", ReadProgress, ProgressSeeds, 30'000},
+          {"stored_content", ReadContent, ContentSeeds, 20'000},
+          {"receipt_handle", ReadHandle, HandleSeeds, 20'000},
+          {"tag_filter", ReadTagFilter, TagSeeds, 20'000}};
+}
+
+}  // namespace mansio::fuzz
