@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/client/process.h"
+#include "tests/process/process.h"
 
 namespace mansio {
 namespace {

@@ -1,16 +1,20 @@
-#include "tests/client/process.h"
+#include "tests/process/process.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -51,6 +55,17 @@ std::string FreeAddress() {
   return "127.0.0.1:" + std::to_string(bound ? ntohs(address.sin_port) : 0);
 }
 
+TemporaryDirectory::TemporaryDirectory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "mansio-test-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) std::abort();
+  path_ = pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
 Process::Process(const std::string& program, const std::vector<std::string>& arguments,
                  const std::string& directory, const std::string& name)
     : out_path_(directory + "/" + name + ".out"), err_path_(directory + "/" + name + ".err") {
@@ -59,6 +74,7 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
   argv.push_back(nullptr);
   pid_ = fork();
   if (pid_ != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves no server behind
   RedirectTo(STDIN_FILENO, "/dev/null", O_RDONLY);
   RedirectTo(STDOUT_FILENO, out_path_, O_WRONLY | O_CREAT | O_TRUNC);
   RedirectTo(STDERR_FILENO, err_path_, O_WRONLY | O_CREAT | O_TRUNC);
@@ -98,5 +114,12 @@ void Process::Signal(int signal) {
 
 std::string Process::Out() const { return ReadFile(out_path_); }
 std::string Process::Err() const { return ReadFile(err_path_); }
+
+Finished RunToEnd(const std::string& program, const std::vector<std::string>& arguments) {
+  const TemporaryDirectory directory;
+  Process process(program, arguments, directory.path(), "program");
+  const int code = process.Wait();
+  return {code, process.Out(), process.Err()};
+}
 
 }  // namespace mansio::testing
