@@ -8,14 +8,13 @@ import sys
 
 from clients import run_clients
 from mansio_cluster import Cluster
-from not_served import run_not_served
 from receiving import run_handles, run_receive
 from report import Report
-from sending import run_sending, stored
+from sending import run_sending
 from telemetry import run_telemetry
 from wire import Node
 
-TABLES = ("sending", "receiving", "handles", "clients", "telemetry", "not-served")
+TABLES = ("sending", "receiving", "handles", "clients", "telemetry")
 
 
 def main():
@@ -36,11 +35,6 @@ def main():
                 run_clients(report, nodes)
             if "telemetry" in wanted:
                 run_telemetry(report, nodes)
-            if "not-served" in wanted:
-                before = stored(cluster, "normal")
-                run_not_served(report, nodes, cluster.broker.address)
-                with report.case("broker: what is not served has stored nothing"):
-                    assert stored(cluster, "normal") == before
     report.finish()
 
 
