@@ -1,7 +1,13 @@
-"""Limits below the RPC level: what the client sees, and the line in the broker's log."""
+"""Limits of connections and clients, at brokers and nameservers: what the client sees, and the line in the server's log.
 
+Each function gets the cluster and the process whose limit is lowered.
+"""
+
+import collections
+import concurrent.futures
 import contextlib
 import socket
+import threading
 import time
 
 import grpc
@@ -9,7 +15,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 
 from request_limits import accepted, refused
-from wire import Node, metadata, resource
+from wire import Node, message, metadata, resource
 
 PATIENCE = 20  # seconds until something must have happened
 
@@ -18,8 +24,8 @@ def route():
     return service.QueryRouteRequest(topic=resource("limited"))
 
 
-def connect(cluster):
-    return socket.create_connection(("127.0.0.1", cluster.broker.port), timeout=PATIENCE)
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
 
 
 def closed(connection):
@@ -44,42 +50,42 @@ def still_open(connection):
         return False
 
 
-def logged(cluster, *words):
+def logged(server, *words):
     """Waits for a warning that has all the words."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        lines = [line for line in cluster.broker.log().splitlines() if line.startswith("W")]
+        lines = [line for line in server.log().splitlines() if line.startswith("W")]
         if any(all(word in line for word in words) for line in lines):
             return
         time.sleep(0.05)
-    raise AssertionError(f"no warning with {words} in the log:\n{cluster.broker.log()[-2000:]}")
+    raise AssertionError(f"no warning with {words} in the log:\n{server.log()[-2000:]}")
 
 
-def connections(cluster, serves):
+def connections(cluster, server, serves):
     """a further one is closed at once, and others go on"""
     cluster.create_topic("limited")
-    with contextlib.ExitStack() as stack, Node(cluster.broker.address) as node:
+    with contextlib.ExitStack() as stack, Node(server.address) as node:
         accepted(node.call("QueryRoute", route()))
         held = []
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:  # connections of the commands above may not have been noticed as closed yet
-            extra = stack.enter_context(connect(cluster))
+            extra = stack.enter_context(connect(server))
             if not still_open(extra):
                 break
             held.append(extra)
         assert 1 <= len(held) <= 7, f"{len(held)} connections were open beside one"
-        logged(cluster, "refused a connection", "8 connections are open", "the limit")
+        logged(server, "refused a connection", "8 connections are open", "the limit")
         accepted(node.call("QueryRoute", route()))
         held.pop().close()
         deadline = time.monotonic() + PATIENCE
-        while not still_open(stack.enter_context(connect(cluster))):
+        while not still_open(stack.enter_context(connect(server))):
             assert time.monotonic() < deadline, "no connection is accepted although one was closed"
 
 
-def streams(cluster, serves):
+def streams(cluster, server, serves):
     """the client holds a further one back until there is room"""
     cluster.create_topic("limited")
-    with Node(cluster.broker.address) as node:
+    with Node(server.address) as node:
         held = [node.telemetry(iter_forever(), metadata(f"holder-{number}"), timeout=60) for number in range(2)]
         for stream in held:
             stream.initial_metadata()  # it is open
@@ -102,10 +108,10 @@ def iter_forever():
         yield service.TelemetryCommand()
 
 
-def request_headers(cluster, _):
+def request_headers(cluster, server, _):
     """larger ones -> gRPC RESOURCE_EXHAUSTED; gRPC then closes the connection, and the client makes another"""
     cluster.create_topic("limited")
-    with Node(cluster.broker.address) as node:
+    with Node(server.address) as node:
         accepted(node.call("QueryRoute", route(), metadata(x_mq_note="n" * 1000)))
         try:
             node.call("QueryRoute", route(), metadata(x_mq_note="n" * 4000))
@@ -118,24 +124,24 @@ def request_headers(cluster, _):
         accepted(node.call("QueryRoute", route()))
 
 
-def silent_connection(cluster, _):
+def silent_connection(_, server, __):
     """one that says nothing, or stops in its first words, is closed"""
-    with connect(cluster) as silent, connect(cluster) as hesitant, connect(cluster) as tls, connect(cluster) as http1:
+    with connect(server) as silent, connect(server) as hesitant, connect(server) as tls, connect(server) as http1:
         hesitant.sendall(b"PRI * HT")
         tls.sendall(b"\x16\x03\x01\x02\x00\x01")
         http1.sendall(b"GET / HTTP/1.1\r\nHost: mansio\r\n\r\n")
         assert http1.recv(4096).startswith(b"HTTP/1.1 400 "), "an HTTP/1 client is not told what is wrong"
         for what, connection in (("silent", silent), ("hesitant", hesitant), ("half a TLS hello", tls)):
             assert closed(connection), f"{what}: still open after {PATIENCE} s"
-    logged(cluster, "closed a connection", "said nothing for 500ms")
-    logged(cluster, "HTTP/1")
+    logged(server, "closed a connection", "said nothing for 500ms")
+    logged(server, "HTTP/1")
 
 
-def clients(cluster, _):
+def clients(cluster, server, _):
     """a further one -> TOO_MANY_REQUESTS, until another one ends"""
     cluster.create_topic("limited")
     heartbeat = service.HeartbeatRequest(client_type=definition.PRODUCER)
-    with Node(cluster.broker.address) as node:
+    with Node(server.address) as node:
         for number in range(3):
             accepted(node.call("Heartbeat", heartbeat, metadata(f"client-{number}")))
         for rpc, request in (("Heartbeat", heartbeat), ("QueryRoute", route())):
@@ -148,10 +154,80 @@ def clients(cluster, _):
         accepted(node.call("NotifyClientTermination", service.NotifyClientTerminationRequest(), metadata("client-2")))
 
 
+def unsent_bytes(cluster, server, serves):
+    """answers to a client that does not read are dropped beyond it; the stream goes on when it reads"""
+    cluster.create_topic("limited")
+    settings = definition.Settings(client_type=definition.PRODUCER)
+    settings.publishing.topics.extend(resource(f"t{number}-{'x' * 100}") for number in range(400))
+    command = service.TelemetryCommand(settings=settings)  # 45 KiB, and so is its answer
+    read, done = threading.Event(), threading.Event()
+
+    def commands():
+        for _ in range(200):
+            yield command
+        yield service.TelemetryCommand(settings=definition.Settings(client_type=definition.PRODUCER, publishing={}))
+        read.wait(PATIENCE)
+        yield service.TelemetryCommand(
+            settings=definition.Settings(client_type=definition.PRODUCER, publishing={"max_body_size": 77})
+        )
+        done.wait(PATIENCE)
+
+    # A small window: what the client has not read must wait at the server.
+    options = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
+    with Node(server.address, options) as node:
+        stream = node.telemetry(commands(), metadata("does-not-read"), timeout=60)
+        serves(cluster)
+        read.set()
+        answers = 0
+        for answer in stream:
+            answers += 1
+            if len(answer.settings.publishing.topics) == 0:
+                break
+        done.set()
+    assert answers < 100, f"{answers} of 200 answers waited for a client that did not read"
+
+
+def rpc_memory(cluster, server, serves):
+    """requests that need more are slowed down or refused by the transport, and the process does not grow with them"""
+    cluster.create_topic("limited")
+    request = service.SendMessageRequest(messages=[message("limited", b"b" * (10 << 20)) for _ in range(3)])
+
+    def one(number):
+        with Node(server.address) as node:
+            try:
+                node.call("SendMessage", request, metadata(f"large-{number}"), timeout=60)
+            except grpc.RpcError as error:
+                return error.code()
+            return grpc.StatusCode.OK
+
+    before = peak_memory(server)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:  # 480 MiB of requests
+        codes = collections.Counter(pool.map(one, range(16)))
+    grown = peak_memory(server) - before
+    allowed = {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
+    assert set(codes) <= allowed, codes
+    print(f"     {dict(codes)}, {grown >> 20} MiB more memory")
+    assert grown < 300 << 20, f"the process took {grown >> 20} MiB more; answers: {codes}"
+    serves(cluster)
+
+
+def peak_memory(server):
+    """The most resident memory that the process has had, in bytes."""
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
+
+
 CONNECTION_LIMITS = {
     "limits.connections=8": connections,
     "limits.streams-per-connection=2": streams,
     "limits.request-headers=2KiB": request_headers,
     "limits.silent-connection=500ms": silent_connection,
+    "limits.unsent-bytes-per-connection=64KiB": unsent_bytes,
+    "limits.rpc-memory-bytes=64MiB": rpc_memory,
     "limits.clients=3": clients,
 }

@@ -109,12 +109,12 @@ class Process:
 class Cluster:
     """A broker, and a nameserver if wanted."""
 
-    def __init__(self, nameserver=True, durability="sync", broker_settings=()):
+    def __init__(self, nameserver=True, durability="sync", broker_settings=(), nameserver_settings=()):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="mansio-test-"))
         self.nameserver = None
         settings = [f"store.path={self.directory / 'broker'}", f"durability={durability}", *broker_settings]
         if nameserver:
-            self.nameserver = Process("nameserver", self.directory, ROOT / "conf" / "nameserver.yaml", [])
+            self.nameserver = Process("nameserver", self.directory, ROOT / "conf" / "nameserver.yaml", nameserver_settings)
             settings.append(f"nameservers={self.nameserver.address}")
         self.broker = Process("broker", self.directory, ROOT / "conf" / "broker.yaml", settings)
 
