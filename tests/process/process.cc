@@ -72,6 +72,10 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  // Here and not in the child: whoever waits for a line must not read a predecessor's.
+  std::error_code ignored;
+  std::filesystem::remove(out_path_, ignored);
+  std::filesystem::remove(err_path_, ignored);
   pid_ = fork();
   if (pid_ != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves no server behind
