@@ -128,8 +128,7 @@ class Nameserver::Impl {
     if (masters.empty()) {
       return fmt::format(
           "{} is served by brokers, not by a nameserver, and none is registered here; start one "
-          "with "
-          "nameservers={}",
+          "with nameservers={}",
           method, Advertised());
     }
     return fmt::format("{} is served by brokers, not by a nameserver; send it to broker {} at {}",

@@ -23,8 +23,7 @@ void AddAddresses(Schema& schema) {
           "is not loopback.")
       .Path("tls.certificate", &NameserverConfig::certificate, "",
             "The certificate chain for TLS, a PEM file. Empty: the nameserver makes a self-signed "
-            "one "
-            "in tls.generated-dir at its first start.")
+            "one in tls.generated-dir at its first start.")
       .Path("tls.key", &NameserverConfig::private_key, "",
             "The private key of tls.certificate, a PEM file.")
       .Path(

@@ -116,8 +116,7 @@ void RpcThread::Run(absl::AnyInvocable<void()> first) {
     }
     if (!queue_->Next(&tag, &ok)) break;
     waiting_.store(false, std::memory_order_relaxed);
-    TsanAcquire(tag);
-    static_cast<Event*>(tag)->OnEvent(ok);
+    Dispatch(tag, ok);
   }
   current_thread = nullptr;
 }
@@ -127,9 +126,13 @@ bool RpcThread::PollEvent() {
   bool ok = false;
   const auto now = gpr_inf_past(GPR_CLOCK_MONOTONIC);
   if (queue_->AsyncNext(&tag, &ok, now) != grpc::CompletionQueue::GOT_EVENT) return false;
+  Dispatch(tag, ok);
+  return true;
+}
+
+void RpcThread::Dispatch(void* tag, bool ok) {
   TsanAcquire(tag);
   static_cast<Event*>(tag)->OnEvent(ok);
-  return true;
 }
 
 void RpcThread::RunPostedWork() {

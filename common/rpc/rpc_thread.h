@@ -101,6 +101,7 @@ class RpcThread {
   void Run(absl::AnyInvocable<void()> first);
   // Handles one event that is at hand; false when there is none.
   bool PollEvent();
+  static void Dispatch(void* tag, bool ok);
   void RunPostedWork();
   void DropPostedWork();
   void PushChain(Posted* newest, Posted* oldest);

@@ -57,8 +57,7 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& what,
   }
   const std::string text = fmt::format(
       "cannot {} the checkpoint in {}: {}; check that the disk has space and that the broker's "
-      "user "
-      "may write there",
+      "user may write there",
       what, directory, status.ToString());
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
   return absl::UnavailableError(text);

@@ -94,10 +94,7 @@ TEST_F(BrokerLimitsTest, OfTopicsQueuesAndGroups) {
 
 TEST_F(BrokerLimitsTest, OfTheMessagesOfOneReceive) {
   StartWith({"limits.receive-batch=2"});
-  v1::GroupInfo group;
-  group.set_name("g");
-  group.set_start(v1::START_POLICY_EARLIEST);
-  ASSERT_TRUE(broker_->Admin()->CreateGroup(group).ok());
+  ASSERT_TRUE(broker_->CreateEarliestGroup("g").ok());
   ASSERT_TRUE(SendBatch(5, "x").ok());
   const auto received =
       broker_->Consumer("g", "orders")->Receive(32, kInvisible, absl::Seconds(20));
@@ -117,10 +114,7 @@ TEST_F(BrokerLimitsTest, OfClients) {
 
 TEST_F(BrokerLimitsTest, OfLeases) {
   StartWith({"limits.leases=2"});
-  v1::GroupInfo group;
-  group.set_name("g");
-  group.set_start(v1::START_POLICY_EARLIEST);
-  ASSERT_TRUE(broker_->Admin()->CreateGroup(group).ok());
+  ASSERT_TRUE(broker_->CreateEarliestGroup("g").ok());
   ASSERT_TRUE(SendBatch(5, "x").ok());
   const auto consumer = broker_->Consumer("g", "orders");
   const auto first = consumer->Receive(2, kInvisible, absl::Seconds(20));

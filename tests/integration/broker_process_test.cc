@@ -52,10 +52,7 @@ TEST(BrokerProcessTest, WhatWasAcknowledgedIsThereAfterKillAndAfterAnOrderlyEnd)
     BrokerProcess broker({durability});
     broker.Start();
     ASSERT_TRUE(broker.CreateTopic("orders").ok());
-    v1::GroupInfo group;
-    group.set_name("billing");
-    group.set_start(v1::START_POLICY_EARLIEST);
-    ASSERT_TRUE(broker.Admin()->CreateGroup(group).ok());
+    ASSERT_TRUE(broker.CreateEarliestGroup("billing").ok());
     int64_t next = 0;
     for (const bool kill : {true, false}) {
       for (int i = 0; i < 20; ++i) {

@@ -81,6 +81,13 @@ absl::Status ServerProcess::CreateTopic(const std::string& name, int queues) con
   return Admin()->CreateTopic(topic).status();
 }
 
+absl::Status ServerProcess::CreateEarliestGroup(const std::string& name) const {
+  v1::GroupInfo group;
+  group.set_name(name);
+  group.set_start(v1::START_POLICY_EARLIEST);
+  return Admin()->CreateGroup(group).status();
+}
+
 client::Message MessageTo(const std::string& topic, const std::string& body) {
   client::Message message;
   message.topic = topic;

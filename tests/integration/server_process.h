@@ -40,6 +40,8 @@ class ServerProcess {
                                                    const std::string& topic,
                                                    bool tls = false) const;
   absl::Status CreateTopic(const std::string& name, int queues = 1) const;
+  // One that begins with the oldest message.
+  absl::Status CreateEarliestGroup(const std::string& name) const;
 
  protected:
   // `settings`: key=value each, besides `listen` and `data_key`, the key of its directory.
