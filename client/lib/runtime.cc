@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "client/lib/identity.h"
@@ -17,8 +18,6 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-constexpr absl::Duration kHeartbeatInterval = absl::Seconds(10);
-constexpr absl::Duration kRouteInterval = absl::Seconds(30);
 constexpr absl::Duration kTerminationTimeout = absl::Seconds(1);
 
 absl::StatusOr<std::shared_ptr<const Route>> ToRoute(const v2::QueryRouteResponse& response) {
@@ -32,10 +31,11 @@ absl::StatusOr<std::shared_ptr<const Route>> ToRoute(const v2::QueryRouteRespons
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(ClientOptions options, Role role) {
+absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(ClientOptions options, Role role,
+                                                        const Intervals& intervals) {
   v2::Endpoints endpoints;
   if (absl::Status s = ParseEndpoints(options.endpoint, &endpoints); !s.ok()) return s;
-  std::unique_ptr<Runtime> runtime(new Runtime(std::move(options), std::move(role)));
+  std::unique_ptr<Runtime> runtime(new Runtime(std::move(options), std::move(role), intervals));
   runtime->access_point_ = runtime->SessionWith(runtime->options_.endpoint);
   absl::Status status =
       runtime->access_point_->WaitUntilAnswered(runtime->options_.request_timeout);
@@ -45,9 +45,10 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(ClientOptions options, R
   return runtime;
 }
 
-Runtime::Runtime(ClientOptions options, Role role)
+Runtime::Runtime(ClientOptions options, Role role, const Intervals& intervals)
     : options_(std::move(options)),
       role_(std::move(role)),
+      intervals_(intervals),
       transport_(Transport::Start()),
       client_id_(NewClientId()) {}
 
@@ -147,7 +148,7 @@ void Runtime::QueryRoute(const std::string& topic, std::vector<std::shared_ptr<S
 }
 
 void Runtime::ScheduleHeartbeat() {
-  transport_->After(kHeartbeatInterval, [this] {
+  transport_->After(intervals_.heartbeat, [this] {
     SendHeartbeats();
     ScheduleHeartbeat();
   });
@@ -163,7 +164,8 @@ void Runtime::SendHeartbeats() {
 }
 
 void Runtime::ScheduleRefresh() {
-  transport_->After(kRouteInterval, [this] {
+  transport_->After(intervals_.route, [this] {
+    EndSessionsWithNodesGone();
     RefreshRoutes();
     ScheduleRefresh();
   });
@@ -178,6 +180,33 @@ void Runtime::RefreshRoutes() {
   for (const std::string& topic : topics) {
     QueryRoute(topic, {access_point_}, 0, [](const auto& /*ignored*/) {});
   }
+}
+
+void Runtime::EndSessionsWithNodesGone() {
+  std::vector<std::shared_ptr<Session>> gone;
+  {
+    MutexLock lock(&mutex_);
+    absl::flat_hash_set<std::string_view> needed;
+    for (const auto& [topic, route] : routes_) {
+      for (const RouteQueue& queue : *route) needed.insert(queue.endpoint);
+    }
+    for (auto it = sessions_.begin(); it != sessions_.end();) {
+      const auto session = it++;
+      const bool keep = session->second == access_point_ || !session->second->isolated() ||
+                        needed.contains(session->first);
+      if (keep) continue;
+      gone.push_back(std::move(session->second));
+      sessions_.erase(session);
+    }
+  }
+  for (const std::shared_ptr<Session>& session : gone) session->Close();
+}
+
+std::vector<std::string> Runtime::Nodes() const {
+  MutexLock lock(&mutex_);
+  std::vector<std::string> endpoints;
+  for (const auto& [endpoint, session] : sessions_) endpoints.push_back(endpoint);
+  return endpoints;
 }
 
 std::vector<std::shared_ptr<Session>> Runtime::Sessions() const {

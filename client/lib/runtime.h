@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -19,7 +20,8 @@ namespace mansio::client {
 
 // What producer and consumer share: the rpc threads, a session with every node they talk to, the
 // heartbeats (each 10 s), and the route cache (refreshed each 30 s; a route that cannot be
-// refreshed stays, so that a client goes on while the nameservers are gone). Thread-safe.
+// refreshed stays, so that a client goes on while the nameservers are gone). A session ends when
+// its node answers no heartbeat and is in no route. Thread-safe.
 class Runtime {
  public:
   struct Role {
@@ -27,12 +29,20 @@ class Runtime {
     std::string heartbeat;                  // an encoded HeartbeatRequest
     std::string termination;                // an encoded NotifyClientTerminationRequest
   };
+  struct Intervals {
+    absl::Duration heartbeat = absl::Seconds(10);
+    absl::Duration route = absl::Seconds(30);
+  };
   using RouteDone = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Route>>)>;
 
   // Opens a session with the access point and waits for its answer to the settings, at most the
   // request timeout. kInvalidArgument for a malformed endpoint; kUnavailable or kDeadlineExceeded,
   // naming it, when nobody answers.
-  static absl::StatusOr<std::unique_ptr<Runtime>> Start(ClientOptions options, Role role);
+  static absl::StatusOr<std::unique_ptr<Runtime>> Start(ClientOptions options, Role role,
+                                                        const Intervals& intervals);
+  static absl::StatusOr<std::unique_ptr<Runtime>> Start(ClientOptions options, Role role) {
+    return Start(std::move(options), std::move(role), Intervals());
+  }
 
   // Close.
   ~Runtime();
@@ -50,6 +60,8 @@ class Runtime {
   // Sends the settings over all sessions, after they have changed.
   void SendSettings();
   bool IsIsolated(const std::string& endpoint) const;
+  // The endpoints that there is a session with, the access point's included.
+  std::vector<std::string> Nodes() const;
 
   // The queues of `topic`, from the cache or from a node. `done` runs at once or on an rpc thread.
   void FindRoute(const std::string& topic, RouteDone done);
@@ -57,12 +69,13 @@ class Runtime {
   void ForgetRoute(const std::string& topic);
 
  private:
-  Runtime(ClientOptions options, Role role);
+  Runtime(ClientOptions options, Role role, const Intervals& intervals);
 
   void ScheduleHeartbeat();
   void SendHeartbeats();
   void ScheduleRefresh();
   void RefreshRoutes();
+  void EndSessionsWithNodesGone();
   // Asks the nodes in turn, beginning with `nodes[index]`, until one can be reached.
   void QueryRoute(const std::string& topic, std::vector<std::shared_ptr<Session>> nodes,
                   size_t index, RouteDone done);
@@ -70,6 +83,7 @@ class Runtime {
 
   const ClientOptions options_;
   const Role role_;
+  const Intervals intervals_;
   MessageIdGenerator ids_;
   const std::unique_ptr<Transport> transport_;
   const std::string client_id_;

@@ -20,10 +20,30 @@ Session::Session(Transport* transport, std::shared_ptr<Connection> connection,
     : transport_(transport), connection_(std::move(connection)), settings_(std::move(settings)) {}
 
 void Session::Open() {
+  {
+    MutexLock lock(&mutex_);
+    if (closed_) return;
+  }
   std::shared_ptr<BidiStream> stream = connection_->Bidi(method::kTelemetry, shared_from_this());
   stream->Write(settings_());
-  MutexLock lock(&mutex_);
-  stream_ = std::move(stream);
+  {
+    MutexLock lock(&mutex_);
+    if (!closed_) {
+      stream_ = std::move(stream);
+      return;
+    }
+  }
+  stream->Cancel();  // closed meanwhile
+}
+
+void Session::Close() {
+  std::shared_ptr<BidiStream> stream;
+  {
+    MutexLock lock(&mutex_);
+    closed_ = true;
+    stream = std::exchange(stream_, nullptr);
+  }
+  if (stream != nullptr) stream->Cancel();
 }
 
 void Session::SendSettings() {
@@ -69,6 +89,7 @@ void Session::OnClosed(absl::Status reason) {
   {
     MutexLock lock(&mutex_);
     stream_.reset();
+    if (closed_) return;
   }
   transport_->After(kReopenDelay, [session = shared_from_this()] { session->Open(); });
 }

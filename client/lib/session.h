@@ -30,6 +30,9 @@ class Session final : public BidiEvents, public std::enable_shared_from_this<Ses
   // kDeadlineExceeded when neither happens within `timeout`. To be called by one thread only.
   absl::Status WaitUntilAnswered(absl::Duration timeout);
 
+  // Ends the stream for good, because the node has gone; calls can still be made.
+  void Close();
+
   Connection& connection() { return *connection_; }
 
   // Whether the node failed lately: set by failed calls, cleared by an answered heartbeat.
@@ -48,6 +51,7 @@ class Session final : public BidiEvents, public std::enable_shared_from_this<Ses
   mutable Mutex mutex_;
   std::shared_ptr<BidiStream> stream_ ABSL_GUARDED_BY(mutex_);
   bool isolated_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mansio::client
