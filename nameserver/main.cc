@@ -45,9 +45,9 @@ void Serve(const NameserverConfig& config, const sigset_t& signals) {
   const auto nameserver = Nameserver::Start(config, &clock);
   if (!nameserver.ok()) Fail(nameserver.status());
   if ((*nameserver)->SelfSigned()) {
-    LOG_INFO(
-        "TLS uses a self-signed certificate kept in {}; set tls.certificate and tls.key for your "
-        "own",
+    LOG_WARNING(
+        "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
+        "tls.certificate and tls.key for one of your own",
         config.generated_dir);
   }
   logging::Announce(fmt::format("mansio-nameserver {} is ready on {} (advertised as {})",

@@ -45,7 +45,7 @@ absl::Status Validate(const v1::BrokerIdentity& identity) {
 
 // A registration is worth a look when somebody asks why a broker is or is not in the routes.
 std::string Describe(const v1::BrokerIdentity& identity) {
-  return fmt::format("broker {} {} of cluster {} at {}", identity.name(), identity.id(),
+  return fmt::format("broker {} (id {}) of cluster {} at {}", identity.name(), identity.id(),
                      identity.cluster(), AddressesText(identity));
 }
 

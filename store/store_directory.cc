@@ -19,8 +19,7 @@ absl::Status CheckFormat(FileSystem* files, const std::string& path) {
   const std::string found = content->substr(0, content->find('\n'));
   return absl::FailedPreconditionError(
       fmt::format("{} says \"{}\", and this program knows \"mansio store {}\" only: start the "
-                  "version that wrote "
-                  "the directory, or choose another store.path",
+                  "version that wrote the directory, or choose another store.path",
                   file, found, kStoreFormat));
 }
 

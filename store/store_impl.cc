@@ -59,7 +59,7 @@ absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
   LOG_INFO("Store {}: log [{}, {}), replayed {} bytes from {}{}, cut {} bytes of a torn tail.",
            options_.path, recovered_.report.first, recovered_.report.end,
            recovered_.report.replayed_bytes, recovered_.checkpoint,
-           recovered_.rebuilt && recovered_.report.end > 0 ? " (no usable checkpoint)" : "",
+           recovered_.rebuilt && recovered_.report.end > 0 ? " (without a checkpoint)" : "",
            recovered_.report.cut_bytes);
   return log_->Start(this);
 }

@@ -55,7 +55,7 @@ absl::StatusOr<absl::Duration> PollingTime(const v2::ReceiveMessageRequest& requ
       KnowsPollingCode(call.Metadata("x-mq-client-version")) ? v2::ILLEGAL_POLLING_TIME
                                                              : v2::BAD_REQUEST,
       fmt::format("the call's deadline leaves {} for polling, the least is {}; give the request a "
-                  "longer timeout",
+                  "longer timeout, in SDKs an await duration of 2 s or more",
                   absl::FormatDuration(std::max(remaining, absl::ZeroDuration())),
                   absl::FormatDuration(options.min_long_polling)));
 }

@@ -46,6 +46,7 @@ Explanation Explain(const Context& context, const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
       return {kDenied, ""};
     case absl::StatusCode::kUnavailable:
+      if (!client::IsTransportError(status)) return {kUnreachable, ""};  // somebody did answer
       return {kUnreachable,
               fmt::format("is a broker or nameserver running at {}? Choose another address with "
                           "--endpoint HOST:PORT or MANSIO_ENDPOINT",

@@ -21,7 +21,8 @@ void AddSend(CLI::App& message, Context& context) {
   file->excludes(body)->excludes(positional);
   verb->add_option("--tag", arguments->message.tag, "The message's tag, for filters")
       ->type_name("TAG");
-  verb->add_option("--key", arguments->message.keys, "A key, for look-ups; can be repeated")
+  verb->add_option("--key", arguments->message.keys,
+                   "A key, stored with the message; can be repeated")
       ->type_name("KEY")
       ->allow_extra_args(false);
   verb->add_option("--property", arguments->properties, "A user property; can be repeated")
@@ -52,20 +53,27 @@ void AddReceive(CLI::App& message, Context& context) {
   CLI::App* verb = message.add_subcommand("receive", "Receive messages of a topic for a group");
   auto arguments = std::make_shared<ReceiveArguments>();
   verb->add_option("TOPIC", arguments->topic, "The topic")->required();
-  verb->add_option("--group", arguments->group, "The consumer group; made at its first use")
+  verb->add_option(
+          "--group", arguments->group,
+          "The consumer group; made at its first use. A new group sees the messages from before "
+          "only where the topic is younger than 10 minutes")
       ->required()
       ->type_name("GROUP");
   verb->add_option("--max", arguments->max, "Stop after that many messages")
       ->check(CLI::Range(1, 1 << 30).description(""))
       ->type_name("N")
       ->capture_default_str();
-  AddDuration(*verb, "--wait", &arguments->wait,
-              "How long to wait for a message (brokers hold a request for 5 to 20 s)");
+  AddDuration(
+      *verb, "--wait", &arguments->wait,
+      "How long to wait for a message; brokers wait at least 5 s and at most 20 s, whatever is "
+      "asked");
   AddDuration(*verb, "--invisible", &arguments->invisible,
               "With --no-ack: after that time the messages come again (10 s to 12 h)");
   verb->add_flag("--ack,!--no-ack", arguments->ack,
                  "Acknowledge each message (default), or leave it to come again");
-  verb->add_option("--filter", arguments->filter, "Only these tags: \"a || b\"; * is all")
+  verb->add_option(
+          "--filter", arguments->filter,
+          "Only these tags: \"a || b\"; * is all. The group passes over all others for good")
       ->type_name("TAGS")
       ->capture_default_str();
   verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");

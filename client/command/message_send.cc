@@ -100,7 +100,8 @@ class Receipts {
                      {"messages", std::move(listed)}});
     } else {
       if (!listed.empty() && listed.size() <= kListedInTable) context.Print(listed);
-      context.Say(fmt::format("sent {} message{} to {}", sent_, sent_ == 1 ? "" : "s", topic));
+      if (sent_ > 0 || failed_ == 0)
+        context.Say(fmt::format("sent {} message{} to {}", sent_, sent_ == 1 ? "" : "s", topic));
     }
     if (failed_ == 0) return kOk;
     const int exit = Fail(context, first_error_);

@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "client/command/context.h"
 #include "client/lib/identity.h"
+#include "common/names/edit_distance.h"
 
 namespace mansio::command {
 namespace {
@@ -18,7 +19,7 @@ constexpr char kFooter[] =
     "Examples:\n"
     "  mansio topic create orders                     a topic with 8 queues\n"
     "  mansio message send orders \"hello\"             one message\n"
-    "  mansio message receive orders --group test     all that wait for the group test\n"
+    "  mansio message receive orders --group test     up to 32 that wait for the group test\n"
     "  mansio cluster list -o json                    the brokers, for a script\n"
     "\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 denied, 5 unreachable, 6 done in "
     "part.";
@@ -53,6 +54,32 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// The command that is being given, as far as its words are known.
+const CLI::App& Innermost(const CLI::App& app) {
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  return given.empty() ? app : Innermost(*given.back());
+}
+
+// A word where a command was expected: named, with the command that was probably meant. Empty when
+// that is not what is wrong.
+std::string UnknownCommand(const CLI::App& app) {
+  const CLI::App& parent = Innermost(app);
+  const std::vector<std::string> rest = app.remaining(true);
+  const std::vector<const CLI::App*> known =
+      parent.get_subcommands([](const CLI::App*) { return true; });
+  if (known.empty() || rest.empty() || rest.front().starts_with('-')) return "";
+  const std::string typed = rest.front().substr(0, 100);
+  std::string text = fmt::format("'{}' is not a command of {}", typed, CommandPath(app));
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const CLI::App* a, const CLI::App* b) {
+        return EditDistance(a->get_name(), typed) < EditDistance(b->get_name(), typed);
+      });
+  if (EditDistance((*nearest)->get_name(), typed) <= MostEditsOfAMistake(typed)) {
+    text += fmt::format("; did you mean {}?", (*nearest)->get_name());
+  }
+  return text;
+}
+
 int ParseFailed(const CLI::App& app, const Context& context, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
     *context.out << app.help();
@@ -62,7 +89,8 @@ int ParseFailed(const CLI::App& app, const Context& context, const CLI::ParseErr
     *context.out << error.what() << "\n";
     return kOk;
   }
-  return FailUsage(context, OneLine(error.what()),
+  const std::string unknown = UnknownCommand(app);
+  return FailUsage(context, unknown.empty() ? OneLine(error.what()) : unknown,
                    fmt::format("{} --help explains the command", CommandPath(app)));
 }
 

@@ -38,7 +38,7 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const v1::TopicInfo& made = response->topic();
   PrintDone(context, TopicJson(made),
-            fmt::format("created topic {}: type {}, {} queues on each broker", made.name(),
+            fmt::format("topic {} is there: type {}, {} queues on each broker", made.name(),
                         TypeName(made.message_type()), made.queues()));
   return ReportRefusals(context, response->results());
 }

@@ -21,6 +21,9 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
+// Brokers refuse a receive whose deadline leaves less than this (contract 6.1).
+constexpr absl::Duration kLeastPolling = absl::Seconds(5);
+
 // The subscribed topics, in turn. Thread-safe.
 class Subscriptions {
  public:
@@ -214,7 +217,7 @@ class SimpleConsumerImpl final : public SimpleConsumer {
     Result<absl::StatusOr<std::vector<std::string>>> result;
     session->connection().ServerStream(
         method::kReceiveMessage, request.SerializeAsString(),
-        wait + runtime_->options().request_timeout,
+        std::max(wait, kLeastPolling) + runtime_->options().request_timeout,
         [result](absl::Status status, std::vector<std::string> elements) {
           if (status.ok()) {
             result.Set(std::move(elements));

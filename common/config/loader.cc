@@ -4,30 +4,14 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 
+#include "common/names/edit_distance.h"
 #include "common/names/utf8.h"
 
 namespace mansio::config {
 namespace {
-
-// The number of single-character changes between two names (Levenshtein).
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1] ? 1 : 0);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 std::string_view LastPart(std::string_view name) { return name.substr(name.rfind('.') + 1); }
 
@@ -35,9 +19,9 @@ std::string_view LastPart(std::string_view name) { return name.substr(name.rfind
 const Key* Nearest(absl::Span<const Key> keys, std::string_view name) {
   name = name.substr(0, 100);
   const Key* nearest = nullptr;
-  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
+  size_t least = MostEditsOfAMistake(name) + 1;
   for (const Key& key : keys) {
-    size_t distance = Distance(key.name, name);
+    size_t distance = EditDistance(key.name, name);
     if (LastPart(key.name) == LastPart(name)) distance = std::min<size_t>(distance, 1);
     if (distance < least) {
       least = distance;

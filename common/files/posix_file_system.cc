@@ -281,9 +281,8 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(std::string_view
   if (Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
     const int error_number = errno;
     if (error_number != EWOULDBLOCK) return FileError("lock", path, error_number);
-    return absl::FailedPreconditionError(fmt::format(
-        "{} is in use by {} (it holds the lock {}); stop it or choose another directory",
-        DirectoryOf(path), HolderOf(fd.get()), path));
+    return absl::FailedPreconditionError(fmt::format("{} is in use by {}, which holds the lock {}",
+                                                     DirectoryOf(path), HolderOf(fd.get()), path));
   }
   // The process id only helps a reader; the lock holds without it, on a full disk for example.
   const std::string pid = fmt::format("{}\n", getpid());

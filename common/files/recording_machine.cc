@@ -228,10 +228,8 @@ absl::Status Machine::Lock(std::string_view path) {
   if (!file.ok()) return file.status();
   MutexLock lock(&mutex_);
   if (locks_.insert(std::string(path)).second) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      fmt::format("{} is in use by another process (it holds the lock {}); stop it or choose "
-                  "another directory",
-                  DirectoryOf(path), path));
+  return absl::FailedPreconditionError(fmt::format(
+      "{} is in use by another process, which holds the lock {}", DirectoryOf(path), path));
 }
 
 void Machine::Unlock(const std::string& path) {

@@ -20,6 +20,23 @@ die() {
   exit 1
 }
 
+# print_help: the comment that the running script begins with.
+print_help() {
+  sed -n '2,/^[^#]/{ /^#/s/^# \{0,1\}//p }' "$0"
+}
+
+# only_help ARGUMENT…: for a script that takes no arguments but --help; exits when there are any.
+only_help() {
+  (($#)) || return 0
+  case "$1" in
+    -h | --help)
+      print_help
+      exit 0
+      ;;
+    *) die "unknown argument '$1'; --help explains the script" ;;
+  esac
+}
+
 # version_at_least HAVE WANT: true when HAVE is the same version as WANT or a later one.
 version_at_least() {
   [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]

@@ -14,7 +14,7 @@ log_file() { echo "$MANSIO_DATA_DIR/logs/$1.log"; }
 running_pid() {
   local pid
   pid="$(cat "$(pid_file "$1")" 2>/dev/null)" || return 1
-  [ -n "$pid" ] && [ "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | head -n 1 | xargs -r basename)" = "mansio-$1" ] || return 1
+  [ -n "$pid" ] && [ "$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1 | xargs -r basename)" = "mansio-$1" ] || return 1
   echo "$pid"
 }
 
@@ -41,7 +41,7 @@ port_holder() {
     [ -n "$link" ] || continue
     pid="${link#/proc/}"
     pid="${pid%%/*}"
-    echo "process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-120 | sed 's/ *$//'))"
+    echo "process $pid ($(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | cut -c1-120 | sed 's/ *$//'))"
     return 0
   done
   echo "a process of another user (as root, 'ss -ltnp' names it)"
@@ -59,6 +59,11 @@ start_process() {
     fi
     die "port $port is taken by $holder, which is no Mansio $name. Stop it, or choose another port:" \
       "MANSIO_$(tr '[:lower:]' '[:upper:]' <<<"$name")_PORT=$((port + 1)) $0"
+  fi
+
+  if pid="$(running_pid "$name")"; then
+    die "the $name of $MANSIO_DATA_DIR runs already, on another port (process $pid)." \
+      "End it with scripts/stop, or choose another MANSIO_DATA_DIR"
   fi
 
   log="$(log_file "$name")"
@@ -92,7 +97,7 @@ stop_process() {
   local name="$1" pid deadline=$((SECONDS + 30))
   if ! pid="$(running_pid "$name")"; then
     rm -f "$(pid_file "$name")"
-    say "$name was not running"
+    say "no $name of $MANSIO_DATA_DIR was running"
     return 0
   fi
   kill -TERM "$pid"

@@ -95,13 +95,25 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
     return response;
   };
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", "fifo"}), kOk);
-  EXPECT_EQ(out_, "created topic orders: type fifo, 8 queues on each broker\n");
+  EXPECT_EQ(out_, "topic orders is there: type fifo, 8 queues on each broker\n");
   EXPECT_EQ(seen.topic().message_type(), v2::FIFO);
   EXPECT_EQ(seen.topic().queues(), 0);
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--queues", "8", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_), Json::parse(R"({"name": "orders", "type": "normal", "queues": 8,
                                                "permission": "read+write"})"));
   EXPECT_EQ(seen.topic().queues(), 8);
+}
+
+TEST_F(CommandTest, AMistypedCommandIsNamed) {
+  EXPECT_EQ(Mansio({"topic", "descibe", "orders"}), kUsage);
+  EXPECT_THAT(err_,
+              HasSubstr("'descibe' is not a command of mansio topic; did you mean describe?"));
+  EXPECT_EQ(Mansio({"topics", "list"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("'topics' is not a command of mansio; did you mean topic?"));
+  EXPECT_EQ(Mansio({"group", "zzzzzzzz"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("'zzzzzzzz' is not a command of mansio group\n"));
+  EXPECT_EQ(Mansio({"topic"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("A subcommand is required"));
 }
 
 TEST_F(CommandTest, TypesOfLaterVersionsAreRefusedWithASentence) {

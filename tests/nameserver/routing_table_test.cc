@@ -140,7 +140,7 @@ TEST_F(RoutingTableTest, ASilentBrokerExpires) {
   clock_.Advance(absl::Milliseconds(1));
   table_.ExpireSilent();
   EXPECT_EQ(RouteOf("orders"), Names{"b@192.0.2.2"});
-  EXPECT_TRUE(log_.Contains("broker a 0 of cluster cluster at 192.0.2.1:8081 left: it was silent"));
+  EXPECT_TRUE(log_.Contains("broker a (id 0) of cluster cluster at 192.0.2.1:8081 left: it was silent"));
   // It must begin again with a snapshot, on the same stream or another one.
   EXPECT_EQ(table_.Change(1, {}).code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
