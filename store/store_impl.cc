@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/logging/logging.h"
@@ -140,6 +141,32 @@ absl::StatusOr<std::vector<QueueEntry>> StoreImpl::ReadEntries(QueueKey queue, Q
   return state_->queues().ReadEntries(queue, from, max);
 }
 
+std::vector<CarriedEntry> StoreImpl::CarriedEntries(QueueKey queue, QueueOffset from,
+                                                    size_t max) const {
+  return state_->queues().Carried(queue, from, max);
+}
+
+void StoreImpl::ForgetCarried(QueueKey queue, QueueOffset offset) {
+  state_->queues().ForgetCarried(queue, offset);
+}
+
+uint64_t StoreImpl::CarryBudgetLeft() const {
+  if (options_.retention_bytes == 0) return std::numeric_limits<uint64_t>::max();
+  const uint64_t budget =
+      options_.retention_bytes / 100 * static_cast<uint64_t>(options_.carry_percent);
+  const uint64_t carried = state_->queues().carried().bytes();
+  return carried < budget ? budget - carried : 0;
+}
+
+absl::Status Store::CheckCarryBudget() const {
+  if (CarryBudgetLeft() > 0) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      "messages that wait (for their time, for the end of their transaction, as dead letters) fill "
+      "their share of the log: no more delayed or transactional ones are taken until some are "
+      "done. Look for dead letters and unresolved transactions, or raise retention.bytes or "
+      "retention.carry-percent");
+}
+
 std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset offset,
                                                    const QueueEntry& entry) const {
   std::optional<LogBytes> bytes = log_->HotBytes(entry.log_offset, entry.size);
@@ -153,6 +180,13 @@ std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> StoreImpl::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   absl::StatusOr<LogBytes> bytes = log_->ReadBytes(entry.log_offset, entry.size);
+  if (absl::IsNotFound(bytes.status())) {
+    // Its segment may have gone since the entry was read, and the message with it or ahead of it.
+    const absl::StatusOr<QueueEntry> place = state_->queues().Place(queue, offset);
+    if (!place.ok()) return place.status();
+    if (place->log_offset == entry.log_offset) return bytes.status();
+    return ReadMessage(queue, offset, *place);
+  }
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<StoredMessage> message =
       CommitLog::DecodeMessage(queue, offset, *std::move(bytes));
@@ -206,6 +240,10 @@ void StoreImpl::BatchEnd() {
   checkpointer_->Applied(log_->cursors().applied, urgent);
 }
 
-void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) { state_->SegmentEnded(first, next); }
+void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) {
+  state_->SegmentEnded(first, next);
+  if (!ready_.load(std::memory_order_acquire)) return;
+  if (retention_->SegmentEnded(next)) checkpointer_->WakePeriodic();
+}
 
 }  // namespace mansio::store

@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/types/span.h"
 #include "common/clock/broker_time.h"
 #include "common/logging/logging.h"
+#include "store/retention/carrier.h"
 #include "store/retention/snapshot.h"
 #include "store/retention/trim.h"
 #include "store/retention/waiting_append.h"
@@ -31,14 +33,22 @@ absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
   const LogOffset target = Target();
   if (target > state_->trimmed()) {
-    if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;
+    const absl::Status trimmed = TrimTo(target);
+    enforced_ = log_->cursors().appended;
+    if (!trimmed.ok()) return trimmed;
   }
   return RemoveTrimmed();
+}
+
+bool Retention::SegmentEnded(LogOffset next) const {
+  return options_->retention_bytes != 0 && next >= enforced_ + options_->segment_bytes;
 }
 
 LogOffset Retention::Target() const {
   const std::vector<CommitLog::SegmentInfo> segments = log_->Segments();
   const LogOffset applied = log_->cursors().applied;
+  // What was carried comes on top: carrying must not make the log shrink, and carry again.
+  const uint64_t allowed = options_->retention_bytes + state_->queues().carried().bytes();
   uint64_t total = 0;
   for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
   const StoreTime oldest_kept =
@@ -49,7 +59,7 @@ LogOffset Retention::Target() const {
     StoreTime last = segment.last_store_time;
     if (last == 0) last = state_->segment_times().LastTime(segment.first);
     const bool expired = last != 0 && last < oldest_kept;
-    const bool too_much = options_->retention_bytes != 0 && total > options_->retention_bytes;
+    const bool too_much = options_->retention_bytes != 0 && total > allowed;
     if (!expired && !too_much) break;
     target = segment.next;
     total -= segment.next - segment.first;
@@ -58,6 +68,19 @@ LogOffset Retention::Target() const {
 }
 
 absl::Status Retention::TrimTo(LogOffset offset) {
+  ConsumeQueues& queues = state_->queues();
+  const absl::StatusOr<std::vector<QueueMinimum>> minima = queues.MinimaAt(offset);
+  if (!minima.ok()) return minima.status();
+  // From here on nothing below the cut is handed out that was not, so that what is live now is all
+  // that will be.
+  queues.Announce(*minima);
+  const absl::Cleanup withdraw = [&queues] { queues.Announce({}); };
+  Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_);
+  if (absl::Status carried = carrier.Run(offset, *minima); !carried.ok()) return carried;
+  if (carrier.messages() > 0) {
+    LOG_INFO("Retention: carried {} live messages forward, {} bytes.", carrier.messages(),
+             carrier.bytes());
+  }
   // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the
   // synced log, before the cut becomes part of the history.
   if (state_->snapshot() < offset) {
@@ -65,13 +88,11 @@ absl::Status Retention::TrimTo(LogOffset offset) {
     if (!captured.ok()) return captured.status();
   }
   if (absl::Status saved = checkpointer_->Run(); !saved.ok()) return saved;
-  return AppendTrim(offset);
+  return AppendTrim(offset, *minima);
 }
 
-absl::Status Retention::AppendTrim(LogOffset offset) {
-  const absl::StatusOr<std::vector<QueueMinimum>> minima = state_->queues().MinimaAt(offset);
-  if (!minima.ok()) return minima.status();
-  absl::Span<const QueueMinimum> rest = *minima;
+absl::Status Retention::AppendTrim(LogOffset offset, absl::Span<const QueueMinimum> minima) {
+  absl::Span<const QueueMinimum> rest = minima;
   for (bool last = false; !last;) {
     const size_t count = std::min(rest.size(), piece_bytes_ / kTrimMinimumBytes);
     last = count == rest.size();
@@ -81,7 +102,7 @@ absl::Status Retention::AppendTrim(LogOffset offset) {
     rest.remove_prefix(count);
   }
   LOG_INFO("Retention: the log now begins at offset {}; {} queues lost their oldest messages.",
-           offset, minima->size());
+           offset, minima.size());
   return absl::OkStatus();
 }
 

@@ -1,7 +1,10 @@
 #ifndef MANSIO_STORE_RETENTION_RETENTION_H_
 #define MANSIO_STORE_RETENTION_RETENTION_H_
 
+#include <atomic>
+
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/sync/sync.h"
 #include "store/checkpoint/checkpointer.h"
 #include "store/derived_state.h"
@@ -22,11 +25,15 @@ class Retention {
 
   absl::Status Enforce();
 
+  // On the log thread: a segment that ends at `next` is full. Whether to Enforce, because the log
+  // may have become too large. Not when retention itself, with what it carries, filled it.
+  bool SegmentEnded(LogOffset next) const;
+
  private:
   // Where the log should begin.
   LogOffset Target() const;
   absl::Status TrimTo(LogOffset offset);
-  absl::Status AppendTrim(LogOffset offset);
+  absl::Status AppendTrim(LogOffset offset, absl::Span<const QueueMinimum> minima);
   // Removes files below what the last TRIM record says, once a checkpoint has it.
   absl::Status RemoveTrimmed();
 
@@ -36,7 +43,8 @@ class Retention {
   CommitLog* const log_;
   DerivedState* const state_;
   Checkpointer* const checkpointer_;
-  Mutex mutex_;  // held for the whole of Enforce
+  std::atomic<LogOffset> enforced_{0};  // the log's end when Enforce last did something
+  Mutex mutex_;                         // held for the whole of Enforce
 };
 
 }  // namespace mansio::store
