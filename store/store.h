@@ -86,7 +86,8 @@ class Store {
                                                               size_t max) = 0;
 
   // The carried entries from `from` on and below the queue's minimum, lowest first, at most `max`:
-  // all that there is of a queue before its range. Memory only.
+  // all that there is of a queue before its range, now and then with one that is live no more (it
+  // goes with its next segment). Memory only.
   virtual std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
                                                    size_t max) const = 0;
   // A message that may have been carried is live no more (acked, fired, resolved, purged): its
@@ -122,8 +123,8 @@ class Store {
 
   // Takes a checkpoint now and waits until it is durable; tests and orderly shutdown.
   virtual absl::Status Checkpoint() = 0;
-  // Deletes what retention no longer keeps; run by the store itself once a minute, public for
-  // tests.
+  // Deletes what retention no longer keeps, after carrying forward what is live; run by the store
+  // itself once a minute and, with a limit by size, when a segment is full. Public for tests.
   virtual absl::Status EnforceRetention() = 0;
 
   // Finishes what was accepted, checkpoints, syncs, releases the lock. Later Submits are

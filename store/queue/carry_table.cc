@@ -1,6 +1,7 @@
 #include "store/queue/carry_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mansio::store {
 namespace {
@@ -37,12 +38,15 @@ void CarryTable::Carry(const CarryPlace& place) {
 void CarryTable::Add(QueueKey queue, QueueOffset offset, const QueueEntry& entry) {
   queues_[queue].emplace(offset, PackEntry(entry));
   bytes_.fetch_add(entry.size, std::memory_order_relaxed);
-  const Position position{entry.log_offset, queue, offset};
-  // Restored ones come in the order of their keys.
-  const auto after =
-      std::upper_bound(positions_.begin(), positions_.end(), entry.log_offset,
-                       [](LogOffset at, const Position& other) { return at < other.log_offset; });
-  positions_.insert(after, position);
+  // Restored ones come in the order of their keys; what is carried now stands behind all others.
+  sorted_ = sorted_ && (positions_.empty() || positions_.back().log_offset < entry.log_offset);
+  positions_.push_back({entry.log_offset, queue, offset});
+}
+
+void CarryTable::SortPositions() {
+  if (std::exchange(sorted_, true)) return;
+  std::sort(positions_.begin(), positions_.end(),
+            [](const Position& a, const Position& b) { return a.log_offset < b.log_offset; });
 }
 
 void CarryTable::Erase(QueueKey queue, QueueOffset offset) {
@@ -66,6 +70,7 @@ bool CarryTable::Stands(const Position& position) const {
 
 void CarryTable::TrimBelow(LogOffset offset) {
   const MutexLock lock(&mutex_);
+  SortPositions();
   while (!positions_.empty() && positions_.front().log_offset < offset) {
     const Position position = positions_.front();
     positions_.pop_front();
@@ -95,6 +100,7 @@ void CarryTable::Clear() {
   bytes_ = 0;
   queues_.clear();
   positions_.clear();
+  sorted_ = true;
   dirty_.clear();
 }
 
@@ -169,8 +175,7 @@ std::vector<QueueStretch> CarryTable::Below(LogOffset offset) const {
   absl::flat_hash_map<QueueKey, QueueStretch> found;
   const MutexLock lock(&mutex_);
   for (const Position& position : positions_) {
-    if (position.log_offset >= offset) break;
-    if (!Stands(position)) continue;
+    if (position.log_offset >= offset || !Stands(position)) continue;
     QueueStretch& stretch =
         found
             .try_emplace(position.queue,

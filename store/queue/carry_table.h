@@ -86,14 +86,16 @@ class CarryTable {
   void Add(QueueKey queue, QueueOffset offset, const QueueEntry& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(QueueKey queue, QueueOffset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SortPositions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether that is still where the message stands.
   bool Stands(const Position& position) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   std::atomic<uint64_t> bytes_{0};
   mutable Mutex mutex_;
   absl::flat_hash_map<QueueKey, Entries> queues_ ABSL_GUARDED_BY(mutex_);
-  // Rising log offsets; those that do not stand any more stay until the log begins behind them.
+  // Those that do not stand any more stay until the log begins behind them.
   std::deque<Position> positions_ ABSL_GUARDED_BY(mutex_);
+  bool sorted_ ABSL_GUARDED_BY(mutex_) = true;  // positions_, by log offset
   absl::btree_set<std::pair<QueueKey, QueueOffset>> dirty_ ABSL_GUARDED_BY(mutex_);  // blocks
 };
 

@@ -33,15 +33,18 @@ absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
   const LogOffset target = Target();
   if (target > state_->trimmed()) {
+    trimming_ = true;
     const absl::Status trimmed = TrimTo(target);
-    enforced_ = log_->cursors().appended;
+    trimmed_at_ = log_->cursors().appended;
+    trimming_ = false;
     if (!trimmed.ok()) return trimmed;
   }
   return RemoveTrimmed();
 }
 
 bool Retention::SegmentEnded(LogOffset next) const {
-  return options_->retention_bytes != 0 && next >= enforced_ + options_->segment_bytes;
+  return options_->retention_bytes != 0 && !trimming_ &&
+         next >= trimmed_at_ + options_->segment_bytes / 2;
 }
 
 LogOffset Retention::Target() const {

@@ -26,7 +26,8 @@ class Retention {
   absl::Status Enforce();
 
   // On the log thread: a segment that ends at `next` is full. Whether to Enforce, because the log
-  // may have become too large. Not when retention itself, with what it carries, filled it.
+  // may have become too large. Not when it was filled by retention itself, whose snapshots and
+  // carries would keep it going.
   bool SegmentEnded(LogOffset next) const;
 
  private:
@@ -43,8 +44,9 @@ class Retention {
   CommitLog* const log_;
   DerivedState* const state_;
   Checkpointer* const checkpointer_;
-  std::atomic<LogOffset> enforced_{0};  // the log's end when Enforce last did something
-  Mutex mutex_;                         // held for the whole of Enforce
+  std::atomic<bool> trimming_{false};
+  std::atomic<LogOffset> trimmed_at_{0};  // the log's end behind the last trim
+  Mutex mutex_;                           // held for the whole of Enforce
 };
 
 }  // namespace mansio::store

@@ -28,6 +28,7 @@ struct Findings {
   size_t replays = 0;                 // recoveries that began at a checkpoint
   size_t rebuilds = 0;                // and from the log alone
   size_t trimmed = 0;                 // images whose log began after zero
+  size_t carried = 0;                 // live messages read below their queue's minimum
   std::vector<std::string> problems;  // promises broken, in words
 };
 

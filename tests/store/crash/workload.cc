@@ -93,7 +93,16 @@ class Workload {
     if (dice == 1) return store_->EnforceRetention();
     world_.Synced(store_->cursors().synced);
     in_flight_.WaitUntilAtMost(static_cast<int>(random_() % 16));
-    return dice < 6 ? SendPut() : SendMessages();
+    if (dice < 6) return SendPut();
+    return dice < 10 ? Release() : SendMessages();
+  }
+
+  // Any one of the live messages, in its queue or carried out of it.
+  absl::Status Release() {
+    const auto live = machine_->Live();
+    if (live.empty()) return absl::OkStatus();
+    const auto [queue, offset] = live[random_() % live.size()];
+    return Submit([&](TestAppend& append) { TestMachine::AddRelease(append, queue, offset); });
   }
 
   absl::Status SendPut() {
@@ -113,7 +122,8 @@ class Workload {
     }
     return Submit([&](TestAppend& append) {
       for (const auto& [queue, content] : messages) {
-        append.AddMessage(queue, sent_, time_.NowMillis(), content);
+        const bool live = random_() % 8 == 0;
+        append.AddMessage(queue, live ? TestMachine::kLiveTag : sent_, time_.NowMillis(), content);
       }
     });
   }
