@@ -1,5 +1,6 @@
 #include "store/derived_state.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -36,6 +37,11 @@ class DiscardSink : public StateSink {
   void Delete(std::string_view) override {}
 };
 
+bool IsUpkeep(RecordKind kind) {
+  return kind == kCarryRecord || kind == kTrimRecord || kind == kSnapshotBeginRecord ||
+         kind == kSnapshotEntryRecord || kind == kSnapshotEndRecord;
+}
+
 }  // namespace
 
 DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
@@ -44,6 +50,7 @@ DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
 
 absl::Status DerivedState::Fold(const RecordView& record, uint32_t record_bytes) {
   Passed(record);
+  if (!record.replay) CountTraffic(record, record_bytes);
   switch (record.kind) {
     case kMessageRecord:
       if (absl::Status entered = EnterMessage(record, record_bytes); !entered.ok()) return entered;
@@ -97,7 +104,16 @@ void DerivedState::Passed(const RecordView& record) {
   store_time_ = record.store_time;
 }
 
+void DerivedState::CountTraffic(const RecordView& record, uint32_t record_bytes) {
+  const LogOffset begin = record.position.offset;
+  // The frame's header counts with its first record, a filler with nobody.
+  const uint64_t header = folded_ == 0 ? 0 : begin - std::min(begin, folded_);
+  folded_ = begin + record_bytes;
+  if (!IsUpkeep(record.kind)) traffic_.fetch_add(header + record_bytes, std::memory_order_relaxed);
+}
+
 void DerivedState::SegmentEnded(LogOffset first, LogOffset next) {
+  folded_ = next;
   segment_times_.Ended(first, next);
 }
 

@@ -90,10 +90,10 @@ class Store {
   // goes with its next segment). Memory only.
   virtual std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
                                                    size_t max) const = 0;
-  // A message that may have been carried is live no more (acked, fired, resolved, purged): its
-  // entry below the minimum goes at once, and its bytes leave the budget, rather than with its next
-  // segment. Called by the state machine from Apply, on the log thread; nothing happens when the
-  // message was not carried.
+  // A message that may have been carried is live no more, for nobody (fired, resolved, purged; not
+  // acked: another group may have it leased): its entry below the minimum goes at once, and its
+  // bytes leave the budget, rather than with its next segment. Called by the state machine from
+  // Apply, on the log thread; nothing happens when the message was not carried.
   virtual void ForgetCarried(QueueKey queue, QueueOffset offset) = 0;
   // Bytes that may still be carried within retention.carry-percent of retention.bytes; UINT64_MAX
   // without a limit by size.

@@ -87,7 +87,8 @@ void StoreImpl::StartThreads() {
   // Whoever keeps messages for seconds does not want them for a minute.
   options.period = std::clamp(options_.retention_age / 4, absl::Seconds(1), options.period);
   options.periodic = [this] {
-    if (absl::Status enforced = EnforceRetention(); !enforced.ok()) {
+    const absl::Status enforced = EnforceRetention();
+    if (!enforced.ok() && !absl::IsCancelled(enforced)) {
       LOG_ERROR("Retention: {}", std::string(enforced.message()));
     }
   };
@@ -96,7 +97,7 @@ void StoreImpl::StartThreads() {
                                                  std::move(options));
   log_->SetCheckpointed(start);
   retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
-                                           checkpointer_.get());
+                                           checkpointer_.get(), &closing_);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
   ready_.store(true, std::memory_order_release);
   checkpointer_->Start();
@@ -243,7 +244,7 @@ void StoreImpl::BatchEnd() {
 void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) {
   state_->SegmentEnded(first, next);
   if (!ready_.load(std::memory_order_acquire)) return;
-  if (retention_->SegmentEnded(next)) checkpointer_->WakePeriodic();
+  if (retention_->SizeIsDue()) checkpointer_->WakePeriodic();
 }
 
 }  // namespace mansio::store

@@ -37,16 +37,8 @@ void CarryTable::Carry(const CarryPlace& place) {
 
 void CarryTable::Add(QueueKey queue, QueueOffset offset, const QueueEntry& entry) {
   queues_[queue].emplace(offset, PackEntry(entry));
+  positions_.try_emplace(entry.log_offset, queue, offset);
   bytes_.fetch_add(entry.size, std::memory_order_relaxed);
-  // Restored ones come in the order of their keys; what is carried now stands behind all others.
-  sorted_ = sorted_ && (positions_.empty() || positions_.back().log_offset < entry.log_offset);
-  positions_.push_back({entry.log_offset, queue, offset});
-}
-
-void CarryTable::SortPositions() {
-  if (std::exchange(sorted_, true)) return;
-  std::sort(positions_.begin(), positions_.end(),
-            [](const Position& a, const Position& b) { return a.log_offset < b.log_offset; });
 }
 
 void CarryTable::Erase(QueueKey queue, QueueOffset offset) {
@@ -54,27 +46,19 @@ void CarryTable::Erase(QueueKey queue, QueueOffset offset) {
   if (found == queues_.end()) return;
   const auto entry = found->second.find(offset);
   if (entry == found->second.end()) return;
-  bytes_.fetch_sub(UnpackEntry(entry->second).size, std::memory_order_relaxed);
+  const QueueEntry erased = UnpackEntry(entry->second);
+  bytes_.fetch_sub(erased.size, std::memory_order_relaxed);
+  positions_.erase(erased.log_offset);
   found->second.erase(entry);
   if (found->second.empty()) queues_.erase(found);
   dirty_.insert({queue, BlockOf(offset)});
 }
 
-bool CarryTable::Stands(const Position& position) const {
-  const auto queue = queues_.find(position.queue);
-  if (queue == queues_.end()) return false;
-  const auto entry = queue->second.find(position.offset);
-  return entry != queue->second.end() &&
-         UnpackEntry(entry->second).log_offset == position.log_offset;
-}
-
 void CarryTable::TrimBelow(LogOffset offset) {
   const MutexLock lock(&mutex_);
-  SortPositions();
-  while (!positions_.empty() && positions_.front().log_offset < offset) {
-    const Position position = positions_.front();
-    positions_.pop_front();
-    if (Stands(position)) Erase(position.queue, position.offset);
+  while (!positions_.empty() && positions_.begin()->first < offset) {
+    const auto [queue, queue_offset] = positions_.begin()->second;
+    Erase(queue, queue_offset);
   }
 }
 
@@ -100,7 +84,6 @@ void CarryTable::Clear() {
   bytes_ = 0;
   queues_.clear();
   positions_.clear();
-  sorted_ = true;
   dirty_.clear();
 }
 
@@ -172,19 +155,23 @@ std::vector<CarriedEntry> CarryTable::List(QueueKey queue, QueueOffset from, Que
 }
 
 std::vector<QueueStretch> CarryTable::Below(LogOffset offset) const {
+  constexpr int kPerLock = 1024;
   absl::flat_hash_map<QueueKey, QueueStretch> found;
-  const MutexLock lock(&mutex_);
-  for (const Position& position : positions_) {
-    if (position.log_offset >= offset || !Stands(position)) continue;
-    QueueStretch& stretch =
-        found
-            .try_emplace(position.queue,
-                         QueueStretch{position.queue, position.offset, position.offset + 1})
-            .first->second;
-    stretch.from = std::min(stretch.from, position.offset);
-    stretch.to = std::max(stretch.to, position.offset + 1);
+  LogOffset next = 0;
+  for (bool more = true; more;) {
+    const MutexLock lock(&mutex_);
+    auto it = positions_.lower_bound(next);
+    for (int i = 0; i < kPerLock && it != positions_.end() && it->first < offset; ++i, ++it) {
+      const auto [queue, at] = it->second;
+      const auto [place, added] = found.try_emplace(queue, QueueStretch{queue, at, at + 1});
+      place->second.from = std::min(place->second.from, at);
+      place->second.to = std::max(place->second.to, at + 1);
+    }
+    more = it != positions_.end() && it->first < offset;
+    if (more) next = it->first;
   }
   std::vector<QueueStretch> stretches;
+  stretches.reserve(found.size());
   for (const auto& [queue, stretch] : found) stretches.push_back(stretch);
   return stretches;
 }

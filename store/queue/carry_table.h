@@ -4,8 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -72,30 +70,22 @@ class CarryTable {
   // The entries from `from` on and below `end`, lowest first, at most `max`.
   std::vector<CarriedEntry> List(QueueKey queue, QueueOffset from, QueueOffset end,
                                  size_t max) const;
-  // For each queue with entries below `offset` of the log: from the first to behind the last.
+  // For each queue with entries below `offset` of the log: from the first to behind the last. Takes
+  // the lock for a little at a time; what changes meanwhile may be missing.
   std::vector<QueueStretch> Below(LogOffset offset) const;
 
  private:
   using Entries = absl::btree_map<QueueOffset, PackedEntry>;
-  struct Position {
-    LogOffset log_offset = 0;
-    QueueKey queue;
-    QueueOffset offset = 0;
-  };
 
   void Add(QueueKey queue, QueueOffset offset, const QueueEntry& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(QueueKey queue, QueueOffset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SortPositions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether that is still where the message stands.
-  bool Stands(const Position& position) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   std::atomic<uint64_t> bytes_{0};
   mutable Mutex mutex_;
   absl::flat_hash_map<QueueKey, Entries> queues_ ABSL_GUARDED_BY(mutex_);
-  // Those that do not stand any more stay until the log begins behind them.
-  std::deque<Position> positions_ ABSL_GUARDED_BY(mutex_);
-  bool sorted_ ABSL_GUARDED_BY(mutex_) = true;  // positions_, by log offset
+  // Whose entry stands at a log offset: every entry once.
+  absl::btree_map<LogOffset, std::pair<QueueKey, QueueOffset>> positions_ ABSL_GUARDED_BY(mutex_);
   absl::btree_set<std::pair<QueueKey, QueueOffset>> dirty_ ABSL_GUARDED_BY(mutex_);  // blocks
 };
 

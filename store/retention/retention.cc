@@ -21,30 +21,33 @@ constexpr uint64_t kMaxPieceBytes = 256 * 1024;
 }  // namespace
 
 Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
-                     DerivedState* state, Checkpointer* checkpointer)
+                     DerivedState* state, Checkpointer* checkpointer,
+                     const std::atomic<bool>* closing)
     : options_(options),
       piece_bytes_(std::min<uint64_t>(kMaxPieceBytes, options->segment_bytes / 4)),
       time_(time),
       log_(log),
       state_(state),
-      checkpointer_(checkpointer) {}
+      checkpointer_(checkpointer),
+      closing_(closing),
+      // The first look after a start counts: the limit may be a new one.
+      trimmed_at_(-static_cast<int64_t>(options->segment_bytes)) {}
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
   const LogOffset target = Target();
   if (target > state_->trimmed()) {
-    trimming_ = true;
-    const absl::Status trimmed = TrimTo(target);
-    trimmed_at_ = log_->cursors().appended;
-    trimming_ = false;
-    if (!trimmed.ok()) return trimmed;
+    const auto traffic = static_cast<int64_t>(state_->traffic());
+    if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;
+    trimmed_at_ = traffic;
   }
   return RemoveTrimmed();
 }
 
-bool Retention::SegmentEnded(LogOffset next) const {
-  return options_->retention_bytes != 0 && !trimming_ &&
-         next >= trimmed_at_ + options_->segment_bytes / 2;
+bool Retention::SizeIsDue() const {
+  const auto traffic = static_cast<int64_t>(state_->traffic());
+  return options_->retention_bytes != 0 &&
+         traffic >= trimmed_at_ + static_cast<int64_t>(options_->segment_bytes / 2);
 }
 
 LogOffset Retention::Target() const {
@@ -52,6 +55,7 @@ LogOffset Retention::Target() const {
   const LogOffset applied = log_->cursors().applied;
   // What was carried comes on top: carrying must not make the log shrink, and carry again.
   const uint64_t allowed = options_->retention_bytes + state_->queues().carried().bytes();
+  const bool size_is_due = SizeIsDue();
   uint64_t total = 0;
   for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
   const StoreTime oldest_kept =
@@ -62,7 +66,7 @@ LogOffset Retention::Target() const {
     StoreTime last = segment.last_store_time;
     if (last == 0) last = state_->segment_times().LastTime(segment.first);
     const bool expired = last != 0 && last < oldest_kept;
-    const bool too_much = options_->retention_bytes != 0 && total > allowed;
+    const bool too_much = size_is_due && total > allowed;
     if (!expired && !too_much) break;
     target = segment.next;
     total -= segment.next - segment.first;
@@ -78,7 +82,7 @@ absl::Status Retention::TrimTo(LogOffset offset) {
   // that will be.
   queues.Announce(*minima);
   const absl::Cleanup withdraw = [&queues] { queues.Announce({}); };
-  Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_);
+  Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_, closing_);
   if (absl::Status carried = carrier.Run(offset, *minima); !carried.ok()) return carried;
   if (carrier.messages() > 0) {
     LOG_INFO("Retention: carried {} live messages forward, {} bytes.", carrier.messages(),

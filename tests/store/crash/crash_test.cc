@@ -73,6 +73,10 @@ TEST(BrokenBuildTest, AnAnswerBeforeTheFlushIsCaught) {
               Contains(HasSubstr("is lost")));
 }
 
+TEST(BrokenBuildTest, ALiveMessageThatIsNotCarriedIsCaught) {
+  EXPECT_THAT(ProblemsOf({.carries_nothing = true}), Contains(HasSubstr("has no entry")));
+}
+
 TEST(BrokenBuildTest, ACheckpointAheadOfTheSyncedLogIsCaught) {
   EXPECT_THAT(ProblemsOf({.durability = Durability::kAsync,
                           .claimed = Durability::kAsync,

@@ -18,6 +18,7 @@ struct Scenario {
   // What the check believes: a build that answers before it flushes claims `sync` all the same.
   Durability claimed = Durability::kSync;
   bool ignore_syncs = false;            // broken: fdatasync does nothing
+  bool carries_nothing = false;         // broken: live messages go with their segments
   bool checkpoint_before_sync = false;  // broken: the checkpoint does not wait for the log
 };
 

@@ -3,50 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/retention/snapshot.h"
 #include "store/retention/trim.h"
-#include "tests/store/support/store_harness.h"
+#include "tests/store/store/retention_fixture.h"
 
 namespace mansio::store {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr QueueKey kBusy{1, 0};
-constexpr QueueKey kQuiet{1, 1};
-constexpr QueueKey kEmpty{1, 2};
-
-class RetentionTest : public ::testing::Test, protected StoreHarness {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(Open().ok());
-    ASSERT_TRUE(Define(1, 3).ok());
-    ASSERT_TRUE(Put("k", "v").ok());
-    ASSERT_TRUE(Send(kQuiet, "first of the quiet queue").ok());
-  }
-
-  // About `segments` segments full of messages.
-  void Fill(int segments) {
-    for (int i = 0; i < segments * 33; ++i) ASSERT_TRUE(Send(kBusy, NextContent()).ok());
-  }
-  std::string NextContent() { return std::to_string(sent_++) + std::string(1950, '.'); }
-
-  // The messages of the busy queue are those that were sent last, without a gap.
-  void ExpectDense() {
-    const QueueRange range = store->Range(kBusy);
-    const std::vector<std::string> contents = Contents(kBusy);
-    ASSERT_EQ(contents.size(), range.next - range.min);
-    for (size_t i = 0; i < contents.size(); ++i) {
-      ASSERT_EQ(contents[i].substr(0, contents[i].find('.')), std::to_string(range.min + i));
-    }
-  }
-
-  int sent_ = 0;
-};
 
 TEST_F(RetentionTest, NothingGoesWithoutAReason) {
   Fill(3);
@@ -171,10 +141,33 @@ TEST_F(RetentionTest, WithoutABeginningOrASnapshotTheStartIsRefused) {
   EXPECT_THAT(std::string(opened.message()), HasSubstr("no complete snapshot"));
 }
 
-TEST_F(RetentionTest, AFileThatOutlivedItsTrimGoesAtTheNextTurn) {
-  options.retention_bytes = 2 * options.segment_bytes;
+TEST_F(RetentionTest, WhatWasDeletedBehindTheSnapshotStaysDeleted) {
+  ASSERT_TRUE(Send(kQuiet, "live", TestMachine::kLiveTag).ok());
+  Fill(2);
+  clock.Advance(absl::Hours(73));
+  Fill(1);
+  ASSERT_TRUE(store->EnforceRetention().ok());
+  EXPECT_EQ(machine->Live().size(), 1u);
+  auto release = std::make_unique<TestAppend>();
+  TestMachine::AddRelease(*release, kQuiet, 1);
+  ASSERT_TRUE(SendAndWait(store.get(), std::move(release)).ok());
+  const std::string digest = machine->Digest();
+  Drop();
+  ASSERT_TRUE(checkpoint.Wipe().ok());
   ASSERT_TRUE(Open().ok());
-  Fill(5);
+  EXPECT_TRUE(store->recovered().rebuilt);
+  EXPECT_EQ(machine->Digest(), digest);
+  ASSERT_TRUE(store->Checkpoint().ok());
+  ASSERT_TRUE(Open().ok());
+  EXPECT_FALSE(store->recovered().rebuilt);
+  EXPECT_EQ(machine->Digest(), digest);
+  EXPECT_THAT(machine->Live(), IsEmpty());
+}
+
+TEST_F(RetentionTest, AFileThatOutlivedItsTrimGoesAtTheNextTurn) {
+  Fill(4);
+  clock.Advance(absl::Hours(73));
+  Fill(1);
   files.Inject({.operation = RecordingFileSystem::Operation::kRemove, .sticky = true});
   files.Inject({.operation = RecordingFileSystem::Operation::kRename, .sticky = true});
   EXPECT_FALSE(store->EnforceRetention().ok());
@@ -187,156 +180,6 @@ TEST_F(RetentionTest, AFileThatOutlivedItsTrimGoesAtTheNextTurn) {
   ASSERT_TRUE(store->EnforceRetention().ok());
   EXPECT_GT(store->cursors().min, 0u);
   ExpectDense();
-}
-
-class CarryTest : public RetentionTest {
- protected:
-  void SetUp() override {
-    options.retention_bytes = 2 * options.segment_bytes;
-    RetentionTest::SetUp();
-  }
-
-  void SendLive(const std::string& content) {
-    ASSERT_TRUE(Send(kQuiet, content, TestMachine::kLiveTag).ok());
-  }
-  void Release(QueueOffset offset) {
-    auto append = std::make_unique<TestAppend>();
-    TestMachine::AddRelease(*append, kQuiet, offset);
-    ASSERT_TRUE(SendAndWait(store.get(), std::move(append)).ok());
-  }
-  // So much traffic that everything sent before is in segments that have gone.
-  void PushOut() {
-    Fill(4);
-    ASSERT_TRUE(store->EnforceRetention().ok());
-  }
-  std::string Read(QueueOffset offset) {
-    const auto entries = store->ReadEntries(kQuiet, offset, 1);
-    if (!entries.ok()) return std::string(absl::StatusCodeToString(entries.status().code()));
-    const auto message = store->ReadMessage(kQuiet, offset, entries->front());
-    return message.ok() ? std::string(message->view.content) : message.status().ToString();
-  }
-  std::vector<QueueOffset> Carried() {
-    std::vector<QueueOffset> offsets;
-    for (const CarriedEntry& carried : store->CarriedEntries(kQuiet, 0, 100)) {
-      EXPECT_GE(carried.entry.log_offset, store->cursors().min);
-      offsets.push_back(carried.offset);
-    }
-    return offsets;
-  }
-};
-
-TEST_F(CarryTest, ALiveMessageOutlivesItsSegmentAsOftenAsItMust) {
-  SendLive("live");                    // 1
-  ASSERT_TRUE(Send(kQuiet, "").ok());  // 2
-  SendLive("live too");                // 3
-  for (int round = 0; round < 3; ++round) {
-    PushOut();
-    EXPECT_THAT(Carried(), ElementsAre(1, 3));
-    EXPECT_EQ(store->Range(kQuiet).min, 4u);
-    EXPECT_EQ(Read(1), "live");
-    EXPECT_EQ(Read(3), "live too");
-    EXPECT_EQ(Read(2), "OUT_OF_RANGE");
-    EXPECT_THAT(*store->HotEntries(kQuiet, 2, 1), IsEmpty());
-    EXPECT_EQ(store->HotEntries(kQuiet, 3, 9)->size(), 1u);
-  }
-  ExpectDense();
-}
-
-TEST_F(CarryTest, WhatIsReleasedGoes) {
-  SendLive("acknowledged before its segment goes");
-  SendLive("acknowledged after it");
-  SendLive("never");
-  Release(1);
-  PushOut();
-  EXPECT_THAT(Carried(), ElementsAre(2, 3));
-  Release(2);
-  EXPECT_THAT(Carried(), ElementsAre(3));
-  EXPECT_EQ(Read(2), "OUT_OF_RANGE");
-  PushOut();
-  EXPECT_THAT(Carried(), ElementsAre(3));
-}
-
-TEST_F(CarryTest, AMessageIsKeptForItsOwnTimeOnly) {
-  machine->keep = absl::Hours(1);
-  SendLive("a dead letter");
-  PushOut();
-  EXPECT_THAT(Carried(), ElementsAre(1));
-  clock.Advance(absl::Hours(2));
-  PushOut();
-  EXPECT_THAT(Carried(), IsEmpty());
-}
-
-TEST_F(CarryTest, CarriedEntriesSurviveInACheckpointAndInTheLogAlone) {
-  SendLive("live");
-  SendLive("and live");
-  PushOut();
-  Release(1);
-  ASSERT_TRUE(store->Checkpoint().ok());
-  ASSERT_TRUE(Open().ok());
-  EXPECT_FALSE(store->recovered().rebuilt);
-  EXPECT_THAT(Carried(), ElementsAre(2));
-  PushOut();
-  for (int starts = 0; starts < 2; ++starts) {
-    Drop();
-    ASSERT_TRUE(checkpoint.Wipe().ok());
-    ASSERT_TRUE(Open().ok());
-    EXPECT_TRUE(store->recovered().rebuilt);
-    EXPECT_THAT(Carried(), ElementsAre(2));
-    EXPECT_EQ(Read(2), "and live");
-  }
-  // The rebuild's own checkpoint has them, too.
-  ASSERT_TRUE(store->Checkpoint().ok());
-  ASSERT_TRUE(Open().ok());
-  EXPECT_FALSE(store->recovered().rebuilt);
-  EXPECT_THAT(Carried(), ElementsAre(2));
-}
-
-TEST_F(CarryTest, ATopicTakesItsCarriedMessagesWithIt) {
-  SendLive("live");
-  PushOut();
-  ASSERT_TRUE(DropTopic(1).ok());
-  EXPECT_THAT(store->CarriedEntries(kQuiet, 0, 100), IsEmpty());
-  EXPECT_EQ(store->CarryBudgetLeft(), options.retention_bytes / 100 * 20);
-}
-
-TEST_F(CarryTest, AReaderWithAnOldEntryFindsTheMessageWhereItIs) {
-  SendLive("live");
-  const QueueEntry before = store->ReadEntries(kQuiet, 1, 1)->front();
-  PushOut();
-  const auto message = store->ReadMessage(kQuiet, 1, before);
-  ASSERT_TRUE(message.ok()) << message.status();
-  EXPECT_EQ(message->view.content, "live");
-}
-
-TEST_F(CarryTest, TheBudgetRefusesWhenCarriedMessagesFillTheirShare) {
-  EXPECT_TRUE(store->CheckCarryBudget().ok());
-  const uint64_t whole = store->CarryBudgetLeft();
-  for (int i = 0; i < 4; ++i) SendLive(std::string(8000, '.'));
-  PushOut();
-  EXPECT_EQ(store->CarryBudgetLeft(), 0u);
-  EXPECT_TRUE(absl::IsResourceExhausted(store->CheckCarryBudget()));
-  EXPECT_THAT(Carried(), ElementsAre(1, 2, 3, 4)) << "carrying never stops";
-  for (QueueOffset offset = 1; offset <= 4; ++offset) Release(offset);
-  EXPECT_EQ(store->CarryBudgetLeft(), whole);
-}
-
-TEST_F(CarryTest, TheLargestMessageThatIsTakenCanBeCarried) {
-  const size_t segment = options.segment_bytes;
-  size_t bytes = segment;
-  while (!Send(kQuiet, std::string(bytes, 'x'), TestMachine::kLiveTag).ok()) --bytes;
-  EXPECT_GT(bytes, segment - 300);
-  PushOut();
-  EXPECT_THAT(Carried(), ElementsAre(1));
-  EXPECT_EQ(Read(1).size(), bytes);
-}
-
-TEST_F(CarryTest, SizeIsLookedAtWithEachSegment) {
-  SendLive("live");
-  // No timer comes near. The checkpoint thread is woken by the segments; it is given time to work
-  // by more traffic.
-  for (int i = 0; i < 200 && store->cursors().min == 0; ++i) Fill(1);
-  EXPECT_GT(store->cursors().min, 0u);
-  EXPECT_EQ(Read(1), "live");
 }
 
 TEST(TrimRecordTest, ComesBackAsItWas) {

@@ -19,6 +19,22 @@ std::string LiveName(QueueKey queue, QueueOffset offset) {
   return fmt::format("l{}/{}/{:020}", queue.topic, queue.queue, offset);
 }
 
+std::string EncodePlace(QueueKey queue, QueueOffset offset) {
+  std::string body;
+  PutLittle(body, queue.topic);
+  PutLittle(body, queue.queue);
+  PutLittle(body, offset);
+  return body;
+}
+std::pair<QueueKey, QueueOffset> DecodePlace(std::string_view body) {
+  return {{GetLittle<uint32_t>(body), GetLittle<uint32_t>(body, 4)},
+          GetLittle<QueueOffset>(body, 8)};
+}
+
+QueueOffset OffsetOfLiveName(const std::string& name) {
+  return std::stoull(name.substr(name.rfind('/') + 1));
+}
+
 }  // namespace
 
 void TestMachine::AddDefineTopic(Append& append, uint32_t topic, uint32_t queues) {
@@ -35,11 +51,20 @@ void TestMachine::AddDropTopic(Append& append, uint32_t topic) {
 }
 
 void TestMachine::AddRelease(Append& append, QueueKey queue, QueueOffset offset) {
-  std::string body;
-  PutLittle(body, queue.topic);
-  PutLittle(body, queue.queue);
-  PutLittle(body, offset);
-  append.AddRecord(kRelease, body);
+  append.AddRecord(kRelease, EncodePlace(queue, offset));
+}
+
+void TestMachine::AddHold(Append& append, QueueKey queue, QueueOffset offset) {
+  append.AddRecord(kHold, EncodePlace(queue, offset));
+}
+
+bool TestMachine::HoldFirst(QueueKey queue, Append& append) {
+  const MutexLock lock(&mutex_);
+  const QueueRange range = store_->Range(queue);
+  if (range.min >= range.next) return false;
+  claimed_.insert(LiveName(queue, range.min));
+  AddHold(append, queue, range.min);
+  return true;
 }
 
 void TestMachine::AddPut(Append& append, std::string_view key, std::string_view value) {
@@ -61,11 +86,12 @@ void TestMachine::Apply(const RecordView& record) {
       Set(key, fmt::format("{:016x}", SipHash24({1, 2}, text)));
       if (message.tag_hash == kLiveTag) Set(LiveName(message.queue, message.queue_offset), "");
     } else if (record.kind == kRelease) {
-      const QueueKey queue{GetLittle<uint32_t>(record.body), GetLittle<uint32_t>(record.body, 4)};
-      const auto offset = GetLittle<QueueOffset>(record.body, 8);
-      state_.erase(LiveName(queue, offset));
-      dirty_.insert(LiveName(queue, offset));
-      store_->ForgetCarried(queue, offset);
+      const auto [queue, offset] = DecodePlace(record.body);
+      Release(queue, offset);
+    } else if (record.kind == kHold) {
+      const auto [queue, offset] = DecodePlace(record.body);
+      claimed_.erase(LiveName(queue, offset));
+      Set(LiveName(queue, offset), "");
     } else if (record.kind == kDefineTopic) {
       DefineTopic(GetLittle<uint32_t>(record.body), GetLittle<uint32_t>(record.body, 4));
     } else if (record.kind == kDropTopic) {
@@ -77,6 +103,12 @@ void TestMachine::Apply(const RecordView& record) {
     }
   }
   if (on_apply) on_apply(record);
+}
+
+void TestMachine::Release(QueueKey queue, QueueOffset offset) {
+  state_.erase(LiveName(queue, offset));
+  dirty_.insert(LiveName(queue, offset));
+  store_->ForgetCarried(queue, offset);
 }
 
 void TestMachine::DefineTopic(uint32_t topic, uint32_t queues) {
@@ -136,6 +168,7 @@ absl::Status TestMachine::Restore(std::string_view key, std::string_view value) 
 void TestMachine::Clear() {
   const MutexLock lock(&mutex_);
   state_.clear();
+  claimed_.clear();
   dirty_.clear();
 }
 
@@ -155,11 +188,18 @@ std::string TestMachine::Get(const std::string& key) const {
 std::vector<LiveMessage> TestMachine::LiveMessages(QueueKey queue, QueueOffset from, QueueOffset to,
                                                    size_t max) const {
   const MutexLock lock(&mutex_);
-  std::vector<LiveMessage> live;
+  const std::string begin = LiveName(queue, from);
   const std::string end = LiveName(queue, to);
-  for (auto it = state_.lower_bound(LiveName(queue, from));
-       it != state_.end() && it->first < end && live.size() < max; ++it) {
-    live.push_back({std::stoull(it->first.substr(it->first.rfind('/') + 1)), keep});
+  std::set<QueueOffset> found;
+  for (auto it = state_.lower_bound(begin); it != state_.end() && it->first < end; ++it) {
+    found.insert(OffsetOfLiveName(it->first));
+  }
+  for (auto it = claimed_.lower_bound(begin); it != claimed_.end() && *it < end; ++it) {
+    found.insert(OffsetOfLiveName(*it));
+  }
+  std::vector<LiveMessage> live;
+  for (const QueueOffset offset : found) {
+    if (live.size() < max && !hides_live) live.push_back({offset, keep});
   }
   return live;
 }
