@@ -385,10 +385,12 @@ TEST_F(ConsumptionTest, ALeasedMessageOutlivesItsSegmentAndComesAgain) {
 TEST_F(ConsumptionTest, WhatIsAcknowledgedOrWasNeverTakenIsNotLive) {
   for (const char* body : {"a", "b", "c"}) h.Send(body);
   const store::QueueKey queue{h.life().metadata.FindTopic(kTopic)->id, 0};
-  ReceiveNow({.invisible = absl::Seconds(10)});
+  const auto messages = ReceiveNow({.batch = 2, .invisible = absl::Seconds(10)});
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
   const auto live = h.life().consumption->feature()->LiveMessages(queue, 0, 3, 10);
-  ASSERT_EQ(live.size(), 1u);
-  EXPECT_EQ(live[0].offset, 0u);
+  ASSERT_THAT(live, SizeIs(1));
+  EXPECT_EQ(live[0].offset, 1u);
   EXPECT_EQ(live[0].keep, absl::InfiniteDuration());
 }
 
