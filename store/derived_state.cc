@@ -1,8 +1,10 @@
 #include "store/derived_state.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "store/retention/carry.h"
 #include "store/retention/snapshot.h"
 #include "store/retention/trim.h"
 
@@ -35,6 +37,11 @@ class DiscardSink : public StateSink {
   void Delete(std::string_view) override {}
 };
 
+bool IsUpkeep(RecordKind kind) {
+  return kind == kCarryRecord || kind == kTrimRecord || kind == kSnapshotBeginRecord ||
+         kind == kSnapshotEntryRecord || kind == kSnapshotEndRecord;
+}
+
 }  // namespace
 
 DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
@@ -43,16 +50,26 @@ DerivedState::DerivedState(StateMachine* machine, uint64_t queue_memory_bytes,
 
 absl::Status DerivedState::Fold(const RecordView& record, uint32_t record_bytes) {
   Passed(record);
+  if (!record.replay) CountTraffic(record, record_bytes);
   switch (record.kind) {
     case kMessageRecord:
       if (absl::Status entered = EnterMessage(record, record_bytes); !entered.ok()) return entered;
       machine_->Apply(record);
       return absl::OkStatus();
+    case kCarryRecord: {
+      const absl::StatusOr<CarryPlace> place = DecodeCarry(record, record_bytes);
+      if (!place.ok()) return place.status();
+      queues_.Carry(*place);
+      return absl::OkStatus();
+    }
     case kTrimRecord: {
       const absl::StatusOr<TrimBody> trim = DecodeTrim(record.body);
       if (!trim.ok()) return trim.status();
       for (const QueueMinimum& minimum : trim->minima) queues_.Trim(minimum.queue, minimum.min);
-      if (trim->last) trimmed_.store(trim->offset, std::memory_order_release);
+      if (trim->last) {
+        queues_.TrimCarried(trim->offset);
+        trimmed_.store(trim->offset, std::memory_order_release);
+      }
       return absl::OkStatus();
     }
     case kSnapshotBeginRecord:
@@ -87,7 +104,16 @@ void DerivedState::Passed(const RecordView& record) {
   store_time_ = record.store_time;
 }
 
+void DerivedState::CountTraffic(const RecordView& record, uint32_t record_bytes) {
+  const LogOffset begin = record.position.offset;
+  // The frame's header counts with its first record, a filler with nobody.
+  const uint64_t header = folded_ == 0 ? 0 : begin - std::min(begin, folded_);
+  folded_ = begin + record_bytes;
+  if (!IsUpkeep(record.kind)) traffic_.fetch_add(header + record_bytes, std::memory_order_relaxed);
+}
+
 void DerivedState::SegmentEnded(LogOffset first, LogOffset next) {
+  folded_ = next;
   segment_times_.Ended(first, next);
 }
 
@@ -97,7 +123,8 @@ absl::StatusOr<std::optional<CheckpointMeta>> DerivedState::Load() {
   if (!value->has_value()) return std::nullopt;
   const absl::StatusOr<CheckpointMeta> meta = DecodeMeta(**value);
   if (!meta.ok()) return meta.status();
-  for (const std::string_view prefix : {kQueueRecordPrefix, kSegmentPrefix, kMachinePrefix}) {
+  for (const std::string_view prefix :
+       {kQueueRecordPrefix, kCarriedPrefix, kSegmentPrefix, kMachinePrefix}) {
     if (absl::Status loaded = LoadPrefix(prefix); !loaded.ok()) return loaded;
   }
   store_time_ = meta->store_time;
@@ -120,7 +147,9 @@ absl::Status DerivedState::Restore(std::string_view key, std::string_view value)
   if (key.starts_with(kMachinePrefix)) {
     return machine_->Restore(key.substr(kMachinePrefix.size()), value);
   }
-  if (key.starts_with(kQueueRecordPrefix)) return queues_.Restore(key, value);
+  if (key.starts_with(kQueueRecordPrefix) || key.starts_with(kCarriedPrefix)) {
+    return queues_.Restore(key, value);
+  }
   if (key.starts_with(kSegmentPrefix)) return segment_times_.Restore(key, value);
   return absl::DataLossError("a pair of the derived state has an unknown key");
 }
@@ -153,6 +182,7 @@ CheckpointMeta DerivedState::Capture(KeyValueBatch& batch) {
   const LogOffset applied = log_->cursors().applied;
   segment_times_.Passed(applied, store_time_);
   segment_times_.CaptureDirty(batch);
+  queues_.CaptureCarried(batch);
   capture_ = queues_.Capture();
   CheckpointMeta meta;
   meta.offset = applied;

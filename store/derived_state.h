@@ -62,10 +62,14 @@ class DerivedState : public CheckpointSource {
   // thread.
   LogOffset trimmed() const { return trimmed_.load(std::memory_order_acquire); }
   LogOffset snapshot() const { return snapshot_.load(std::memory_order_acquire); }
+  // Bytes of log folded since the start, without what retention itself appended (carries,
+  // snapshots, trims). Any thread.
+  uint64_t traffic() const { return traffic_.load(std::memory_order_relaxed); }
 
  private:
   absl::Status EnterMessage(const RecordView& record, uint32_t record_bytes);
   void Passed(const RecordView& record);
+  void CountTraffic(const RecordView& record, uint32_t record_bytes);
   absl::Status LoadPrefix(std::string_view prefix);
 
   StateMachine* const machine_;
@@ -76,6 +80,8 @@ class DerivedState : public CheckpointSource {
   StoreTime store_time_ = 0;  // of the last record
   std::atomic<LogOffset> trimmed_{0};
   std::atomic<LogOffset> snapshot_{0};
+  std::atomic<uint64_t> traffic_{0};
+  LogOffset folded_ = 0;  // the end of the last record, or of its segment; 0: none yet
   QueueCapture capture_;  // of the checkpoint under way
   // The checkpoint was wiped: the next one must hold the machine's whole state, also what a
   // snapshot gave it, which it does not count as changed.

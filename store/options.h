@@ -31,6 +31,9 @@ struct StoreOptions {
   uint64_t queue_memory_bytes = 64ull << 20;
   absl::Duration retention_age = absl::Hours(72);
   uint64_t retention_bytes = 0;  // total log size; 0: no limit by size
+  // Of retention_bytes, how much may be messages carried forward before new delayed and half
+  // messages are refused.
+  int carry_percent = 20;
   int cold_threads = 2;
   size_t cold_queue = 4096;  // waiting cold reads; more are refused
   bool salvage = false;      // cut at damage instead of refusing to start

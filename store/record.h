@@ -18,6 +18,7 @@ inline constexpr RecordKind kTrimRecord = 2;
 inline constexpr RecordKind kSnapshotBeginRecord = 3;
 inline constexpr RecordKind kSnapshotEntryRecord = 4;  // one key and value of derived state
 inline constexpr RecordKind kSnapshotEndRecord = 5;
+inline constexpr RecordKind kCarryRecord = 6;  // a live message, out of a segment that goes
 //  1..15  store
 // 16..31  broker/metadata: topics, groups, the handle key
 // 32..47  broker/consumption: cursors, leases, acks

@@ -108,16 +108,14 @@ class StateRecovery {
         path_, first));
   }
 
+  // Not into the checkpoint: its first capture has the machine's whole state, and a pair written
+  // here would outlive its deletion by the records that follow.
   absl::Status RestoreSnapshot(const SnapshotFinder& snapshot) {
-    // What the machine is given back counts as clean, so that the pairs themselves go into the new
-    // checkpoint; without a meta record they do not count as one yet.
-    KeyValueBatch batch;
     for (const auto& [key, value] : snapshot.pairs()) {
       if (absl::Status given = state_->Restore(key, value); !given.ok()) return given;
-      if (key.starts_with(kMachinePrefix)) batch.Put(key, value);
     }
     state_->queues().EndRebuild();
-    return checkpoint_->Write(batch);
+    return absl::OkStatus();
   }
 
   // A long log has more queue entries than fit into memory. A checkpoint without its meta record

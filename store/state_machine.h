@@ -3,10 +3,13 @@
 
 #include <functional>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "store/record.h"
+#include "store/types.h"
 
 namespace mansio::store {
 
@@ -19,6 +22,13 @@ class StateSink {
   virtual ~StateSink() = default;
   virtual void Put(std::string_view key, std::string_view value) = 0;
   virtual void Delete(std::string_view key) = 0;
+};
+
+// A message that must outlive its segment, because the fold will still read it.
+struct LiveMessage {
+  QueueOffset offset = 0;
+  // It lives until this long after its store time; for ever by default.
+  absl::Duration keep = absl::InfiniteDuration();
 };
 
 // The deterministic fold of the log that the broker is (design section 1.1). Apply, Capture*,
@@ -49,6 +59,21 @@ class StateMachine {
   virtual absl::Status Restore(std::string_view key, std::string_view value) = 0;
   // Forgets everything: recovery starts over from the log alone.
   virtual void Clear() = 0;
+
+  // The live messages among offsets [from, to) of a queue: pending timers and halves, leased
+  // messages, dead letters. The first `max` of them, lowest first; the caller goes on behind the
+  // last. Retention asks before a segment goes, for stretches that leave with it, and carries the
+  // live ones forward (design section 5); they stay readable under the same queue offset. Log
+  // thread, between two batches; a look-up in an ordered index, never a walk over all there is.
+  //
+  // Consumers get no new message of the stretch any more when this is called, so that what is
+  // leased by now, claims included, is all that ever will be. A message may be named that is no
+  // longer live when it is carried: nothing happens but a few bytes more in the log.
+  virtual std::vector<LiveMessage> LiveMessages(QueueKey queue, QueueOffset from, QueueOffset to,
+                                                size_t max) const {
+    (void)queue, (void)from, (void)to, (void)max;
+    return {};
+  }
 };
 
 }  // namespace mansio::store

@@ -26,7 +26,13 @@ struct QueueEntry {
   uint64_t tag_hash = 0;
 };
 
-// What a queue holds: offsets [min, next) can be read.
+// The entry of a message that was carried forward and stands alone, below its queue's minimum.
+struct CarriedEntry {
+  QueueOffset offset = 0;
+  QueueEntry entry;
+};
+
+// What a queue holds: offsets [min, next) can be read, and what was carried forward below min.
 struct QueueRange {
   QueueOffset min = 0;
   QueueOffset next = 0;
@@ -70,19 +76,38 @@ class Store {
   virtual QueueRange Range(QueueKey queue) const = 0;
 
   // Entries [from, from+max) as far as they exist, from memory only. nullopt when some of them are
-  // not in memory: then use RunCold and ReadEntries.
+  // not in memory: then use RunCold and ReadEntries. Below the queue's minimum: the carried ones
+  // that stand at `from` and directly behind it; empty when retention has taken the message.
   virtual std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                             size_t max) const = 0;
   // As HotEntries, and reads what is missing from disk. Blocks: only inside RunCold. OutOfRange
-  // when `from` is below the queue's minimum.
+  // when retention has taken the message at `from`.
   virtual absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
                                                               size_t max) = 0;
+
+  // The carried entries from `from` on and below the queue's minimum, lowest first, at most `max`:
+  // all that there is of a queue before its range, now and then with one that is live no more (it
+  // goes with its next segment). Memory only.
+  virtual std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
+                                                   size_t max) const = 0;
+  // A message that may have been carried is live no more, for nobody (fired, resolved, purged; not
+  // acked: another group may have it leased): its entry below the minimum goes at once, and its
+  // bytes leave the budget, rather than with its next segment. Called by the state machine from
+  // Apply, on the log thread; nothing happens when the message was not carried.
+  virtual void ForgetCarried(QueueKey queue, QueueOffset offset) = 0;
+  // Bytes that may still be carried within retention.carry-percent of retention.bytes; UINT64_MAX
+  // without a limit by size.
+  virtual uint64_t CarryBudgetLeft() const = 0;
+  // OK while there is some. Else ResourceExhausted with a sentence, to refuse new messages that
+  // would have to be carried: delayed and half messages. Carrying itself never stops.
+  absl::Status CheckCarryBudget() const;
 
   // The message of an entry from the tail cache, or nullopt when it has left it.
   virtual std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,
                                                   const QueueEntry& entry) const = 0;
-  // The same from disk, checked against its CRC. Blocks: only inside RunCold. DataLoss names the
-  // file and offset when the bytes are damaged, NotFound when the segment has gone.
+  // The same from disk, checked against its CRC; a message that was carried forward meanwhile is
+  // found where it stands now. Blocks: only inside RunCold. DataLoss names the file and offset when
+  // the bytes are damaged, NotFound when the segment has gone.
   virtual absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                                     const QueueEntry& entry) = 0;
 
@@ -98,8 +123,8 @@ class Store {
 
   // Takes a checkpoint now and waits until it is durable; tests and orderly shutdown.
   virtual absl::Status Checkpoint() = 0;
-  // Deletes what retention no longer keeps; run by the store itself once a minute, public for
-  // tests.
+  // Deletes what retention no longer keeps, after carrying forward what is live; run by the store
+  // itself once a minute and, with a limit by size, when a segment is full. Public for tests.
   virtual absl::Status EnforceRetention() = 0;
 
   // Finishes what was accepted, checkpoints, syncs, releases the lock. Later Submits are

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/logging/logging.h"
@@ -86,7 +87,8 @@ void StoreImpl::StartThreads() {
   // Whoever keeps messages for seconds does not want them for a minute.
   options.period = std::clamp(options_.retention_age / 4, absl::Seconds(1), options.period);
   options.periodic = [this] {
-    if (absl::Status enforced = EnforceRetention(); !enforced.ok()) {
+    const absl::Status enforced = EnforceRetention();
+    if (!enforced.ok() && !absl::IsCancelled(enforced)) {
       LOG_ERROR("Retention: {}", std::string(enforced.message()));
     }
   };
@@ -95,7 +97,7 @@ void StoreImpl::StartThreads() {
                                                  std::move(options));
   log_->SetCheckpointed(start);
   retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
-                                           checkpointer_.get());
+                                           checkpointer_.get(), &closing_);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
   ready_.store(true, std::memory_order_release);
   checkpointer_->Start();
@@ -140,6 +142,32 @@ absl::StatusOr<std::vector<QueueEntry>> StoreImpl::ReadEntries(QueueKey queue, Q
   return state_->queues().ReadEntries(queue, from, max);
 }
 
+std::vector<CarriedEntry> StoreImpl::CarriedEntries(QueueKey queue, QueueOffset from,
+                                                    size_t max) const {
+  return state_->queues().Carried(queue, from, max);
+}
+
+void StoreImpl::ForgetCarried(QueueKey queue, QueueOffset offset) {
+  state_->queues().ForgetCarried(queue, offset);
+}
+
+uint64_t StoreImpl::CarryBudgetLeft() const {
+  if (options_.retention_bytes == 0) return std::numeric_limits<uint64_t>::max();
+  const uint64_t budget =
+      options_.retention_bytes / 100 * static_cast<uint64_t>(options_.carry_percent);
+  const uint64_t carried = state_->queues().carried().bytes();
+  return carried < budget ? budget - carried : 0;
+}
+
+absl::Status Store::CheckCarryBudget() const {
+  if (CarryBudgetLeft() > 0) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      "messages that wait (for their time, for the end of their transaction, as dead letters) fill "
+      "their share of the log: no more delayed or transactional ones are taken until some are "
+      "done. Look for dead letters and unresolved transactions, or raise retention.bytes or "
+      "retention.carry-percent");
+}
+
 std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset offset,
                                                    const QueueEntry& entry) const {
   std::optional<LogBytes> bytes = log_->HotBytes(entry.log_offset, entry.size);
@@ -153,6 +181,13 @@ std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> StoreImpl::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   absl::StatusOr<LogBytes> bytes = log_->ReadBytes(entry.log_offset, entry.size);
+  if (absl::IsNotFound(bytes.status())) {
+    // Its segment may have gone since the entry was read, and the message with it or ahead of it.
+    const absl::StatusOr<QueueEntry> place = state_->queues().Place(queue, offset);
+    if (!place.ok()) return place.status();
+    if (place->log_offset == entry.log_offset) return bytes.status();
+    return ReadMessage(queue, offset, *place);
+  }
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<StoredMessage> message =
       CommitLog::DecodeMessage(queue, offset, *std::move(bytes));
@@ -206,6 +241,10 @@ void StoreImpl::BatchEnd() {
   checkpointer_->Applied(log_->cursors().applied, urgent);
 }
 
-void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) { state_->SegmentEnded(first, next); }
+void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) {
+  state_->SegmentEnded(first, next);
+  if (!ready_.load(std::memory_order_acquire)) return;
+  if (retention_->SizeIsDue()) checkpointer_->WakePeriodic();
+}
 
 }  // namespace mansio::store

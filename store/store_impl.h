@@ -44,6 +44,10 @@ class StoreImpl : public Store, private LogObserver {
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
                                                       size_t max) override;
+  std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
+                                           size_t max) const override;
+  void ForgetCarried(QueueKey queue, QueueOffset offset) override;
+  uint64_t CarryBudgetLeft() const override;
   std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,
                                           const QueueEntry& entry) const override;
   absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "broker/core/codec.h"
 
@@ -236,6 +237,28 @@ absl::Status ConsumptionState::Restore(std::string_view key_bytes, std::string_v
   }
   if (hooks_.lease_until && deadline != QueueProgress::kNever) hooks_.lease_until(key, deadline);
   return absl::OkStatus();
+}
+
+std::vector<store::LiveMessage> ConsumptionState::LiveMessages(store::QueueKey queue,
+                                                               store::QueueOffset from,
+                                                               store::QueueOffset to,
+                                                               size_t max) const {
+  absl::btree_set<store::QueueOffset> live;
+  for (const GroupProgressPtr& group : All()) {
+    MutexLock lock(&group->mutex);
+    const auto topic = group->topics.find(queue.topic);
+    if (topic == group->topics.end()) continue;
+    const QueueProgress* progress = topic->second.queue(queue.queue);
+    if (progress == nullptr) continue;
+    const auto leased = progress->Outstanding(from, to, max);
+    live.insert(leased.begin(), leased.end());
+  }
+  std::vector<store::LiveMessage> first;
+  for (const store::QueueOffset offset : live) {
+    if (first.size() == max) break;
+    first.push_back({offset});
+  }
+  return first;
 }
 
 void ConsumptionState::Clear() {

@@ -67,6 +67,9 @@ class ConsumptionState : public Feature {
   void CaptureAll(store::StateSink& sink) override;
   absl::Status Restore(std::string_view key, std::string_view value) override;
   void Clear() override;
+  // What any group has leased: the message is still to be acknowledged, or delivered again.
+  std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset from,
+                                               store::QueueOffset to, size_t max) const override;
 
  private:
   void ApplyPosition(const PositionRecord& record);

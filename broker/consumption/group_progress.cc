@@ -25,7 +25,7 @@ class QueueTake {
   // Takes up to `max`; false when what comes next is not in memory.
   bool Run(size_t max, store::QueueRange range) {
     const store::QueueOffset begin = progress_.next();
-    const bool hot = TakeReturned(max, range) && TakeNew(max, range);
+    const bool hot = TakeReturned(max) && TakeNew(max, range);
     offsets_.cursor = progress_.next();
     if (!offsets_.offsets.empty() || progress_.next() != begin) {
       std::sort(offsets_.offsets.begin(), offsets_.offsets.end());
@@ -37,18 +37,14 @@ class QueueTake {
  private:
   bool Full(size_t max) const { return offsets_.offsets.size() >= max; }
 
-  bool TakeReturned(size_t max, store::QueueRange range) {
+  bool TakeReturned(size_t max) {
     while (!progress_.ready().empty() && !Full(max)) {
       const store::QueueOffset offset = *progress_.ready().begin();
-      // Retention has taken the message; its lease goes with an ack of the reader that finds it
-      // gone.
-      if (offset < range.min) {
-        Claim(offset, store::QueueEntry{});
-        continue;
-      }
       const auto entries = Entries(offset, 1);
       if (!entries.has_value()) return Cold(offset);
-      Claim(offset, entries->front());
+      // None: retention has taken the message all the same (its segment was damaged, or deleted by
+      // hand). The lease goes with an ack of the reader that finds it gone.
+      Claim(offset, entries->empty() ? store::QueueEntry{} : entries->front());
     }
     return true;
   }

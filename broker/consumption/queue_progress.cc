@@ -68,6 +68,17 @@ std::vector<store::QueueOffset> QueueProgress::ClaimEnds(
   return offsets;
 }
 
+std::vector<store::QueueOffset> QueueProgress::Outstanding(store::QueueOffset from,
+                                                           store::QueueOffset to,
+                                                           size_t max) const {
+  std::vector<store::QueueOffset> offsets;
+  for (auto it = entries_.lower_bound(from);
+       it != entries_.end() && it->first < to && offsets.size() < max; ++it) {
+    offsets.push_back(it->first);
+  }
+  return offsets;
+}
+
 void QueueProgress::RecomputeEarliestDeadline() {
   earliest_deadline_ = kNever;
   for (const auto& [offset, entry] : entries_) {

@@ -74,6 +74,11 @@ class QueueProgress {
 
   void DropClaims();
 
+  // Offsets in [from, to) that are handed out and not acknowledged, claims included; the lowest
+  // `max`.
+  std::vector<store::QueueOffset> Outstanding(store::QueueOffset from, store::QueueOffset to,
+                                              size_t max) const;
+
   // ---- The fold: log thread ----
 
   void ApplyCursor(store::QueueOffset cursor);

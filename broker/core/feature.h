@@ -32,6 +32,14 @@ class Feature {
   virtual void CaptureAll(store::StateSink& sink) = 0;
   virtual absl::Status Restore(std::string_view key, std::string_view value) = 0;
   virtual void Clear() = 0;
+
+  // Its live messages in a stretch of a queue; nothing by default.
+  virtual std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue,
+                                                       store::QueueOffset from,
+                                                       store::QueueOffset to, size_t max) const {
+    (void)queue, (void)from, (void)to, (void)max;
+    return {};
+  }
 };
 
 }  // namespace mansio::broker

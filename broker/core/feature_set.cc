@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "absl/container/btree_map.h"
+#include "absl/time/time.h"
+
 namespace mansio::broker {
 
 void FeatureSet::Add(Feature* feature) {
@@ -46,6 +51,25 @@ absl::Status FeatureSet::Restore(std::string_view key, std::string_view value) {
 
 void FeatureSet::Clear() {
   for (Feature* feature : features_) feature->Clear();
+}
+
+std::vector<store::LiveMessage> FeatureSet::LiveMessages(store::QueueKey queue,
+                                                         store::QueueOffset from,
+                                                         store::QueueOffset to, size_t max) const {
+  // A message may be live for several: a dead letter that someone has leased.
+  absl::btree_map<store::QueueOffset, absl::Duration> live;
+  for (const Feature* feature : features_) {
+    for (const store::LiveMessage& message : feature->LiveMessages(queue, from, to, max)) {
+      absl::Duration& keep = live.try_emplace(message.offset, message.keep).first->second;
+      keep = std::max(keep, message.keep);
+    }
+  }
+  std::vector<store::LiveMessage> first;
+  for (const auto& [offset, keep] : live) {
+    if (first.size() == max) break;
+    first.push_back({offset, keep});
+  }
+  return first;
 }
 
 }  // namespace mansio::broker

@@ -28,6 +28,8 @@ class FeatureSet : public store::StateMachine {
   void CaptureAll(store::StateSink& sink) override;
   absl::Status Restore(std::string_view key, std::string_view value) override;
   void Clear() override;
+  std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset from,
+                                               store::QueueOffset to, size_t max) const override;
 
  private:
   std::vector<Feature*> features_;

@@ -107,7 +107,13 @@ void AddStore(Schema& schema) {
           "not.")
       .Size(
           "retention.bytes", Store(&StoreOptions::retention_bytes), 0, {0, 1024 * kTiB},
-          "The most bytes of log; the oldest files go first, also before retention.age. 0: no limit.");
+          "The most bytes of log; the oldest files go first, also before retention.age. Messages that "
+          "are carried forward out of them come on top. 0: no limit.")
+      .Int(
+          "retention.carry-percent", Store(&StoreOptions::carry_percent), 20, {1, 90}, "percent",
+          "Messages that still wait (delayed, half, leased, dead letters) are carried forward when "
+          "their file goes. When they fill this part of retention.bytes, new delayed and "
+          "transactional messages are refused with TOO_MANY_REQUESTS.");
 }
 
 void AddTopicsAndClients(Schema& schema) {

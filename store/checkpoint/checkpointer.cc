@@ -85,6 +85,19 @@ absl::Status Checkpointer::Write(const CheckpointMeta& captured) {
   return store_->Write(batch);
 }
 
+absl::Status Checkpointer::RunIfDue() {
+  if (!due_) return absl::OkStatus();
+  absl::Status taken = Run();
+  if (taken.ok()) due_ = false;
+  return taken;
+}
+
+void Checkpointer::WakePeriodic() {
+  if (periodic_due_.exchange(true)) return;
+  const MutexLock lock(&mutex_);
+  wake_.Signal();
+}
+
 void Checkpointer::Applied(LogOffset applied, bool urgent) {
   const bool due = urgent || applied - last_.load(std::memory_order_relaxed) >= options_.bytes;
   if (!due || due_.exchange(true)) return;
@@ -101,32 +114,30 @@ void Checkpointer::Loop() {
     {
       const MutexLock lock(&mutex_);
       const absl::Duration until = due_ ? std::min(std::max(retry, now), next_period) : next_period;
-      if (!stopping_ && until > now) wake_.WaitFor(&mutex_, until - now);
+      if (!stopping_ && !periodic_due_ && until > now) wake_.WaitFor(&mutex_, until - now);
       if (stopping_) return;
     }
     now = clock.BootNow();
     if (due_ && now >= retry) {
-      const absl::Status taken = Run();
-      if (taken.ok()) {
-        due_ = false;
-      } else {
+      if (const absl::Status taken = RunIfDue(); !taken.ok()) {
         LOG_ERROR("No checkpoint: {}", std::string(taken.message()));
         retry = now + kRetryAfter;
       }
     }
     if (now >= next_period) {
-      Periodic();
-      next_period = clock.BootNow() + options_.period;
+      SaveIfIdle();
+      next_period = now + options_.period;
+      periodic_due_ = true;
     }
+    if (periodic_due_.exchange(false) && options_.periodic) options_.periodic();
   }
 }
 
-void Checkpointer::Periodic() {
+void Checkpointer::SaveIfIdle() {
   const LogOffset applied = log_->cursors().applied;
   // Nothing came for a whole period: save what there is, so that the next start replays nothing.
   if (applied == seen_ && applied != last_.load(std::memory_order_relaxed)) due_ = true;
   seen_ = applied;
-  if (options_.periodic) options_.periodic();
 }
 
 }  // namespace mansio::store

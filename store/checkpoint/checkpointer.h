@@ -56,12 +56,18 @@ class Checkpointer {
   // thread.
   absl::Status Run();
 
+  // The same when one is due: for work that keeps the checkpoint thread busy.
+  absl::Status RunIfDue();
+
+  // Has `periodic` done now, or as soon as the checkpoint thread can. Any thread.
+  void WakePeriodic();
+
   // On the log thread: the log is applied up to here. `urgent` makes a checkpoint due at once.
   void Applied(LogOffset applied, bool urgent);
 
  private:
   void Loop();
-  void Periodic();
+  void SaveIfIdle();
   absl::Status Write(const CheckpointMeta& captured);
 
   CommitLog* const log_;
@@ -76,6 +82,7 @@ class Checkpointer {
 
   std::atomic<LogOffset> last_;  // offset of the last checkpoint
   std::atomic<bool> due_{false};
+  std::atomic<bool> periodic_due_{false};
 
   Mutex mutex_;
   CondVar wake_;

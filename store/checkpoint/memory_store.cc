@@ -12,6 +12,10 @@ void Erase(MemoryStore::Content& content, std::string_view begin, std::string_vi
 }  // namespace
 
 absl::Status MemoryStore::Write(const KeyValueBatch& batch) {
+  {
+    const MutexLock lock(&mutex_);
+    if (fail_writes_) return absl::ResourceExhaustedError("the disk is full");
+  }
   auto next = std::make_shared<Content>(*content());
   batch.ForEach([&](const KeyValueBatch::Change& change) {
     switch (change.kind) {
@@ -60,6 +64,11 @@ std::shared_ptr<const MemoryStore::Content> MemoryStore::content() const {
 void MemoryStore::SetContent(std::shared_ptr<const Content> content) {
   const MutexLock lock(&mutex_);
   content_ = std::move(content);
+}
+
+void MemoryStore::FailWrites(bool fail) {
+  const MutexLock lock(&mutex_);
+  fail_writes_ = fail;
 }
 
 }  // namespace mansio::store

@@ -31,11 +31,14 @@ class MemoryStore : public KeyValueStore {
   // The present content, shared; it never changes (each Write makes a new one).
   std::shared_ptr<const Content> content() const;
   void SetContent(std::shared_ptr<const Content> content);
+  // Lets every Write fail from now on, as on a full disk; or no more.
+  void FailWrites(bool fail);
 
  private:
   mutable Mutex mutex_;
   std::shared_ptr<const Content> content_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<const Content>();
+  bool fail_writes_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mansio::store

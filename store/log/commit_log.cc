@@ -166,7 +166,9 @@ absl::Status CommitLogImpl::Start(LogObserver* observer) {
 }
 
 absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
-  const size_t max_frame = std::min<uint64_t>(kMaxFrameBytes, options_.segment_bytes);
+  size_t max_frame = std::min<uint64_t>(kMaxFrameBytes, options_.segment_bytes);
+  // So that a message can be carried forward, which takes a little more.
+  if (!AppendEncoding::Messages(*append).empty()) max_frame -= kCarryOverheadBytes;
   if (absl::Status status = AppendEncoding::Seal(*append, max_frame); !status.ok()) return status;
   if (state_.failed()) return state_.failure();
   // Only messages wait for space: what is not a message may still fit, and may free some.

@@ -37,6 +37,8 @@ inline constexpr uint32_t kFrameMagic = 0x46534e4d;  // "MNSF"
 inline constexpr uint8_t kFormatVersion = 1;
 inline constexpr size_t kFrameHeaderBytes = 64;
 inline constexpr size_t kFrameAlignment = 8;
+// What a message may take more in the log when it is carried (store/retention/carry.h).
+inline constexpr size_t kCarryOverheadBytes = 32;
 inline constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
 inline constexpr size_t kMaxAssignments = 1024;
 

@@ -48,6 +48,7 @@ void ConsumeQueues::Drop(uint32_t topic) {
     shard.queues.erase(it);
   }
   topics_.erase(found);
+  carried_.DropTopic(topic);
   const MutexLock lock(&dropped_mutex_);
   dropped_topics_.push_back(topic);
 }
@@ -113,6 +114,19 @@ void ConsumeQueues::Trim(QueueKey key, QueueOffset min) {
   queue.first_time = 0;  // old enough to be trimmed up to: nobody asks more precisely
   queue.trimmed = true;
   MarkDirty(shard, key, queue);
+}
+
+void ConsumeQueues::Carry(const CarryPlace& place) {
+  {
+    const Shard& shard = ShardOf(place.queue);
+    const MutexLock lock(&shard.mutex);
+    const auto it = shard.queues.find(place.queue);
+    if (it == shard.queues.end() || place.offset >= it->second.next) return;
+    // Below the minimum only a carried entry can stand. Above it, the entry of the queue never
+    // moves, and is where the carry took the message from unless it was carried before.
+    if (place.offset < it->second.min && !carried_.Has(place.queue, place.offset)) return;
+  }
+  carried_.Carry(place);
 }
 
 EntryBlock* ConsumeQueues::NewBlock(Shard& shard, BlockKey key, QueueOffset first,

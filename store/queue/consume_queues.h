@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "common/sync/sync.h"
 #include "store/checkpoint/key_value_store.h"
+#include "store/queue/carry_table.h"
 #include "store/queue/entry_block.h"
 #include "store/queue/entry_format.h"
 #include "store/state_machine.h"
@@ -73,9 +74,18 @@ class ConsumeQueues {
                       StoreTime store_time);
   // Moves the minimum up to `min` (at most to the end of the queue).
   void Trim(QueueKey queue, QueueOffset min);
+  // Enters the new place of a message that was carried forward, if it still stands at the old one:
+  // where the last carry put it, or in the queue itself.
+  void Carry(const CarryPlace& place);
+  // Of the carried entries: those below `offset` of the log go; that of one message goes.
+  void TrimCarried(LogOffset offset) { carried_.TrimBelow(offset); }
+  void ForgetCarried(QueueKey queue, QueueOffset offset) { carried_.Forget(queue, offset); }
   // Everything since the last capture.
   QueueCapture Capture();
-  // A queue record for each queue that ever held a message, for SNAPSHOT frames.
+  // Adds the carried entries that changed since the last call.
+  void CaptureCarried(KeyValueBatch& batch) { carried_.CaptureDirty(batch); }
+  // A queue record for each queue that ever held a message, and all carried entries, for SNAPSHOT
+  // frames.
   void CaptureAll(StateSink& sink) const;
 
   // --- Log thread: recovery.
@@ -96,12 +106,22 @@ class ConsumeQueues {
   // --- Any thread. The meaning is that of the functions of the same name in store/store.h.
 
   QueueRange Range(QueueKey queue) const;
+  std::vector<CarriedEntry> Carried(QueueKey queue, QueueOffset from, size_t max) const;
+  const CarryTable& carried() const { return carried_; }
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from, size_t max);
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const;
   bool NeverTrimmed(QueueKey queue) const;
 
+  // Before a trim: Range begins at these minima from now on, so that consumers get no new message
+  // that is about to go, while all entries can still be read. Empty: back to the queues' own.
+  void Announce(std::vector<QueueMinimum> minima);
+  // Range, whatever was announced.
+  QueueRange OwnRange(QueueKey queue) const;
+  // Where one message stands: where it was carried to, else in its queue. NotFound when retention
+  // has taken it. Blocks (reads the checkpoint).
+  absl::StatusOr<QueueEntry> Place(QueueKey queue, QueueOffset offset);
   // For every queue that holds messages below `offset` of the log: its first offset at or behind
   // it. Blocks (reads the checkpoint).
   absl::StatusOr<std::vector<QueueMinimum>> MinimaAt(LogOffset offset);
@@ -124,10 +144,11 @@ class ConsumeQueues {
   struct Queue {
     QueueOffset min = 0;
     QueueOffset next = 0;
-    QueueOffset assigned = 0;  // next, ahead of what is applied
-    QueueOffset saved = 0;     // entries below are in the checkpoint
-    StoreTime first_time = 0;  // of the message at min; 0: not known
-    StoreTime run_time = 0;    // of the first entry since the last capture; 0: there is none
+    QueueOffset assigned = 0;   // next, ahead of what is applied
+    QueueOffset saved = 0;      // entries below are in the checkpoint
+    QueueOffset announced = 0;  // the minimum to come, when that is greater
+    StoreTime first_time = 0;   // of the message at min; 0: not known
+    StoreTime run_time = 0;     // of the first entry since the last capture; 0: there is none
     EntryBlock* tail = nullptr;
     bool dirty = false;
     bool trimmed = false;
@@ -178,6 +199,10 @@ class ConsumeQueues {
   std::atomic<uint64_t> memory_bytes_{0};
   std::atomic<uint64_t> pending_entries_{0};
   std::atomic<uint32_t> eviction_turn_{0};
+
+  CarryTable carried_;
+  Mutex announce_mutex_;
+  std::vector<QueueMinimum> announced_ ABSL_GUARDED_BY(announce_mutex_);
 
   // The log thread's own.
   absl::flat_hash_map<uint32_t, uint32_t> topics_;  // number of queues

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kRecordKeyBytes = 2 + 4 + 4;
 constexpr size_t kRunKeyBytes = kRecordKeyBytes + 8;
 constexpr size_t kQueueRecordBytes = 3 * 8;
+constexpr size_t kCarriedEntryBytes = 1 + kEntryBytes;
 
 std::string Key(std::string_view prefix, QueueKey queue) {
   std::string key(prefix);
@@ -100,6 +101,42 @@ absl::StatusOr<RunView> DecodeRun(std::string_view value) {
   run.entries = value.substr(kRunHeaderBytes);
   run.count = run.entries.size() / kEntryBytes;
   return run;
+}
+
+std::string CarriedKey(QueueKey queue, QueueOffset block) {
+  std::string key = Key(kCarriedPrefix, queue);
+  PutBig<uint64_t>(key, block);
+  return key;
+}
+
+absl::StatusOr<std::pair<QueueKey, QueueOffset>> PlaceOfCarriedKey(std::string_view key) {
+  if (key.size() != kRunKeyBytes) return Damaged("key of carried entries", key.size());
+  const QueueKey queue{GetBig<uint32_t>(key, 2), GetBig<uint32_t>(key, 6)};
+  return std::pair(queue, GetBig<uint64_t>(key, kRecordKeyBytes));
+}
+
+std::string EncodeCarried(absl::Span<const CarriedPackedEntry> entries) {
+  std::string value;
+  value.reserve(entries.size() * kCarriedEntryBytes);
+  for (const CarriedPackedEntry& carried : entries) {
+    PutLittle<uint8_t>(value, carried.index);
+    value.append(carried.entry.data(), carried.entry.size());
+  }
+  return value;
+}
+
+absl::StatusOr<std::vector<CarriedPackedEntry>> DecodeCarried(std::string_view value) {
+  if (value.empty() || value.size() % kCarriedEntryBytes != 0 ||
+      value.size() > kBlockEntries * kCarriedEntryBytes) {
+    return Damaged("value of carried entries", value.size());
+  }
+  std::vector<CarriedPackedEntry> entries(value.size() / kCarriedEntryBytes);
+  for (CarriedPackedEntry& carried : entries) {
+    carried.index = GetLittle<uint8_t>(value);
+    std::memcpy(carried.entry.data(), value.data() + 1, kEntryBytes);
+    value.remove_prefix(kCarriedEntryBytes);
+  }
+  return entries;
 }
 
 std::string EncodeQueueRecord(const QueueRecord& record) {

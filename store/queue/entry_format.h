@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -17,8 +19,11 @@
 //   "qr" topic:u32 queue:u32 first offset:u64 -> run or block
 //   "qm" topic:u32 queue:u32                  -> queue record
 //
+//   "qc" topic:u32 queue:u32 block's first offset:u64 -> carried entries of the block
+//
 //   run, block   := store time of the first message:i64 entry*
 //   entry        := log offset:u64 size:u32 tag hash:u64
+//   carried      := (offset in its block:u8 entry)*
 //   queue record := min:u64 next:u64 store time of the first message:i64 (0: not known)
 //
 // A run lies within one block, the 256 offsets from a multiple of 256 on. A block that is complete
@@ -31,6 +36,7 @@ inline constexpr QueueOffset kBlockEntries = 256;
 
 inline constexpr std::string_view kRunPrefix = "qr";
 inline constexpr std::string_view kQueueRecordPrefix = "qm";
+inline constexpr std::string_view kCarriedPrefix = "qc";
 
 // One entry as it stands in memory and on disk.
 using PackedEntry = std::array<char, kEntryBytes>;
@@ -59,6 +65,17 @@ struct RunView {
 };
 // DataLoss when the length is not that of a run of 1 to 256 entries.
 absl::StatusOr<RunView> DecodeRun(std::string_view value);
+
+// The carried entries of one block, rising.
+struct CarriedPackedEntry {
+  uint8_t index = 0;  // offset behind the block's first
+  PackedEntry entry;
+};
+std::string CarriedKey(QueueKey queue, QueueOffset block);
+// The queue and the block's first offset.
+absl::StatusOr<std::pair<QueueKey, QueueOffset>> PlaceOfCarriedKey(std::string_view key);
+std::string EncodeCarried(absl::Span<const CarriedPackedEntry> entries);
+absl::StatusOr<std::vector<CarriedPackedEntry>> DecodeCarried(std::string_view value);
 
 struct QueueRecord {
   QueueOffset min = 0;

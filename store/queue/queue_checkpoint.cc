@@ -44,6 +44,7 @@ void ConsumeQueues::CaptureAll(StateSink& sink) const {
       sink.Put(QueueRecordKey(key), EncodeQueueRecord({queue.min, queue.next, queue.first_time}));
     }
   }
+  carried_.CaptureAll(sink);
 }
 
 absl::Status ConsumeQueues::AddTo(KeyValueBatch& batch, const QueueCapture& capture) const {
@@ -146,6 +147,7 @@ void ConsumeQueues::Failed(const QueueCapture& capture) {
 }
 
 absl::Status ConsumeQueues::Restore(std::string_view key, std::string_view value) {
+  if (key.starts_with(kCarriedPrefix)) return carried_.Restore(key, value, rebuilding_);
   const absl::StatusOr<QueueKey> queue_key = QueueOfRecordKey(key);
   if (!queue_key.ok()) return queue_key.status();
   const absl::StatusOr<QueueRecord> record = DecodeQueueRecord(value);
@@ -183,6 +185,7 @@ void ConsumeQueues::Clear() {
     shard.dirty.clear();
     shard.assigned_ahead.clear();
   }
+  carried_.Clear();
   pending_entries_ = 0;
   topics_.clear();
   rebuilding_ = false;

@@ -13,6 +13,18 @@ QueueRange ConsumeQueues::Range(QueueKey key) const {
   const MutexLock lock(&shard.mutex);
   const auto it = shard.queues.find(key);
   if (it == shard.queues.end()) return {};
+  return {std::max(it->second.min, it->second.announced), it->second.next};
+}
+
+std::vector<CarriedEntry> ConsumeQueues::Carried(QueueKey key, QueueOffset from, size_t max) const {
+  return carried_.List(key, from, OwnRange(key).min, max);
+}
+
+QueueRange ConsumeQueues::OwnRange(QueueKey key) const {
+  const Shard& shard = ShardOf(key);
+  const MutexLock lock(&shard.mutex);
+  const auto it = shard.queues.find(key);
+  if (it == shard.queues.end()) return {};
   return {it->second.min, it->second.next};
 }
 
@@ -45,7 +57,7 @@ std::optional<std::vector<QueueEntry>> ConsumeQueues::HotEntries(QueueKey key, Q
   const auto it = shard.queues.find(key);
   std::vector<QueueEntry> entries;
   if (it == shard.queues.end() || from >= it->second.next) return entries;
-  if (from < it->second.min) return std::nullopt;
+  if (from < it->second.min) return carried_.Run(key, from, it->second.min, max);
   const QueueOffset count = std::min<QueueOffset>(max, it->second.next - from);
   entries.reserve(std::min(count, kBlockEntries));
   CopyHot(shard, key, from, from + count, entries);
@@ -65,6 +77,8 @@ absl::StatusOr<std::vector<QueueEntry>> ConsumeQueues::ReadEntries(QueueKey key,
       const auto it = shard.queues.find(key);
       if (it == shard.queues.end() || from >= it->second.next) return entries;
       if (from < it->second.min) {
+        entries = carried_.Run(key, from, it->second.min, max);
+        if (!entries.empty()) return entries;
         return absl::OutOfRangeError(
             fmt::format("offset {} of queue {} is gone: retention keeps it from {} on", from,
                         key.queue, it->second.min));
@@ -190,6 +204,31 @@ absl::StatusOr<QueueOffset> ConsumeQueues::FirstAt(QueueKey key, QueueRange rang
     probe = step == 0 && low < high ? high - 1 : low + (high - low) / 2;
   }
   return low;
+}
+
+void ConsumeQueues::Announce(std::vector<QueueMinimum> minima) {
+  const MutexLock announcing(&announce_mutex_);
+  const auto set = [this](QueueKey key, QueueOffset min) {
+    Shard& shard = ShardOf(key);
+    const MutexLock lock(&shard.mutex);
+    const auto it = shard.queues.find(key);
+    if (it != shard.queues.end()) it->second.announced = min;
+  };
+  for (const QueueMinimum& minimum : announced_) set(minimum.queue, 0);
+  for (const QueueMinimum& minimum : minima) set(minimum.queue, minimum.min);
+  announced_ = std::move(minima);
+}
+
+absl::StatusOr<QueueEntry> ConsumeQueues::Place(QueueKey key, QueueOffset offset) {
+  if (const auto carried = carried_.Run(key, offset, offset + 1, 1); !carried.empty()) {
+    return carried.front();
+  }
+  const absl::StatusOr<std::vector<QueueEntry>> entries = ReadEntries(key, offset, 1);
+  if (!entries.ok() && !absl::IsOutOfRange(entries.status())) return entries.status();
+  if (entries.ok() && !entries->empty()) return entries->front();
+  return absl::NotFoundError(
+      fmt::format("message {} of queue {} of topic number {} is gone: retention has deleted it",
+                  offset, key.queue, key.topic));
 }
 
 absl::StatusOr<std::vector<QueueMinimum>> ConsumeQueues::MinimaAt(LogOffset offset) {

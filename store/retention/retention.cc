@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/types/span.h"
 #include "common/clock/broker_time.h"
 #include "common/logging/logging.h"
+#include "store/retention/carrier.h"
 #include "store/retention/snapshot.h"
 #include "store/retention/trim.h"
 #include "store/retention/waiting_append.h"
@@ -19,26 +21,41 @@ constexpr uint64_t kMaxPieceBytes = 256 * 1024;
 }  // namespace
 
 Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
-                     DerivedState* state, Checkpointer* checkpointer)
+                     DerivedState* state, Checkpointer* checkpointer,
+                     const std::atomic<bool>* closing)
     : options_(options),
       piece_bytes_(std::min<uint64_t>(kMaxPieceBytes, options->segment_bytes / 4)),
       time_(time),
       log_(log),
       state_(state),
-      checkpointer_(checkpointer) {}
+      checkpointer_(checkpointer),
+      closing_(closing),
+      // The first look after a start counts: the limit may be a new one.
+      trimmed_at_(-static_cast<int64_t>(options->segment_bytes)) {}
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
   const LogOffset target = Target();
   if (target > state_->trimmed()) {
+    const auto traffic = static_cast<int64_t>(state_->traffic());
     if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;
+    trimmed_at_ = traffic;
   }
   return RemoveTrimmed();
+}
+
+bool Retention::SizeIsDue() const {
+  const auto traffic = static_cast<int64_t>(state_->traffic());
+  return options_->retention_bytes != 0 &&
+         traffic >= trimmed_at_ + static_cast<int64_t>(options_->segment_bytes / 2);
 }
 
 LogOffset Retention::Target() const {
   const std::vector<CommitLog::SegmentInfo> segments = log_->Segments();
   const LogOffset applied = log_->cursors().applied;
+  // What was carried comes on top: carrying must not make the log shrink, and carry again.
+  const uint64_t allowed = options_->retention_bytes + state_->queues().carried().bytes();
+  const bool size_is_due = SizeIsDue();
   uint64_t total = 0;
   for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
   const StoreTime oldest_kept =
@@ -49,7 +66,7 @@ LogOffset Retention::Target() const {
     StoreTime last = segment.last_store_time;
     if (last == 0) last = state_->segment_times().LastTime(segment.first);
     const bool expired = last != 0 && last < oldest_kept;
-    const bool too_much = options_->retention_bytes != 0 && total > options_->retention_bytes;
+    const bool too_much = size_is_due && total > allowed;
     if (!expired && !too_much) break;
     target = segment.next;
     total -= segment.next - segment.first;
@@ -58,6 +75,19 @@ LogOffset Retention::Target() const {
 }
 
 absl::Status Retention::TrimTo(LogOffset offset) {
+  ConsumeQueues& queues = state_->queues();
+  const absl::StatusOr<std::vector<QueueMinimum>> minima = queues.MinimaAt(offset);
+  if (!minima.ok()) return minima.status();
+  // From here on nothing below the cut is handed out that was not, so that what is live now is all
+  // that will be.
+  queues.Announce(*minima);
+  const absl::Cleanup withdraw = [&queues] { queues.Announce({}); };
+  Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_, closing_);
+  if (absl::Status carried = carrier.Run(offset, *minima); !carried.ok()) return carried;
+  if (carrier.messages() > 0) {
+    LOG_INFO("Retention: carried {} live messages forward, {} bytes.", carrier.messages(),
+             carrier.bytes());
+  }
   // What remains must be able to rebuild everything: a complete snapshot behind the cut, in the
   // synced log, before the cut becomes part of the history.
   if (state_->snapshot() < offset) {
@@ -65,13 +95,11 @@ absl::Status Retention::TrimTo(LogOffset offset) {
     if (!captured.ok()) return captured.status();
   }
   if (absl::Status saved = checkpointer_->Run(); !saved.ok()) return saved;
-  return AppendTrim(offset);
+  return AppendTrim(offset, *minima);
 }
 
-absl::Status Retention::AppendTrim(LogOffset offset) {
-  const absl::StatusOr<std::vector<QueueMinimum>> minima = state_->queues().MinimaAt(offset);
-  if (!minima.ok()) return minima.status();
-  absl::Span<const QueueMinimum> rest = *minima;
+absl::Status Retention::AppendTrim(LogOffset offset, absl::Span<const QueueMinimum> minima) {
+  absl::Span<const QueueMinimum> rest = minima;
   for (bool last = false; !last;) {
     const size_t count = std::min(rest.size(), piece_bytes_ / kTrimMinimumBytes);
     last = count == rest.size();
@@ -81,7 +109,7 @@ absl::Status Retention::AppendTrim(LogOffset offset) {
     rest.remove_prefix(count);
   }
   LOG_INFO("Retention: the log now begins at offset {}; {} queues lost their oldest messages.",
-           offset, minima->size());
+           offset, minima.size());
   return absl::OkStatus();
 }
 

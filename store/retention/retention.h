@@ -1,7 +1,10 @@
 #ifndef MANSIO_STORE_RETENTION_RETENTION_H_
 #define MANSIO_STORE_RETENTION_RETENTION_H_
 
+#include <atomic>
+
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/sync/sync.h"
 #include "store/checkpoint/checkpointer.h"
 #include "store/derived_state.h"
@@ -13,20 +16,28 @@ namespace mansio::store {
 
 // Deletes the oldest segments of the log: those whose last message is older than retention_age, and
 // those by which the log is larger than retention_bytes. Whole segments, oldest first, never the
-// active one. Thread-safe; blocks, so never on the log thread.
+// active one. Live messages are carried forward first. Thread-safe.
+//
+// Each trim appends something itself (a snapshot, carries). So that it does not keep itself going,
+// size counts only when others have appended half a segment since the last trim began.
 class Retention {
  public:
-  // All borrowed.
+  // All borrowed. While `closing` is set, no more is carried.
   Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log, DerivedState* state,
-            Checkpointer* checkpointer);
+            Checkpointer* checkpointer, const std::atomic<bool>* closing);
 
+  // Blocks, so never on the log thread. Cancelled when the store is closed meanwhile; the next
+  // start goes on where it stopped.
   absl::Status Enforce();
+
+  // Whether to Enforce because the log may have become too large. Any thread.
+  bool SizeIsDue() const;
 
  private:
   // Where the log should begin.
   LogOffset Target() const;
   absl::Status TrimTo(LogOffset offset);
-  absl::Status AppendTrim(LogOffset offset);
+  absl::Status AppendTrim(LogOffset offset, absl::Span<const QueueMinimum> minima);
   // Removes files below what the last TRIM record says, once a checkpoint has it.
   absl::Status RemoveTrimmed();
 
@@ -36,7 +47,9 @@ class Retention {
   CommitLog* const log_;
   DerivedState* const state_;
   Checkpointer* const checkpointer_;
-  Mutex mutex_;  // held for the whole of Enforce
+  const std::atomic<bool>* const closing_;
+  std::atomic<int64_t> trimmed_at_;  // traffic when the last trim began
+  Mutex mutex_;                      // held for the whole of Enforce
 };
 
 }  // namespace mansio::store

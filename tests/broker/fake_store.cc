@@ -254,6 +254,29 @@ void FakeStore::TrimQueue(QueueKey queue, QueueOffset min) {
   MutexLock lock(&mutex_);
   queues_[queue].min = min;
   queues_[queue].trimmed = true;
+  queues_[queue].carried.clear();
+}
+
+void FakeStore::CarryAndTrimQueue(QueueKey queue, QueueOffset min) {
+  const std::vector<LiveMessage> live = machine_->LiveMessages(queue, 0, min, 1'000'000);
+  MutexLock lock(&mutex_);
+  Queue& trimmed = queues_[queue];
+  std::set<QueueOffset> carried;
+  for (const LiveMessage& message : live) {
+    if (message.offset < trimmed.min && !trimmed.carried.contains(message.offset)) continue;
+    carried.insert(message.offset);
+    QueueEntry& entry = trimmed.messages[message.offset].entry;
+    entry.log_offset = end_;
+    end_ += entry.size;
+  }
+  trimmed.carried = std::move(carried);
+  trimmed.min = min;
+  trimmed.trimmed = true;
+}
+
+void FakeStore::SetCarryBudget(uint64_t bytes) {
+  MutexLock lock(&mutex_);
+  carry_budget_ = bytes;
 }
 
 Cursors FakeStore::cursors() const {
@@ -290,7 +313,11 @@ std::vector<QueueEntry> FakeStore::EntriesOf(QueueKey queue, QueueOffset from, s
   std::vector<QueueEntry> entries;
   const auto it = queues_.find(queue);
   if (it == queues_.end()) return entries;
-  for (QueueOffset o = from; o < it->second.messages.size() && entries.size() < max; ++o) {
+  const Queue& found = it->second;
+  const bool below = from < found.min;
+  const QueueOffset end = below ? found.min : found.messages.size();
+  for (QueueOffset o = from; o < end && entries.size() < max; ++o) {
+    if (below && !found.carried.contains(o)) break;
     entries.push_back(it->second.messages[o].entry);
   }
   return entries;
@@ -306,7 +333,8 @@ std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, Que
 absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, QueueOffset from,
                                                                size_t max) {
   MutexLock lock(&mutex_);
-  if (const auto it = queues_.find(queue); it != queues_.end() && from < it->second.min) {
+  if (const auto it = queues_.find(queue);
+      it != queues_.end() && from < it->second.min && !it->second.carried.contains(from)) {
     return absl::OutOfRangeError("the offset is below the queue's minimum");
   }
   return EntriesOf(queue, from, max);
@@ -314,8 +342,33 @@ absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, Q
 
 const FakeStore::Message* FakeStore::Find(QueueKey queue, QueueOffset offset) const {
   const auto it = queues_.find(queue);
-  if (it == queues_.end() || offset < it->second.min) return nullptr;
+  if (it == queues_.end()) return nullptr;
+  if (offset < it->second.min && !it->second.carried.contains(offset)) return nullptr;
   return offset < it->second.messages.size() ? &it->second.messages[offset] : nullptr;
+}
+
+std::vector<CarriedEntry> FakeStore::CarriedEntries(QueueKey queue, QueueOffset from,
+                                                    size_t max) const {
+  MutexLock lock(&mutex_);
+  std::vector<CarriedEntry> entries;
+  const auto it = queues_.find(queue);
+  if (it == queues_.end()) return entries;
+  for (auto o = it->second.carried.lower_bound(from);
+       o != it->second.carried.end() && entries.size() < max; ++o) {
+    entries.push_back({*o, it->second.messages[*o].entry});
+  }
+  return entries;
+}
+
+void FakeStore::ForgetCarried(QueueKey queue, QueueOffset offset) {
+  MutexLock lock(&mutex_);
+  const auto it = queues_.find(queue);
+  if (it != queues_.end()) it->second.carried.erase(offset);
+}
+
+uint64_t FakeStore::CarryBudgetLeft() const {
+  MutexLock lock(&mutex_);
+  return carry_budget_;
 }
 
 std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset offset,
@@ -331,8 +384,8 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
-  const Message* message = Find(queue, offset);
-  if (message == nullptr || message->entry.log_offset != entry.log_offset) {
+  const Message* message = Find(queue, offset);  // also one that was carried meanwhile
+  if (message == nullptr) {
     return absl::NotFoundError("the segment of the message has been deleted");
   }
   return StoredMessage{{queue, offset, entry.tag_hash, message->store_time, message->content},

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,10 @@ class FakeStore : public Store {
   size_t RunColdJobs();
   // Retention: the queue begins at `min`.
   void TrimQueue(QueueKey queue, QueueOffset min);
+  // The same, with what the machine says is live carried forward.
+  void CarryAndTrimQueue(QueueKey queue, QueueOffset min);
+  // What CarryBudgetLeft answers; UINT64_MAX at first.
+  void SetCarryBudget(uint64_t bytes);
   // How many appends were ever submitted and accepted.
   size_t submitted() const;
 
@@ -76,6 +81,10 @@ class FakeStore : public Store {
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
                                                       size_t max) override;
+  std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
+                                           size_t max) const override;
+  void ForgetCarried(QueueKey queue, QueueOffset offset) override;
+  uint64_t CarryBudgetLeft() const override;
   std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,
                                           const QueueEntry& entry) const override;
   absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
@@ -110,6 +119,7 @@ class FakeStore : public Store {
   struct Queue {
     QueueOffset min = 0;
     bool trimmed = false;
+    std::set<QueueOffset> carried;  // below min
     std::vector<Message> messages;
   };
 
@@ -132,6 +142,7 @@ class FakeStore : public Store {
   bool hot_messages_ ABSL_GUARDED_BY(mutex_) = true;
   bool hold_cold_ ABSL_GUARDED_BY(mutex_) = false;
   bool refuse_cold_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t carry_budget_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
   size_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;
   LogOffset end_ ABSL_GUARDED_BY(mutex_) = 64;  // an EPOCH frame begins every log
   StoreTime store_time_ ABSL_GUARDED_BY(mutex_) = 0;

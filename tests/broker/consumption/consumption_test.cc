@@ -371,6 +371,29 @@ TEST_F(ConsumptionTest, ALeasedMessageThatRetentionTookIsForgotten) {
   EXPECT_EQ(h.life().consumption->Describe(*h.life().metadata.FindGroup(kGroup))[0].leased, 0u);
 }
 
+TEST_F(ConsumptionTest, ALeasedMessageOutlivesItsSegmentAndComesAgain) {
+  for (const char* body : {"a", "b", "c"}) h.Send(body);
+  const store::QueueKey queue{h.life().metadata.FindTopic(kTopic)->id, 0};
+  EXPECT_THAT(Harness::Bodies(h.Receive({.batch = 2, .invisible = absl::Seconds(10)})),
+              ElementsAre("a", "b"));
+  h.store().CarryAndTrimQueue(queue, 3);
+  EXPECT_THAT(h.store().CarriedEntries(queue, 0, 10), ::testing::SizeIs(2));
+  h.Advance(absl::Seconds(10));
+  EXPECT_THAT(Harness::Bodies(h.Receive({.batch = 2})), ElementsAre("a", "b"));
+}
+
+TEST_F(ConsumptionTest, WhatIsAcknowledgedOrWasNeverTakenIsNotLive) {
+  for (const char* body : {"a", "b", "c"}) h.Send(body);
+  const store::QueueKey queue{h.life().metadata.FindTopic(kTopic)->id, 0};
+  const auto messages = ReceiveNow({.batch = 2, .invisible = absl::Seconds(10)});
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
+  const auto live = h.life().consumption->feature()->LiveMessages(queue, 0, 3, 10);
+  ASSERT_THAT(live, SizeIs(1));
+  EXPECT_EQ(live[0].offset, 1u);
+  EXPECT_EQ(live[0].keep, absl::InfiniteDuration());
+}
+
 TEST_F(ConsumptionTest, UnknownTopic) {
   EXPECT_EQ(Harness::StatusOf(h.Receive({.topic = "nowhere"})), v2::TOPIC_NOT_FOUND);
 }

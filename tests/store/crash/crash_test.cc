@@ -35,6 +35,7 @@ void ExpectNothingLost(const Scenario& scenario, size_t points) {
   EXPECT_GT(findings.recovery_crashes, points / 10);
   EXPECT_GT(findings.replays, points / 4);
   EXPECT_GT(findings.trimmed, points / 10);
+  EXPECT_GT(findings.carried, points / 4);
   EXPECT_GT(findings.lost_checkpoints, points / 20);
   ::testing::Test::RecordProperty("points", static_cast<int>(findings.points));
   ::testing::Test::RecordProperty("rebuilds", static_cast<int>(findings.rebuilds));
@@ -72,13 +73,17 @@ TEST(BrokenBuildTest, AnAnswerBeforeTheFlushIsCaught) {
               Contains(HasSubstr("is lost")));
 }
 
+TEST(BrokenBuildTest, ALiveMessageThatIsNotCarriedIsCaught) {
+  EXPECT_THAT(ProblemsOf({.carries_nothing = true}), Contains(HasSubstr("has no entry")));
+}
+
 TEST(BrokenBuildTest, ACheckpointAheadOfTheSyncedLogIsCaught) {
   EXPECT_THAT(ProblemsOf({.durability = Durability::kAsync,
                           .claimed = Durability::kAsync,
                           .checkpoint_before_sync = true}),
               Contains(AnyOf(HasSubstr("the checkpoint was ahead of the log"),
                              // Or worse: retention has trusted it already.
-                             HasSubstr("the store does not start"))));
+                             HasSubstr("the store does not start"), HasSubstr("live message"))));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -43,8 +44,10 @@ class Check {
     if (!Open()) return;
     CheckCheckpoint();
     CheckMessages();
+    CheckLive();
     CheckPuts();
     CheckNewAppends();
+    if (image_.seed / 16 % 2 == 0) FinishRetention();
     // What the survivor is must not depend on how often it starts.
     const std::string digest = machine_->Digest();
     if (!Open()) return;
@@ -123,6 +126,54 @@ class Check {
         return;
       }
     }
+  }
+
+  // A live message is there with its content, wherever its segment went, and no entry stands in a
+  // segment that has gone.
+  void CheckLive() {
+    std::map<std::pair<QueueKey, QueueOffset>, std::string_view> contents;
+    for (size_t i = 0; i < history_.promises.size(); ++i) {
+      const Promise& promise = history_.promises[i];
+      contents[{promise.queue, promise.offset}] = promise.content;
+    }
+    for (const auto& [queue, offset] : machine_->Live()) {
+      const QueueRange range = store_->Range(queue);
+      const auto entries = store_->ReadEntries(queue, offset, 1);
+      if (!entries.ok() || entries->empty()) {
+        Problem(fmt::format("live message {} of queue {} has no entry; the queue begins at {}",
+                            offset, queue.queue, range.min));
+        return;
+      }
+      const auto message = store_->ReadMessage(queue, offset, entries->front());
+      if (!message.ok()) {
+        Problem("a live message is unreadable: " + std::string(message.status().message()));
+        return;
+      }
+      // Without promises of durability an offset may have been given again.
+      if (scenario_.claimed == Durability::kSync &&
+          contents[{queue, offset}] != message->view.content) {
+        Problem(fmt::format("live message {} of queue {} has other content", offset, queue.queue));
+        return;
+      }
+      if (offset < range.min) ++findings_.carried;
+    }
+    for (uint32_t index = 0; index < kCrashQueues; ++index) {
+      for (const CarriedEntry& carried :
+           store_->CarriedEntries({kCrashTopic, index}, 0, std::numeric_limits<size_t>::max())) {
+        if (carried.entry.log_offset >= store_->cursors().min) continue;
+        Problem(fmt::format("the carried entry {} of queue {} stands in a segment that has gone",
+                            carried.offset, index));
+        return;
+      }
+    }
+  }
+
+  // A trim that the crash has stopped anywhere goes on.
+  void FinishRetention() {
+    if (absl::Status enforced = store_->EnforceRetention(); !enforced.ok()) {
+      Problem("retention fails: " + std::string(enforced.message()));
+    }
+    CheckLive();
   }
 
   std::vector<std::string> ReadAll(QueueKey queue) {

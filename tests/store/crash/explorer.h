@@ -18,6 +18,7 @@ struct Scenario {
   // What the check believes: a build that answers before it flushes claims `sync` all the same.
   Durability claimed = Durability::kSync;
   bool ignore_syncs = false;            // broken: fdatasync does nothing
+  bool carries_nothing = false;         // broken: live messages go with their segments
   bool checkpoint_before_sync = false;  // broken: the checkpoint does not wait for the log
 };
 
@@ -28,6 +29,7 @@ struct Findings {
   size_t replays = 0;                 // recoveries that began at a checkpoint
   size_t rebuilds = 0;                // and from the log alone
   size_t trimmed = 0;                 // images whose log began after zero
+  size_t carried = 0;                 // live messages read below their queue's minimum
   std::vector<std::string> problems;  // promises broken, in words
 };
 

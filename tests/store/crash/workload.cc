@@ -65,6 +65,7 @@ class Workload {
  private:
   absl::Status Open() {
     machine_ = std::make_unique<TestMachine>();
+    machine_->hides_live = scenario_.carries_nothing;
     machine_->on_apply = [this](const RecordView& record) {
       // What is applied is visible: a consumer may have read it.
       if (record.replay || record.kind != kMessageRecord) return;
@@ -93,7 +94,24 @@ class Workload {
     if (dice == 1) return store_->EnforceRetention();
     world_.Synced(store_->cursors().synced);
     in_flight_.WaitUntilAtMost(static_cast<int>(random_() % 16));
-    return dice < 6 ? SendPut() : SendMessages();
+    if (dice < 6) return SendPut();
+    if (dice < 8) return Hold();
+    return dice < 13 ? Release() : SendMessages();
+  }
+
+  // As a consumer would: the oldest message that it may have.
+  absl::Status Hold() {
+    const QueueKey queue{kCrashTopic, static_cast<uint32_t>(random_() % kCrashQueues)};
+    auto append = std::make_unique<TestAppend>();
+    return machine_->HoldFirst(queue, *append) ? Submit(std::move(append)) : absl::OkStatus();
+  }
+
+  // Any one of the live messages, in its queue or carried out of it.
+  absl::Status Release() {
+    const auto live = machine_->Live();
+    if (live.empty()) return absl::OkStatus();
+    const auto [queue, offset] = live[random_() % live.size()];
+    return Submit([&](TestAppend& append) { TestMachine::AddRelease(append, queue, offset); });
   }
 
   absl::Status SendPut() {
@@ -113,7 +131,8 @@ class Workload {
     }
     return Submit([&](TestAppend& append) {
       for (const auto& [queue, content] : messages) {
-        append.AddMessage(queue, sent_, time_.NowMillis(), content);
+        const bool live = random_() % 8 == 0;
+        append.AddMessage(queue, live ? TestMachine::kLiveTag : sent_, time_.NowMillis(), content);
       }
     });
   }
@@ -129,6 +148,11 @@ class Workload {
                       std::function<void()> answered = nullptr) {
     auto append = std::make_unique<TestAppend>();
     fill(*append);
+    return Submit(std::move(append), std::move(answered));
+  }
+
+  absl::Status Submit(std::unique_ptr<TestAppend> append,
+                      std::function<void()> answered = nullptr) {
     append->on_appended = [this](const AppendResult& result) {
       for (size_t i = 0; i < result.records.size(); ++i) world_.Placed(result.PositionOf(i));
     };

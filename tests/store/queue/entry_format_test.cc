@@ -41,6 +41,23 @@ std::string Hex(std::string_view bytes) {
   return text;
 }
 
+TEST(EntryFormatTest, CarriedEntriesAreAsDocumented) {
+  const CarriedPackedEntry entries[] = {{44, PackEntry({65'536, 250, 0})},
+                                        {255, PackEntry({65'800, 250, 0})}};
+  ASSERT_EQ(Documented("carried-key").size(), 18u);
+  EXPECT_EQ(Hex(CarriedKey(kQueue, 256)), Hex(Documented("carried-key")));
+  EXPECT_EQ(Hex(EncodeCarried(entries)), Hex(Documented("carried-value")));
+
+  const auto place = PlaceOfCarriedKey(Documented("carried-key"));
+  ASSERT_TRUE(place.ok());
+  EXPECT_EQ(place->first, kQueue);
+  EXPECT_EQ(place->second, 256u);
+  const auto decoded = DecodeCarried(Documented("carried-value"));
+  ASSERT_EQ(decoded->size(), 2u);
+  EXPECT_EQ((*decoded)[1].index, 255);
+  EXPECT_EQ(UnpackEntry((*decoded)[1].entry).log_offset, 65'800u);
+}
+
 TEST(EntryFormatTest, RunIsAsDocumented) {
   const PackedEntry entries[] = {PackEntry({4096, 250, 0x1122334455667788}),
                                  PackEntry({4352, 300, 0})};

@@ -3,49 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/retention/snapshot.h"
 #include "store/retention/trim.h"
-#include "tests/store/support/store_harness.h"
+#include "tests/store/store/retention_fixture.h"
 
 namespace mansio::store {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr QueueKey kBusy{1, 0};
-constexpr QueueKey kQuiet{1, 1};
-constexpr QueueKey kEmpty{1, 2};
-
-class RetentionTest : public ::testing::Test, protected StoreHarness {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(Open().ok());
-    ASSERT_TRUE(Define(1, 3).ok());
-    ASSERT_TRUE(Put("k", "v").ok());
-    ASSERT_TRUE(Send(kQuiet, "first of the quiet queue").ok());
-  }
-
-  // About `segments` segments full of messages.
-  void Fill(int segments) {
-    for (int i = 0; i < segments * 33; ++i) ASSERT_TRUE(Send(kBusy, NextContent()).ok());
-  }
-  std::string NextContent() { return std::to_string(sent_++) + std::string(1950, '.'); }
-
-  // The messages of the busy queue are those that were sent last, without a gap.
-  void ExpectDense() {
-    const QueueRange range = store->Range(kBusy);
-    const std::vector<std::string> contents = Contents(kBusy);
-    ASSERT_EQ(contents.size(), range.next - range.min);
-    for (size_t i = 0; i < contents.size(); ++i) {
-      ASSERT_EQ(contents[i].substr(0, contents[i].find('.')), std::to_string(range.min + i));
-    }
-  }
-
-  int sent_ = 0;
-};
 
 TEST_F(RetentionTest, NothingGoesWithoutAReason) {
   Fill(3);
@@ -170,10 +141,33 @@ TEST_F(RetentionTest, WithoutABeginningOrASnapshotTheStartIsRefused) {
   EXPECT_THAT(std::string(opened.message()), HasSubstr("no complete snapshot"));
 }
 
-TEST_F(RetentionTest, AFileThatOutlivedItsTrimGoesAtTheNextTurn) {
-  options.retention_bytes = 2 * options.segment_bytes;
+TEST_F(RetentionTest, WhatWasDeletedBehindTheSnapshotStaysDeleted) {
+  ASSERT_TRUE(Send(kQuiet, "live", TestMachine::kLiveTag).ok());
+  Fill(2);
+  clock.Advance(absl::Hours(73));
+  Fill(1);
+  ASSERT_TRUE(store->EnforceRetention().ok());
+  EXPECT_EQ(machine->Live().size(), 1u);
+  auto release = std::make_unique<TestAppend>();
+  TestMachine::AddRelease(*release, kQuiet, 1);
+  ASSERT_TRUE(SendAndWait(store.get(), std::move(release)).ok());
+  const std::string digest = machine->Digest();
+  Drop();
+  ASSERT_TRUE(checkpoint.Wipe().ok());
   ASSERT_TRUE(Open().ok());
-  Fill(5);
+  EXPECT_TRUE(store->recovered().rebuilt);
+  EXPECT_EQ(machine->Digest(), digest);
+  ASSERT_TRUE(store->Checkpoint().ok());
+  ASSERT_TRUE(Open().ok());
+  EXPECT_FALSE(store->recovered().rebuilt);
+  EXPECT_EQ(machine->Digest(), digest);
+  EXPECT_THAT(machine->Live(), IsEmpty());
+}
+
+TEST_F(RetentionTest, AFileThatOutlivedItsTrimGoesAtTheNextTurn) {
+  Fill(4);
+  clock.Advance(absl::Hours(73));
+  Fill(1);
   files.Inject({.operation = RecordingFileSystem::Operation::kRemove, .sticky = true});
   files.Inject({.operation = RecordingFileSystem::Operation::kRename, .sticky = true});
   EXPECT_FALSE(store->EnforceRetention().ok());
