@@ -30,8 +30,10 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::CreateTopicResponse>("/mansio.v1.Admin/CreateTopic", request);
   }
 
-  absl::StatusOr<v1::ListTopicsResponse> ListTopics() override {
-    return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", v1::ListTopicsRequest());
+  absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system) override {
+    v1::ListTopicsRequest request;
+    request.set_include_system(include_system);
+    return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", request);
   }
 
   absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) override {
@@ -57,6 +59,10 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<v1::DescribeGroupResponse> DescribeGroup(const std::string& name) override {
     return AskByName<v1::DescribeGroupResponse, v1::DescribeGroupRequest>(
         "/mansio.v1.Admin/DescribeGroup", name);
+  }
+
+  absl::StatusOr<v1::AlterGroupResponse> AlterGroup(const v1::AlterGroupRequest& change) override {
+    return Ask<v1::AlterGroupResponse>("/mansio.v1.Admin/AlterGroup", change);
   }
 
   absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) override {

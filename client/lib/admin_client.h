@@ -28,13 +28,15 @@ class AdminClient {
   virtual absl::StatusOr<v1::ListBrokersResponse> ListBrokers() = 0;
 
   virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) = 0;
-  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics() = 0;
+  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system = false) = 0;
   virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
   virtual absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) = 0;
 
   virtual absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) = 0;
   virtual absl::StatusOr<v1::ListGroupsResponse> ListGroups() = 0;
   virtual absl::StatusOr<v1::DescribeGroupResponse> DescribeGroup(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::AlterGroupResponse> AlterGroup(
+      const v1::AlterGroupRequest& change) = 0;
   virtual absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) = 0;
 };
 
