@@ -161,6 +161,24 @@ void AdminService::Register(rpc::MethodTable& methods) {
         table_->AwaitGroup(request.name(), Successful(outcomes), false, options_.routes_deadline);
         return response;
       });
+  AddPassedOn<v1::ListDeadLettersRequest>(
+      methods, "ListDeadLetters",
+      [this](const v1::ListDeadLettersRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListDeadLettersResponse response = MergeDeadLetters(answers, request.limit());
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::DescribeDeadLetterRequest>(
+      methods, "DescribeDeadLetter",
+      [this](const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeDeadLetterResponse response;
+        if (const auto* first = FirstSuccess(answers)) response = *first;
+        response.clear_results();
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
   AddPassedOn<v1::DescribeGroupRequest>(
       methods, "DescribeGroup",
       [this](const v1::DescribeGroupRequest& request, absl::Time deadline) {

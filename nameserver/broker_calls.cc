@@ -121,4 +121,14 @@ std::vector<BrokerAnswer<v1::DeleteGroupResponse>> AskAll(const Brokers& brokers
   return Ask(brokers, request, deadline, &Stub::AsyncDeleteGroup);
 }
 
+std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncListDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
+    const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncDescribeDeadLetter);
+}
+
 }  // namespace mansio::nameserver

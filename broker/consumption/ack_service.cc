@@ -21,7 +21,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-using EndsByQueue = absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>>;
+using EndsByQueue = absl::btree_map<store::QueueKey, absl::btree_set<store::QueueOffset>>;
 
 absl::Status CheckRequest(const v2::AckMessageRequest& request) {
   if (absl::Status s = names::ValidateConsumerGroup(request.group().name()); !s.ok()) return s;
@@ -67,12 +67,16 @@ class AckAppend : public store::Append {
   std::string answer_;
 };
 
-std::string EncodeAcks(const LeaseScope& scope, const EndsByQueue& ends) {
-  LeasesEndRecord record{scope.group->id, scope.topic->id, true, {}};
+// One record for each topic: that of the request, and the retry topic.
+void AddAcks(uint32_t group, const EndsByQueue& ends, store::Append& append) {
+  std::vector<LeasesEndRecord> records;
   for (const auto& [queue, offsets] : ends) {
-    record.queues.push_back({queue, 0, {offsets.begin(), offsets.end()}});
+    if (records.empty() || records.back().topic != queue.topic) {
+      records.push_back({group, queue.topic, true, {}});
+    }
+    records.back().queues.push_back({queue.queue, 0, {offsets.begin(), offsets.end()}});
   }
-  return record.Encode();
+  for (const LeasesEndRecord& record : records) append.AddRecord(kAckRecord, record.Encode());
 }
 
 }  // namespace
@@ -106,16 +110,16 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
     ToWire(queue.status(), response.mutable_entries(static_cast<int>(i))->mutable_status());
     if (!queue.ok()) continue;
     (*queue)->ClaimEnd(handles[i]->offset);
-    ends[handles[i]->queue].insert(handles[i]->offset);
+    ends[{handles[i]->topic, handles[i]->queue}].insert(handles[i]->offset);
   }
   SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
   auto append = std::make_unique<AckAppend>(call, response.SerializeAsString());
-  append->AddRecord(kAckRecord, EncodeAcks(scope, ends));
+  AddAcks(scope.group->id, ends, *append);
   refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;
   for (const auto& [queue, offsets] : ends) {
-    QueueProgress* progress = scope.progress->topics[scope.topic->id].queue(queue);
+    QueueProgress* progress = scope.progress->Queue(queue);
     for (const store::QueueOffset offset : offsets) progress->UnclaimEnd(offset);
   }
   call.Finish(gateway::StatusResponse(AppendRefused(refused)));

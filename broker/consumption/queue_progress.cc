@@ -12,6 +12,7 @@ uint32_t QueueProgress::ClaimLease(store::QueueOffset offset, Lease lease) {
   Entry& entry = entries_[offset];
   lease.id = {};
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   const uint32_t attempt = lease.attempt;
   ready_.erase(offset);
   entry.claimed = std::make_unique<Lease>(lease);
@@ -56,16 +57,23 @@ void QueueProgress::UnclaimEnd(store::QueueOffset offset) {
   NoteDeadline(it->second.applied.deadline_ms);
 }
 
-std::vector<store::QueueOffset> QueueProgress::ClaimEnds(
-    absl::FunctionRef<bool(const Lease&)> ended) {
-  std::vector<store::QueueOffset> offsets;
-  for (auto& [offset, entry] : entries_) {
-    if (!entry.has_applied || entry.returned || entry.ending || entry.claimed != nullptr) continue;
-    if (!ended(entry.applied)) continue;
-    entry.ending = true;
-    offsets.push_back(offset);
+std::vector<QueueProgress::Ended> QueueProgress::EndedBy(int64_t now_ms, size_t max) const {
+  std::vector<Ended> ended;
+  for (auto it = entries_.begin(); it != entries_.end() && ended.size() < max; ++it) {
+    const Entry& entry = it->second;
+    if (!entry.Live() || (entry.applied.deadline_ms > now_ms && !entry.abandoned)) continue;
+    ended.push_back({it->first, entry.applied, entry.abandoned});
   }
-  return offsets;
+  return ended;
+}
+
+bool QueueProgress::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
+  bool any = false;
+  for (auto& [offset, entry] : entries_) {
+    if (!entry.Live() || !whose(entry.applied)) continue;
+    entry.abandoned = any = true;
+  }
+  return any;
 }
 
 void QueueProgress::RecomputeEarliestDeadline() {
@@ -81,7 +89,7 @@ void QueueProgress::DropClaims() {
   claimed_cursor_ = cursor_;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& entry = it->second;
-    entry.ending = false;
+    entry.ending = entry.abandoned = false;
     entry.claimed = nullptr;
     if (!entry.has_applied) {
       it = entries_.erase(it);
@@ -92,6 +100,13 @@ void QueueProgress::DropClaims() {
   }
 }
 
+void QueueProgress::ForgetLeases() {
+  entries_.clear();
+  ready_.clear();
+  applied_ = 0;
+  earliest_deadline_ = kNever;
+}
+
 void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
   cursor_ = std::max(cursor_, cursor);
   claimed_cursor_ = std::max(claimed_cursor_, cursor_);
@@ -100,7 +115,9 @@ void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
 void QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
   Entry& entry = entries_[offset];
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   entry.applied = lease;
+  entry.abandoned = false;
   if (!entry.has_applied) ++applied_;
   entry.has_applied = true;
   entry.returned = false;
@@ -146,6 +163,8 @@ std::string QueueProgress::Encode() const {
     const Lease& lease = entry.applied;
     w.Varint(offset).Varint(lease.id.epoch).Varint(lease.id.offset).Varint(lease.deadline_ms);
     w.Fixed64(lease.owner).Varint(lease.attempt);
+    w.Varint(static_cast<uint64_t>(lease.first_ms));
+    w.Varint(static_cast<uint64_t>(lease.delivered_ms));
     w.U8((lease.auto_renew ? 1 : 0) | (entry.returned ? 2 : 0));
   }
   return w.Take();
@@ -163,6 +182,8 @@ absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
     entry.applied.deadline_ms = static_cast<int64_t>(r.Varint());
     entry.applied.owner = r.Fixed64();
     entry.applied.attempt = r.Varint32();
+    entry.applied.first_ms = static_cast<int64_t>(r.Varint());
+    entry.applied.delivered_ms = static_cast<int64_t>(r.Varint());
     const uint8_t flags = r.U8();
     entry.applied.auto_renew = (flags & 1) != 0;
     entry.returned = (flags & 2) != 0;

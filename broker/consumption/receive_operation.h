@@ -9,6 +9,7 @@
 #include "broker/consumption/context.h"
 #include "broker/consumption/group_progress.h"
 #include "broker/consumption/receive_request.h"
+#include "broker/message/stored_message.h"
 #include "common/rpc/call.h"
 
 namespace mansio::broker {
@@ -48,12 +49,13 @@ class ReceiveOperation : public ParkedReceive,
   void TimeOut();
   void Cancelled();
 
-  // The lease is in the log under `id`; its messages are read, from memory if they are all there.
-  void Read(store::LogPosition id);
-  void ReadCold(store::LogPosition id);
-  void Deliver(store::LogPosition id, std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  std::optional<rpc::Payload> Encode(store::LogPosition id, const TakenMessage& taken,
+  // The leases are in the log; their messages are read, from memory if they are all there.
+  void Read();
+  void ReadCold();
+  void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  std::optional<rpc::Payload> Encode(const TakenMessage& taken,
                                      const absl::StatusOr<store::StoredMessage>& message);
+  bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
   void AckUnwanted(const std::vector<TakenMessage>& unwanted);
   void GiveBack(const std::vector<TakenMessage>& messages);
 

@@ -18,6 +18,9 @@ inline constexpr store::RecordKind kLeaseRecord = 33;         // messages handed
 inline constexpr store::RecordKind kAckRecord = 34;           // leases ended by an ack
 inline constexpr store::RecordKind kLeaseChangedRecord = 35;  // a new deadline and handle
 inline constexpr store::RecordKind kLeaseEndedRecord = 36;    // leases ended without one
+// Leases ended without an ack whose messages follow as copies in the same frame.
+inline constexpr store::RecordKind kRetriedRecord = 37;     // in the group's retry queue
+inline constexpr store::RecordKind kDeadLetterRecord = 38;  // in its dead-letter queue
 
 // Offsets of one queue, rising.
 struct QueueOffsets {
@@ -48,7 +51,8 @@ struct LeaseRecord {
   static absl::StatusOr<LeaseRecord> Decode(std::string_view body);
 };
 
-// Leases that end: by acks, or (kLeaseEndedRecord) because they lapsed or their client is gone.
+// Leases that end: by acks, because they lapsed or their client is gone (kLeaseEndedRecord: the
+// message waits in place), or with a move of the message.
 struct LeasesEndRecord {
   uint32_t group = 0;
   uint32_t topic = 0;

@@ -20,6 +20,9 @@ enum ProvenanceField : uint32_t {
   kGroup = 8,
   kTopicName = 9,
   kReason = 10,
+  kFirstMs = 11,
+  kLastMs = 12,
+  kDeadLetter = 13,
 };
 
 void PutNumber(WireWriter& w, uint32_t field, uint64_t value) {
@@ -53,6 +56,12 @@ void SetNumber(Provenance& p, uint64_t field, uint64_t value) {
     case kLevel:
       p.level = static_cast<uint32_t>(value);
       break;
+    case kFirstMs:
+      p.first_ms = static_cast<int64_t>(value);
+      break;
+    case kLastMs:
+      p.last_ms = static_cast<int64_t>(value);
+      break;
     default:
       break;
   }
@@ -68,6 +77,9 @@ void SetText(Provenance& p, uint64_t field, std::string_view value) {
       break;
     case kReason:
       p.reason = value;
+      break;
+    case kDeadLetter:
+      p.dead_letter = value;
       break;
     default:
       break;
@@ -88,6 +100,9 @@ std::string Provenance::Encode() const {
   PutText(w, kGroup, group);
   PutText(w, kTopicName, topic_name);
   PutText(w, kReason, reason);
+  PutNumber(w, kFirstMs, static_cast<uint64_t>(first_ms));
+  PutNumber(w, kLastMs, static_cast<uint64_t>(last_ms));
+  PutText(w, kDeadLetter, dead_letter);
   return w.Take();
 }
 

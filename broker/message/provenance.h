@@ -19,11 +19,16 @@ struct Provenance {
   store::QueueOffset offset = 0;   // the same, once it stood there
   store::StoreTime stored_ms = 0;  // when it was stored first
   uint32_t attempts = 0;           // deliveries that were made of it
-  int64_t due_ms = 0;              // broker time at which a pending timer fires
-  uint32_t level = 0;              // delay level of a pending timer, 1 for the first; 0: exact time
-  std::string_view group;          // consumer group of a retry or dead letter
-  std::string_view topic_name;     // as `topic`, where that may have been deleted meanwhile
-  std::string_view reason;         // why it is a dead letter, or was rolled back
+  int64_t first_ms = 0;            // broker time of the first of them, and of the last
+  int64_t last_ms = 0;
+  int64_t due_ms = 0;           // broker time at which a pending timer fires
+  uint32_t level = 0;           // delay level of a pending timer, 1 for the first; 0: exact time
+  std::string_view group;       // consumer group of a retry or dead letter
+  std::string_view topic_name;  // as `topic`, where that may have been deleted meanwhile
+  std::string_view reason;      // why it is a dead letter, or was rolled back
+
+  // Of a dead letter that is being retried in turn: what it had as a dead letter, encoded.
+  std::string_view dead_letter;
 
   bool empty() const { return *this == Provenance{}; }
   friend bool operator==(const Provenance&, const Provenance&) = default;

@@ -139,6 +139,12 @@ std::string EncodeDeliveryPart(const StoredContent& content, const Delivery& d) 
     w.Bytes(v2::SystemProperties::kInvisibleDurationFieldNumber, EncodeMillis(d.invisible_ms));
   }
   w.Int(v2::SystemProperties::kDeliveryAttemptFieldNumber, d.attempt);
+  if (!d.dead_letter_topic.empty()) {
+    WireWriter dead_letter;
+    dead_letter.Bytes(v2::DeadLetterQueue::kTopicFieldNumber, d.dead_letter_topic);
+    dead_letter.Bytes(v2::DeadLetterQueue::kMessageIdFieldNumber, MessageIdOf(content));
+    w.Bytes(v2::SystemProperties::kDeadLetterQueueFieldNumber, dead_letter.str());
+  }
   return w.Take();
 }
 
@@ -194,6 +200,25 @@ std::string_view TagOf(const StoredContent& content) {
   ByteReader reader(content.system);
   if (reader.U8() != kTagField) return {};
   return reader.Bytes();
+}
+
+std::string_view MessageIdOf(const StoredContent& content) {
+  ByteReader reader(content.system);
+  while (reader.ok() && !reader.AtEnd()) {
+    const uint64_t tag = reader.Varint();
+    switch (static_cast<WireType>(tag & 7)) {
+      case WireType::kVarint:
+        reader.Varint();
+        break;
+      case WireType::kBytes:
+        if (tag >> 3 == v2::SystemProperties::kMessageIdFieldNumber) return reader.Bytes();
+        reader.Bytes();
+        break;
+      default:
+        return {};
+    }
+  }
+  return {};
 }
 
 uint64_t TagHash(std::string_view tag) {

@@ -65,6 +65,9 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
 // The message's tag, or "" when it has none; reads the first field only.
 std::string_view TagOf(const StoredContent& content);
 
+// The message's id, or "" when it has none.
+std::string_view MessageIdOf(const StoredContent& content);
+
 // The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
 uint64_t TagHash(std::string_view tag);
 
@@ -78,7 +81,8 @@ struct Delivery {
   int64_t queue_offset = 0;
   int64_t store_time_ms = 0;
   int32_t attempt = 1;
-  int64_t invisible_ms = 0;  // 0: not said
+  int64_t invisible_ms = 0;            // 0: not said
+  std::string_view dead_letter_topic;  // where a dead letter was sent to; "": it is none
 };
 
 // One encoded v2.ReceiveMessageResponse with the message. Bodies of at least `share_from` bytes are

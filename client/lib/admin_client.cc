@@ -70,6 +70,22 @@ class AdminClientImpl final : public AdminClient {
         "/mansio.v1.Admin/DeleteGroup", name);
   }
 
+  absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,
+                                                              int limit) override {
+    v1::ListDeadLettersRequest request;
+    request.set_group(group);
+    request.set_limit(limit);
+    return Ask<v1::ListDeadLettersResponse>("/mansio.v1.Admin/ListDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
+      const std::string& group, const std::string& message_id) override {
+    v1::DescribeDeadLetterRequest request;
+    request.set_group(group);
+    request.set_message_id(message_id);
+    return Ask<v1::DescribeDeadLetterResponse>("/mansio.v1.Admin/DescribeDeadLetter", request);
+  }
+
  private:
   template <typename Response, typename Request>
   absl::StatusOr<Response> Ask(const char* method, const Request& request) {

@@ -38,6 +38,12 @@ class AdminClient {
   virtual absl::StatusOr<v1::AlterGroupResponse> AlterGroup(
       const v1::AlterGroupRequest& change) = 0;
   virtual absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) = 0;
+
+  // The group's newest dead letters; a limit of 0 is the broker's default.
+  virtual absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,
+                                                                      int limit) = 0;
+  virtual absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
+      const std::string& group, const std::string& message_id) = 0;
 };
 
 }  // namespace mansio::client
