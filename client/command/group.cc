@@ -135,7 +135,9 @@ int DescribeGroup(const Context& context, const std::string& name) {
 }
 
 int DeleteGroup(const Context& context, const std::string& name, bool yes) {
-  if (!Confirm(context, yes, fmt::format("the group {} with its positions", name), name)) {
+  if (!Confirm(context, yes,
+               fmt::format("the group {} with its positions, retries and dead letters", name),
+               name)) {
     return kUsage;
   }
   auto admin = client::AdminClient::Create(context.client);
@@ -208,7 +210,8 @@ void AddGroup(CLI::App& app, Context& context) {
   });
 
   auto yes = std::make_shared<bool>(false);
-  CLI::App* remove = group->add_subcommand("delete", "Delete a group with its positions");
+  CLI::App* remove = group->add_subcommand(
+      "delete", "Delete a group with its positions, retries and dead letters");
   remove->add_option("NAME", *name, "The group")->required();
   remove->add_flag("--yes", *yes, "Do not ask");
   remove->footer("Example:\n  mansio group delete billing --yes");
