@@ -17,7 +17,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-constexpr size_t kMaxBody = 64u << 20;  // of a body that is unpacked to be shown
+constexpr size_t kMaxShownBody = 64u << 20;  // of a body that is unpacked to be shown
 
 Json LetterJson(const v1::DeadLetter& letter) {
   return {
@@ -29,10 +29,11 @@ Json LetterJson(const v1::DeadLetter& letter) {
       {"broker", letter.broker()}};
 }
 
-void AddBody(const v2::Message& message, Json* value) {
+void AddShownBody(const v2::Message& message, Json* value) {
   std::string body = message.body();
   if (message.system_properties().body_encoding() == v2::GZIP) {
-    if (auto unpacked = client::Gunzip(body, kMaxBody); unpacked.ok()) body = *std::move(unpacked);
+    if (auto unpacked = client::Gunzip(body, kMaxShownBody); unpacked.ok())
+      body = *std::move(unpacked);
   }
   if (IsValidUtf8(body)) {
     (*value)["body"] = std::move(body);
@@ -41,7 +42,7 @@ void AddBody(const v2::Message& message, Json* value) {
   }
 }
 
-int List(const Context& context, const std::string& group, int limit) {
+int ListDeadLetters(const Context& context, const std::string& group, int limit) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->ListDeadLetters(group, limit);
@@ -56,7 +57,7 @@ int List(const Context& context, const std::string& group, int limit) {
   return ReportRefusals(context, response->results());
 }
 
-int Show(const Context& context, const std::string& group, const std::string& id) {
+int ShowDeadLetter(const Context& context, const std::string& group, const std::string& id) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->DescribeDeadLetter(group, id);
@@ -76,7 +77,7 @@ int Show(const Context& context, const std::string& group, const std::string& id
   for (const auto& [key, text] : response->message().user_properties()) {
     value["properties"][key] = text;
   }
-  AddBody(response->message(), &value);
+  AddShownBody(response->message(), &value);
   context.Print(value);
   return kOk;
 }
@@ -98,7 +99,7 @@ void AddDlq(CLI::App& app, Context& context) {
   list->footer("Example:\n  mansio dlq list billing --limit 10");
   list->fallthrough();
   list->callback([&context, group, limit] {
-    context.action = [&context, group, limit] { return List(context, *group, *limit); };
+    context.action = [&context, group, limit] { return ListDeadLetters(context, *group, *limit); };
   });
 
   auto id = std::make_shared<std::string>();
@@ -108,7 +109,7 @@ void AddDlq(CLI::App& app, Context& context) {
   show->footer("Example:\n  mansio dlq show billing 01A2B3C4 -o json");
   show->fallthrough();
   show->callback([&context, group, id] {
-    context.action = [&context, group, id] { return Show(context, *group, *id); };
+    context.action = [&context, group, id] { return ShowDeadLetter(context, *group, *id); };
   });
 }
 
