@@ -5,8 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/lease_lookup.h"
 #include "common/clock/broker_time.h"
@@ -20,8 +18,6 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-using EndsByQueue = absl::btree_map<store::QueueKey, absl::btree_set<store::QueueOffset>>;
 
 absl::Status CheckRequest(const v2::AckMessageRequest& request) {
   if (absl::Status s = names::ValidateConsumerGroup(request.group().name()); !s.ok()) return s;
@@ -67,18 +63,6 @@ class AckAppend : public store::Append {
   std::string answer_;
 };
 
-// One record for each topic: that of the request, and the retry topic.
-void AddAcks(uint32_t group, const EndsByQueue& ends, store::Append& append) {
-  std::vector<LeasesEndRecord> records;
-  for (const auto& [queue, offsets] : ends) {
-    if (records.empty() || records.back().topic != queue.topic) {
-      records.push_back({group, queue.topic, true, {}});
-    }
-    records.back().queues.push_back({queue.queue, 0, {offsets.begin(), offsets.end()}});
-  }
-  for (const LeasesEndRecord& record : records) append.AddRecord(kAckRecord, record.Encode());
-}
-
 }  // namespace
 
 void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& request) {
@@ -115,7 +99,9 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
   SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
   auto append = std::make_unique<AckAppend>(call, response.SerializeAsString());
-  AddAcks(scope.group->id, ends, *append);
+  for (const LeasesEndRecord& record : EndRecords(scope.group->id, true, ends)) {
+    append->AddRecord(kAckRecord, record.Encode());
+  }
   refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;
   for (const auto& [queue, offsets] : ends) {

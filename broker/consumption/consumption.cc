@@ -142,8 +142,8 @@ void ConsumptionImpl::OnSubscription(std::string_view, std::string_view group_na
   const auto fix = [this](const GroupPtr& group, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       const TopicPtr topic = context_.metadata.FindTopic(name);
-      if (topic != nullptr && topic->kind != TopicKind::kRetry)
-        positions_.Ensure(group, topic, [](const absl::Status&) {});
+      if (topic == nullptr || topic->kind == TopicKind::kRetry) continue;
+      positions_.Ensure(group, topic, [](const absl::Status&) {});
     }
   };
   context_.metadata.EnsureGroup(group_name, [fix, topics](absl::StatusOr<GroupPtr> group) {
@@ -161,6 +161,11 @@ std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group
     const TopicPtr info = context_.metadata.FindTopic(topic_id);
     if (info == nullptr) continue;
     for (uint32_t id = 0; id < topic.queues().size(); ++id) {
+      // What is to be retried of a topic that was deleted is never delivered.
+      if (info->kind == TopicKind::kRetry &&
+          context_.metadata.FindTopic(info->origins[id]) == nullptr) {
+        continue;
+      }
       const QueueProgress& queue = topic.queues()[id];
       const store::QueueRange range = context_.store().Range({topic_id, id});
       QueueConsumption c{info->name, id, queue.next(), range.next, 0, 0};

@@ -125,12 +125,16 @@ void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition 
     QueueProgress* progress = topic->second.queue(q.queue);
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
-    for (const store::QueueOffset offset : q.offsets) progress->ApplyLease(offset, lease);
+    bool abandoned = false;
+    for (const store::QueueOffset offset : q.offsets)
+      abandoned |= progress->ApplyLease(offset, lease);
     progress->ApplyCursor(q.cursor);
     leases_ += progress->applied_outstanding() - before;
     const ProgressKey key{record.group, record.topic, q.queue};
     dirty_.insert(key);
-    if (hooks_.lease_until && !q.offsets.empty()) hooks_.lease_until(key, record.deadline_ms);
+    if (hooks_.lease_until && !q.offsets.empty()) {
+      hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);
+    }
   }
 }
 
@@ -142,10 +146,10 @@ void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::Log
   if (topic == group->topics.end()) return;
   QueueProgress* progress = topic->second.queue(record.queue);
   if (progress == nullptr) return;
-  progress->ApplyChange(record.offset, id, record.deadline_ms);
+  const bool abandoned = progress->ApplyChange(record.offset, id, record.deadline_ms);
   const ProgressKey key{record.group, record.topic, record.queue};
   dirty_.insert(key);
-  if (hooks_.lease_until) hooks_.lease_until(key, record.deadline_ms);
+  if (hooks_.lease_until) hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);
 }
 
 void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind) {

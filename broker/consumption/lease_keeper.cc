@@ -14,7 +14,7 @@ constexpr int64_t kRetryMs = 1000;
 constexpr size_t kBatch = 256;
 }  // namespace
 
-// The end of some leases of one queue on its way into the log.
+// The end of some leases on its way into the log.
 class LeaseKeeper::EndAppend : public store::Append {
  public:
   void Applied(const store::AppendResult&) override {}
@@ -167,24 +167,36 @@ void LeaseKeeper::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
   }
 }
 
-void LeaseKeeper::GiveBack(LeasesEndRecord record) {
-  const GroupProgressPtr group = environment_.state->Find(record.group);
+void LeaseKeeper::GiveBack(uint32_t group, const std::vector<TakenMessage>& messages) {
+  EndTaken(group, messages, kLeaseEndedRecord);
+}
+
+void LeaseKeeper::Discard(uint32_t group, const std::vector<TakenMessage>& messages) {
+  EndTaken(group, messages, kAckRecord);
+}
+
+void LeaseKeeper::EndTaken(uint32_t group_id, const std::vector<TakenMessage>& messages,
+                           store::RecordKind kind) {
+  const GroupProgressPtr group = environment_.state->Find(group_id);
   if (group == nullptr) return;
-  record.counted = false;
   MutexLock lock(&group->mutex);
-  for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = group->Queue({record.topic, q.queue});
-    if (progress == nullptr) continue;
-    for (const store::QueueOffset offset : q.offsets) progress->ClaimEnd(offset);
+  EndsByQueue ends;
+  for (const TakenMessage& message : messages) {
+    // The lease may have ended meanwhile, and the message be another's.
+    QueueProgress* progress = group->Queue(message.queue);
+    if (progress == nullptr || progress->Find(message.offset, message.lease) == nullptr) continue;
+    progress->ClaimEnd(message.offset);
+    ends[message.queue].insert(message.offset);
   }
+  if (ends.empty()) return;
   auto append = std::make_unique<EndAppend>();
-  append->AddRecord(kLeaseEndedRecord, record.Encode());
+  for (const LeasesEndRecord& record : EndRecords(group_id, kind == kAckRecord, ends)) {
+    append->AddRecord(kind, record.Encode());
+  }
   if (environment_.state->store()->Submit(std::move(append)).ok()) return;
   // They lapse by their deadline instead.
-  for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = group->Queue({record.topic, q.queue});
-    if (progress == nullptr) continue;
-    for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
+  for (const auto& [queue, offsets] : ends) {
+    for (const store::QueueOffset offset : offsets) group->Queue(queue)->UnclaimEnd(offset);
   }
 }
 

@@ -45,8 +45,10 @@ class LeaseKeeper {
   void Stop();
   // Ends all leases of a client that is dead.
   void EndLeasesOf(uint64_t owner);
-  // Ends leases that were claimed but not delivered; the delivery does not count.
-  void GiveBack(LeasesEndRecord record);
+  // Of messages that a receive took and that still are its own: those that were not delivered come
+  // again at once, and the delivery does not count; those that nobody wants are acknowledged.
+  void GiveBack(uint32_t group, const std::vector<TakenMessage>& messages);
+  void Discard(uint32_t group, const std::vector<TakenMessage>& messages);
 
  private:
   class EndAppend;
@@ -60,6 +62,7 @@ class LeaseKeeper {
   // group demands. Returns when to look at the queue again.
   int64_t EndInPlace(const ProgressKey& key, QueueProgress& progress,
                      std::vector<QueueProgress::Ended> ended);
+  void EndTaken(uint32_t group, const std::vector<TakenMessage>& messages, store::RecordKind kind);
   void Abandon(absl::FunctionRef<bool(const Lease&)> whose);
 
   const Environment environment_;

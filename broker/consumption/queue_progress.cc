@@ -16,6 +16,7 @@ uint32_t QueueProgress::ClaimLease(store::QueueOffset offset, Lease lease) {
   const uint32_t attempt = lease.attempt;
   ready_.erase(offset);
   entry.claimed = std::make_unique<Lease>(lease);
+  entry.abandoned = false;
   if (offset >= claimed_cursor_) claimed_cursor_ = offset + 1;
   return attempt;
 }
@@ -70,7 +71,8 @@ std::vector<QueueProgress::Ended> QueueProgress::EndedBy(int64_t now_ms, size_t 
 bool QueueProgress::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
   bool any = false;
   for (auto& [offset, entry] : entries_) {
-    if (!entry.Live() || !whose(entry.applied)) continue;
+    const bool held = entry.claimed != nullptr || (entry.has_applied && !entry.returned);
+    if (!held || !whose(entry.claimed != nullptr ? *entry.claimed : entry.applied)) continue;
     entry.abandoned = any = true;
   }
   return any;
@@ -80,6 +82,7 @@ void QueueProgress::RecomputeEarliestDeadline() {
   earliest_deadline_ = kNever;
   for (const auto& [offset, entry] : entries_) {
     if (entry.ending) continue;
+    if (entry.abandoned && entry.Live()) NoteDeadline(0);
     if (entry.claimed != nullptr) NoteDeadline(entry.claimed->deadline_ms);
     if (entry.has_applied && !entry.returned) NoteDeadline(entry.applied.deadline_ms);
   }
@@ -112,29 +115,30 @@ void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
   claimed_cursor_ = std::max(claimed_cursor_, cursor_);
 }
 
-void QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
+bool QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
   Entry& entry = entries_[offset];
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
   lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   entry.applied = lease;
-  entry.abandoned = false;
   if (!entry.has_applied) ++applied_;
   entry.has_applied = true;
   entry.returned = false;
   if (entry.claimed != nullptr && entry.claimed->id == lease.id) entry.claimed = nullptr;
   ready_.erase(offset);
   NoteDeadline(lease.deadline_ms);
+  return entry.abandoned;
 }
 
-void QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
+bool QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
                                 int64_t deadline_ms) {
   const auto it = entries_.find(offset);
-  if (it == entries_.end()) return;
+  if (it == entries_.end()) return false;
   it->second.applied.id = id;
   it->second.applied.deadline_ms = deadline_ms;
   it->second.applied.auto_renew = false;  // the client has named a time
   it->second.ending = false;
   NoteDeadline(deadline_ms);
+  return it->second.abandoned;
 }
 
 void QueueProgress::ApplyAck(store::QueueOffset offset) {

@@ -75,12 +75,14 @@ class QueueProgress {
   // Up to `max` applied leases that have ended by `now_ms`, lowest offsets first: those whose time
   // has passed, and those that were abandoned. Nothing is claimed.
   std::vector<Ended> EndedBy(int64_t now_ms, size_t max) const;
-  // Marks the applied leases that `whose` says so of as ended: their client is dead. Returns
-  // whether there was one. The mark is a claim: it is not part of the fold.
+  // Marks the leases that `whose` says so of as ended: their client is dead. Returns whether there
+  // was one. What is on its way into the log counts, too; ApplyLease and ApplyChange tell when it
+  // has come. The mark is a claim: it is not part of the fold.
   bool Abandon(absl::FunctionRef<bool(const Lease&)> whose);
   // No lease can lapse before this broker time; kNever when there is none.
   int64_t earliest_deadline() const { return earliest_deadline_; }
-  // Looks at all leases again to make that bound exact; leases whose end is claimed do not count.
+  // Looks at all leases again to make that bound exact; leases whose end is claimed do not count,
+  // one that was abandoned has ended at 0.
   void RecomputeEarliestDeadline();
 
   void DropClaims();
@@ -90,8 +92,9 @@ class QueueProgress {
   // ---- The fold: log thread ----
 
   void ApplyCursor(store::QueueOffset cursor);
-  void ApplyLease(store::QueueOffset offset, Lease lease);
-  void ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
+  // Both return whether the lease was abandoned while its record was on its way.
+  bool ApplyLease(store::QueueOffset offset, Lease lease);
+  bool ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
   void ApplyAck(store::QueueOffset offset);
   void ApplyEnd(store::QueueOffset offset, bool counted);
 

@@ -27,26 +27,12 @@ absl::Status NothingFound() {
   return WireError(v2::MESSAGE_NOT_FOUND, "no message came within the polling time");
 }
 
-// An append that nobody waits for.
+// Cursors that passed over messages: nobody waits for them.
 class Unattended : public store::Append {
  public:
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {}
 };
-
-// The ends of the leases of messages in any order: one record for each topic.
-std::vector<LeasesEndRecord> EndsOf(uint32_t group, const std::vector<TakenMessage>& messages) {
-  absl::btree_map<store::QueueKey, absl::btree_set<store::QueueOffset>> sorted;
-  for (const TakenMessage& m : messages) sorted[m.queue].insert(m.offset);
-  std::vector<LeasesEndRecord> records;
-  for (const auto& [queue, offsets] : sorted) {
-    if (records.empty() || records.back().topic != queue.topic) {
-      records.push_back({group, queue.topic, true, {}});
-    }
-    records.back().queues.push_back({queue.queue, 0, {offsets.begin(), offsets.end()}});
-  }
-  return records;
-}
 
 }  // namespace
 
@@ -131,9 +117,10 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 }
 
 void ReceiveOperation::Attempt() {
-  if (call_.Cancelled()) return AnswerNothing();
+  if (call_.Cancelled()) return PassOn();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
+  if (absl::IsCancelled(refused)) return PassOn();
   if (!refused.ok()) return Answer(refused, {});
   cold_.reset();
   if (!taken_.empty()) {
@@ -145,6 +132,11 @@ void ReceiveOperation::Attempt() {
     return call_.Post([self = shared_from_this()] { self->Attempt(); });
   }
   Park();
+}
+
+void ReceiveOperation::PassOn() {
+  context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  AnswerNothing();
 }
 
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
@@ -179,6 +171,11 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   const auto topic = progress->topics.find(topic_->id);
   if (topic == progress->topics.end()) {
     *refused = WireError(v2::TOPIC_NOT_FOUND, fmt::format("topic {} was deleted", request_.topic));
+    return outcome;
+  }
+  // Under the lock: a client that dies after this finds its leases here (LeaseKeeper).
+  if (!context_.clients.IsAlive(owner_)) {
+    *refused = absl::CancelledError("the client is dead");
     return outcome;
   }
   const std::optional<RetryQueue> retry = progress->RetryOf(topic_->id);
@@ -304,7 +301,7 @@ void ReceiveOperation::ReadCold() {
         [self, messages = std::move(messages)]() mutable { self->Deliver(std::move(messages)); });
   });
   if (queued) return;
-  GiveBack(taken_);
+  context_.leases.GiveBack(group_->id, taken_);
   Answer(WireError(v2::TOO_MANY_REQUESTS,
                    "too many reads of old messages wait for the disk; try again later"),
          {});
@@ -312,7 +309,7 @@ void ReceiveOperation::ReadCold() {
 
 void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages) {
   if (call_.Cancelled()) {
-    GiveBack(taken_);
+    context_.leases.GiveBack(group_->id, taken_);
     return AnswerNothing();
   }
   std::vector<rpc::Payload> payloads;
@@ -330,7 +327,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
       unwanted.push_back(taken_[i]);
     }
   }
-  if (!unwanted.empty()) AckUnwanted(unwanted);
+  context_.leases.Discard(group_->id, unwanted);
   if (payloads.empty()) return Attempt();
   Answer(absl::OkStatus(), std::move(payloads));
 }
@@ -385,21 +382,6 @@ bool ReceiveOperation::SetOrigin(const TakenMessage& taken, const StoredContent&
   return true;
 }
 
-void ReceiveOperation::AckUnwanted(const std::vector<TakenMessage>& unwanted) {
-  auto append = std::make_unique<Unattended>();
-  for (const LeasesEndRecord& record : EndsOf(group_->id, unwanted)) {
-    append->AddRecord(kAckRecord, record.Encode());
-  }
-  // Refused: they lapse by their deadline and are looked at again.
-  (void)context_.store().Submit(std::move(append));
-}
-
-void ReceiveOperation::GiveBack(const std::vector<TakenMessage>& messages) {
-  for (LeasesEndRecord& record : EndsOf(group_->id, messages)) {
-    context_.leases.GiveBack(std::move(record));
-  }
-}
-
 void ReceiveOperation::AnswerNothing() { Answer(NothingFound(), {}); }
 
 void ReceiveOperation::Answer(const absl::Status& status, std::vector<rpc::Payload> messages) {
@@ -415,7 +397,7 @@ void ReceiveOperation::Answer(const absl::Status& status, std::vector<rpc::Paylo
   elements.push_back(rpc::Payload(timestamp.Take()));
   const bool delivering = status.ok();
   call_.Finish(std::move(elements), [self = shared_from_this(), delivering](bool written) {
-    if (delivering && !written) self->GiveBack(self->taken_);
+    if (delivering && !written) self->context_.leases.GiveBack(self->group_->id, self->taken_);
   });
 }
 

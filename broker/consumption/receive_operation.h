@@ -43,7 +43,10 @@ class ReceiveOperation : public ParkedReceive,
   void FixPosition(absl::StatusOr<GroupPtr> group);
   // Tries to take messages, and parks when there are none.
   void Attempt();
+  // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
   TakeOutcome TakeAndLog(absl::Status* refused);
+  // Ends without an answer that matters; what it may have been woken for is the next one's.
+  void PassOn();
   void LoadCold(store::QueueKey queue, store::QueueOffset from);
   void Park();
   void TimeOut();
@@ -56,8 +59,6 @@ class ReceiveOperation : public ParkedReceive,
   std::optional<rpc::Payload> Encode(const TakenMessage& taken,
                                      const absl::StatusOr<store::StoredMessage>& message);
   bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
-  void AckUnwanted(const std::vector<TakenMessage>& unwanted);
-  void GiveBack(const std::vector<TakenMessage>& messages);
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
   void AnswerNothing();

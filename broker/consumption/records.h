@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/status/statusor.h"
 #include "store/record.h"
 
@@ -61,6 +63,11 @@ struct LeasesEndRecord {
   std::string Encode() const;
   static absl::StatusOr<LeasesEndRecord> Decode(std::string_view body);
 };
+
+// Leases of one group that end together, and their records: one for each topic, as what is retried
+// stands in another.
+using EndsByQueue = absl::btree_map<store::QueueKey, absl::btree_set<store::QueueOffset>>;
+std::vector<LeasesEndRecord> EndRecords(uint32_t group, bool counted, const EndsByQueue& ends);
 
 struct LeaseChangedRecord {
   uint32_t group = 0;

@@ -55,8 +55,14 @@ struct Redelivery::Job {
   std::vector<Decision> decisions;
   std::optional<store::QueueKey> retry_queue;
   TopicPtr dead_letters;
+  bool budgeted = false;
 
   store::QueueKey key() const { return {queue.topic, queue.queue}; }
+  uint64_t Bytes() const {
+    uint64_t bytes = 0;
+    for (const auto& message : messages) bytes += message.ok() ? message->bytes.bytes.size() : 0;
+    return bytes;
+  }
   bool Has(Fate fate) const {
     return std::any_of(decisions.begin(), decisions.end(),
                        [fate](const Decision& d) { return d.fate == fate; });
@@ -73,8 +79,6 @@ class Redelivery::Frame : public store::Append {
     Add(Fate::kDamaged, kLeaseEndedRecord);
     AddBackOffs();
   }
-  size_t messages() const { return messages_; }
-
   void Applied(const store::AppendResult&) override { redelivery_->Finish(job_, absl::OkStatus()); }
   void Failed(const absl::Status& status) override { redelivery_->Finish(job_, status); }
 
@@ -116,7 +120,6 @@ class Redelivery::Frame : public store::Append {
     }
     ContentCopy(decision.content, changes)
         .AddTo(*this, to, redelivery_->environment_.time->NowMillis());
-    ++messages_;
   }
 
   void AddBackOffs() {
@@ -135,7 +138,6 @@ class Redelivery::Frame : public store::Append {
 
   Redelivery* const redelivery_;
   const JobPtr job_;
-  size_t messages_ = 0;
 };
 
 void Redelivery::Move(const ProgressKey& queue, std::vector<QueueProgress::Ended> leases,
@@ -283,14 +285,17 @@ void Redelivery::EnsureQueues(const JobPtr& job) {
 }
 
 void Redelivery::Log(const JobPtr& job) {
+  if (!job->budgeted) {
+    if (const int64_t wait = environment_.budget->Take(job->Bytes(), job->messages.size());
+        wait > 0) {
+      return Later(wait, job, &Redelivery::Log);
+    }
+    job->budgeted = true;
+  }
   // The copies are encoded outside the group's lock; should leases have ended meanwhile, again
   // without them.
   for (;;) {
     auto frame = std::make_unique<Frame>(this, job);
-    if (const int64_t wait = environment_.budget->Take(frame->size(), frame->messages());
-        wait > 0) {
-      return Later(wait, job, &Redelivery::Log);
-    }
     const absl::Status status = ClaimAndSubmit(job, frame);
     if (absl::IsAborted(status)) {
       if (job->leases.empty()) return Finish(job, absl::OkStatus());

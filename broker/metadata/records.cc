@@ -1,5 +1,7 @@
 #include "broker/metadata/records.h"
 
+#include <bit>
+
 #include "absl/status/status.h"
 #include "broker/core/codec.h"
 
@@ -8,13 +10,12 @@ namespace mansio::broker {
 namespace {
 
 enum BackoffForm : uint8_t { kSteps = 0, kExponential = 1 };
-constexpr double kMultiplierScale = 1000;  // kept in thousandths
 
 void Write(ByteWriter& w, const Backoff& backoff) {
   if (const auto& growing = backoff.exponential) {
     w.U8(kExponential).Varint(absl::ToInt64Milliseconds(growing->initial));
     w.Varint(absl::ToInt64Milliseconds(growing->max));
-    w.Varint(static_cast<uint64_t>(growing->multiplier * kMultiplierScale));
+    w.Fixed64(std::bit_cast<uint64_t>(growing->multiplier));
     return;
   }
   w.U8(kSteps).Varint(backoff.steps.size());
@@ -30,7 +31,7 @@ Backoff ReadBackoff(ByteReader& r) {
   if (r.U8() == kExponential) {
     const absl::Duration initial = ReadMillis(r);
     const absl::Duration max = ReadMillis(r);
-    backoff.exponential = {initial, max, static_cast<double>(r.Varint()) / kMultiplierScale};
+    backoff.exponential = {initial, max, std::bit_cast<double>(r.Fixed64())};
     return backoff;
   }
   for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) backoff.steps.push_back(ReadMillis(r));

@@ -135,6 +135,9 @@ absl::StatusOr<store::StoredMessage> Mover::ReadOne(MoveSource& source) const {
   }
   // Not known, or carried to another place of the log since it was looked up.
   const auto entries = store_->ReadEntries(source.queue, source.offset, 1);
+  if (absl::IsOutOfRange(entries.status())) {
+    return absl::NotFoundError("retention has deleted the message");
+  }
   if (!entries.ok()) return entries.status();
   if (entries->empty()) return absl::NotFoundError("the queue does not reach that far");
   source.entry = entries->front();

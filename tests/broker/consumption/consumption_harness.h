@@ -129,6 +129,19 @@ class Harness {
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    ReceiveCall call = NewReceive(a);
+    life_->methods.server_stream[0].handler(*call);
+    store().Run();
+    return call;
+  }
+  // One that is not started.
+  ReceiveCall NewReceive(const ReceiveArguments& a) {
+    auto call =
+        std::make_shared<rpc::testing::FakeServerStreamCall>(RequestOf(a), Headers(a.client));
+    calls_.push_back(call);  // calls outlive what handlers still hold of them
+    return call;
+  }
+  static std::string RequestOf(const ReceiveArguments& a) {
     v2::ReceiveMessageRequest request;
     request.mutable_group()->set_name(a.group);
     request.mutable_message_queue()->mutable_topic()->set_name(a.topic);
@@ -137,12 +150,7 @@ class Harness {
     request.set_batch_size(a.batch);
     request.set_auto_renew(a.auto_renew);
     request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(a.invisible));
-    auto call = std::make_shared<rpc::testing::FakeServerStreamCall>(request.SerializeAsString(),
-                                                                     Headers(a.client));
-    calls_.push_back(call);  // calls outlive what handlers still hold of them
-    life_->methods.server_stream[0].handler(*call);
-    store().Run();
-    return call;
+    return request.SerializeAsString();
   }
   // The messages of a finished receive.
   static std::vector<v2::Message> Messages(const ReceiveCall& call) {

@@ -84,6 +84,28 @@ TEST(QueueProgressTest, LeasesEndByTimeOrWithTheirOwner) {
   EXPECT_THAT(offsets(0, 9), IsEmpty());
 }
 
+TEST(QueueProgressTest, WhatIsOnItsWayIsAbandonedWithItsOwner) {
+  QueueProgress p(0);
+  p.ClaimLease(0, LeaseOf({}));
+  p.LeaseAppended(0, kFirst);
+  EXPECT_TRUE(p.Abandon([](const Lease& lease) { return lease.owner == 7; }));
+  EXPECT_THAT(p.EndedBy(0, 9), IsEmpty()) << "its record is not applied";
+  EXPECT_TRUE(p.ApplyLease(0, LeaseOf(kFirst)));
+  EXPECT_EQ(p.EndedBy(0, 9).size(), 1u);
+  p.RecomputeEarliestDeadline();
+  EXPECT_EQ(p.earliest_deadline(), 0);
+
+  EXPECT_FALSE(p.ApplyLease(1, LeaseOf(kFirst)));
+  p.ClaimEnd(1);  // a new deadline is on its way
+  EXPECT_TRUE(p.Abandon([](const Lease& lease) { return lease.owner == 7; }));
+  EXPECT_TRUE(p.ApplyChange(1, kSecond, 5000));
+  EXPECT_EQ(p.EndedBy(0, 9).size(), 2u);
+
+  p.ApplyEnd(0, true);
+  p.ClaimLease(0, LeaseOf({}));
+  EXPECT_FALSE(p.ApplyLease(0, LeaseOf(kSecond))) << "the next owner lives";
+}
+
 TEST(QueueProgressTest, UncountedEndsDoNotRaiseTheAttempt) {
   QueueProgress p(0);
   p.ApplyLease(0, LeaseOf(kFirst));

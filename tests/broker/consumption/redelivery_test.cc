@@ -261,6 +261,78 @@ TEST_F(RedeliveryTest, ColdMessagesMoveToo) {
   EXPECT_EQ(Get().size(), 1u);
 }
 
+TEST_F(RedeliveryTest, WhatRetentionHasTakenIsNotRetried) {
+  Begin();
+  h_->Send("m");
+  ASSERT_EQ(Get().size(), 1u);
+  h_->store().SetHot(false, false);
+  h_->store().TrimQueue({h_->life().metadata.FindTopic(kTopic)->id, 0}, 1);
+  h_->Advance(absl::Seconds(31));
+  EXPECT_EQ(h_->life().metadata.FindTopic("%RETRY%workers"), nullptr);
+  const auto queues = h_->life().consumption->Describe(*h_->life().metadata.FindGroup(kGroup));
+  ASSERT_EQ(queues.size(), 1u);
+  EXPECT_EQ(queues[0].leased, 0u);
+  EXPECT_EQ(queues[0].ready, 0u);
+}
+
+TEST_F(RedeliveryTest, AReceiveOfADeadClientTakesNothing) {
+  Begin();
+  const ReceiveCall dead = h_->Receive({.auto_renew = true, .client = "dead"});
+  const ReceiveCall waiting = h_->Receive({.client = "living"});
+  ASSERT_FALSE(dead->finished());
+  h_->life().clients.Terminate("dead");
+  h_->Send("m");
+  EXPECT_EQ(Harness::StatusOf(dead), v2::MESSAGE_NOT_FOUND);
+  EXPECT_THAT(Harness::Bodies(waiting), ElementsAre("m"));
+}
+
+TEST_F(RedeliveryTest, ALeaseThatIsNotDurableYetEndsWithItsClient) {
+  Begin();
+  h_->Send("m");
+  h_->life().methods.server_stream[0].handler(*h_->NewReceive({.auto_renew = true}));
+  h_->store().StepAppend();
+  h_->life().clients.Terminate("client-1");
+  h_->Settle();
+  EXPECT_EQ(Get().size(), 1u);
+}
+
+// A call that learns late that its client has gone.
+class LateCall : public rpc::testing::FakeServerStreamCall {
+ public:
+  using FakeServerStreamCall::FakeServerStreamCall;
+  void Finish(std::vector<rpc::Payload> elements,
+              absl::AnyInvocable<void(bool written)> done) override {
+    FakeServerStreamCall::Finish(std::move(elements), [](bool) {});
+    done_ = std::move(done);
+  }
+  void NotWritten() { std::exchange(done_, nullptr)(false); }
+
+ private:
+  absl::AnyInvocable<void(bool)> done_;
+};
+
+TEST_F(RedeliveryTest, WhatIsAnothersMeanwhileIsNotGivenBack) {
+  Begin();
+  GroupRecord fifo;
+  fifo.name = "in-order";
+  fifo.fifo = true;
+  fifo.start = StartPolicy::kEarliest;
+  h_->life().metadata.CreateGroup(fifo, [](absl::StatusOr<GroupPtr>) {});
+  h_->Settle();
+  h_->Send("m");
+  const ReceiveArguments arguments{.group = "in-order"};
+  LateCall late(Harness::RequestOf(arguments), Harness::Headers("client-1"));
+  h_->life().methods.server_stream[0].handler(late);
+  h_->Settle();
+  h_->Advance(absl::Seconds(31));
+  const auto got = Get(arguments);
+  ASSERT_EQ(got.size(), 1u);
+  late.NotWritten();
+  h_->Settle();
+  EXPECT_THAT(Get(arguments), IsEmpty());
+  EXPECT_EQ(h_->Ack({HandleOf(got[0])}, "in-order").status().code(), v2::OK);
+}
+
 TEST_F(RedeliveryTest, WhatIsToBeRetriedGoesWithItsTopicAndItsGroup) {
   Begin();
   h_->Send("m");
@@ -269,6 +341,7 @@ TEST_F(RedeliveryTest, WhatIsToBeRetriedGoesWithItsTopicAndItsGroup) {
   ASSERT_EQ(Get().size(), 1u);
   h_->life().metadata.DeleteTopic(kTopic, [](absl::StatusOr<TopicPtr>) {});
   h_->Settle();
+  EXPECT_THAT(h_->life().consumption->Describe(*h_->life().metadata.FindGroup(kGroup)), IsEmpty());
   h_->CreateTopic();
   h_->Advance(absl::Seconds(31));
   EXPECT_THAT(Get(), IsEmpty());

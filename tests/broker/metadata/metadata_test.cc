@@ -379,6 +379,12 @@ TEST_F(MetadataTest, OnlyChangesAreCapturedAsDirty) {
   EXPECT_THAT(after_restore.pairs, IsEmpty());
 }
 
+TEST(GroupRecordTest, ABackOffComesBackExactly) {
+  GroupRecord group{.id = 1, .name = "billing"};
+  group.backoff = {.exponential = Backoff::Exponential{absl::Seconds(1), absl::Hours(1), 1.1f}};
+  EXPECT_EQ(GroupRecord::Decode(group.Encode())->backoff, group.backoff);
+}
+
 TEST_F(MetadataTest, DamagedPairsAreDataLoss) {
   EXPECT_EQ(node_.features.Restore("Mt....", "x").code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(node_.features.Restore("Mz", "").code(), absl::StatusCode::kDataLoss);

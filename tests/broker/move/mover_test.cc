@@ -95,6 +95,16 @@ TEST_F(MoverTest, LooksUpEntriesThatAreNotKnown) {
   EXPECT_EQ(got_, (Lines{"a;", "a;NOT_FOUND;"}));
 }
 
+TEST_F(MoverTest, WhatRetentionHasTakenIsNotFound) {
+  Store("a");
+  Store("b");
+  const MoveSource first = Source(0);
+  store_.TrimQueue(kQueue, 1);
+  store_.SetHot(false, false);
+  Gather({first, {kQueue, 0, {}}, {kQueue, 1, {}}});
+  EXPECT_EQ(got_, Lines{"NOT_FOUND;NOT_FOUND;b;"});
+}
+
 TEST_F(MoverTest, FindsAMessageThatWasCarriedElsewhere) {
   Store("a");
   MoveSource old = Source(0);
