@@ -9,6 +9,7 @@ delivery, "at" in seconds. It runs until it is killed.
 
 import argparse
 import json
+import sys
 import threading
 import time
 
@@ -54,8 +55,12 @@ def simple(options, configuration):
     consumer.startup()
     emit("ready")
     while True:
-        for message in consumer.receive(32, options.invisible):
-            emit_received(message)
+        try:
+            for message in consumer.receive(32, options.invisible):
+                emit_received(message)
+        except Exception as error:  # the broker is being restarted
+            print(f"receive failed: {error!r}", file=sys.stderr)
+            time.sleep(0.5)
 
 
 def main():
