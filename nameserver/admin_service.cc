@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/names/names.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 #include "nameserver/broker_answers.h"
@@ -83,11 +84,13 @@ void AdminService::Register(rpc::MethodTable& methods) {
        })});
   methods.unary.push_back(
       {PathOf("ListTopics"),
-       rpc::ParsedUnary<v1::ListTopicsRequest>([this](rpc::UnaryCall& call, const auto&) {
+       rpc::ParsedUnary<v1::ListTopicsRequest>([this](rpc::UnaryCall& call, const auto& request) {
          v1::ListTopicsResponse response;
          ToWire(absl::OkStatus(), response.mutable_status());
-         for (v1::TopicOverview& topic : table_->Topics())
+         for (v1::TopicOverview& topic : table_->Topics()) {
+           if (names::IsGroupTopic(topic.topic().name()) && !request.include_system()) continue;
            *response.add_topics() = std::move(topic);
+         }
          rpc::Reply(call, response);
        })});
   methods.unary.push_back(
@@ -141,6 +144,14 @@ void AdminService::Register(rpc::MethodTable& methods) {
         }
         return response;
       });
+  AddPassedOn<v1::AlterGroupRequest>(
+      methods, "AlterGroup", [this](const v1::AlterGroupRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::AlterGroupResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) *response.mutable_group() = first->group();
+        return response;
+      });
   AddPassedOn<v1::DeleteGroupRequest>(
       methods, "DeleteGroup", [this](const v1::DeleteGroupRequest& request, absl::Time deadline) {
         const std::vector<Outcome> outcomes =
@@ -148,6 +159,24 @@ void AdminService::Register(rpc::MethodTable& methods) {
         v1::DeleteGroupResponse response;
         FillOutcomes(outcomes, &response);
         table_->AwaitGroup(request.name(), Successful(outcomes), false, options_.routes_deadline);
+        return response;
+      });
+  AddPassedOn<v1::ListDeadLettersRequest>(
+      methods, "ListDeadLetters",
+      [this](const v1::ListDeadLettersRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListDeadLettersResponse response = MergeDeadLetters(answers, request.limit());
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::DescribeDeadLetterRequest>(
+      methods, "DescribeDeadLetter",
+      [this](const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeDeadLetterResponse response;
+        if (const auto* first = FirstSuccess(answers)) response = *first;
+        response.clear_results();
+        FillOutcomes(OutcomesOf(answers), &response);
         return response;
       });
   AddPassedOn<v1::DescribeGroupRequest>(

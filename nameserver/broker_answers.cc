@@ -21,7 +21,7 @@ std::string_view Text(const absl::Status& status) {
 bool IsAbsence(const absl::Status& status) {
   const v2::Code code = CodeOf(status);
   return code == v2::TOPIC_NOT_FOUND || code == v2::CONSUMER_GROUP_NOT_FOUND ||
-         code == v2::NOT_FOUND;
+         code == v2::NOT_FOUND || code == v2::MESSAGE_NOT_FOUND;
 }
 
 template <typename Items, typename Less>
@@ -80,6 +80,23 @@ v1::DescribeTopicResponse MergeTopic(
     return std::forward_as_tuple(a.broker(), a.queue_id()) <
            std::forward_as_tuple(b.broker(), b.queue_id());
   });
+  return merged;
+}
+
+v1::ListDeadLettersResponse MergeDeadLetters(
+    const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit) {
+  v1::ListDeadLettersResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    merged.mutable_dead_letters()->MergeFrom(answer.response.dead_letters());
+    merged.set_total(merged.total() + answer.response.total());
+  }
+  auto* letters = merged.mutable_dead_letters();
+  Sort(letters, [](const v1::DeadLetter& a, const v1::DeadLetter& b) {
+    return std::make_tuple(a.time().seconds(), a.time().nanos(), a.offset()) >
+           std::make_tuple(b.time().seconds(), b.time().nanos(), b.offset());
+  });
+  if (limit > 0 && letters->size() > limit) letters->DeleteSubrange(limit, letters->size() - limit);
   return merged;
 }
 

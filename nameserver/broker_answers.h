@@ -45,6 +45,9 @@ v1::DescribeTopicResponse MergeTopic(
     const std::vector<BrokerAnswer<v1::DescribeTopicResponse>>& answers);
 v1::DescribeGroupResponse MergeGroup(
     const std::vector<BrokerAnswer<v1::DescribeGroupResponse>>& answers);
+// The newest `limit` dead letters of all brokers; 0: all that they gave.
+v1::ListDeadLettersResponse MergeDeadLetters(
+    const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit);
 
 }  // namespace mansio::nameserver
 

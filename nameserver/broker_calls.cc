@@ -109,10 +109,26 @@ std::vector<BrokerAnswer<v1::DescribeGroupResponse>> AskAll(const Brokers& broke
   return Ask(brokers, request, deadline, &Stub::AsyncDescribeGroup);
 }
 
+std::vector<BrokerAnswer<v1::AlterGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::AlterGroupRequest& request,
+                                                         absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncAlterGroup);
+}
+
 std::vector<BrokerAnswer<v1::DeleteGroupResponse>> AskAll(const Brokers& brokers,
                                                           const v1::DeleteGroupRequest& request,
                                                           absl::Time deadline) {
   return Ask(brokers, request, deadline, &Stub::AsyncDeleteGroup);
+}
+
+std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncListDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
+    const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncDescribeDeadLetter);
 }
 
 }  // namespace mansio::nameserver

@@ -30,9 +30,16 @@ std::vector<BrokerAnswer<v1::CreateGroupResponse>> AskAll(const Brokers& brokers
 std::vector<BrokerAnswer<v1::DescribeGroupResponse>> AskAll(const Brokers& brokers,
                                                             const v1::DescribeGroupRequest& request,
                                                             absl::Time deadline);
+std::vector<BrokerAnswer<v1::AlterGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::AlterGroupRequest& request,
+                                                         absl::Time deadline);
 std::vector<BrokerAnswer<v1::DeleteGroupResponse>> AskAll(const Brokers& brokers,
                                                           const v1::DeleteGroupRequest& request,
                                                           absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
+    const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

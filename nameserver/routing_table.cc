@@ -224,7 +224,8 @@ void RoutingTable::ExpireSilent() {
 absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) const {
   gateway::TopicRoute route;
   bool any_broker = false;
-  {
+  // Nobody receives from a retry topic: what waits there comes with its origin (contract 6.5).
+  if (!names::IsRetryTopic(topic)) {
     ReaderMutexLock lock(&mutex_);
     any_broker = !brokers_.empty();
     for (const auto& [key, broker] : brokers_) {
@@ -266,9 +267,7 @@ gateway::GroupPolicy RoutingTable::Group(std::string_view group) const {
     const v1::GroupInfo& info = it->second;
     policy.fifo = info.fifo();
     if (info.max_attempts() > 0) policy.max_attempts = info.max_attempts();
-    for (const auto& pause : info.backoff().customized_backoff().next()) {
-      policy.backoff.push_back(absl::Seconds(pause.seconds()) + absl::Nanoseconds(pause.nanos()));
-    }
+    if (auto backoff = BackoffFromWire(info.backoff())) policy.backoff = *std::move(backoff);
     break;
   }
   return policy;

@@ -33,13 +33,35 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
-absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
-  if (info.has_backoff()) {
-    return WireError(
-        v2::NOT_IMPLEMENTED,
-        "a back-off of a group's own is not served by this version of Mansio; leave it "
-        "out");
+absl::Status CheckStart(v1::StartPolicy start) {
+  if (v1::StartPolicy_IsValid(start)) return absl::OkStatus();
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("start policy number {} is not known; use earliest or latest",
+                               static_cast<int>(start)));
+}
+
+absl::StatusOr<uint32_t> AttemptsFrom(int32_t attempts) {
+  if (attempts > 0) return static_cast<uint32_t>(attempts);
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("a message cannot have {} attempts; give 1 or more", attempts));
+}
+
+absl::StatusOr<GroupChange> ChangeFrom(const v1::AlterGroupRequest& request) {
+  GroupChange change;
+  if (request.has_max_attempts()) {
+    const absl::StatusOr<uint32_t> attempts = AttemptsFrom(request.max_attempts());
+    if (!attempts.ok()) return attempts.status();
+    change.max_attempts = *attempts;
   }
+  change.backoff = BackoffFromWire(request.backoff());
+  if (request.has_start()) {
+    if (absl::Status s = CheckStart(request.start()); !s.ok()) return s;
+    change.start = static_cast<StartPolicy>(request.start());
+  }
+  return change;
+}
+
+absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   if (info.fifo()) {
     return WireError(
         v2::NOT_IMPLEMENTED,
@@ -47,17 +69,13 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
         "--fifo");
   }
   GroupRecord group;
-  if (info.max_attempts() != 0 && info.max_attempts() != static_cast<int32_t>(group.max_attempts)) {
-    return WireError(
-        v2::NOT_IMPLEMENTED,
-        "a number of attempts is not served by this version of Mansio, which delivers a "
-        "message until it is acknowledged; leave it out");
+  if (absl::Status s = CheckStart(info.start()); !s.ok()) return s;
+  if (info.max_attempts() != 0) {
+    const absl::StatusOr<uint32_t> attempts = AttemptsFrom(info.max_attempts());
+    if (!attempts.ok()) return attempts.status();
+    group.max_attempts = *attempts;
   }
-  if (!v1::StartPolicy_IsValid(info.start())) {
-    return WireError(v2::BAD_REQUEST,
-                     fmt::format("start policy number {} is not known; use earliest or latest",
-                                 static_cast<int>(info.start())));
-  }
+  if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
   group.name = info.name();
   group.start = static_cast<StartPolicy>(info.start());
   return group;
@@ -95,6 +113,7 @@ void AdminService::Register(rpc::MethodTable& methods) {
   add("CreateGroup", parsed(&AdminService::CreateGroup, v1::CreateGroupRequest()));
   add("ListGroups", parsed(&AdminService::ListGroups, v1::ListGroupsRequest()));
   add("DescribeGroup", parsed(&AdminService::DescribeGroup, v1::DescribeGroupRequest()));
+  add("AlterGroup", parsed(&AdminService::AlterGroup, v1::AlterGroupRequest()));
   add("DeleteGroup", parsed(&AdminService::DeleteGroup, v1::DeleteGroupRequest()));
 }
 
@@ -150,10 +169,11 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
                                      });
 }
 
-void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest&) const {
+void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const {
   v1::ListTopicsResponse response;
   SetStatus(absl::OkStatus(), &response);
   for (const TopicPtr& topic : environment_.metadata->Topics()) {
+    if (topic->kind != TopicKind::kUser && !request.include_system()) continue;
     v1::TopicOverview* overview = response.add_topics();
     *overview->mutable_topic() = TopicInfoOf(*topic);
     overview->add_brokers(options_.broker_name);
@@ -199,6 +219,18 @@ void AdminService::CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupReques
                                          *response.mutable_group() = GroupInfoOf(**group);
                                        Answer(call, group.status(), std::move(response));
                                      });
+}
+
+void AdminService::AlterGroup(rpc::UnaryCall& call, const v1::AlterGroupRequest& request) {
+  absl::StatusOr<GroupChange> change = ChangeFrom(request);
+  if (!change.ok()) return Answer(call, change.status(), v1::AlterGroupResponse());
+  environment_.metadata->AlterGroup(request.name(), *std::move(change),
+                                    [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                      v1::AlterGroupResponse response;
+                                      if (group.ok())
+                                        *response.mutable_group() = GroupInfoOf(**group);
+                                      Answer(call, group.status(), std::move(response));
+                                    });
 }
 
 void AdminService::ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest&) const {

@@ -46,6 +46,7 @@ class AdminService {
   void CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request);
   void ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest& request) const;
   void DescribeGroup(rpc::UnaryCall& call, const v1::DescribeGroupRequest& request) const;
+  void AlterGroup(rpc::UnaryCall& call, const v1::AlterGroupRequest& request);
   void DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request);
 
   // Answers with `response`, whose status and result of this broker are set from `status`.

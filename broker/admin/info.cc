@@ -19,6 +19,10 @@ v1::GroupInfo GroupInfoOf(const GroupRecord& group) {
   info.set_fifo(group.fifo);
   info.set_max_attempts(static_cast<int32_t>(group.max_attempts));
   info.set_start(static_cast<v1::StartPolicy>(group.start));
+  if (group.backoff != Backoff::Default()) {
+    ToWire(group.backoff, info.mutable_backoff());
+    info.mutable_backoff()->set_max_attempts(info.max_attempts());
+  }
   return info;
 }
 

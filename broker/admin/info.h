@@ -8,7 +8,7 @@
 namespace mansio::broker {
 
 v1::TopicInfo TopicInfoOf(const TopicRecord& topic);
-// The back-off stays unset: it is the default one.
+// The back-off stays unset where it is the default one.
 v1::GroupInfo GroupInfoOf(const GroupRecord& group);
 
 }  // namespace mansio::broker

@@ -5,8 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/lease_lookup.h"
 #include "common/clock/broker_time.h"
@@ -20,8 +18,6 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-using EndsByQueue = absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>>;
 
 absl::Status CheckRequest(const v2::AckMessageRequest& request) {
   if (absl::Status s = names::ValidateConsumerGroup(request.group().name()); !s.ok()) return s;
@@ -67,14 +63,6 @@ class AckAppend : public store::Append {
   std::string answer_;
 };
 
-std::string EncodeAcks(const LeaseScope& scope, const EndsByQueue& ends) {
-  LeasesEndRecord record{scope.group->id, scope.topic->id, true, {}};
-  for (const auto& [queue, offsets] : ends) {
-    record.queues.push_back({queue, 0, {offsets.begin(), offsets.end()}});
-  }
-  return record.Encode();
-}
-
 }  // namespace
 
 void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& request) {
@@ -106,16 +94,18 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
     ToWire(queue.status(), response.mutable_entries(static_cast<int>(i))->mutable_status());
     if (!queue.ok()) continue;
     (*queue)->ClaimEnd(handles[i]->offset);
-    ends[handles[i]->queue].insert(handles[i]->offset);
+    ends[{handles[i]->topic, handles[i]->queue}].insert(handles[i]->offset);
   }
   SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
   auto append = std::make_unique<AckAppend>(call, response.SerializeAsString());
-  append->AddRecord(kAckRecord, EncodeAcks(scope, ends));
+  for (const LeasesEndRecord& record : EndRecords(scope.group->id, true, ends)) {
+    append->AddRecord(kAckRecord, record.Encode());
+  }
   refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;
   for (const auto& [queue, offsets] : ends) {
-    QueueProgress* progress = scope.progress->topics[scope.topic->id].queue(queue);
+    QueueProgress* progress = scope.progress->Queue(queue);
     for (const store::QueueOffset offset : offsets) progress->UnclaimEnd(offset);
   }
   call.Finish(gateway::StatusResponse(AppendRefused(refused)));

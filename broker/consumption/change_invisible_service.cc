@@ -83,7 +83,7 @@ void ChangeInvisibleService::Handle(rpc::UnaryCall& call,
   const auto queue = FindLease(*handle, *scope.progress, now);
   if (!queue.ok()) return Answer(call, queue.status(), text);
   (*queue)->ClaimEnd(handle->offset);
-  LeaseChangedRecord record{scope.group->id, scope.topic->id, handle->queue, handle->offset,
+  LeaseChangedRecord record{scope.group->id, handle->topic, handle->queue, handle->offset,
                             now + absl::ToInt64Milliseconds(*invisible)};
   auto append = std::make_unique<ChangeAppend>(call, context_.metadata, *handle, text);
   append->AddRecord(kLeaseChangedRecord, record.Encode());

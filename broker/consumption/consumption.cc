@@ -7,6 +7,7 @@
 #include "broker/consumption/ack_service.h"
 #include "broker/consumption/change_invisible_service.h"
 #include "broker/consumption/context.h"
+#include "broker/consumption/forward_service.h"
 #include "broker/consumption/receive_operation.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
@@ -35,12 +36,14 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
       : options_(std::move(options)),
         state_(env.metadata),
         waiting_(options_.max_parked_receives),
-        leases_({&state_, env.clients, env.time, env.timers}),
+        redelivery_({&state_, env.metadata, env.time, env.timers, env.mover, env.budget}),
+        leases_({&state_, env.clients, env.time, env.timers, env.metadata, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
-        context_{options_, *env.metadata, *env.clients, *env.time,  *env.timers,
-                 state_,   waiting_,      leases_,      positions_, stopping_},
+        context_{options_, *env.metadata, *env.clients, *env.time,   *env.timers, state_,
+                 waiting_, leases_,       positions_,   redelivery_, stopping_},
         acks_(context_),
-        changes_(context_) {
+        changes_(context_),
+        forwards_(context_) {
     state_.SetHooks({
         .messages_added = [this](uint32_t topic, size_t n) { waiting_.WakeTopic(topic, n); },
         .messages_returned = [this](uint32_t group, uint32_t topic,
@@ -76,6 +79,12 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
              [this](rpc::UnaryCall& call, const v2::ChangeInvisibleDurationRequest& request) {
                changes_.Handle(call, request);
              })});
+    methods.unary.push_back({gateway::MessagingPath("ForwardMessageToDeadLetterQueue"),
+                             rpc::ParsedUnary<v2::ForwardMessageToDeadLetterQueueRequest>(
+                                 [this](rpc::UnaryCall& call,
+                                        const v2::ForwardMessageToDeadLetterQueueRequest& request) {
+                                   forwards_.Handle(call, request);
+                                 })});
   }
 
   void Start() override { leases_.Start(options_.owner_grace); }
@@ -102,12 +111,14 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   const ConsumptionOptions options_;
   ConsumptionState state_;
   WaitList waiting_;
+  Redelivery redelivery_;
   LeaseKeeper leases_;
   Positions positions_;
   std::atomic<bool> stopping_{false};
   ConsumptionContext context_;
   AckService acks_;
   ChangeInvisibleService changes_;
+  ForwardService forwards_;
 };
 
 void ConsumptionImpl::Receive(rpc::ServerStreamCall& call,
@@ -131,7 +142,8 @@ void ConsumptionImpl::OnSubscription(std::string_view, std::string_view group_na
   const auto fix = [this](const GroupPtr& group, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       const TopicPtr topic = context_.metadata.FindTopic(name);
-      if (topic != nullptr) positions_.Ensure(group, topic, [](const absl::Status&) {});
+      if (topic == nullptr || topic->kind == TopicKind::kRetry) continue;
+      positions_.Ensure(group, topic, [](const absl::Status&) {});
     }
   };
   context_.metadata.EnsureGroup(group_name, [fix, topics](absl::StatusOr<GroupPtr> group) {
@@ -149,6 +161,11 @@ std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group
     const TopicPtr info = context_.metadata.FindTopic(topic_id);
     if (info == nullptr) continue;
     for (uint32_t id = 0; id < topic.queues().size(); ++id) {
+      // What is to be retried of a topic that was deleted is never delivered.
+      if (info->kind == TopicKind::kRetry &&
+          context_.metadata.FindTopic(info->origins[id]) == nullptr) {
+        continue;
+      }
       const QueueProgress& queue = topic.queues()[id];
       const store::QueueRange range = context_.store().Range({topic_id, id});
       QueueConsumption c{info->name, id, queue.next(), range.next, 0, 0};

@@ -19,6 +19,9 @@ class TimerQueue;
 
 namespace mansio::broker {
 
+class AppendBudget;
+class Mover;
+
 struct ConsumptionOptions {
   std::string broker_name;
   std::string store_host;      // HOST:PORT put into delivered messages
@@ -43,8 +46,9 @@ struct QueueConsumption {
   uint64_t ready = 0;   // waiting to be handed out, redeliveries included
 };
 
-// Consumption (design section 6): groups' cursors and leases, ReceiveMessage, AckMessage,
-// ChangeInvisibleDuration. Thread-safe.
+// Consumption (design section 6): groups' cursors and leases, retries and dead letters,
+// ReceiveMessage, AckMessage, ChangeInvisibleDuration, ForwardMessageToDeadLetterQueue.
+// Thread-safe.
 class Consumption {
  public:
   // All borrowed.
@@ -53,6 +57,8 @@ class Consumption {
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
+    Mover* mover = nullptr;  // attached to the store before Start
+    AppendBudget* budget = nullptr;
   };
   static std::unique_ptr<Consumption> Create(ConsumptionOptions options, Environment environment);
   virtual ~Consumption() = default;

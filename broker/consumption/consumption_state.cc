@@ -14,11 +14,22 @@ std::string EncodeKey(const ProgressKey& key) {
   return ByteWriter().U8('C').Key32(key.group).Key32(key.topic).Key32(key.queue).Take();
 }
 
+// The topic that a receive asks for to get what is in a queue.
+uint32_t OriginOf(const GroupProgress& group, store::QueueKey queue)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex) {
+  if (queue.topic != group.retry_topic) return queue.topic;
+  for (const auto& [origin, id] : group.retry_queues) {
+    if (id == queue.queue) return origin;
+  }
+  return queue.topic;
+}
+
 }  // namespace
 
 ConsumptionState::ConsumptionState(Metadata* metadata) {
   metadata->AddListener({
-      .topic_deleted = [this](const TopicPtr& topic) { ForgetTopic(topic->id); },
+      .topic_changed = [this](const TopicPtr& topic) { FollowRetryTopic(*topic); },
+      .topic_deleted = [this](const TopicPtr& topic) { ForgetTopic(*topic); },
       .group_deleted = [this](const GroupPtr& group) { ForgetGroup(group->id); },
   });
 }
@@ -46,8 +57,8 @@ std::vector<GroupProgressPtr> ConsumptionState::All() const {
 }
 
 std::vector<store::RecordKind> ConsumptionState::Kinds() const {
-  return {store::kMessageRecord, kPositionRecord,  kLeaseRecord, kAckRecord,
-          kLeaseChangedRecord,   kLeaseEndedRecord};
+  return {store::kMessageRecord, kPositionRecord,   kLeaseRecord,   kAckRecord,
+          kLeaseChangedRecord,   kLeaseEndedRecord, kRetriedRecord, kDeadLetterRecord};
 }
 
 void ConsumptionState::Apply(const store::RecordView& record) {
@@ -59,7 +70,9 @@ void ConsumptionState::Apply(const store::RecordView& record) {
       if (auto r = PositionRecord::Decode(record.body); r.ok()) ApplyPosition(*r);
       break;
     case kLeaseRecord:
-      if (auto r = LeaseRecord::Decode(record.body); r.ok()) ApplyLease(*r, record.position);
+      if (auto r = LeaseRecord::Decode(record.body); r.ok()) {
+        ApplyLease(*r, record.position, record.store_time);
+      }
       break;
     case kLeaseChangedRecord:
       if (auto r = LeaseChangedRecord::Decode(record.body); r.ok()) {
@@ -68,8 +81,10 @@ void ConsumptionState::Apply(const store::RecordView& record) {
       break;
     case kAckRecord:
     case kLeaseEndedRecord:
+    case kRetriedRecord:
+    case kDeadLetterRecord:
       if (auto r = LeasesEndRecord::Decode(record.body); r.ok()) {
-        ApplyEnd(*r, record.kind == kAckRecord);
+        ApplyEnd(*r, record.kind);
       }
       break;
   }
@@ -80,6 +95,11 @@ void ConsumptionState::BatchEnd() {
     if (hooks_.messages_added) hooks_.messages_added(topic, count);
   }
   added_.clear();
+  for (const auto& [group_and_topic, count] : returned_) {
+    const auto [group, topic] = group_and_topic;
+    if (hooks_.messages_returned) hooks_.messages_returned(group, topic, count);
+  }
+  returned_.clear();
   if (hooks_.batch_end) hooks_.batch_end();
 }
 
@@ -94,23 +114,28 @@ void ConsumptionState::ApplyPosition(const PositionRecord& record) {
   }
 }
 
-void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition id) {
+void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition id,
+                                  store::StoreTime time) {
   const GroupProgressPtr group = Find(record.group);
   if (group == nullptr) return;
   MutexLock lock(&group->mutex);
   const auto topic = group->topics.find(record.topic);
   if (topic == group->topics.end()) return;
-  const Lease lease{id, record.deadline_ms, record.owner, 1, record.auto_renew};
+  const Lease lease{id, record.deadline_ms, record.owner, 1, record.auto_renew, time, time};
   for (const QueueOffsets& q : record.queues) {
     QueueProgress* progress = topic->second.queue(q.queue);
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
-    for (const store::QueueOffset offset : q.offsets) progress->ApplyLease(offset, lease);
+    bool abandoned = false;
+    for (const store::QueueOffset offset : q.offsets)
+      abandoned |= progress->ApplyLease(offset, lease);
     progress->ApplyCursor(q.cursor);
     leases_ += progress->applied_outstanding() - before;
     const ProgressKey key{record.group, record.topic, q.queue};
     dirty_.insert(key);
-    if (hooks_.lease_until && !q.offsets.empty()) hooks_.lease_until(key, record.deadline_ms);
+    if (hooks_.lease_until && !q.offsets.empty()) {
+      hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);
+    }
   }
 }
 
@@ -122,49 +147,65 @@ void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::Log
   if (topic == group->topics.end()) return;
   QueueProgress* progress = topic->second.queue(record.queue);
   if (progress == nullptr) return;
-  progress->ApplyChange(record.offset, id, record.deadline_ms);
+  const bool abandoned = progress->ApplyChange(record.offset, id, record.deadline_ms);
   const ProgressKey key{record.group, record.topic, record.queue};
   dirty_.insert(key);
-  if (hooks_.lease_until) hooks_.lease_until(key, record.deadline_ms);
+  if (hooks_.lease_until) hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);
 }
 
-void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, bool acked) {
+void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind) {
   const GroupProgressPtr group = Find(record.group);
   if (group == nullptr) return;
-  size_t returned = 0;
-  {
-    MutexLock lock(&group->mutex);
-    const auto topic = group->topics.find(record.topic);
-    if (topic == group->topics.end()) return;
-    for (const QueueOffsets& q : record.queues) {
-      QueueProgress* progress = topic->second.queue(q.queue);
-      if (progress == nullptr) continue;
-      const size_t before = progress->applied_outstanding();
-      for (const store::QueueOffset offset : q.offsets) {
-        if (acked) {
-          progress->ApplyAck(offset);
-        } else {
-          progress->ApplyEnd(offset, record.counted);
-          ++returned;
-        }
+  MutexLock lock(&group->mutex);
+  for (const QueueOffsets& q : record.queues) {
+    QueueProgress* progress = group->Queue({record.topic, q.queue});
+    if (progress == nullptr) continue;
+    const size_t before = progress->applied_outstanding();
+    for (const store::QueueOffset offset : q.offsets) {
+      if (kind == kLeaseEndedRecord) {
+        progress->ApplyEnd(offset, record.counted);
+      } else {
+        progress->ApplyAck(offset);
       }
-      leases_ -= before - progress->applied_outstanding();
-      dirty_.insert({record.group, record.topic, q.queue});
     }
-  }
-  if (returned > 0 && hooks_.messages_returned) {
-    hooks_.messages_returned(record.group, record.topic, returned);
+    leases_ -= before - progress->applied_outstanding();
+    dirty_.insert({record.group, record.topic, q.queue});
+    if (kind == kLeaseEndedRecord || kind == kRetriedRecord) {
+      returned_[{record.group, OriginOf(*group, {record.topic, q.queue})}] += q.offsets.size();
+    }
   }
 }
 
-void ConsumptionState::ForgetTopic(uint32_t topic) {
+void ConsumptionState::FollowRetryTopic(const Topic& topic) {
+  if (topic.kind != TopicKind::kRetry) return;
+  const GroupProgressPtr group = FindOrCreate(topic.group);
+  MutexLock lock(&group->mutex);
+  group->retry_topic = topic.id;
+  std::vector<QueueProgress>& queues = group->topics[topic.id].queues();
+  for (uint32_t queue = 0; queue < topic.origins.size(); ++queue) {
+    group->retry_queues[topic.origins[queue]] = queue;
+    if (queue < queues.size()) continue;
+    queues.emplace_back(0);  // a retry queue is read from its beginning
+    dirty_.insert({topic.group, topic.id, queue});
+  }
+}
+
+void ConsumptionState::ForgetTopic(const Topic& topic) {
   for (const GroupProgressPtr& group : All()) {
     MutexLock lock(&group->mutex);
-    const auto it = group->topics.find(topic);
+    // What is to be retried of it will not be delivered either.
+    if (const auto retry = group->RetryOf(topic.id)) {
+      leases_ -= retry->progress->applied_outstanding();
+      retry->progress->ForgetLeases();
+      dirty_.insert({group->id, retry->key.topic, retry->key.queue});
+      group->retry_queues.erase(topic.id);
+    }
+    if (topic.kind == TopicKind::kRetry && group->id == topic.group) group->retry_queues.clear();
+    const auto it = group->topics.find(topic.id);
     if (it == group->topics.end()) continue;
     for (uint32_t id = 0; id < it->second.queues().size(); ++id) {
       leases_ -= it->second.queues()[id].applied_outstanding();
-      dirty_.insert({group->id, topic, id});
+      dirty_.insert({group->id, topic.id, id});
     }
     group->topics.erase(it);
   }
@@ -229,11 +270,15 @@ absl::Status ConsumptionState::Restore(std::string_view key_bytes, std::string_v
   {
     MutexLock lock(&group->mutex);
     std::vector<QueueProgress>& queues = group->topics[key.topic].queues();
-    // Keys come in order of queues, so that each is the next one.
-    if (queues.size() != key.queue) {
+    // Keys come in order of queues, so that each is the next one; or one of a retry topic that the
+    // topic's own key has made already.
+    if (key.queue < queues.size()) {
+      queues[key.queue] = *std::move(progress);
+    } else if (key.queue == queues.size()) {
+      queues.push_back(*std::move(progress));
+    } else {
       return absl::DataLossError("the checkpoint misses a queue of a group's position");
     }
-    queues.push_back(*std::move(progress));
   }
   if (hooks_.lease_until && deadline != QueueProgress::kNever) hooks_.lease_until(key, deadline);
   return absl::OkStatus();
@@ -267,6 +312,7 @@ void ConsumptionState::Clear() {
   leases_ = 0;
   dirty_.clear();
   added_.clear();
+  returned_.clear();
 }
 
 }  // namespace mansio::broker

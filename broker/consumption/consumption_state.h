@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,7 +38,7 @@ class ConsumptionState : public Feature {
   struct Hooks {
     // Messages of a topic were applied.
     std::function<void(uint32_t topic, size_t count)> messages_added;
-    // Messages of a group came back and wait for their next delivery.
+    // Messages of a group came back and wait for their next delivery; `topic` is their own.
     std::function<void(uint32_t group, uint32_t topic, size_t count)> messages_returned;
     // A lease of this queue lapses at this broker time, earlier ones aside.
     std::function<void(const ProgressKey&, int64_t deadline_ms)> lease_until;
@@ -73,10 +74,11 @@ class ConsumptionState : public Feature {
 
  private:
   void ApplyPosition(const PositionRecord& record);
-  void ApplyLease(const LeaseRecord& record, store::LogPosition id);
+  void ApplyLease(const LeaseRecord& record, store::LogPosition id, store::StoreTime time);
   void ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id);
-  void ApplyEnd(const LeasesEndRecord& record, bool acked);
-  void ForgetTopic(uint32_t topic);
+  void ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind);
+  void FollowRetryTopic(const Topic& topic);
+  void ForgetTopic(const Topic& topic);
   void ForgetGroup(uint32_t group);
   void Capture(const ProgressKey& key, store::StateSink& sink);
 
@@ -89,6 +91,8 @@ class ConsumptionState : public Feature {
   // Log thread only.
   absl::flat_hash_set<ProgressKey> dirty_;
   absl::flat_hash_map<uint32_t, size_t> added_;  // messages of this batch by topic
+  // Messages of this batch that can be delivered again, by group and topic.
+  absl::flat_hash_map<std::pair<uint32_t, uint32_t>, size_t> returned_;
 };
 
 }  // namespace mansio::broker

@@ -7,6 +7,7 @@
 #include "broker/consumption/consumption_state.h"
 #include "broker/consumption/lease_keeper.h"
 #include "broker/consumption/positions.h"
+#include "broker/consumption/redelivery.h"
 #include "broker/consumption/wait_list.h"
 
 namespace mansio::broker {
@@ -22,6 +23,7 @@ struct ConsumptionContext {
   WaitList& waiting;
   LeaseKeeper& leases;
   Positions& positions;
+  Redelivery& redelivery;
   // Set when the broker stops: receives are answered instead of parked.
   const std::atomic<bool>& stopping;
 

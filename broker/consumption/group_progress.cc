@@ -10,6 +10,17 @@ namespace {
 // How far one receive looks past messages that its filter does not want before it lets others work.
 constexpr size_t kMaxScan = 4096;
 constexpr size_t kScanStep = 64;
+// One in so many receives looks at retries first.
+constexpr uint64_t kRetryTurn = 4;
+
+LeaseRecord& RecordOf(TakeOutcome& outcome, uint32_t topic) {
+  for (LeaseRecord& record : outcome.records) {
+    if (record.topic == topic) return record;
+  }
+  LeaseRecord& record = outcome.records.emplace_back();
+  record.topic = topic;
+  return record;
+}
 
 }  // namespace
 
@@ -29,7 +40,8 @@ class QueueTake {
     offsets_.cursor = progress_.next();
     if (!offsets_.offsets.empty() || progress_.next() != begin) {
       std::sort(offsets_.offsets.begin(), offsets_.offsets.end());
-      outcome_.record.queues.push_back(std::move(offsets_));
+      LeaseRecord& record = RecordOf(outcome_, key_.topic);
+      record.queues.push_back(std::move(offsets_));
     }
     return hot;
   }
@@ -72,7 +84,7 @@ class QueueTake {
   std::optional<std::vector<store::QueueEntry>> Entries(store::QueueOffset from, size_t max) const {
     if (auto hot = store_.HotEntries(key_, from, max); hot.has_value()) return hot;
     const ColdEntries* cold = request_.cold;
-    if (cold == nullptr || cold->queue != key_.queue || from < cold->from ||
+    if (cold == nullptr || cold->queue != key_ || from < cold->from ||
         from >= cold->from + cold->entries.size()) {
       return std::nullopt;
     }
@@ -91,7 +103,7 @@ class QueueTake {
 
   void Claim(store::QueueOffset offset, const store::QueueEntry& entry) {
     const uint32_t attempt = progress_.ClaimLease(offset, request_.lease);
-    outcome_.taken.push_back({key_.queue, offset, entry, attempt});
+    outcome_.taken.push_back({key_, offset, entry, attempt, {}});
     offsets_.offsets.push_back(offset);
   }
 
@@ -104,42 +116,71 @@ class QueueTake {
 };
 
 TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
-                                const TakeRequest& request,
-                                absl::FunctionRef<void(uint32_t, uint64_t)> missed) {
+                                std::optional<RetryQueue> retry, const TakeRequest& request,
+                                absl::FunctionRef<void(store::QueueKey, uint64_t)> missed) {
   TakeOutcome outcome;
   rewind_.clear();
   for (const QueueProgress& progress : queues_) rewind_.push_back(progress.next());
+  if (retry.has_value()) rewind_retry_ = retry->progress->next();
+  const auto take = [&](store::QueueKey key, QueueProgress& progress) {
+    const store::QueueRange range = store.Range(key);
+    if (progress.next() < range.min) {
+      missed(key, range.min - progress.next());
+      progress.SkipTo(range.min);
+    }
+    if (progress.ready().empty() && progress.next() >= range.next) return;
+    QueueTake(store, key, progress, request, outcome)
+        .Run(request.max - outcome.taken.size(), range);
+  };
+  const bool retry_first = takes_++ % kRetryTurn == 0;
+  if (retry.has_value() && retry_first) take(retry->key, *retry->progress);
   const auto count = static_cast<uint32_t>(queues_.size());
   for (uint32_t i = 0; i < count && outcome.taken.size() < request.max; ++i) {
     const uint32_t id = (turn_ + i) % count;
-    QueueProgress& progress = queues_[id];
-    const store::QueueKey key{topic, id};
-    const store::QueueRange range = store.Range(key);
-    if (progress.next() < range.min) {
-      missed(id, range.min - progress.next());
-      progress.SkipTo(range.min);
-    }
-    if (progress.ready().empty() && progress.next() >= range.next) continue;
-    QueueTake(store, key, progress, request, outcome)
-        .Run(request.max - outcome.taken.size(), range);
+    take({topic, id}, queues_[id]);
+  }
+  if (retry.has_value() && !retry_first && outcome.taken.size() < request.max) {
+    take(retry->key, *retry->progress);
   }
   if (count > 0) turn_ = (turn_ + 1) % count;
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
-  outcome.more = HasMore(store, topic);
+  outcome.more = HasMore(store, topic, retry);
   return outcome;
 }
 
-void TopicProgress::Undo(const TakeOutcome& outcome) {
-  for (const TakenMessage& message : outcome.taken) queues_[message.queue].Unclaim(message.offset);
+void TopicProgress::Undo(const TakeOutcome& outcome, std::optional<RetryQueue> retry) {
+  for (const TakenMessage& message : outcome.taken) {
+    const bool retried = retry.has_value() && message.queue == retry->key;
+    QueueProgress& progress = retried ? *retry->progress : queues_[message.queue.queue];
+    progress.Unclaim(message.offset);
+  }
   for (size_t i = 0; i < queues_.size() && i < rewind_.size(); ++i) queues_[i].RewindTo(rewind_[i]);
+  if (retry.has_value()) retry->progress->RewindTo(rewind_retry_);
 }
 
-bool TopicProgress::HasMore(const store::Store& store, uint32_t topic) const {
+bool TopicProgress::HasMore(const store::Store& store, uint32_t topic,
+                            std::optional<RetryQueue> retry) const {
+  const auto more = [&store](store::QueueKey key, const QueueProgress& progress) {
+    return !progress.ready().empty() || progress.next() < store.Range(key).next;
+  };
   for (uint32_t id = 0; id < queues_.size(); ++id) {
-    if (!queues_[id].ready().empty()) return true;
-    if (queues_[id].next() < store.Range({topic, id}).next) return true;
+    if (more({topic, id}, queues_[id])) return true;
   }
-  return false;
+  return retry.has_value() && more(retry->key, *retry->progress);
+}
+
+std::optional<RetryQueue> GroupProgress::RetryOf(uint32_t origin) {
+  const auto it = retry_queues.find(origin);
+  if (it == retry_queues.end()) return std::nullopt;
+  const store::QueueKey key{retry_topic, it->second};
+  QueueProgress* progress = Queue(key);
+  if (progress == nullptr) return std::nullopt;
+  return RetryQueue{key, progress};
+}
+
+QueueProgress* GroupProgress::Queue(store::QueueKey key) {
+  const auto topic = topics.find(key.topic);
+  return topic == topics.end() ? nullptr : topic->second.queue(key.queue);
 }
 
 }  // namespace mansio::broker

@@ -21,15 +21,16 @@ namespace mansio::broker {
 
 // A message that a receive has taken, with all that is needed to read and deliver it.
 struct TakenMessage {
-  uint32_t queue = 0;
+  store::QueueKey queue;  // of the topic, or of what the group has to retry of it
   store::QueueOffset offset = 0;
   store::QueueEntry entry;
-  uint32_t attempt = 1;
+  uint32_t attempt = 1;      // of this queue
+  store::LogPosition lease;  // once it has its place in the log
 };
 
 // Queue entries that were read from disk for a receive that found them cold.
 struct ColdEntries {
-  uint32_t queue = 0;
+  store::QueueKey queue;
   store::QueueOffset from = 0;
   std::vector<store::QueueEntry> entries;
 };
@@ -43,11 +44,19 @@ struct TakeRequest {
 
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
-  LeaseRecord record;  // what has to be logged: leases, and cursors that passed over messages
+  // What has to be logged: leases, and cursors that passed over messages. One for the topic and one
+  // for the retry queue, each only if it is not empty.
+  std::vector<LeaseRecord> records;
   // Set when nothing was taken because these entries are not in memory.
   std::optional<store::QueueKey> cold_queue;
   store::QueueOffset cold_from = 0;
   bool more = false;  // messages were left for another receive
+};
+
+// What a group has to deliver again of one topic: a queue of %RETRY%<group>.
+struct RetryQueue {
+  store::QueueKey key;
+  QueueProgress* progress = nullptr;
 };
 
 // One group on one topic: a QueueProgress for each queue, and the fair choice among them.
@@ -61,21 +70,25 @@ class TopicProgress {
   const std::vector<QueueProgress>& queues() const { return queues_; }
   QueueProgress* queue(uint32_t id) { return id < queues_.size() ? &queues_[id] : nullptr; }
 
-  // Claims up to `request.max` messages: those that came back first, then new ones, from the queues
-  // in turn (design section 6: any queue, fairly). Memory only. `missed` is told of messages that
-  // retention took before the group came to them.
-  TakeOutcome Take(const store::Store& store, uint32_t topic, const TakeRequest& request,
-                   absl::FunctionRef<void(uint32_t queue, uint64_t count)> missed);
+  // Claims up to `request.max` messages from the queues in turn, in each those that came back first
+  // (design section 6: any queue, fairly). Every fourth call begins with `retry`, the others end
+  // with it, so that neither retries nor new messages starve. Memory only. `missed` is told of
+  // messages that retention took before the group came to them.
+  TakeOutcome Take(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry,
+                   const TakeRequest& request,
+                   absl::FunctionRef<void(store::QueueKey queue, uint64_t count)> missed);
   // Takes everything in `outcome` back; before the lock under which Take ran is released.
-  void Undo(const TakeOutcome& outcome);
+  void Undo(const TakeOutcome& outcome, std::optional<RetryQueue> retry);
   // Whether a Take could find something.
-  bool HasMore(const store::Store& store, uint32_t topic) const;
+  bool HasMore(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry) const;
 
  private:
   friend class QueueTake;
   std::vector<QueueProgress> queues_;
   std::vector<store::QueueOffset> rewind_;  // next() of each queue before the last Take
-  uint32_t turn_ = 0;                       // the queue that the next Take looks at first
+  store::QueueOffset rewind_retry_ = 0;
+  uint32_t turn_ = 0;   // the queue that the next Take looks at first
+  uint64_t takes_ = 0;  // for the turn of the retry queue
 };
 
 // One group's consumption on this broker, with the lock that guards it. Decisions are made and
@@ -85,6 +98,13 @@ struct GroupProgress {
   const uint32_t id;
   mutable Mutex mutex;
   absl::flat_hash_map<uint32_t, TopicProgress> topics ABSL_GUARDED_BY(mutex);
+  // Where what comes back of a topic goes: queues of %RETRY%<group> by the origin's id. A fold of
+  // the topic's record.
+  uint32_t retry_topic ABSL_GUARDED_BY(mutex) = 0;
+  absl::flat_hash_map<uint32_t, uint32_t> retry_queues ABSL_GUARDED_BY(mutex);
+  std::optional<RetryQueue> RetryOf(uint32_t origin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The progress on a queue, its own or one to retry; nullptr when the group does not consume it.
+  QueueProgress* Queue(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Calls that wait for a position that is being logged, by topic.
   absl::flat_hash_map<uint32_t, std::vector<absl::AnyInvocable<void(const absl::Status&)>>>
       positioning ABSL_GUARDED_BY(mutex);

@@ -10,9 +10,11 @@ namespace mansio::broker {
 namespace {
 // After the store refused an end, try again then.
 constexpr int64_t kRetryMs = 1000;
+// How many ended leases of a queue are looked at together.
+constexpr size_t kBatch = 256;
 }  // namespace
 
-// The end of some leases of one queue on its way into the log.
+// The end of some leases on its way into the log.
 class LeaseKeeper::EndAppend : public store::Append {
  public:
   void Applied(const store::AppendResult&) override {}
@@ -78,83 +80,123 @@ void LeaseKeeper::Fire() {
       by_time_.erase(by_time_.begin());
     }
   }
-  for (const ProgressKey& key : due) {
-    EndWhere(key, [now](const Lease& lease) { return lease.deadline_ms <= now; });
-  }
+  for (const ProgressKey& key : due) EndDue(key, now);
   MutexLock lock(&mutex_);
   Arm();
 }
 
-void LeaseKeeper::EndLeasesOf(uint64_t owner) {
-  EndEverywhere([owner](const Lease& lease) { return lease.owner == owner; });
-}
-
-void LeaseKeeper::EndAbsent() {
-  EndEverywhere([this](const Lease& lease) { return !environment_.clients->IsAlive(lease.owner); });
-}
-
-void LeaseKeeper::EndEverywhere(absl::FunctionRef<bool(const Lease&)> ended) {
-  for (const GroupProgressPtr& group : environment_.state->All()) {
-    std::vector<ProgressKey> keys;
-    {
-      MutexLock lock(&group->mutex);
-      for (const auto& [topic, progress] : group->topics) {
-        for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
-          if (progress.queues()[queue].outstanding() > 0) keys.push_back({group->id, topic, queue});
-        }
-      }
-    }
-    for (const ProgressKey& key : keys) EndWhere(key, ended);
-  }
-}
-
-void LeaseKeeper::EndWhere(const ProgressKey& key, absl::FunctionRef<bool(const Lease&)> ended) {
+void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   const GroupProgressPtr group = environment_.state->Find(key.group);
-  if (group == nullptr) return;
+  const GroupPtr record = environment_.metadata->FindGroup(key.group);
+  if (group == nullptr || record == nullptr) return;
+  {
+    MutexLock lock(&mutex_);
+    // One move at a time; when it is done, it looks again.
+    if (!moving_.insert(key).second) return;
+  }
+  std::vector<QueueProgress::Ended> ended;
   int64_t next = QueueProgress::kNever;
   {
     MutexLock lock(&group->mutex);
-    const auto topic = group->topics.find(key.topic);
-    QueueProgress* progress =
-        topic == group->topics.end() ? nullptr : topic->second.queue(key.queue);
-    if (progress == nullptr) return;
-    LeasesEndRecord record{key.group, key.topic, true, {}};
-    record.queues.push_back({key.queue, 0, progress->ClaimEnds(ended)});
-    const std::vector<store::QueueOffset>& offsets = record.queues[0].offsets;
-    if (!offsets.empty()) {
-      auto append = std::make_unique<EndAppend>();
-      append->AddRecord(kLeaseEndedRecord, record.Encode());
-      if (!environment_.state->store()->Submit(std::move(append)).ok()) {
-        for (const store::QueueOffset offset : offsets) progress->UnclaimEnd(offset);
-        next = environment_.time->NowMillis() + kRetryMs;
+    if (QueueProgress* progress = group->Queue({key.topic, key.queue})) {
+      ended = progress->EndedBy(now, kBatch);
+      if (record->fifo && !ended.empty()) {
+        next = EndInPlace(key, *progress, std::exchange(ended, {}));
+      } else if (ended.empty()) {
+        progress->RecomputeEarliestDeadline();
+        next = progress->earliest_deadline();
       }
     }
-    progress->RecomputeEarliestDeadline();
-    if (next == QueueProgress::kNever) next = progress->earliest_deadline();
+  }
+  if (!ended.empty()) {
+    environment_.redelivery->Move(
+        key, std::move(ended), Redelivery::Cause::kEnded, [this, key](const absl::Status& status) {
+          {
+            MutexLock lock(&mutex_);
+            moving_.erase(key);
+          }
+          Note(key, status.ok() ? 0 : environment_.time->NowMillis() + kRetryMs);
+        });
+    return;
+  }
+  {
+    MutexLock lock(&mutex_);
+    moving_.erase(key);
   }
   if (next != QueueProgress::kNever) Note(key, next);
 }
 
-void LeaseKeeper::GiveBack(LeasesEndRecord record) {
-  const GroupProgressPtr group = environment_.state->Find(record.group);
-  if (group == nullptr) return;
-  record.counted = false;
-  MutexLock lock(&group->mutex);
-  const auto topic = group->topics.find(record.topic);
-  if (topic == group->topics.end()) return;
-  for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = topic->second.queue(q.queue);
-    if (progress == nullptr) continue;
-    for (const store::QueueOffset offset : q.offsets) progress->ClaimEnd(offset);
+int64_t LeaseKeeper::EndInPlace(const ProgressKey& key, QueueProgress& progress,
+                                std::vector<QueueProgress::Ended> ended) {
+  LeasesEndRecord record{key.group, key.topic, true, {{key.queue, 0, {}}}};
+  for (const QueueProgress::Ended& lease : ended) {
+    record.queues[0].offsets.push_back(lease.offset);
+    progress.ClaimEnd(lease.offset);
   }
   auto append = std::make_unique<EndAppend>();
   append->AddRecord(kLeaseEndedRecord, record.Encode());
+  const bool submitted = environment_.state->store()->Submit(std::move(append)).ok();
+  if (!submitted) {
+    for (const QueueProgress::Ended& lease : ended) progress.UnclaimEnd(lease.offset);
+    return environment_.time->NowMillis() + kRetryMs;
+  }
+  progress.RecomputeEarliestDeadline();
+  return progress.earliest_deadline();
+}
+
+void LeaseKeeper::EndLeasesOf(uint64_t owner) {
+  Abandon([owner](const Lease& lease) { return lease.owner == owner; });
+}
+
+void LeaseKeeper::EndAbsent() {
+  Abandon([this](const Lease& lease) { return !environment_.clients->IsAlive(lease.owner); });
+}
+
+void LeaseKeeper::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
+  for (const GroupProgressPtr& group : environment_.state->All()) {
+    std::vector<ProgressKey> keys;
+    {
+      MutexLock lock(&group->mutex);
+      for (auto& [topic, progress] : group->topics) {
+        for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
+          if (progress.queues()[queue].Abandon(whose)) keys.push_back({group->id, topic, queue});
+        }
+      }
+    }
+    for (const ProgressKey& key : keys) Note(key, 0);
+  }
+}
+
+void LeaseKeeper::GiveBack(uint32_t group, const std::vector<TakenMessage>& messages) {
+  EndTaken(group, messages, kLeaseEndedRecord);
+}
+
+void LeaseKeeper::Discard(uint32_t group, const std::vector<TakenMessage>& messages) {
+  EndTaken(group, messages, kAckRecord);
+}
+
+void LeaseKeeper::EndTaken(uint32_t group_id, const std::vector<TakenMessage>& messages,
+                           store::RecordKind kind) {
+  const GroupProgressPtr group = environment_.state->Find(group_id);
+  if (group == nullptr) return;
+  MutexLock lock(&group->mutex);
+  EndsByQueue ends;
+  for (const TakenMessage& message : messages) {
+    // The lease may have ended meanwhile, and the message be another's.
+    QueueProgress* progress = group->Queue(message.queue);
+    if (progress == nullptr || progress->Find(message.offset, message.lease) == nullptr) continue;
+    progress->ClaimEnd(message.offset);
+    ends[message.queue].insert(message.offset);
+  }
+  if (ends.empty()) return;
+  auto append = std::make_unique<EndAppend>();
+  for (const LeasesEndRecord& record : EndRecords(group_id, kind == kAckRecord, ends)) {
+    append->AddRecord(kind, record.Encode());
+  }
   if (environment_.state->store()->Submit(std::move(append)).ok()) return;
   // They lapse by their deadline instead.
-  for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = topic->second.queue(q.queue);
-    if (progress == nullptr) continue;
-    for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
+  for (const auto& [queue, offsets] : ends) {
+    for (const store::QueueOffset offset : offsets) group->Queue(queue)->UnclaimEnd(offset);
   }
 }
 

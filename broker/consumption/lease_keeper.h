@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "broker/consumption/consumption_state.h"
+#include "broker/consumption/redelivery.h"
 #include "common/gateway/client_registry.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
@@ -19,9 +22,8 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// Ends leases: those whose time has passed, and those whose client is dead. Decides, claims and
-// logs; the fold then makes the messages ready again, with their attempt counted (design section
-// 6). Thread-safe.
+// Ends leases: those whose time has passed, and those whose client is dead (design section 6). It
+// knows when; Redelivery knows what becomes of the messages. Thread-safe.
 class LeaseKeeper {
  public:
   struct Environment {
@@ -29,6 +31,8 @@ class LeaseKeeper {
     const gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
+    const Metadata* metadata = nullptr;
+    Redelivery* redelivery = nullptr;
   };
   explicit LeaseKeeper(Environment environment);
   ~LeaseKeeper();
@@ -41,8 +45,10 @@ class LeaseKeeper {
   void Stop();
   // Ends all leases of a client that is dead.
   void EndLeasesOf(uint64_t owner);
-  // Ends leases that were claimed but not delivered; the delivery does not count.
-  void GiveBack(LeasesEndRecord record);
+  // Of messages that a receive took and that still are its own: those that were not delivered come
+  // again at once, and the delivery does not count; those that nobody wants are acknowledged.
+  void GiveBack(uint32_t group, const std::vector<TakenMessage>& messages);
+  void Discard(uint32_t group, const std::vector<TakenMessage>& messages);
 
  private:
   class EndAppend;
@@ -50,15 +56,21 @@ class LeaseKeeper {
   void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fire();
   void EndAbsent();
-  // Claims and logs the end of the leases of one queue that `ended` says so of.
-  void EndWhere(const ProgressKey& key, absl::FunctionRef<bool(const Lease&)> ended);
-  void EndEverywhere(absl::FunctionRef<bool(const Lease&)> ended);
+  // What becomes of the leases of one queue that have ended by `now`.
+  void EndDue(const ProgressKey& key, int64_t now);
+  // Claims and logs the end of leases whose messages stay where they are, as the order of a FIFO
+  // group demands. Returns when to look at the queue again.
+  int64_t EndInPlace(const ProgressKey& key, QueueProgress& progress,
+                     std::vector<QueueProgress::Ended> ended);
+  void EndTaken(uint32_t group, const std::vector<TakenMessage>& messages, store::RecordKind kind);
+  void Abandon(absl::FunctionRef<bool(const Lease&)> whose);
 
   const Environment environment_;
   Mutex mutex_;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
   absl::btree_set<std::pair<int64_t, ProgressKey>> by_time_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<ProgressKey, int64_t> noted_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<ProgressKey> moving_ ABSL_GUARDED_BY(mutex_);  // with a move under way
   int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = QueueProgress::kNever;
   TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
   TimerQueue::Id grace_timer_ ABSL_GUARDED_BY(mutex_) = 0;

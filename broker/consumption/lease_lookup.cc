@@ -16,6 +16,14 @@ absl::Status Ended() {
       "or will be delivered again with a new handle");
 }
 
+// Whether the handle's message is one of the topic, or waits to be retried as one.
+bool IsOf(const ReceiptHandle& handle, const LeaseScope& scope) {
+  if (handle.topic == scope.topic->id) return true;
+  MutexLock lock(&scope.progress->mutex);
+  const auto retry = scope.progress->RetryOf(scope.topic->id);
+  return retry.has_value() && retry->key == store::QueueKey{handle.topic, handle.queue};
+}
+
 }  // namespace
 
 LeaseScope FindScope(const ConsumptionContext& context, std::string_view group,
@@ -32,7 +40,7 @@ absl::StatusOr<ReceiptHandle> OpenHandle(const ConsumptionContext& context, cons
   auto handle = ReceiptHandle::Decode(text, context.metadata.handle_key());
   if (!handle.ok()) return handle.status();
   if (scope.group == nullptr || scope.topic == nullptr || scope.progress == nullptr ||
-      handle->group != scope.group->id || handle->topic != scope.topic->id) {
+      handle->group != scope.group->id || !IsOf(*handle, scope)) {
     return WireError(
         v2::INVALID_RECEIPT_HANDLE,
         "the receipt handle belongs to another topic or consumer group, or to one that was "
@@ -43,9 +51,7 @@ absl::StatusOr<ReceiptHandle> OpenHandle(const ConsumptionContext& context, cons
 
 absl::StatusOr<QueueProgress*> FindLease(const ReceiptHandle& handle, GroupProgress& progress,
                                          int64_t now_ms) {
-  const auto topic = progress.topics.find(handle.topic);
-  if (topic == progress.topics.end()) return Ended();
-  QueueProgress* queue = topic->second.queue(handle.queue);
+  QueueProgress* queue = progress.Queue({handle.topic, handle.queue});
   if (queue == nullptr) return Ended();
   const Lease* lease = queue->Find(handle.offset, handle.lease);
   if (lease == nullptr || lease->deadline_ms <= now_ms) return Ended();

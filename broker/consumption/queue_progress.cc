@@ -12,9 +12,11 @@ uint32_t QueueProgress::ClaimLease(store::QueueOffset offset, Lease lease) {
   Entry& entry = entries_[offset];
   lease.id = {};
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   const uint32_t attempt = lease.attempt;
   ready_.erase(offset);
   entry.claimed = std::make_unique<Lease>(lease);
+  entry.abandoned = false;
   if (offset >= claimed_cursor_) claimed_cursor_ = offset + 1;
   return attempt;
 }
@@ -56,16 +58,24 @@ void QueueProgress::UnclaimEnd(store::QueueOffset offset) {
   NoteDeadline(it->second.applied.deadline_ms);
 }
 
-std::vector<store::QueueOffset> QueueProgress::ClaimEnds(
-    absl::FunctionRef<bool(const Lease&)> ended) {
-  std::vector<store::QueueOffset> offsets;
-  for (auto& [offset, entry] : entries_) {
-    if (!entry.has_applied || entry.returned || entry.ending || entry.claimed != nullptr) continue;
-    if (!ended(entry.applied)) continue;
-    entry.ending = true;
-    offsets.push_back(offset);
+std::vector<QueueProgress::Ended> QueueProgress::EndedBy(int64_t now_ms, size_t max) const {
+  std::vector<Ended> ended;
+  for (auto it = entries_.begin(); it != entries_.end() && ended.size() < max; ++it) {
+    const Entry& entry = it->second;
+    if (!entry.Live() || (entry.applied.deadline_ms > now_ms && !entry.abandoned)) continue;
+    ended.push_back({it->first, entry.applied, entry.abandoned});
   }
-  return offsets;
+  return ended;
+}
+
+bool QueueProgress::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
+  bool any = false;
+  for (auto& [offset, entry] : entries_) {
+    const bool held = entry.claimed != nullptr || (entry.has_applied && !entry.returned);
+    if (!held || !whose(entry.claimed != nullptr ? *entry.claimed : entry.applied)) continue;
+    entry.abandoned = any = true;
+  }
+  return any;
 }
 
 std::vector<store::QueueOffset> QueueProgress::Outstanding(store::QueueOffset from,
@@ -83,6 +93,7 @@ void QueueProgress::RecomputeEarliestDeadline() {
   earliest_deadline_ = kNever;
   for (const auto& [offset, entry] : entries_) {
     if (entry.ending) continue;
+    if (entry.abandoned && entry.Live()) NoteDeadline(0);
     if (entry.claimed != nullptr) NoteDeadline(entry.claimed->deadline_ms);
     if (entry.has_applied && !entry.returned) NoteDeadline(entry.applied.deadline_ms);
   }
@@ -92,7 +103,7 @@ void QueueProgress::DropClaims() {
   claimed_cursor_ = cursor_;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& entry = it->second;
-    entry.ending = false;
+    entry.ending = entry.abandoned = false;
     entry.claimed = nullptr;
     if (!entry.has_applied) {
       it = entries_.erase(it);
@@ -103,14 +114,22 @@ void QueueProgress::DropClaims() {
   }
 }
 
+void QueueProgress::ForgetLeases() {
+  entries_.clear();
+  ready_.clear();
+  applied_ = 0;
+  earliest_deadline_ = kNever;
+}
+
 void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
   cursor_ = std::max(cursor_, cursor);
   claimed_cursor_ = std::max(claimed_cursor_, cursor_);
 }
 
-void QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
+bool QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
   Entry& entry = entries_[offset];
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
+  lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   entry.applied = lease;
   if (!entry.has_applied) ++applied_;
   entry.has_applied = true;
@@ -118,17 +137,19 @@ void QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
   if (entry.claimed != nullptr && entry.claimed->id == lease.id) entry.claimed = nullptr;
   ready_.erase(offset);
   NoteDeadline(lease.deadline_ms);
+  return entry.abandoned;
 }
 
-void QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
+bool QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
                                 int64_t deadline_ms) {
   const auto it = entries_.find(offset);
-  if (it == entries_.end()) return;
+  if (it == entries_.end()) return false;
   it->second.applied.id = id;
   it->second.applied.deadline_ms = deadline_ms;
   it->second.applied.auto_renew = false;  // the client has named a time
   it->second.ending = false;
   NoteDeadline(deadline_ms);
+  return it->second.abandoned;
 }
 
 void QueueProgress::ApplyAck(store::QueueOffset offset) {
@@ -157,6 +178,8 @@ std::string QueueProgress::Encode() const {
     const Lease& lease = entry.applied;
     w.Varint(offset).Varint(lease.id.epoch).Varint(lease.id.offset).Varint(lease.deadline_ms);
     w.Fixed64(lease.owner).Varint(lease.attempt);
+    w.Varint(static_cast<uint64_t>(lease.first_ms));
+    w.Varint(static_cast<uint64_t>(lease.delivered_ms));
     w.U8((lease.auto_renew ? 1 : 0) | (entry.returned ? 2 : 0));
   }
   return w.Take();
@@ -174,6 +197,8 @@ absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
     entry.applied.deadline_ms = static_cast<int64_t>(r.Varint());
     entry.applied.owner = r.Fixed64();
     entry.applied.attempt = r.Varint32();
+    entry.applied.first_ms = static_cast<int64_t>(r.Varint());
+    entry.applied.delivered_ms = static_cast<int64_t>(r.Varint());
     const uint8_t flags = r.U8();
     entry.applied.auto_renew = (flags & 1) != 0;
     entry.returned = (flags & 2) != 0;

@@ -18,11 +18,13 @@ namespace mansio::broker {
 
 // One hand-over of one message.
 struct Lease {
-  store::LogPosition id;    // of its record; {0, 0} until the log has placed it
-  int64_t deadline_ms = 0;  // broker time
-  uint64_t owner = 0;       // gateway::ClientHash
-  uint32_t attempt = 1;     // this delivery's number, the first is 1
-  bool auto_renew = false;  // lives while its owner does, at most until the deadline
+  store::LogPosition id;     // of its record; {0, 0} until the log has placed it
+  int64_t deadline_ms = 0;   // broker time
+  uint64_t owner = 0;        // gateway::ClientHash
+  uint32_t attempt = 1;      // this delivery's number, the first is 1
+  bool auto_renew = false;   // lives while its owner does, at most until the deadline
+  int64_t first_ms = 0;      // store time of the first delivery of the message in this queue
+  int64_t delivered_ms = 0;  // and of this one
 };
 
 // How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
@@ -65,14 +67,27 @@ class QueueProgress {
   // The claim's record was refused.
   void UnclaimEnd(store::QueueOffset offset);
 
-  // Claims the end of every applied lease that `ended` says so of, and returns their offsets.
-  std::vector<store::QueueOffset> ClaimEnds(absl::FunctionRef<bool(const Lease&)> ended);
+  struct Ended {
+    store::QueueOffset offset = 0;
+    Lease lease;
+    bool abandoned = false;
+  };
+  // Up to `max` applied leases that have ended by `now_ms`, lowest offsets first: those whose time
+  // has passed, and those that were abandoned. Nothing is claimed.
+  std::vector<Ended> EndedBy(int64_t now_ms, size_t max) const;
+  // Marks the leases that `whose` says so of as ended: their client is dead. Returns whether there
+  // was one. What is on its way into the log counts, too; ApplyLease and ApplyChange tell when it
+  // has come. The mark is a claim: it is not part of the fold.
+  bool Abandon(absl::FunctionRef<bool(const Lease&)> whose);
   // No lease can lapse before this broker time; kNever when there is none.
   int64_t earliest_deadline() const { return earliest_deadline_; }
-  // Looks at all leases again to make that bound exact; leases whose end is claimed do not count.
+  // Looks at all leases again to make that bound exact; leases whose end is claimed do not count,
+  // one that was abandoned has ended at 0.
   void RecomputeEarliestDeadline();
 
   void DropClaims();
+  // Forgets every lease: the messages of the queue will not be delivered any more.
+  void ForgetLeases();
 
   // Offsets in [from, to) that are handed out and not acknowledged, claims included; the lowest
   // `max`.
@@ -82,8 +97,9 @@ class QueueProgress {
   // ---- The fold: log thread ----
 
   void ApplyCursor(store::QueueOffset cursor);
-  void ApplyLease(store::QueueOffset offset, Lease lease);
-  void ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
+  // Both return whether the lease was abandoned while its record was on its way.
+  bool ApplyLease(store::QueueOffset offset, Lease lease);
+  bool ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
   void ApplyAck(store::QueueOffset offset);
   void ApplyEnd(store::QueueOffset offset, bool counted);
 
@@ -105,7 +121,10 @@ class QueueProgress {
     bool has_applied = false;  // false: only claimed so far
     bool returned = false;     // the applied lease has ended; `attempt` counts it
     bool ending = false;       // claimed: an ack, an end or a change is on its way
+    bool abandoned = false;    // claimed: its client is dead
     std::unique_ptr<Lease> claimed;
+    // The applied lease lives, and no decision about it is on its way.
+    bool Live() const { return has_applied && !returned && !ending && claimed == nullptr; }
   };
 
   void NoteDeadline(int64_t deadline_ms) {

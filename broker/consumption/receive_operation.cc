@@ -27,23 +27,12 @@ absl::Status NothingFound() {
   return WireError(v2::MESSAGE_NOT_FOUND, "no message came within the polling time");
 }
 
-// An append that nobody waits for.
+// Cursors that passed over messages: nobody waits for them.
 class Unattended : public store::Append {
  public:
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {}
 };
-
-// Offsets by queue, rising, from messages in any order.
-std::vector<QueueOffsets> ByQueue(const std::vector<TakenMessage>& messages) {
-  absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>> sorted;
-  for (const TakenMessage& m : messages) sorted[m.queue].insert(m.offset);
-  std::vector<QueueOffsets> queues;
-  for (const auto& [queue, offsets] : sorted) {
-    queues.push_back({queue, 0, {offsets.begin(), offsets.end()}});
-  }
-  return queues;
-}
 
 }  // namespace
 
@@ -51,25 +40,24 @@ std::vector<QueueOffsets> ByQueue(const std::vector<TakenMessage>& messages) {
 // lost lease means a duplicate, which at-least-once allows (design section 6).
 class ReceiveOperation::LeaseAppend : public store::Append {
  public:
-  LeaseAppend(std::shared_ptr<ReceiveOperation> operation, GroupProgressPtr progress)
-      : operation_(std::move(operation)), progress_(std::move(progress)) {}
+  LeaseAppend(std::shared_ptr<ReceiveOperation> operation, GroupProgressPtr progress,
+              const std::vector<LeaseRecord>& records)
+      : operation_(std::move(operation)), progress_(std::move(progress)) {
+    for (const LeaseRecord& record : records) topics_.push_back(record.topic);
+  }
 
   void Appended(const store::AppendResult& result) override {
     appended_ = true;
-    const store::LogPosition id = result.PositionOf(0);
     {
       MutexLock lock(&progress_->mutex);
-      const auto topic = progress_->topics.find(operation_->topic_->id);
-      if (topic != progress_->topics.end()) {
-        for (const TakenMessage& m : operation_->taken_) {
-          if (QueueProgress* queue = topic->second.queue(m.queue))
-            queue->LeaseAppended(m.offset, id);
-        }
+      for (TakenMessage& m : operation_->taken_) {
+        m.lease = result.PositionOf(RecordOf(m.queue.topic));
+        if (QueueProgress* queue = progress_->Queue(m.queue))
+          queue->LeaseAppended(m.offset, m.lease);
       }
     }
     ReceiveOperation* operation = operation_.get();
-    operation->call_.Post([operation = std::move(operation_), id] { operation->Read(id); });
-    (void)operation;
+    operation->call_.Post([operation = std::move(operation_)] { operation->Read(); });
   }
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status& status) override {
@@ -81,8 +69,14 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   }
 
  private:
+  // Which of the append's records leases messages of `topic`.
+  size_t RecordOf(uint32_t topic) const {
+    return static_cast<size_t>(std::find(topics_.begin(), topics_.end(), topic) - topics_.begin());
+  }
+
   std::shared_ptr<ReceiveOperation> operation_;
   const GroupProgressPtr progress_;
+  std::vector<uint32_t> topics_;
   bool appended_ = false;
 };
 
@@ -96,7 +90,7 @@ ReceiveOperation::ReceiveOperation(ConsumptionContext& context, rpc::ServerStrea
 
 void ReceiveOperation::Begin() {
   topic_ = context_.metadata.FindTopic(request_.topic);
-  if (topic_ == nullptr) {
+  if (topic_ == nullptr || topic_->kind == TopicKind::kRetry) {
     return Answer(WireError(v2::TOPIC_NOT_FOUND,
                             fmt::format("topic {} does not exist on this broker", request_.topic)),
                   {});
@@ -123,9 +117,10 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 }
 
 void ReceiveOperation::Attempt() {
-  if (call_.Cancelled()) return AnswerNothing();
+  if (call_.Cancelled()) return PassOn();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
+  if (absl::IsCancelled(refused)) return PassOn();
   if (!refused.ok()) return Answer(refused, {});
   cold_.reset();
   if (!taken_.empty()) {
@@ -137,6 +132,11 @@ void ReceiveOperation::Attempt() {
     return call_.Post([self = shared_from_this()] { self->Attempt(); });
   }
   Park();
+}
+
+void ReceiveOperation::PassOn() {
+  context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  AnswerNothing();
 }
 
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
@@ -163,7 +163,8 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   TakeRequest take;
   take.filter = &request_.filter;
   take.max = std::min(request_.batch, context_.options.max_leases - leases);
-  take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew};
+  take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew, now,
+                now};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
 
   MutexLock lock(&progress->mutex);
@@ -172,29 +173,36 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
     *refused = WireError(v2::TOPIC_NOT_FOUND, fmt::format("topic {} was deleted", request_.topic));
     return outcome;
   }
+  // Under the lock: a client that dies after this finds its leases here (LeaseKeeper).
+  if (!context_.clients.IsAlive(owner_)) {
+    *refused = absl::CancelledError("the client is dead");
+    return outcome;
+  }
+  const std::optional<RetryQueue> retry = progress->RetryOf(topic_->id);
   outcome = topic->second.Take(
-      context_.store(), topic_->id, take, [this](uint32_t queue, uint64_t count) {
+      context_.store(), topic_->id, retry, take, [this](store::QueueKey queue, uint64_t count) {
         LOG_WARNING(
             "group {} missed {} messages of topic {} queue {}: retention deleted them before the group "
             "came to them; it goes on at the oldest one there is",
-            request_.group, count, request_.topic, queue);
+            request_.group, count, request_.topic, queue.queue);
       });
-  if (outcome.record.queues.empty()) return outcome;
-  outcome.record.group = group_->id;
-  outcome.record.topic = topic_->id;
-  outcome.record.auto_renew = request_.auto_renew;
-  outcome.record.owner = owner_;
-  outcome.record.deadline_ms = take.lease.deadline_ms;
+  if (outcome.records.empty()) return outcome;
   std::unique_ptr<store::Append> append;
   if (outcome.taken.empty()) {
     append = std::make_unique<Unattended>();
   } else {
     taken_ = outcome.taken;
-    append = std::make_unique<LeaseAppend>(shared_from_this(), progress);
+    append = std::make_unique<LeaseAppend>(shared_from_this(), progress, outcome.records);
   }
-  append->AddRecord(kLeaseRecord, outcome.record.Encode());
+  for (LeaseRecord& record : outcome.records) {
+    record.group = group_->id;
+    record.auto_renew = request_.auto_renew;
+    record.owner = owner_;
+    record.deadline_ms = take.lease.deadline_ms;
+    append->AddRecord(kLeaseRecord, record.Encode());
+  }
   if (absl::Status status = context_.store().Submit(std::move(append)); !status.ok()) {
-    topic->second.Undo(outcome);
+    topic->second.Undo(outcome, retry);
     taken_.clear();
     *refused = AppendRefused(status);
   }
@@ -206,7 +214,7 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
     auto entries = self->context_.store().ReadEntries(queue, from, kColdEntries);
     self->call_.Post([self, queue, from, entries = std::move(entries)]() mutable {
       if (entries.ok()) {
-        self->cold_ = ColdEntries{queue.queue, from, *std::move(entries)};
+        self->cold_ = ColdEntries{queue, from, *std::move(entries)};
       } else if (!absl::IsOutOfRange(entries.status())) {
         return self->Answer(
             WireError(v2::INTERNAL_SERVER_ERROR, std::string(entries.status().message())), {});
@@ -244,7 +252,7 @@ void ReceiveOperation::Park() {
     MutexLock lock(&progress->mutex);
     const auto topic = progress->topics.find(topic_->id);
     again = again || topic == progress->topics.end() ||
-            topic->second.HasMore(context_.store(), topic_->id);
+            topic->second.HasMore(context_.store(), topic_->id, progress->RetryOf(topic_->id));
   }
   if (again && context_.waiting.Remove(this)) {
     call_.Post([self = shared_from_this()] { self->Attempt(); });
@@ -264,7 +272,7 @@ void ReceiveOperation::Cancelled() {
   if (context_.waiting.Remove(this)) AnswerNothing();
 }
 
-void ReceiveOperation::Read(store::LogPosition id) {
+void ReceiveOperation::Read() {
   std::vector<absl::StatusOr<store::StoredMessage>> messages;
   messages.reserve(taken_.size());
   for (const TakenMessage& m : taken_) {
@@ -272,39 +280,36 @@ void ReceiveOperation::Read(store::LogPosition id) {
       messages.push_back(absl::NotFoundError("retention has deleted the message"));
       continue;
     }
-    auto hot = context_.store().HotMessage({topic_->id, m.queue}, m.offset, m.entry);
-    if (!hot.has_value()) return ReadCold(id);
+    auto hot = context_.store().HotMessage(m.queue, m.offset, m.entry);
+    if (!hot.has_value()) return ReadCold();
     messages.push_back(*std::move(hot));
   }
-  Deliver(id, std::move(messages));
+  Deliver(std::move(messages));
 }
 
-void ReceiveOperation::ReadCold(store::LogPosition id) {
-  const bool queued = context_.store().RunCold([self = shared_from_this(), id] {
+void ReceiveOperation::ReadCold() {
+  const bool queued = context_.store().RunCold([self = shared_from_this()] {
     std::vector<absl::StatusOr<store::StoredMessage>> messages;
     for (const TakenMessage& m : self->taken_) {
       if (m.entry.size == 0) {
         messages.push_back(absl::NotFoundError("retention has deleted the message"));
       } else {
-        messages.push_back(
-            self->context_.store().ReadMessage({self->topic_->id, m.queue}, m.offset, m.entry));
+        messages.push_back(self->context_.store().ReadMessage(m.queue, m.offset, m.entry));
       }
     }
-    self->call_.Post([self, id, messages = std::move(messages)]() mutable {
-      self->Deliver(id, std::move(messages));
-    });
+    self->call_.Post(
+        [self, messages = std::move(messages)]() mutable { self->Deliver(std::move(messages)); });
   });
   if (queued) return;
-  GiveBack(taken_);
+  context_.leases.GiveBack(group_->id, taken_);
   Answer(WireError(v2::TOO_MANY_REQUESTS,
                    "too many reads of old messages wait for the disk; try again later"),
          {});
 }
 
-void ReceiveOperation::Deliver(store::LogPosition id,
-                               std::vector<absl::StatusOr<store::StoredMessage>> messages) {
+void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages) {
   if (call_.Cancelled()) {
-    GiveBack(taken_);
+    context_.leases.GiveBack(group_->id, taken_);
     return AnswerNothing();
   }
   std::vector<rpc::Payload> payloads;
@@ -312,58 +317,69 @@ void ReceiveOperation::Deliver(store::LogPosition id,
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
       LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
-                taken_[i].queue, taken_[i].offset, std::string(messages[i].status().message()));
+                taken_[i].queue.queue, taken_[i].offset,
+                std::string(messages[i].status().message()));
       continue;
     }
-    if (auto payload = Encode(id, taken_[i], messages[i])) {
+    if (auto payload = Encode(taken_[i], messages[i])) {
       payloads.push_back(*std::move(payload));
     } else {
       unwanted.push_back(taken_[i]);
     }
   }
-  if (!unwanted.empty()) AckUnwanted(unwanted);
+  context_.leases.Discard(group_->id, unwanted);
   if (payloads.empty()) return Attempt();
   Answer(absl::OkStatus(), std::move(payloads));
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(
-    store::LogPosition id, const TakenMessage& taken,
-    const absl::StatusOr<store::StoredMessage>& message) {
+    const TakenMessage& taken, const absl::StatusOr<store::StoredMessage>& message) {
   if (!message.ok()) return std::nullopt;
   const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
   if (!content.ok() || !request_.filter.Matches(TagOf(*content))) return std::nullopt;
   ReceiptHandle handle;
   handle.broker = context_.options.broker_name;
   handle.group = group_->id;
-  handle.topic = topic_->id;
-  handle.queue = taken.queue;
+  handle.topic = taken.queue.topic;
+  handle.queue = taken.queue.queue;
   handle.offset = taken.offset;
   handle.attempt = taken.attempt;
-  handle.lease = id;
+  handle.lease = taken.lease;
   const std::string handle_text = handle.Encode(context_.metadata.handle_key());
   Delivery delivery;
   delivery.topic = request_.topic;
   delivery.resource_namespace = request_.topic_namespace;
   delivery.store_host = context_.options.store_host;
   delivery.receipt_handle = handle_text;
-  delivery.queue_id = static_cast<int32_t>(taken.queue);
+  delivery.queue_id = static_cast<int32_t>(taken.queue.queue);
   delivery.queue_offset = static_cast<int64_t>(taken.offset);
   delivery.store_time_ms = message->view.store_time;
   delivery.attempt = static_cast<int32_t>(taken.attempt);
   if (!request_.auto_renew) delivery.invisible_ms = absl::ToInt64Milliseconds(request_.invisible);
+  if (!SetOrigin(taken, *content, &delivery)) return std::nullopt;
   return EncodeReceivedMessage(*content, delivery, message->bytes.owner);
 }
 
-void ReceiveOperation::AckUnwanted(const std::vector<TakenMessage>& unwanted) {
-  LeasesEndRecord record{group_->id, topic_->id, true, ByQueue(unwanted)};
-  auto append = std::make_unique<Unattended>();
-  append->AddRecord(kAckRecord, record.Encode());
-  // Refused: they lapse by their deadline and are looked at again.
-  (void)context_.store().Submit(std::move(append));
-}
-
-void ReceiveOperation::GiveBack(const std::vector<TakenMessage>& messages) {
-  context_.leases.GiveBack({group_->id, topic_->id, false, ByQueue(messages)});
+// A message that is retried looks like the one that was sent; a dead letter says what it was.
+bool ReceiveOperation::SetOrigin(const TakenMessage& taken, const StoredContent& content,
+                                 Delivery* delivery) const {
+  std::string_view dead_letter;
+  if (topic_->kind == TopicKind::kDeadLetter) dead_letter = content.provenance;
+  if (taken.queue.topic != topic_->id) {
+    const auto origin = Provenance::Decode(content.provenance);
+    if (!origin.ok()) return false;
+    delivery->queue_id = static_cast<int32_t>(origin->queue);
+    delivery->queue_offset = static_cast<int64_t>(origin->offset);
+    delivery->store_time_ms = origin->stored_ms;
+    delivery->attempt += static_cast<int32_t>(origin->attempts);
+    dead_letter = origin->dead_letter;
+  }
+  if (!dead_letter.empty()) {
+    const auto dead = Provenance::Decode(dead_letter);
+    if (!dead.ok()) return false;
+    delivery->dead_letter_topic = dead->topic_name;
+  }
+  return true;
 }
 
 void ReceiveOperation::AnswerNothing() { Answer(NothingFound(), {}); }
@@ -381,7 +397,7 @@ void ReceiveOperation::Answer(const absl::Status& status, std::vector<rpc::Paylo
   elements.push_back(rpc::Payload(timestamp.Take()));
   const bool delivering = status.ok();
   call_.Finish(std::move(elements), [self = shared_from_this(), delivering](bool written) {
-    if (delivering && !written) self->GiveBack(self->taken_);
+    if (delivering && !written) self->context_.leases.GiveBack(self->group_->id, self->taken_);
   });
 }
 

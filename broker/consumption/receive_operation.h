@@ -9,6 +9,7 @@
 #include "broker/consumption/context.h"
 #include "broker/consumption/group_progress.h"
 #include "broker/consumption/receive_request.h"
+#include "broker/message/stored_message.h"
 #include "common/rpc/call.h"
 
 namespace mansio::broker {
@@ -42,20 +43,22 @@ class ReceiveOperation : public ParkedReceive,
   void FixPosition(absl::StatusOr<GroupPtr> group);
   // Tries to take messages, and parks when there are none.
   void Attempt();
+  // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
   TakeOutcome TakeAndLog(absl::Status* refused);
+  // Ends without an answer that matters; what it may have been woken for is the next one's.
+  void PassOn();
   void LoadCold(store::QueueKey queue, store::QueueOffset from);
   void Park();
   void TimeOut();
   void Cancelled();
 
-  // The lease is in the log under `id`; its messages are read, from memory if they are all there.
-  void Read(store::LogPosition id);
-  void ReadCold(store::LogPosition id);
-  void Deliver(store::LogPosition id, std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  std::optional<rpc::Payload> Encode(store::LogPosition id, const TakenMessage& taken,
+  // The leases are in the log; their messages are read, from memory if they are all there.
+  void Read();
+  void ReadCold();
+  void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  std::optional<rpc::Payload> Encode(const TakenMessage& taken,
                                      const absl::StatusOr<store::StoredMessage>& message);
-  void AckUnwanted(const std::vector<TakenMessage>& unwanted);
-  void GiveBack(const std::vector<TakenMessage>& messages);
+  bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
   void AnswerNothing();

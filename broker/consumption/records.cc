@@ -102,6 +102,17 @@ absl::StatusOr<LeasesEndRecord> LeasesEndRecord::Decode(std::string_view body) {
   return e;
 }
 
+std::vector<LeasesEndRecord> EndRecords(uint32_t group, bool counted, const EndsByQueue& ends) {
+  std::vector<LeasesEndRecord> records;
+  for (const auto& [queue, offsets] : ends) {
+    if (records.empty() || records.back().topic != queue.topic) {
+      records.push_back({group, queue.topic, counted, {}});
+    }
+    records.back().queues.push_back({queue.queue, 0, {offsets.begin(), offsets.end()}});
+  }
+  return records;
+}
+
 std::string LeaseChangedRecord::Encode() const {
   ByteWriter w;
   w.Varint(group).Varint(topic).Varint(queue).Varint(offset).Varint(deadline_ms);

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/status/statusor.h"
 #include "store/record.h"
 
@@ -18,6 +20,9 @@ inline constexpr store::RecordKind kLeaseRecord = 33;         // messages handed
 inline constexpr store::RecordKind kAckRecord = 34;           // leases ended by an ack
 inline constexpr store::RecordKind kLeaseChangedRecord = 35;  // a new deadline and handle
 inline constexpr store::RecordKind kLeaseEndedRecord = 36;    // leases ended without one
+// Leases ended without an ack whose messages follow as copies in the same frame.
+inline constexpr store::RecordKind kRetriedRecord = 37;     // in the group's retry queue
+inline constexpr store::RecordKind kDeadLetterRecord = 38;  // in its dead-letter queue
 
 // Offsets of one queue, rising.
 struct QueueOffsets {
@@ -48,7 +53,8 @@ struct LeaseRecord {
   static absl::StatusOr<LeaseRecord> Decode(std::string_view body);
 };
 
-// Leases that end: by acks, or (kLeaseEndedRecord) because they lapsed or their client is gone.
+// Leases that end: by acks, because they lapsed or their client is gone (kLeaseEndedRecord: the
+// message waits in place), or with a move of the message.
 struct LeasesEndRecord {
   uint32_t group = 0;
   uint32_t topic = 0;
@@ -57,6 +63,11 @@ struct LeasesEndRecord {
   std::string Encode() const;
   static absl::StatusOr<LeasesEndRecord> Decode(std::string_view body);
 };
+
+// Leases of one group that end together, and their records: one for each topic, as what is retried
+// stands in another.
+using EndsByQueue = absl::btree_map<store::QueueKey, absl::btree_set<store::QueueOffset>>;
+std::vector<LeasesEndRecord> EndRecords(uint32_t group, bool counted, const EndsByQueue& ends);
 
 struct LeaseChangedRecord {
   uint32_t group = 0;

@@ -17,7 +17,8 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-constexpr uint8_t kContentVersion = 1;
+constexpr uint8_t kPlainVersion = 1;
+constexpr uint8_t kProvenanceVersion = 2;
 constexpr size_t kFixedBytes = 1 + 16;
 constexpr uint32_t kResponseMessageField = 2;           // ReceiveMessageResponse.message
 constexpr int64_t kMaxTimestampSeconds = 253402300799;  // year 9999, protobuf's own limit
@@ -76,6 +77,21 @@ char* PutVarint(char* out, uint64_t v) {
   return out;
 }
 
+// Most messages have no provenance, and no byte for it.
+size_t ProvenanceSize(std::string_view provenance) {
+  return provenance.empty() ? 0 : VarintSize(provenance.size()) + provenance.size();
+}
+
+char* PutHead(char* out, const std::array<uint8_t, 16>& md5, std::string_view provenance) {
+  *out++ = static_cast<char>(provenance.empty() ? kPlainVersion : kProvenanceVersion);
+  std::memcpy(out, md5.data(), md5.size());
+  out += md5.size();
+  if (provenance.empty()) return out;
+  out = PutVarint(out, provenance.size());
+  std::memcpy(out, provenance.data(), provenance.size());
+  return out + provenance.size();
+}
+
 char* PutBytes(char* out, char tag, const std::string& bytes) {
   *out++ = tag;
   out = PutVarint(out, bytes.size());
@@ -123,13 +139,20 @@ std::string EncodeDeliveryPart(const StoredContent& content, const Delivery& d) 
     w.Bytes(v2::SystemProperties::kInvisibleDurationFieldNumber, EncodeMillis(d.invisible_ms));
   }
   w.Int(v2::SystemProperties::kDeliveryAttemptFieldNumber, d.attempt);
+  if (!d.dead_letter_topic.empty()) {
+    WireWriter dead_letter;
+    dead_letter.Bytes(v2::DeadLetterQueue::kTopicFieldNumber, d.dead_letter_topic);
+    dead_letter.Bytes(v2::DeadLetterQueue::kMessageIdFieldNumber, MessageIdOf(content));
+    w.Bytes(v2::SystemProperties::kDeadLetterQueueFieldNumber, dead_letter.str());
+  }
   return w.Take();
 }
 
 }  // namespace
 
-ContentEncoder::ContentEncoder(v2::Message* message, std::string_view peer_host, int64_t now_ms)
-    : message_(message) {
+ContentEncoder::ContentEncoder(v2::Message* message, std::string_view peer_host, int64_t now_ms,
+                               const Provenance& provenance)
+    : message_(message), provenance_(provenance.Encode()) {
   v2::SystemProperties* system = message->mutable_system_properties();
   DropServerFields(system);
   FillMissing(system, peer_host, now_ms);
@@ -137,18 +160,23 @@ ContentEncoder::ContentEncoder(v2::Message* message, std::string_view peer_host,
   if (system->has_delivery_timestamp()) Normalise(system->mutable_delivery_timestamp());
   system_size_ = system->ByteSizeLong();
   properties_size_ = PropertiesSize(*message);
-  size_ = kFixedBytes + VarintSize(system_size_) + system_size_ + VarintSize(properties_size_) +
-          properties_size_ + message->body().size();
+  size_ = kFixedBytes + ProvenanceSize(provenance_) + VarintSize(system_size_) + system_size_ +
+          VarintSize(properties_size_) + properties_size_ + message->body().size();
 }
 
 void ContentEncoder::EncodeTo(char* out, const std::array<uint8_t, 16>& md5) const {
-  *out++ = static_cast<char>(kContentVersion);
-  std::memcpy(out, md5.data(), md5.size());
-  out = PutVarint(out + md5.size(), system_size_);
+  out = PutHead(out, md5, provenance_);
+  out = PutVarint(out, system_size_);
   message_->system_properties().SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(out));
   out = PutVarint(out + system_size_, properties_size_);
   out = PutProperties(out, *message_);
   std::memcpy(out, message_->body().data(), message_->body().size());
+}
+
+std::string EncodeContentHead(const std::array<uint8_t, 16>& md5, std::string_view provenance) {
+  std::string head(kFixedBytes + ProvenanceSize(provenance), '\0');
+  PutHead(head.data(), md5, provenance);
+  return head;
 }
 
 absl::StatusOr<StoredContent> DecodeContent(std::string_view bytes) {
@@ -156,10 +184,11 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view bytes) {
   StoredContent content;
   const uint8_t version = reader.U8();
   for (uint8_t& byte : content.md5) byte = reader.U8();
+  if (version == kProvenanceVersion) content.provenance = reader.Bytes();
   content.system = reader.Bytes();
   content.properties = reader.Bytes();
   content.body = reader.Rest();
-  if (!reader.ok() || version != kContentVersion) {
+  if (!reader.ok() || (version != kPlainVersion && version != kProvenanceVersion)) {
     return absl::DataLossError("a stored message cannot be decoded");
   }
   return content;
@@ -171,6 +200,25 @@ std::string_view TagOf(const StoredContent& content) {
   ByteReader reader(content.system);
   if (reader.U8() != kTagField) return {};
   return reader.Bytes();
+}
+
+std::string_view MessageIdOf(const StoredContent& content) {
+  ByteReader reader(content.system);
+  while (reader.ok() && !reader.AtEnd()) {
+    const uint64_t tag = reader.Varint();
+    switch (static_cast<WireType>(tag & 7)) {
+      case WireType::kVarint:
+        reader.Varint();
+        break;
+      case WireType::kBytes:
+        if (tag >> 3 == v2::SystemProperties::kMessageIdFieldNumber) return reader.Bytes();
+        reader.Bytes();
+        break;
+      default:
+        return {};
+    }
+  }
+  return {};
 }
 
 uint64_t TagHash(std::string_view tag) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "broker/message/provenance.h"
 #include "common/rpc/payload.h"
 #include "store/record.h"
 
@@ -18,7 +19,8 @@ class Message;
 // The content of a message record, opaque to the store (design section 4): the protobuf bytes that
 // a receive sends again, so that delivering is a splice and not an encoding.
 //
-//   content    := version:u8 md5:16 sys_len:varint sys props_len:varint props body
+//   content    := version:u8 md5:16 provenance? sys_len:varint sys props_len:varint props body
+//   provenance := len:varint bytes   (version 2 only: of a message that is on its way elsewhere)
 //   sys        := inner bytes of v2.SystemProperties: the white list of fields a client may set
 //   props      := encoded entries of v2.Message.user_properties (field 2), tags included
 namespace mansio::broker {
@@ -26,6 +28,7 @@ namespace mansio::broker {
 // A decoded content; all views point into the record.
 struct StoredContent {
   std::array<uint8_t, 16> md5{};
+  std::string_view provenance;  // Provenance::Decode
   std::string_view system;
   std::string_view properties;
   std::string_view body;
@@ -37,9 +40,9 @@ class ContentEncoder {
   // Drops what is not on the white list, sets body_encoding, born_timestamp and born_host where the
   // client did not, and normalises times that protobuf's text forms would refuse. `message` is
   // changed in place and must stay as it is until EncodeTo. `peer_host` fills an empty born_host;
-  // `now_ms` is broker time.
-  ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host,
-                 int64_t now_ms);
+  // `now_ms` is broker time. `provenance`: of a message that is not stored in its own topic.
+  ContentEncoder(apache::rocketmq::v2::Message* message, std::string_view peer_host, int64_t now_ms,
+                 const Provenance& provenance = {});
 
   size_t size() const { return size_; }
   // Writes exactly size() bytes. `md5` is the digest of the body: BodyDigest.
@@ -47,16 +50,23 @@ class ContentEncoder {
 
  private:
   const apache::rocketmq::v2::Message* message_;
+  std::string provenance_;
   size_t system_size_ = 0;
   size_t properties_size_ = 0;
   size_t size_ = 0;
 };
+
+// The beginning of a content, up to the length of the system properties.
+std::string EncodeContentHead(const std::array<uint8_t, 16>& md5, std::string_view provenance);
 
 // DataLoss when the bytes are not a content.
 absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
 
 // The message's tag, or "" when it has none; reads the first field only.
 std::string_view TagOf(const StoredContent& content);
+
+// The message's id, or "" when it has none.
+std::string_view MessageIdOf(const StoredContent& content);
 
 // The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
 uint64_t TagHash(std::string_view tag);
@@ -71,7 +81,8 @@ struct Delivery {
   int64_t queue_offset = 0;
   int64_t store_time_ms = 0;
   int32_t attempt = 1;
-  int64_t invisible_ms = 0;  // 0: not said
+  int64_t invisible_ms = 0;            // 0: not said
+  std::string_view dead_letter_topic;  // where a dead letter was sent to; "": it is none
 };
 
 // One encoded v2.ReceiveMessageResponse with the message. Bodies of at least `share_from` bytes are

@@ -30,7 +30,26 @@ auto SortedByName(const Table& table) {
 constexpr uint32_t kMaxAttemptsLimit = 10000;
 
 bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
-  return a.fifo == b.fifo && a.max_attempts == b.max_attempts && a.start == b.start;
+  return a.fifo == b.fifo && a.max_attempts == b.max_attempts && a.start == b.start &&
+         a.backoff == b.backoff;
+}
+
+absl::Status ValidatePolicy(const GroupRecord& group) {
+  if (group.max_attempts < 1 || group.max_attempts > kMaxAttemptsLimit) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the attempts of a group must be between 1 and {}, {} were asked "
+                                 "for",
+                                 kMaxAttemptsLimit, group.max_attempts));
+  }
+  return ValidateBackoff(group.backoff);
+}
+
+// Retry and dead-letter topics come and go with their group.
+absl::Status BelongsToGroup(std::string_view topic) {
+  return WireError(v2::ILLEGAL_TOPIC,
+                   fmt::format("topic {} belongs to a consumer group: the broker makes it when it "
+                               "is needed, and deletes it with the group",
+                               topic));
 }
 
 }  // namespace
@@ -131,7 +150,7 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
             existing->name, existing->queues,
             v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
   }
-  if (topics_.size() + topic_claims_.size() >= limits_.topics) {
+  if (user_topics_ + topic_claims_.size() >= limits_.topics) {
     return WireError(v2::TOO_MANY_REQUESTS,
                      fmt::format("this broker holds its limit of {} topics; delete some or raise "
                                  "limits.topics",
@@ -143,6 +162,7 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
 void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                            Done<TopicPtr> done) {
   if (absl::Status status = names::ValidateTopic(name); !status.ok()) return done(status);
+  if (names::IsGroupTopic(name)) return done(BelongsToGroup(name));
   if (queues < 1 || queues > limits_.queues_per_topic) {
     return done(
         WireError(v2::BAD_REQUEST,
@@ -150,7 +170,11 @@ void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                               "asked for",
                               limits_.queues_per_topic, queues)));
   }
-  TopicRecord topic{0, name, type, queues, time_->NowMillis()};
+  TopicRecord topic;
+  topic.name = name;
+  topic.type = type;
+  topic.queues = queues;
+  topic.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<TopicPtr>> judged;
   {
     MutexLock lock(&mutex_);
@@ -179,6 +203,7 @@ void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
 }
 
 void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
+  if (names::IsGroupTopic(name)) return done(BelongsToGroup(name));
   TopicPtr topic;
   {
     MutexLock lock(&mutex_);
@@ -224,9 +249,9 @@ std::optional<absl::StatusOr<GroupPtr>> Metadata::JudgeGroup(const GroupRecord& 
     if (SameSettings(*it->second, wanted)) return it->second;
     return WireError(
         v2::PRECONDITION_FAILED,
-        fmt::format("consumer group {} exists already with other settings; delete it first "
-                    "to change them",
-                    wanted.name));
+        fmt::format("consumer group {} exists already with other settings; change them with "
+                    "`mansio group alter {}`",
+                    wanted.name, wanted.name));
   }
   if (groups_.size() + group_claims_.size() >= limits_.groups) {
     return WireError(
@@ -242,13 +267,7 @@ void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
   if (absl::Status status = names::ValidateConsumerGroup(wanted.name); !status.ok()) {
     return done(status);
   }
-  if (wanted.max_attempts < 1 || wanted.max_attempts > kMaxAttemptsLimit) {
-    return done(
-        WireError(v2::BAD_REQUEST,
-                  fmt::format("the attempts of a group must be between 1 and {}, {} were asked "
-                              "for",
-                              kMaxAttemptsLimit, wanted.max_attempts)));
-  }
+  if (absl::Status status = ValidatePolicy(wanted); !status.ok()) return done(status);
   wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<GroupPtr>> judged;
   {
@@ -268,6 +287,42 @@ void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
   if (judged) return done(*std::move(judged));
   Log(kGroupRecord, wanted.Encode(),
       [this, id = wanted.id, name = wanted.name,
+       done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(FindGroup(id));
+        } else {
+          done(status);
+        }
+        EndClaim(&Metadata::group_claims_, name);
+      });
+}
+
+void Metadata::AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done) {
+  std::optional<GroupRecord> group;
+  {
+    MutexLock lock(&mutex_);
+    if (const auto claim = group_claims_.find(name); claim != group_claims_.end()) {
+      claim->second.push_back([this, name = std::string(name), change = std::move(change),
+                               done = std::move(done)]() mutable {
+        AlterGroup(name, std::move(change), std::move(done));
+      });
+      return;
+    }
+    if (const auto it = groups_.find(name); it != groups_.end()) {
+      group = *it->second;
+      group_claims_[group->name];
+    }
+  }
+  if (!group) return done(GroupNotFound(name));
+  if (change.max_attempts) group->max_attempts = *change.max_attempts;
+  if (change.backoff) group->backoff = *std::move(change.backoff);
+  if (change.start) group->start = *change.start;
+  if (absl::Status status = ValidatePolicy(*group); !status.ok()) {
+    EndClaim(&Metadata::group_claims_, group->name);
+    return done(status);
+  }
+  Log(kGroupRecord, group->Encode(),
+      [this, id = group->id, name = group->name,
        done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
           done(FindGroup(id));

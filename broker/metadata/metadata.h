@@ -36,6 +36,13 @@ struct Topic : TopicRecord {
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
+// What of a group's policy is to change; the rest stays.
+struct GroupChange {
+  std::optional<uint32_t> max_attempts;
+  std::optional<Backoff> backoff;
+  std::optional<StartPolicy> start;
+};
+
 // Why there is no such topic or group (wire statuses): TOPIC_NOT_FOUND or CONSUMER_GROUP_NOT_FOUND
 // with the cure, ILLEGAL_TOPIC or ILLEGAL_CONSUMER_GROUP for a name that none can have.
 absl::Status TopicNotFound(std::string_view name);
@@ -72,14 +79,25 @@ class Metadata : public Feature {
   // Creates a topic. Creating it again with the same type and queue count is OK (idempotent); with
   // others FailedPrecondition. Names and numbers are checked here (wire statuses).
   void CreateTopic(std::string name, MessageType type, uint32_t queues, Done<TopicPtr> done);
-  // Deletes a topic with its messages. TOPIC_NOT_FOUND when there is none.
+  // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);
   // Creates a group, or returns the one there is; FailedPrecondition when that has other settings.
   void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
   // As CreateGroup with defaults, and never complains about other settings: first use of a group.
   // Calls `done` at once when the group exists.
   void EnsureGroup(std::string_view name, Done<GroupPtr> done);
+  // Changes the policy of a group; what is handed out already is judged by the new one, too.
+  void AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done);
+  // Deletes a group with its retry and dead-letter topics.
   void DeleteGroup(std::string_view name, Done<GroupPtr> done);
+
+  // The queue of %RETRY%<group> for what came from the topic `origin`; nullopt when there is none
+  // yet. EnsureRetryQueue logs one then.
+  std::optional<store::QueueKey> FindRetryQueue(const GroupRecord& group, uint32_t origin) const;
+  void EnsureRetryQueue(const GroupPtr& group, uint32_t origin, Done<store::QueueKey> done);
+  // The topic %DLQ%<group>, of one queue; the same.
+  TopicPtr FindDeadLetters(const GroupRecord& group) const;
+  void EnsureDeadLetters(const GroupPtr& group, Done<TopicPtr> done);
 
   // The key of receipt handles; created and logged by EnsureHandleKey at first start.
   std::array<uint64_t, 2> handle_key() const;
@@ -114,6 +132,10 @@ class Metadata : public Feature {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<absl::StatusOr<GroupPtr>> JudgeGroup(const GroupRecord& wanted) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes a topic of a group as `next` says: given the present one, or nullptr, it returns how it
+  // is to look, or nullopt when it is right already.
+  using NextTopic = std::function<std::optional<TopicRecord>(const TopicPtr& present)>;
+  void EnsureGroupTopic(const std::string& name, NextTopic next, Done<TopicPtr> done);
   void ApplyTopic(TopicRecord topic) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyTopicDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyGroup(GroupRecord group) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -133,6 +155,7 @@ class Metadata : public Feature {
   absl::flat_hash_map<uint32_t, TopicPtr> topics_by_id_ ABSL_GUARDED_BY(mutex_);
   StringMap<GroupPtr> groups_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
+  size_t user_topics_ ABSL_GUARDED_BY(mutex_) = 0;  // those that limits.topics counts
   uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
   Claims topic_claims_ ABSL_GUARDED_BY(mutex_);

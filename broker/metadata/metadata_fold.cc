@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "broker/core/codec.h"
 #include "broker/metadata/metadata.h"
+#include "common/names/names.h"
 
 namespace mansio::broker {
 namespace {
@@ -31,7 +32,11 @@ void Metadata::Apply(const store::RecordView& record) {
   ByteReader reader(record.body);
   switch (record.kind) {
     case kTopicRecord:
-      if (auto topic = TopicRecord::Decode(record.body); topic.ok()) ApplyTopic(*std::move(topic));
+      if (auto topic = TopicRecord::Decode(record.body); topic.ok()) {
+        // One that overtook the deletion of its group would stay for ever.
+        const bool orphan = topic->kind != TopicKind::kUser && FindGroup(topic->group) == nullptr;
+        if (!orphan) ApplyTopic(*std::move(topic));
+      }
       break;
     case kTopicDeletedRecord:
       ApplyTopicDeleted(reader.Varint32());
@@ -55,7 +60,9 @@ void Metadata::ApplyTopic(TopicRecord record) {
   auto topic = std::make_shared<const Topic>(std::move(record));
   {
     MutexLock lock(&mutex_);
-    topics_[topic->name] = topic;
+    TopicPtr& slot = topics_[topic->name];
+    if (slot == nullptr && topic->kind == TopicKind::kUser) ++user_topics_;
+    slot = topic;
     topics_by_id_[topic->id] = topic;
     next_topic_id_ = std::max(next_topic_id_, topic->id + 1);
   }
@@ -72,6 +79,7 @@ void Metadata::ApplyTopicDeleted(uint32_t id) {
   {
     MutexLock lock(&mutex_);
     topics_.erase(topic->name);
+    if (topic->kind == TopicKind::kUser) --user_topics_;
     topics_by_id_.erase(id);
   }
   dirty_topics_.insert(id);
@@ -98,6 +106,9 @@ void Metadata::ApplyGroup(GroupRecord record) {
 void Metadata::ApplyGroupDeleted(uint32_t id) {
   const GroupPtr group = FindGroup(id);
   if (group == nullptr) return;
+  for (const std::string& name : {names::RetryTopic(group->name), names::DlqTopic(group->name)}) {
+    if (const TopicPtr topic = FindTopic(name)) ApplyTopicDeleted(topic->id);
+  }
   {
     MutexLock lock(&mutex_);
     groups_.erase(group->name);
@@ -187,6 +198,7 @@ void Metadata::Clear() {
   topics_by_id_.clear();
   groups_.clear();
   groups_by_id_.clear();
+  user_topics_ = 0;
   next_topic_id_ = next_group_id_ = 1;
   handle_key_ = {0, 0};
   dirty_topics_.clear();

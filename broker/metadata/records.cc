@@ -1,13 +1,50 @@
 #include "broker/metadata/records.h"
 
+#include <bit>
+
 #include "absl/status/status.h"
 #include "broker/core/codec.h"
 
 namespace mansio::broker {
 
+namespace {
+
+enum BackoffForm : uint8_t { kSteps = 0, kExponential = 1 };
+
+void Write(ByteWriter& w, const Backoff& backoff) {
+  if (const auto& growing = backoff.exponential) {
+    w.U8(kExponential).Varint(absl::ToInt64Milliseconds(growing->initial));
+    w.Varint(absl::ToInt64Milliseconds(growing->max));
+    w.Fixed64(std::bit_cast<uint64_t>(growing->multiplier));
+    return;
+  }
+  w.U8(kSteps).Varint(backoff.steps.size());
+  for (const absl::Duration step : backoff.steps) w.Varint(absl::ToInt64Milliseconds(step));
+}
+
+absl::Duration ReadMillis(ByteReader& r) {
+  return absl::Milliseconds(static_cast<int64_t>(r.Varint()));
+}
+
+Backoff ReadBackoff(ByteReader& r) {
+  Backoff backoff;
+  if (r.U8() == kExponential) {
+    const absl::Duration initial = ReadMillis(r);
+    const absl::Duration max = ReadMillis(r);
+    backoff.exponential = {initial, max, std::bit_cast<double>(r.Fixed64())};
+    return backoff;
+  }
+  for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) backoff.steps.push_back(ReadMillis(r));
+  return backoff;
+}
+
+}  // namespace
+
 std::string TopicRecord::Encode() const {
   ByteWriter w;
   w.Varint(id).Bytes(name).U8(static_cast<uint8_t>(type)).Varint(queues).Fixed64(created_ms);
+  w.U8(static_cast<uint8_t>(kind)).Varint(group).Varint(origins.size());
+  for (const uint32_t origin : origins) w.Varint(origin);
   return w.Take();
 }
 
@@ -19,6 +56,9 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
   t.type = static_cast<MessageType>(r.U8());
   t.queues = r.Varint32();
   t.created_ms = static_cast<int64_t>(r.Fixed64());
+  t.kind = static_cast<TopicKind>(r.U8());
+  t.group = r.Varint32();
+  for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) t.origins.push_back(r.Varint32());
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;
 }
@@ -27,6 +67,7 @@ std::string GroupRecord::Encode() const {
   ByteWriter w;
   w.Varint(id).Bytes(name).U8(fifo ? 1 : 0).Varint(max_attempts).U8(static_cast<uint8_t>(start));
   w.Fixed64(created_ms);
+  Write(w, backoff);
   return w.Take();
 }
 
@@ -39,6 +80,7 @@ absl::StatusOr<GroupRecord> GroupRecord::Decode(std::string_view body) {
   g.max_attempts = r.Varint32();
   g.start = static_cast<StartPolicy>(r.U8());
   g.created_ms = static_cast<int64_t>(r.Fixed64());
+  g.backoff = ReadBackoff(r);
   if (!r.ok() || g.name.empty()) return absl::DataLossError("a group record cannot be decoded");
   return g;
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "common/backoff/backoff.h"
 #include "store/record.h"
 
 // Topics and groups as log records. Both have a numeric id that is never reused, so that queues,
@@ -31,12 +31,22 @@ enum class MessageType : uint8_t {  // values of v2.MessageType
   kPriority = 6,
 };
 
+// Whose a topic is. Clients create and send to their own only.
+enum class TopicKind : uint8_t {
+  kUser = 0,
+  kRetry = 1,       // %RETRY%<group>: what a group has to deliver again
+  kDeadLetter = 2,  // %DLQ%<group>: what it has given up
+};
+
 struct TopicRecord {
   uint32_t id = 0;
   std::string name;
   MessageType type = MessageType::kNormal;
   uint32_t queues = 0;
   int64_t created_ms = 0;
+  TopicKind kind = TopicKind::kUser;
+  uint32_t group = 0;             // kRetry, kDeadLetter: whose; they go with it
+  std::vector<uint32_t> origins;  // kRetry: queue i holds what came from the topic origins[i]
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);
@@ -53,7 +63,8 @@ struct GroupRecord {
   uint32_t id = 0;
   std::string name;
   bool fifo = false;
-  uint32_t max_attempts = 17;
+  uint32_t max_attempts = 17;  // deliveries, the first included
+  Backoff backoff = Backoff::Default();
   StartPolicy start = StartPolicy::kDefault;
   int64_t created_ms = 0;
 

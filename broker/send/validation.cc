@@ -184,7 +184,12 @@ MessageType DerivedType(const v2::Message& message) {
 }
 
 absl::Status CheckTopicType(const v2::SendMessageRequest& request, const TopicRecord& topic) {
-  if (names::IsRetryTopic(topic.name) || names::IsDlqTopic(topic.name)) return absl::OkStatus();
+  if (topic.kind != TopicKind::kUser) {
+    return WireError(v2::ILLEGAL_TOPIC,
+                     fmt::format("topic {} belongs to a consumer group and takes no messages from "
+                                 "clients; send to a topic of your own",
+                                 topic.name));
+  }
   for (int i = 0; i < request.messages_size(); ++i) {
     const MessageType type = DerivedType(request.messages(i));
     if (type == topic.type) continue;

@@ -43,7 +43,8 @@ absl::Status ValidateSend(const apache::rocketmq::v2::SendMessageRequest& reques
 // message group, priority, lite topic.
 MessageType DerivedType(const apache::rocketmq::v2::Message& message);
 
-// MESSAGE_PROPERTY_CONFLICT_WITH_TYPE unless `topic` takes each message of the request.
+// MESSAGE_PROPERTY_CONFLICT_WITH_TYPE unless `topic` takes each message of the request;
+// ILLEGAL_TOPIC for one that belongs to a consumer group.
 absl::Status CheckTopicType(const apache::rocketmq::v2::SendMessageRequest& request,
                             const TopicRecord& topic);
 

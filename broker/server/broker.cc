@@ -9,9 +9,12 @@
 #include <utility>
 
 #include "broker/admin/admin_service.h"
+#include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
 #include "broker/metadata/metadata.h"
+#include "broker/move/append_budget.h"
+#include "broker/move/mover.h"
 #include "broker/registration/registration_client.h"
 #include "broker/send/send_service.h"
 #include "broker/server/advertise.h"
@@ -31,6 +34,8 @@ namespace {
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 constexpr int64_t kHousekeepingMs = 1000;
+// What expiries and the like may append together, so that producers are not held up behind them.
+constexpr uint64_t kMovedBytesPerSecond = 64u << 20;
 constexpr absl::Duration kReachTimeout = absl::Seconds(3);
 // What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
 constexpr int64_t kRequestSlack = 2 * config::kMiB;
@@ -134,13 +139,20 @@ class Broker::Parts {
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  environment.clock),
-        consumption_(Consumption::Create(
-            ConsumptionOptionsOf(config, advertised),
-            {.metadata = &metadata_, .clients = &clients_, .time = &time_, .timers = &timers_})),
+        mover_({}, &time_, &timers_),
+        budget_(kMovedBytesPerSecond, &time_),
+        consumption_(
+            Consumption::Create(ConsumptionOptionsOf(config, advertised), {.metadata = &metadata_,
+                                                                           .clients = &clients_,
+                                                                           .time = &time_,
+                                                                           .timers = &timers_,
+                                                                           .mover = &mover_,
+                                                                           .budget = &budget_})),
         send_(SendOptionsOf(config),
               {.metadata = &metadata_, .clients = &clients_, .time = &time_}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
+        dead_letters_(config.name, &metadata_),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
                     .auto_create_topics = config.auto_create_topics,
@@ -179,9 +191,12 @@ class Broker::Parts {
   FeatureSet features_;
   Metadata metadata_;
   gateway::ClientRegistry clients_;
+  Mover mover_;
+  AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
   SendService send_;
   AdminService admin_;
+  DeadLetterService dead_letters_;
   LocalDirectory directory_;
   gateway::Gateway gateway_;
   LocalRegistration registered_;
@@ -200,6 +215,8 @@ absl::Status Broker::Parts::Start() {
   store_ = *std::move(store);
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
   send_.Attach(store_.get());
+  mover_.Attach(store_.get());
+  dead_letters_.Attach(store_.get());
   admin_.SetNode(store_.get(), Identity());
   registered_.SetIdentity(Identity());
 
@@ -226,6 +243,7 @@ void Broker::Parts::Stop() {
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
+  mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
   timers_.Stop();
   if (reach_check_.joinable()) reach_check_.join();
@@ -256,6 +274,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   consumption_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);
+  dead_letters_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);

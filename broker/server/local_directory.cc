@@ -2,15 +2,20 @@
 
 #include <utility>
 
+#include "common/names/names.h"
+
 namespace mansio::broker {
 
 LocalDirectory::LocalDirectory(Options options, Metadata* metadata)
     : options_(std::move(options)), metadata_(metadata) {}
 
 absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic) const {
-  if (const TopicPtr known = metadata_->FindTopic(topic))
+  const TopicPtr known = metadata_->FindTopic(topic);
+  // Nobody receives from a retry topic: what waits there comes with its origin (contract 6.5).
+  if (known != nullptr && known->kind != TopicKind::kRetry) {
     return RouteOf(known->type, known->queues);
-  if (!options_.auto_create_topics) return TopicNotFound(topic);
+  }
+  if (names::IsGroupTopic(topic) || !options_.auto_create_topics) return TopicNotFound(topic);
   // A creation that fails is told to the sender, whose send tries it again.
   metadata_->CreateTopic(std::string(topic), MessageType::kNormal, options_.default_queues,
                          [](const absl::StatusOr<TopicPtr>&) {});
@@ -32,6 +37,7 @@ gateway::GroupPolicy LocalDirectory::Group(std::string_view group) const {
   if (const GroupPtr known = metadata_->FindGroup(group)) {
     policy.fifo = known->fifo;
     policy.max_attempts = static_cast<int32_t>(known->max_attempts);
+    policy.backoff = known->backoff;
   }
   return policy;
 }

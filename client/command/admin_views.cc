@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/time/time.h"
+#include "common/backoff/backoff.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::command {
@@ -36,6 +37,20 @@ const char* StartName(v1::StartPolicy start) {
   }
 }
 
+// "1s,5s,10s", or "exponential 5s to 2h, x2".
+std::string BackoffText(const v1::GroupInfo& group) {
+  const Backoff backoff = BackoffFromWire(group.backoff()).value_or(Backoff::Default());
+  if (const auto& growing = backoff.exponential) {
+    return fmt::format("exponential {} to {}, x{}", absl::FormatDuration(growing->initial),
+                       absl::FormatDuration(growing->max), growing->multiplier);
+  }
+  std::string text;
+  for (const absl::Duration step : backoff.steps) {
+    text += (text.empty() ? "" : ",") + absl::FormatDuration(step);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string TypeName(v2::MessageType type) {
@@ -59,6 +74,7 @@ Json TopicJson(const v1::TopicInfo& topic) {
 Json GroupJson(const v1::GroupInfo& group) {
   Json value = {{"name", group.name()}, {"mode", group.fifo() ? "fifo" : "normal"}};
   value["max_attempts"] = group.max_attempts() > 0 ? Json(group.max_attempts()) : Json();
+  value["backoff"] = BackoffText(group);
   value["start"] = StartName(group.start());
   return value;
 }

@@ -17,7 +17,7 @@ std::string TypeName(apache::rocketmq::v2::MessageType type);
 Json TimeText(const google::protobuf::Timestamp& time);
 // name, type, queues, permission.
 Json TopicJson(const v1::TopicInfo& topic);
-// name, mode, max_attempts, start.
+// name, mode, max_attempts, backoff, start.
 Json GroupJson(const v1::GroupInfo& group);
 
 // Says that something was done: `sentence` to people, `value` to programs.

@@ -3,23 +3,81 @@
 #include <memory>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_split.h"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
 #include "client/lib/admin_client.h"
+#include "common/backoff/backoff.h"
 
 namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
 namespace {
 
-struct GroupArguments {
+struct PolicyArguments {
   std::string name;
+  int max_attempts = 0;  // not given
   std::string start;
+  v2::RetryPolicy backoff;
 };
 
-int CreateGroup(const Context& context, const GroupArguments& arguments) {
+v1::StartPolicy StartOf(const PolicyArguments& arguments) {
+  if (arguments.start == "earliest") return v1::START_POLICY_EARLIEST;
+  if (arguments.start == "latest") return v1::START_POLICY_LATEST;
+  return v1::START_POLICY_UNSPECIFIED;
+}
+
+// "10s,30s,1m" or "exponential".
+v2::RetryPolicy ParseBackoff(const std::string& text) {
+  Backoff backoff;
+  if (text == "exponential") {
+    backoff.exponential.emplace();
+  } else {
+    for (const absl::string_view part : absl::StrSplit(text, ',')) {
+      absl::Duration& step = backoff.steps.emplace_back();
+      if (!absl::ParseDuration(part, &step)) {
+        throw CLI::ValidationError(
+            "--backoff", fmt::format("'{}' is not a back-off; write for example 10s,30s,1m, or "
+                                     "exponential",
+                                     text));
+      }
+    }
+  }
+  v2::RetryPolicy policy;
+  ToWire(backoff, &policy);
+  return policy;
+}
+
+int AlterGroup(const Context& context, const PolicyArguments& arguments) {
+  v1::AlterGroupRequest change;
+  change.set_name(arguments.name);
+  if (arguments.max_attempts != 0) change.set_max_attempts(arguments.max_attempts);
+  if (arguments.backoff.strategy_case() != v2::RetryPolicy::STRATEGY_NOT_SET) {
+    *change.mutable_backoff() = arguments.backoff;
+  }
+  if (!arguments.start.empty()) change.set_start(StartOf(arguments));
+  if (!change.has_max_attempts() && !change.has_backoff() && !change.has_start()) {
+    return FailUsage(context, "there is nothing to change",
+                     "give --max-attempts, --backoff or --start");
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->AlterGroup(change);
+  if (!response.ok()) return Fail(context, response.status());
+  const Json now = GroupJson(response->group());
+  PrintDone(context, now,
+            fmt::format("altered group {}: {} attempts, back-off {}", arguments.name,
+                        response->group().max_attempts(), now["backoff"].get<std::string>()));
+  return ReportRefusals(context, response->results());
+}
+
+int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   v1::GroupInfo group;
   group.set_name(arguments.name);
-  if (arguments.start == "earliest") group.set_start(v1::START_POLICY_EARLIEST);
-  if (arguments.start == "latest") group.set_start(v1::START_POLICY_LATEST);
+  group.set_max_attempts(arguments.max_attempts);
+  *group.mutable_backoff() = arguments.backoff;
+  group.set_start(StartOf(arguments));
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateGroup(group);
@@ -77,7 +135,9 @@ int DescribeGroup(const Context& context, const std::string& name) {
 }
 
 int DeleteGroup(const Context& context, const std::string& name, bool yes) {
-  if (!Confirm(context, yes, fmt::format("the group {} with its positions", name), name)) {
+  if (!Confirm(context, yes,
+               fmt::format("the group {} with its positions, retries and dead letters", name),
+               name)) {
     return kUsage;
   }
   auto admin = client::AdminClient::Create(context.client);
@@ -88,28 +148,50 @@ int DeleteGroup(const Context& context, const std::string& name, bool yes) {
   return ReportRefusals(context, response->results());
 }
 
-}  // namespace
-
-void AddGroup(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("group", "Create, look at and delete consumer groups");
-  group->require_subcommand(1)->fallthrough();
-
-  auto arguments = std::make_shared<GroupArguments>();
-  CLI::App* create = group->add_subcommand(
-      "create", "Create a consumer group on every broker; a group is also made at its first use");
-  create->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 120")
+void AddPolicy(CLI::App& verb, const std::shared_ptr<PolicyArguments>& arguments) {
+  verb.add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 120")
       ->required();
-  create
-      ->add_option(
+  verb.add_option("--max-attempts", arguments->max_attempts,
+                  "How often a message is delivered before it is a dead letter; 17 at first")
+      ->check(CLI::Range(1, 10000).description(""))
+      ->type_name("N");
+  verb.add_option_function<std::string>(
+          "--backoff",
+          [arguments](const std::string& text) { arguments->backoff = ParseBackoff(text); },
+          "The waits before each further delivery, or exponential: 5 s, doubled up to 2 h")
+      ->type_name("10s,30s,...");
+  verb.add_option(
           "--start", arguments->start,
           "Where it begins on each topic: earliest or latest. Without it, at the end, or at "
           "the beginning of a topic that is only minutes old")
       ->check(CLI::IsMember({"earliest", "latest"}).description(""))
       ->type_name("WHERE");
+}
+
+}  // namespace
+
+void AddGroup(CLI::App& app, Context& context) {
+  CLI::App* group =
+      app.add_subcommand("group", "Create, look at, alter and delete consumer groups");
+  group->require_subcommand(1)->fallthrough();
+
+  auto arguments = std::make_shared<PolicyArguments>();
+  CLI::App* create = group->add_subcommand(
+      "create", "Create a consumer group on every broker; a group is also made at its first use");
+  AddPolicy(*create, arguments);
   create->footer("Example:\n  mansio group create billing --start earliest");
   create->fallthrough();
   create->callback([&context, arguments] {
     context.action = [&context, arguments] { return CreateGroup(context, *arguments); };
+  });
+
+  CLI::App* alter = group->add_subcommand("alter", "Change what a group does with failed messages");
+  auto changes = std::make_shared<PolicyArguments>();
+  AddPolicy(*alter, changes);
+  alter->footer("Example:\n  mansio group alter billing --max-attempts 5 --backoff 10s,30s,1m");
+  alter->fallthrough();
+  alter->callback([&context, changes] {
+    context.action = [&context, changes] { return AlterGroup(context, *changes); };
   });
 
   CLI::App* list = group->add_subcommand("list", "List the groups and the brokers that have them");
@@ -128,7 +210,8 @@ void AddGroup(CLI::App& app, Context& context) {
   });
 
   auto yes = std::make_shared<bool>(false);
-  CLI::App* remove = group->add_subcommand("delete", "Delete a group with its positions");
+  CLI::App* remove = group->add_subcommand(
+      "delete", "Delete a group with its positions, retries and dead letters");
   remove->add_option("NAME", *name, "The group")->required();
   remove->add_flag("--yes", *yes, "Do not ask");
   remove->footer("Example:\n  mansio group delete billing --yes");

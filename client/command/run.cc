@@ -102,6 +102,7 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   app.require_subcommand(1);
   AddGlobalOptions(app, context);
   AddTopic(app, context);
+  AddDlq(app, context);
   AddGroup(app, context);
   AddCluster(app, context);
   AddMessage(app, context);

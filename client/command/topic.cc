@@ -43,10 +43,10 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   return ReportRefusals(context, response->results());
 }
 
-int ListTopics(const Context& context) {
+int ListTopics(const Context& context, bool system) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
-  auto response = (*admin)->ListTopics();
+  auto response = (*admin)->ListTopics(system);
   if (!response.ok()) return Fail(context, response.status());
   Json rows = Json::array();
   for (const v1::TopicOverview& overview : response->topics()) {
@@ -124,9 +124,13 @@ void AddTopic(CLI::App& app, Context& context) {
   AddCreateTopic(*topic, context);
 
   CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
+  auto system = std::make_shared<bool>(false);
+  list->add_flag("--system", *system, "Also the retry and dead-letter topics of groups");
   list->footer("Example:\n  mansio topic list -o json");
   list->fallthrough();
-  list->callback([&context] { context.action = [&context] { return ListTopics(context); }; });
+  list->callback([&context, system] {
+    context.action = [&context, system] { return ListTopics(context, *system); };
+  });
 
   auto name = std::make_shared<std::string>();
   CLI::App* describe =

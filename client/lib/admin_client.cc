@@ -30,8 +30,10 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::CreateTopicResponse>("/mansio.v1.Admin/CreateTopic", request);
   }
 
-  absl::StatusOr<v1::ListTopicsResponse> ListTopics() override {
-    return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", v1::ListTopicsRequest());
+  absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system) override {
+    v1::ListTopicsRequest request;
+    request.set_include_system(include_system);
+    return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", request);
   }
 
   absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) override {
@@ -59,9 +61,29 @@ class AdminClientImpl final : public AdminClient {
         "/mansio.v1.Admin/DescribeGroup", name);
   }
 
+  absl::StatusOr<v1::AlterGroupResponse> AlterGroup(const v1::AlterGroupRequest& change) override {
+    return Ask<v1::AlterGroupResponse>("/mansio.v1.Admin/AlterGroup", change);
+  }
+
   absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) override {
     return AskByName<v1::DeleteGroupResponse, v1::DeleteGroupRequest>(
         "/mansio.v1.Admin/DeleteGroup", name);
+  }
+
+  absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,
+                                                              int limit) override {
+    v1::ListDeadLettersRequest request;
+    request.set_group(group);
+    request.set_limit(limit);
+    return Ask<v1::ListDeadLettersResponse>("/mansio.v1.Admin/ListDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
+      const std::string& group, const std::string& message_id) override {
+    v1::DescribeDeadLetterRequest request;
+    request.set_group(group);
+    request.set_message_id(message_id);
+    return Ask<v1::DescribeDeadLetterResponse>("/mansio.v1.Admin/DescribeDeadLetter", request);
   }
 
  private:

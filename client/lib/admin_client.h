@@ -28,14 +28,22 @@ class AdminClient {
   virtual absl::StatusOr<v1::ListBrokersResponse> ListBrokers() = 0;
 
   virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) = 0;
-  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics() = 0;
+  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system = false) = 0;
   virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
   virtual absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) = 0;
 
   virtual absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) = 0;
   virtual absl::StatusOr<v1::ListGroupsResponse> ListGroups() = 0;
   virtual absl::StatusOr<v1::DescribeGroupResponse> DescribeGroup(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::AlterGroupResponse> AlterGroup(
+      const v1::AlterGroupRequest& change) = 0;
   virtual absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) = 0;
+
+  // The group's newest dead letters; a limit of 0 is the broker's default.
+  virtual absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,
+                                                                      int limit) = 0;
+  virtual absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
+      const std::string& group, const std::string& message_id) = 0;
 };
 
 }  // namespace mansio::client

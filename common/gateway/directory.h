@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "common/backoff/backoff.h"
 
 // What a node knows of the cluster's topics and groups. The broker answers from its own tables, the
 // nameserver from the registrations; the gateway cannot tell (design section 2).
@@ -36,7 +36,7 @@ struct TopicRoute {
 struct GroupPolicy {
   bool fifo = false;
   int32_t max_attempts = 17;
-  std::vector<absl::Duration> backoff;  // customised list; empty: the default list
+  Backoff backoff = Backoff::Default();
 };
 
 class Directory {

@@ -31,10 +31,6 @@ constexpr int64_t kProducerFirstPauseNanos = 10'000'000;
 constexpr int64_t kProducerLongestPauseSeconds = 1;
 constexpr float kProducerPauseGrowth = 2;
 
-// The 18 steps of a RocketMQ consumer's retries, in seconds.
-constexpr int kConsumerBackoffSeconds[] = {1,   5,   10,  30,  60,  120,  180,  240,  300,
-                                           360, 420, 480, 540, 600, 1200, 1800, 3600, 7200};
-
 void SetDuration(absl::Duration value, google::protobuf::Duration* out) {
   const int64_t seconds = absl::IDivDuration(value, absl::Seconds(1), &value);
   out->set_seconds(seconds);
@@ -207,11 +203,7 @@ void MergeSettings(const GatewayOptions& options, const GroupPolicy& policy,
 v2::RetryPolicy ConsumerBackoff(const GroupPolicy& policy) {
   v2::RetryPolicy retry;
   retry.set_max_attempts(policy.max_attempts);
-  v2::CustomizedBackoff* backoff = retry.mutable_customized_backoff();
-  if (policy.backoff.empty()) {
-    for (const int seconds : kConsumerBackoffSeconds) backoff->add_next()->set_seconds(seconds);
-  }
-  for (const absl::Duration pause : policy.backoff) SetDuration(pause, backoff->add_next());
+  ToWire(policy.backoff, &retry);
   return retry;
 }
 

@@ -39,8 +39,8 @@ std::vector<std::string> TopicsOf(
 void MergeSettings(const GatewayOptions& options, const GroupPolicy& policy,
                    apache::rocketmq::v2::Settings* settings);
 
-// The retry policy that consumers of a group are told: always the customised form, in whole seconds
-// where the group's list is (Python's consumers accept nothing else).
+// The retry policy that consumers of a group are told. (Python's consumers accept nothing but the
+// customised form, in whole seconds, which is the default.)
 apache::rocketmq::v2::RetryPolicy ConsumerBackoff(const GroupPolicy& policy);
 
 }  // namespace mansio::gateway

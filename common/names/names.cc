@@ -120,11 +120,12 @@ std::string RetryTopic(std::string_view group) { return fmt::format("{}{}", kRet
 std::string DlqTopic(std::string_view group) { return fmt::format("{}{}", kDlqPrefix, group); }
 bool IsRetryTopic(std::string_view topic) { return topic.starts_with(kRetryPrefix); }
 bool IsDlqTopic(std::string_view topic) { return topic.starts_with(kDlqPrefix); }
+bool IsGroupTopic(std::string_view topic) { return IsRetryTopic(topic) || IsDlqTopic(topic); }
 
 absl::Status ValidateTopic(std::string_view topic) {
-  const bool derived = IsRetryTopic(topic) || IsDlqTopic(topic);
-  absl::Status status = ValidateResource(v2::ILLEGAL_TOPIC, "topic", topic,
-                                         derived ? kMaxDerivedTopicLength : kMaxTopicLength);
+  absl::Status status =
+      ValidateResource(v2::ILLEGAL_TOPIC, "topic", topic,
+                       IsGroupTopic(topic) ? kMaxDerivedTopicLength : kMaxTopicLength);
   if (status.ok() && IsSystemTopic(topic)) {
     return WireError(v2::ILLEGAL_TOPIC,
                      fmt::format("the topic name '{}' is reserved for the system", topic));

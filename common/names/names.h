@@ -62,6 +62,7 @@ std::string RetryTopic(std::string_view group);
 std::string DlqTopic(std::string_view group);
 bool IsRetryTopic(std::string_view topic);
 bool IsDlqTopic(std::string_view topic);
+bool IsGroupTopic(std::string_view topic);  // either
 
 }  // namespace mansio::names
 

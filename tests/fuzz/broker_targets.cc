@@ -30,8 +30,18 @@ namespace v2 = apache::rocketmq::v2;
 std::vector<std::string> RecordSeeds() {
   const std::vector<QueueOffsets> queues = {{0, 12, {9, 10, 11}}, {3, 7, {2}}};
   const TopicRecord topic{1, "orders", MessageType::kFifo, 8, 1700000000000};
-  const GroupRecord group{2, "billing", true, 17, StartPolicy::kEarliest, 1700000000000};
+  const TopicRecord retry{.id = 3,
+                          .name = "%RETRY%billing",
+                          .queues = 2,
+                          .kind = TopicKind::kRetry,
+                          .group = 2,
+                          .origins = {1, 4}};
+  GroupRecord group{.id = 2, .name = "billing", .fifo = true, .start = StartPolicy::kEarliest};
+  const std::string list = group.Encode();
+  group.backoff = {.exponential = Backoff::Exponential{}};
   return {std::string(1, '\0') + topic.Encode(),
+          std::string(1, '\0') + retry.Encode(),
+          "\1" + list,
           "\1" + group.Encode(),
           "\2" + PositionRecord{2, 1, {0, 5, 1000}}.Encode(),
           "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, queues}.Encode(),
@@ -84,8 +94,8 @@ int ReadProgress(const uint8_t* data, size_t size) {
 
 // ---- The content of a stored message ----
 
-std::string Content(v2::Message message) {
-  const ContentEncoder encoder(&message, "10.0.0.1:5000", 1700000000000);
+std::string Content(v2::Message message, const Provenance& provenance = {}) {
+  const ContentEncoder encoder(&message, "10.0.0.1:5000", 1700000000000, provenance);
   std::string content(encoder.size(), '\0');
   encoder.EncodeTo(content.data(), BodyDigest(message.body()));
   return content;
@@ -98,7 +108,18 @@ std::vector<std::string> ContentSeeds() {
   message.mutable_system_properties()->set_message_group("group");
   (*message.mutable_user_properties())["key"] = "value";
   message.set_body("body");
-  return {Content(v2::Message()), Content(std::move(message))};
+  const Provenance provenance{
+      .topic = 1, .queue = 2, .offset = 3, .attempts = 4, .group = "billing", .reason = "attempts"};
+  return {Content(v2::Message()), Content(message), Content(message, provenance)};
+}
+
+void CheckProvenance(std::string_view bytes) {
+  const auto provenance = Provenance::Decode(bytes);
+  if (!provenance.ok()) return;
+  const std::string encoded = provenance->Encode();
+  const auto again = Provenance::Decode(encoded);
+  MANSIO_FUZZ_CHECK(again.ok());
+  MANSIO_FUZZ_CHECK(*again == *provenance);
 }
 
 int ReadContent(const uint8_t* data, size_t size) {
@@ -107,6 +128,7 @@ int ReadContent(const uint8_t* data, size_t size) {
   const std::string_view tag = TagOf(*content);
   MANSIO_FUZZ_CHECK(tag.size() <= content->system.size());
   MANSIO_FUZZ_CHECK((TagHash(tag) == 0) == tag.empty());
+  CheckProvenance(content->provenance);
 
   const Delivery delivery{.topic = "orders",
                           .store_host = "10.0.0.1:8081",

@@ -116,7 +116,7 @@ TEST_F(RoutingTableTest, GroupsKeepTheirPolicy) {
   const gateway::GroupPolicy policy = table_.Group("g");
   EXPECT_TRUE(policy.fifo);
   EXPECT_EQ(policy.max_attempts, 3);
-  EXPECT_EQ(policy.backoff, std::vector<absl::Duration>{absl::Milliseconds(1500)});
+  EXPECT_EQ(policy.backoff.steps, std::vector<absl::Duration>{absl::Milliseconds(1500)});
 }
 
 TEST_F(RoutingTableTest, ALostStreamRemovesTheBrokerAtOnce) {

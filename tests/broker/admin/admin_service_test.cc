@@ -201,17 +201,49 @@ TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
             v2::CONSUMER_GROUP_NOT_FOUND);
 }
 
-TEST_F(AdminServiceTest, GroupSettingsOfLaterVersionsAreNamed) {
+TEST_F(AdminServiceTest, AGroupHasAPolicyOfItsOwnThatCanBeAltered) {
+  v1::GroupInfo wanted;
+  wanted.set_name("billing");
+  wanted.set_max_attempts(3);
+  wanted.mutable_backoff()->mutable_customized_backoff()->add_next()->set_seconds(10);
+  const auto created = CreateGroup(wanted);
+  EXPECT_EQ(created.status().code(), v2::OK);
+  EXPECT_EQ(created.group().max_attempts(), 3);
+  EXPECT_EQ(created.group().backoff().customized_backoff().next(0).seconds(), 10);
+
+  v1::AlterGroupRequest change;
+  change.set_name("billing");
+  change.set_max_attempts(5);
+  const auto altered = Call<v1::AlterGroupResponse>("AlterGroup", change);
+  EXPECT_EQ(altered.status().code(), v2::OK);
+  EXPECT_EQ(altered.group().max_attempts(), 5);
+  EXPECT_EQ(metadata_.FindGroup("billing")->backoff.steps.size(), 1u) << "what is not set stays";
+  change.clear_max_attempts();
+  change.mutable_backoff()->mutable_exponential_backoff()->mutable_initial()->set_seconds(1);
+  change.mutable_backoff()->mutable_exponential_backoff()->mutable_max()->set_seconds(60);
+  change.mutable_backoff()->mutable_exponential_backoff()->set_multiplier(3);
+  EXPECT_EQ(Call<v1::AlterGroupResponse>("AlterGroup", change).status().code(), v2::OK);
+  EXPECT_EQ(metadata_.FindGroup("billing")->backoff.After(3), absl::Seconds(9));
+  EXPECT_EQ(metadata_.FindGroup("billing")->backoff.After(99), absl::Seconds(60));
+
+  change.mutable_backoff()->mutable_customized_backoff()->add_next()->set_nanos(1);
+  EXPECT_EQ(Call<v1::AlterGroupResponse>("AlterGroup", change).status().code(), v2::BAD_REQUEST);
+  change.set_name("nobody");
+  EXPECT_EQ(Call<v1::AlterGroupResponse>("AlterGroup", change).status().code(),
+            v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, GroupSettingsThatAreNotServedAreNamed) {
   v1::GroupInfo fifo, attempts, backoff, start, name;
   for (v1::GroupInfo* group : {&fifo, &attempts, &backoff, &start}) group->set_name("billing");
   fifo.set_fifo(true);
-  attempts.set_max_attempts(3);
-  backoff.mutable_backoff()->set_max_attempts(3);
+  attempts.set_max_attempts(-1);
+  backoff.mutable_backoff()->mutable_customized_backoff();
   start.set_start(static_cast<v1::StartPolicy>(9));
   name.set_name("no spaces");
   EXPECT_EQ(CreateGroup(fifo).status().code(), v2::NOT_IMPLEMENTED);
-  EXPECT_EQ(CreateGroup(attempts).status().code(), v2::NOT_IMPLEMENTED);
-  EXPECT_EQ(CreateGroup(backoff).status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_EQ(CreateGroup(attempts).status().code(), v2::BAD_REQUEST);
+  EXPECT_EQ(CreateGroup(backoff).status().code(), v2::BAD_REQUEST);
   EXPECT_EQ(CreateGroup(start).status().code(), v2::BAD_REQUEST);
   EXPECT_EQ(CreateGroup(name).status().code(), v2::ILLEGAL_CONSUMER_GROUP);
   EXPECT_EQ(store_->submitted(), 0u);

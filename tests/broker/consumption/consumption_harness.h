@@ -12,6 +12,8 @@
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
 #include "broker/message/stored_message.h"
+#include "broker/move/append_budget.h"
+#include "broker/move/mover.h"
 #include "common/clock/broker_time.h"
 #include "common/clock/clock.h"
 #include "common/rpc/testing/fake_call.h"
@@ -34,8 +36,10 @@ struct Life {
         timers([this] { return time.NowMillis(); }),
         clients({}, clock),
         metadata({}, &time),
-        consumption(
-            Consumption::Create(std::move(options), {&metadata, &clients, &time, &timers})) {
+        mover({}, &time, &timers),
+        budget(1u << 30, &time),
+        consumption(Consumption::Create(std::move(options),
+                                        {&metadata, &clients, &time, &timers, &mover, &budget})) {
     features.Add(&metadata);
     features.Add(consumption->feature());
     clients.SetObserver(consumption->observer());
@@ -45,6 +49,8 @@ struct Life {
   TimerQueue timers;
   gateway::ClientRegistry clients;
   Metadata metadata;
+  Mover mover;
+  AppendBudget budget;
   std::unique_ptr<Consumption> consumption;
   FeatureSet features;
   rpc::MethodTable methods;
@@ -71,6 +77,7 @@ class Harness {
     life_ = std::make_unique<Life>(&clock, options_);
     life_->store =
         std::make_unique<store::FakeStore>(&life_->features, store::FakeStore::Mode::kHeld);
+    life_->mover.Attach(life_->store.get());
     life_->consumption->Start();
   }
 
@@ -83,6 +90,7 @@ class Harness {
                       : life_->store->Restart(&next->features, store::FakeStore::Mode::kHeld);
     dead_.push_back(std::move(life_));
     life_ = std::move(next);
+    life_->mover.Attach(life_->store.get());
     life_->consumption->Start();
   }
 
@@ -91,9 +99,11 @@ class Harness {
                                 [](absl::StatusOr<TopicPtr>) {});
     store().Run();
   }
-  void CreateGroup(StartPolicy start, const std::string& name = kGroup) {
+  void CreateGroup(StartPolicy start, const std::string& name = kGroup,
+                   uint32_t max_attempts = 17) {
     GroupRecord group;
     group.name = name;
+    group.max_attempts = max_attempts;
     group.start = start;
     life_->metadata.CreateGroup(group, [](absl::StatusOr<GroupPtr>) {});
     store().Run();
@@ -119,6 +129,19 @@ class Harness {
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    ReceiveCall call = NewReceive(a);
+    life_->methods.server_stream[0].handler(*call);
+    store().Run();
+    return call;
+  }
+  // One that is not started.
+  ReceiveCall NewReceive(const ReceiveArguments& a) {
+    auto call =
+        std::make_shared<rpc::testing::FakeServerStreamCall>(RequestOf(a), Headers(a.client));
+    calls_.push_back(call);  // calls outlive what handlers still hold of them
+    return call;
+  }
+  static std::string RequestOf(const ReceiveArguments& a) {
     v2::ReceiveMessageRequest request;
     request.mutable_group()->set_name(a.group);
     request.mutable_message_queue()->mutable_topic()->set_name(a.topic);
@@ -127,12 +150,7 @@ class Harness {
     request.set_batch_size(a.batch);
     request.set_auto_renew(a.auto_renew);
     request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(a.invisible));
-    auto call = std::make_shared<rpc::testing::FakeServerStreamCall>(request.SerializeAsString(),
-                                                                     Headers(a.client));
-    calls_.push_back(call);  // calls outlive what handlers still hold of them
-    life_->methods.server_stream[0].handler(*call);
-    store().Run();
-    return call;
+    return request.SerializeAsString();
   }
   // The messages of a finished receive.
   static std::vector<v2::Message> Messages(const ReceiveCall& call) {
@@ -160,6 +178,15 @@ class Harness {
     for (const std::string& handle : handles) request.add_entries()->set_receipt_handle(handle);
     return Call<v2::AckMessageResponse>(0, request.SerializeAsString());
   }
+  v2::Code Forward(const std::string& handle) {
+    v2::ForwardMessageToDeadLetterQueueRequest request;
+    request.mutable_group()->set_name(kGroup);
+    request.mutable_topic()->set_name(kTopic);
+    request.set_receipt_handle(handle);
+    return Call<v2::ForwardMessageToDeadLetterQueueResponse>(2, request.SerializeAsString())
+        .status()
+        .code();
+  }
   v2::ChangeInvisibleDurationResponse Change(const std::string& handle, absl::Duration invisible) {
     v2::ChangeInvisibleDurationRequest request;
     request.mutable_group()->set_name(kGroup);
@@ -172,10 +199,13 @@ class Harness {
   // Lets time pass, runs what is due and lets the log follow.
   void Advance(absl::Duration d) {
     clock.Advance(d);
-    life_->timers.RunDue();
-    store().Run();
-    life_->timers.RunDue();
-    store().Run();
+    Settle();
+  }
+  // Runs what is due and lets the log follow, until nothing is left to do.
+  void Settle() {
+    do {
+      store().Run();
+    } while (life_->timers.RunDue() > 0 || store().pending() > 0);
   }
 
   store::FakeStore& store() { return *life_->store; }
@@ -197,7 +227,7 @@ class Harness {
   Response Call(size_t method, std::string request) {
     rpc::testing::FakeUnaryCall call(std::move(request), Headers("client-1"));
     life_->methods.unary[method].handler(call);
-    store().Run();
+    Settle();
     EXPECT_TRUE(call.finished());
     return call.Response<Response>();
   }

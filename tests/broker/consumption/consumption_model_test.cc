@@ -9,10 +9,14 @@
 #include "tests/broker/consumption/consumption_harness.h"
 
 // Random operations, with restarts between them, against a model of what a group may see: every
-// message until it is acknowledged and never afterwards, its attempt counted up, and never to two
-// at once.
+// message until it is acknowledged or dead and never afterwards, its attempt counted up, and never
+// to two at once; and each message that used up its attempts, or was forwarded, once among the dead
+// letters.
 namespace mansio::broker {
 namespace {
+
+constexpr uint32_t kMaxAttempts = 4;
+constexpr char kDeadLetters[] = "%DLQ%workers";
 
 struct Handed {
   std::string handle;
@@ -20,9 +24,10 @@ struct Handed {
 };
 
 struct Model {
-  std::map<std::string, int> attempts;      // deliveries of each message
-  std::map<std::string, Handed> in_flight;  // leased by us
+  std::map<std::string, uint32_t> attempts;  // deliveries of each message
+  std::map<std::string, Handed> in_flight;   // leased by us
   std::set<std::string> acked;
+  std::multiset<std::string> dead;
   int sent = 0;
 };
 
@@ -30,13 +35,14 @@ class Scenario {
  public:
   explicit Scenario(uint32_t seed) : random_(seed) {
     h_.CreateTopic(3);
-    h_.CreateGroup(StartPolicy::kEarliest);
+    h_.CreateGroup(StartPolicy::kEarliest, kGroup, kMaxAttempts);
+    h_.CreateGroup(StartPolicy::kEarliest, "undertaker");
     h_.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
     h_.store().Run();
   }
 
   void Step() {
-    switch (Pick(12)) {
+    switch (Pick(13)) {
       case 0:
       case 1:
       case 2:
@@ -61,13 +67,15 @@ class Scenario {
       case 11:
         if (Pick(5) == 0) h_.Restart(Pick(2) == 0);
         break;
+      case 12:
+        if (Pick(3) == 0) Forward();
+        break;
     }
   }
 
-  // In the end everything is delivered until it is acknowledged.
+  // In the end everything is acknowledged or dead.
   void Drain() {
-    for (int round = 0; round < 200 && model_.acked.size() < static_cast<size_t>(model_.sent);
-         ++round) {
+    for (int round = 0; round < 200 && !Done(); ++round) {
       Pass(absl::Seconds(61));
       for (int i = 0; i < 50; ++i) {
         Receive();
@@ -75,10 +83,32 @@ class Scenario {
         while (!model_.in_flight.empty()) Ack();
       }
     }
-    EXPECT_EQ(model_.acked.size(), static_cast<size_t>(model_.sent));
+    EXPECT_EQ(model_.acked.size() + model_.dead.size(), static_cast<size_t>(model_.sent));
+    EXPECT_EQ(DeadLetters(), model_.dead);
   }
 
  private:
+  bool Done() const {
+    return model_.acked.size() + model_.dead.size() >= static_cast<size_t>(model_.sent);
+  }
+
+  std::multiset<std::string> DeadLetters() {
+    std::multiset<std::string> letters;
+    for (;;) {
+      const ReceiveCall call = h_.Receive({.group = "undertaker", .topic = kDeadLetters});
+      if (!call->finished()) {
+        call->Cancel();
+        return letters;
+      }
+      const auto messages = Harness::Messages(call);
+      for (const v2::Message& m : messages) {
+        EXPECT_EQ(m.system_properties().dead_letter_queue().topic(), kTopic);
+        letters.insert(m.body());
+      }
+      if (messages.empty()) return letters;  // nobody was ever given up
+    }
+  }
+
   size_t Pick(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
 
   void Pass(absl::Duration d) {
@@ -87,6 +117,7 @@ class Scenario {
     for (auto it = model_.in_flight.begin(); it != model_.in_flight.end();) {
       if (it->second.until <= now) {
         stale_.push_back(it->second.handle);
+        if (model_.attempts[it->first] == kMaxAttempts) model_.dead.insert(it->first);
         it = model_.in_flight.erase(it);
       } else {
         ++it;
@@ -102,8 +133,11 @@ class Scenario {
     for (const v2::Message& m : Harness::Messages(call)) {
       const std::string& id = m.body();
       EXPECT_EQ(model_.acked.count(id), 0u) << "message " << id << " came after its ack";
+      EXPECT_EQ(model_.dead.count(id), 0u) << "message " << id << " came after its death";
       EXPECT_EQ(model_.in_flight.count(id), 0u) << "message " << id << " is leased twice";
-      EXPECT_EQ(m.system_properties().delivery_attempt(), ++model_.attempts[id]) << id;
+      EXPECT_EQ(static_cast<uint32_t>(m.system_properties().delivery_attempt()),
+                ++model_.attempts[id])
+          << id;
       model_.in_flight[id] = {m.system_properties().receipt_handle(),
                               h_.clock.WallNow() + invisible};
     }
@@ -131,6 +165,16 @@ class Scenario {
     it->second = {changed.receipt_handle(), h_.clock.WallNow() + invisible};
   }
 
+  void Forward() {
+    if (model_.in_flight.empty()) return;
+    const auto it = std::next(model_.in_flight.begin(), Pick(model_.in_flight.size()));
+    EXPECT_EQ(h_.Forward(it->second.handle), v2::OK);
+    EXPECT_EQ(h_.Forward(it->second.handle), v2::OK);
+    model_.dead.insert(it->first);
+    stale_.push_back(it->second.handle);
+    model_.in_flight.erase(it);
+  }
+
   std::mt19937 random_;
   Harness h_;
   Model model_;
@@ -138,7 +182,8 @@ class Scenario {
 };
 
 TEST(ConsumptionModelTest, RandomOperationsWithRestarts) {
-  const int runs = std::getenv("MANSIO_LONG") != nullptr ? 200 : 10;
+  const char* const text = std::getenv("MANSIO_LONG");
+  const int runs = text != nullptr && std::string(text) == "1" ? 1000 : 20;
   for (int seed = 1; seed <= runs && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     Scenario run(static_cast<uint32_t>(seed));

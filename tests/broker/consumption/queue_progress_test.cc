@@ -13,7 +13,7 @@ constexpr store::LogPosition kFirst{1, 100};
 constexpr store::LogPosition kSecond{1, 200};
 
 Lease LeaseOf(store::LogPosition id, int64_t deadline = 1000) {
-  return {id, deadline, 7, 1, false};
+  return {id, deadline, 7, 1, false, 300, 300};
 }
 
 TEST(QueueProgressTest, AClaimedLeaseHasNoHandleUntilItsRecordHasAPlace) {
@@ -59,9 +59,51 @@ TEST(QueueProgressTest, AnEndThatIsClaimedHidesTheLease) {
   p.ApplyLease(0, LeaseOf(kFirst));
   p.ClaimEnd(0);
   EXPECT_EQ(p.Find(0, kFirst), nullptr);
-  EXPECT_THAT(p.ClaimEnds([](const Lease&) { return true; }), IsEmpty());
+  EXPECT_THAT(p.EndedBy(1000, 9), IsEmpty());
   p.UnclaimEnd(0);
   EXPECT_NE(p.Find(0, kFirst), nullptr);
+}
+
+TEST(QueueProgressTest, LeasesEndByTimeOrWithTheirOwner) {
+  QueueProgress p(0);
+  for (store::QueueOffset offset = 0; offset < 4; ++offset) {
+    p.ApplyLease(offset, LeaseOf(kFirst, static_cast<int64_t>(1000 + offset)));
+  }
+  const auto offsets = [&p](int64_t now, size_t max) {
+    std::vector<store::QueueOffset> ended;
+    for (const auto& e : p.EndedBy(now, max)) ended.push_back(e.offset);
+    return ended;
+  };
+  EXPECT_THAT(offsets(999, 9), IsEmpty());
+  EXPECT_THAT(offsets(1001, 9), ElementsAre(0, 1));
+  EXPECT_THAT(offsets(9999, 3), ElementsAre(0, 1, 2));
+  EXPECT_TRUE(p.Abandon([](const Lease& lease) { return lease.deadline_ms == 1003; }));
+  EXPECT_FALSE(p.Abandon([](const Lease&) { return false; }));
+  EXPECT_THAT(offsets(0, 9), ElementsAre(3));
+  p.DropClaims();
+  EXPECT_THAT(offsets(0, 9), IsEmpty());
+}
+
+TEST(QueueProgressTest, WhatIsOnItsWayIsAbandonedWithItsOwner) {
+  QueueProgress p(0);
+  p.ClaimLease(0, LeaseOf({}));
+  p.LeaseAppended(0, kFirst);
+  EXPECT_TRUE(p.Abandon([](const Lease& lease) { return lease.owner == 7; }));
+  EXPECT_THAT(p.EndedBy(0, 9), IsEmpty()) << "its record is not applied";
+  EXPECT_TRUE(p.ApplyLease(0, LeaseOf(kFirst)));
+  EXPECT_EQ(p.EndedBy(0, 9).size(), 1u);
+  p.RecomputeEarliestDeadline();
+  EXPECT_EQ(p.earliest_deadline(), 0);
+
+  EXPECT_FALSE(p.ApplyLease(1, LeaseOf(kFirst)));
+  p.ClaimEnd(1);  // a new deadline is on its way
+  EXPECT_TRUE(p.Abandon([](const Lease& lease) { return lease.owner == 7; }));
+  EXPECT_TRUE(p.ApplyChange(1, kSecond, 5000));
+  EXPECT_EQ(p.EndedBy(0, 9).size(), 2u);
+
+  p.ApplyEnd(0, true);
+  p.ClaimLease(0, LeaseOf({}));
+  EXPECT_FALSE(p.ApplyLease(0, LeaseOf(kSecond))) << "the next owner lives";
 }
 
 TEST(QueueProgressTest, UncountedEndsDoNotRaiseTheAttempt) {
@@ -90,7 +132,7 @@ TEST(QueueProgressTest, EarliestDeadlineIsALowerBoundAndCanBeMadeExact) {
 TEST(QueueProgressTest, EncodesAndDecodesTheFold) {
   QueueProgress p(3);
   p.ApplyLease(3, LeaseOf(kFirst));
-  p.ApplyLease(4, {kSecond, 2000, 9, 1, true});
+  p.ApplyLease(4, {kSecond, 2000, 9, 1, true, 400, 400});
   p.ApplyLease(5, LeaseOf(kSecond));
   p.ApplyCursor(8);
   p.ApplyEnd(3, true);

@@ -264,6 +264,54 @@ TEST_F(MetadataTest, ListenersHearOfEachChange) {
   EXPECT_THAT(heard, ElementsAre("+orders", "+billing", "-billing", "-orders"));
 }
 
+TEST_F(MetadataTest, AGroupsTopicsAreMadeWhenNeededAndGoWithIt) {
+  const TopicPtr orders = Created("orders");
+  const TopicPtr bills = Created("bills");
+  GroupAnswer group;
+  Ensure("workers", &group);
+  const GroupPtr workers = **group;
+  EXPECT_FALSE(node_.metadata.FindRetryQueue(*workers, orders->id).has_value());
+  std::vector<store::QueueKey> queues;
+  const auto keep = [&queues](absl::StatusOr<store::QueueKey> queue) { queues.push_back(*queue); };
+  store_.SetMode(FakeStore::Mode::kHeld);
+  node_.metadata.EnsureRetryQueue(workers, orders->id, keep);
+  node_.metadata.EnsureRetryQueue(workers, bills->id, keep);
+  node_.metadata.EnsureRetryQueue(workers, orders->id, keep);
+  store_.Run();
+  const TopicPtr retry = node_.metadata.FindTopic("%RETRY%workers");
+  ASSERT_NE(retry, nullptr);
+  EXPECT_THAT(queues,
+              testing::ElementsAre(store::QueueKey{retry->id, 0}, store::QueueKey{retry->id, 1},
+                                   store::QueueKey{retry->id, 0}));
+  EXPECT_EQ(retry->queues, 2u);
+  EXPECT_EQ(retry->kind, TopicKind::kRetry);
+  node_.metadata.EnsureDeadLetters(workers, [](absl::StatusOr<TopicPtr>) {});
+  store_.Run();
+  EXPECT_EQ(node_.metadata.FindDeadLetters(*workers)->queues, 1u);
+
+  TopicAnswer refused;
+  Create("%DLQ%other", &refused);
+  EXPECT_EQ(CodeIn(refused), v2::ILLEGAL_TOPIC);
+  Delete("%DLQ%workers", &refused);
+  EXPECT_EQ(CodeIn(refused), v2::ILLEGAL_TOPIC);
+
+  Node replayed(&time_, {});
+  const auto again = store_.Restart(&replayed.features);
+  EXPECT_EQ(replayed.metadata.FindRetryQueue(*workers, bills->id), queues[1]);
+
+  // An ensure that comes behind the deletion makes nothing.
+  absl::Status late;
+  node_.metadata.DeleteGroup("workers", [](absl::StatusOr<GroupPtr>) {});
+  node_.metadata.EnsureDeadLetters(workers, [](absl::StatusOr<TopicPtr>) {});
+  store_.Run();
+  node_.metadata.EnsureRetryQueue(
+      workers, orders->id, [&late](absl::StatusOr<store::QueueKey> q) { late = q.status(); });
+  store_.Run();
+  EXPECT_TRUE(absl::IsNotFound(late));
+  EXPECT_EQ(node_.metadata.FindTopic("%RETRY%workers"), nullptr);
+  EXPECT_EQ(node_.metadata.FindTopic("%DLQ%workers"), nullptr);
+}
+
 TEST_F(MetadataTest, TheHandleKeyIsMadeOnceAndKept) {
   ASSERT_TRUE(node_.metadata.EnsureHandleKey().ok());
   const auto key = node_.metadata.handle_key();
@@ -329,6 +377,12 @@ TEST_F(MetadataTest, OnlyChangesAreCapturedAsDirty) {
   Pairs after_restore;
   loaded.features.CaptureDirty(after_restore);
   EXPECT_THAT(after_restore.pairs, IsEmpty());
+}
+
+TEST(GroupRecordTest, ABackOffComesBackExactly) {
+  GroupRecord group{.id = 1, .name = "billing"};
+  group.backoff = {.exponential = Backoff::Exponential{absl::Seconds(1), absl::Hours(1), 1.1f}};
+  EXPECT_EQ(GroupRecord::Decode(group.Encode())->backoff, group.backoff);
 }
 
 TEST_F(MetadataTest, DamagedPairsAreDataLoss) {

@@ -270,8 +270,15 @@ TEST_F(ValidationTest, TheTopicsTypeMustMatch) {
   EXPECT_TRUE(CheckTopicType(request_, topic).ok());
   topic.type = MessageType::kNormal;
   EXPECT_EQ(CodeOf(CheckTopicType(request_, topic)), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
-  topic.name = "%RETRY%billing";
-  EXPECT_TRUE(CheckTopicType(request_, topic).ok());
+}
+
+TEST_F(ValidationTest, TheTopicsOfAGroupTakeNothingFromClients) {
+  TopicRecord topic;
+  topic.name = "%DLQ%billing";
+  topic.kind = TopicKind::kDeadLetter;
+  const absl::Status status = CheckTopicType(request_, topic);
+  EXPECT_EQ(CodeOf(status), v2::ILLEGAL_TOPIC);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("belongs to a consumer group"));
 }
 
 }  // namespace

@@ -77,13 +77,20 @@ TEST(MergeSettingsTest, AConsumerGetsTheDefaultListAndItsGroupsPolicy) {
   EXPECT_EQ(subscription.subscriptions_size(), 1);
   EXPECT_FALSE(settings.metric().on());
 
-  MergeSettings({}, {.fifo = true, .max_attempts = 4, .backoff = {absl::Milliseconds(1500)}},
+  MergeSettings({},
+                {.fifo = true, .max_attempts = 4, .backoff = {.steps = {absl::Milliseconds(1500)}}},
                 &settings);
   EXPECT_EQ(settings.backoff_policy().max_attempts(), 4);
   ASSERT_EQ(settings.backoff_policy().customized_backoff().next_size(), 1);
   EXPECT_EQ(settings.backoff_policy().customized_backoff().next(0).seconds(), 1);
   EXPECT_EQ(settings.backoff_policy().customized_backoff().next(0).nanos(), 500'000'000);
   EXPECT_TRUE(settings.subscription().fifo());
+
+  MergeSettings({}, {.backoff = {.exponential = Backoff::Exponential{}}}, &settings);
+  const v2::ExponentialBackoff& growing = settings.backoff_policy().exponential_backoff();
+  EXPECT_EQ(growing.initial().seconds(), 5);
+  EXPECT_EQ(growing.max().seconds(), 7200);
+  EXPECT_EQ(growing.multiplier(), 2);
 }
 
 TEST(ValidateSettingsTest, AcceptsWhatSdksSend) {

@@ -1,0 +1,85 @@
+#ifndef MANSIO_BROKER_CONSUMPTION_REDELIVERY_H_
+#define MANSIO_BROKER_CONSUMPTION_REDELIVERY_H_
+
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "broker/consumption/consumption_state.h"
+#include "broker/metadata/metadata.h"
+#include "common/sync/sync.h"
+#include "common/timer/timer_queue.h"
+
+namespace mansio {
+class BrokerTime;
+}
+
+namespace mansio::broker {
+
+class AppendBudget;
+class Mover;
+
+// Why a message is a dead letter.
+inline constexpr std::string_view kReasonAttempts = "attempts";    // all were used up
+inline constexpr std::string_view kReasonForwarded = "forwarded";  // its consumer gave it up
+
+// What becomes of messages whose lease ended without an ack (design section 6). One atomic frame
+// holds the end of the lease and the copy of the message: in the group's retry queue with its
+// attempts counted, or, when they are used up, in its dead letters. A lease that was renewed as
+// long as that is possible gets the group's back-off instead, as nobody named a time.
+//
+// Bytes are gathered first, then the leases that still live are claimed. Thread-safe.
+class Redelivery {
+ public:
+  // All borrowed.
+  struct Environment {
+    ConsumptionState* state = nullptr;
+    Metadata* metadata = nullptr;
+    BrokerTime* time = nullptr;
+    TimerQueue* timers = nullptr;
+    Mover* mover = nullptr;
+    AppendBudget* budget = nullptr;
+  };
+  enum class Cause { kEnded, kForwarded };
+  // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are
+  // as before: the store refused, or a message that was to be forwarded cannot be read.
+  using Done = absl::AnyInvocable<void(const absl::Status&)>;
+
+  explicit Redelivery(Environment environment) : environment_(environment) {}
+
+  // Moves messages of one queue; `leases` may not be empty. With kEnded it may stop after some of
+  // them: ask again for the rest. Calls `done` once, on any thread, without a lock.
+  void Move(const ProgressKey& queue, std::vector<QueueProgress::Ended> leases, Cause cause,
+            Done done);
+
+ private:
+  enum class Fate;  // what becomes of a message
+  struct Decision;  // and what it needs for that
+  struct Job;
+  class Frame;
+  using JobPtr = std::shared_ptr<Job>;
+
+  void RunWaiting();
+  void Gather(const JobPtr& job);
+  // Decides about each message; then the queues that are needed are made, then the frame is logged.
+  void Plan(const JobPtr& job);
+  void PlanOne(const JobPtr& job, size_t index, const GroupRecord& group);
+  void EnsureQueues(const JobPtr& job);
+  void Log(const JobPtr& job);
+  absl::Status ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame);
+  void Finish(const JobPtr& job, const absl::Status& status);
+  // Goes on with a job on the timers' thread.
+  void Later(int64_t delay_ms, const JobPtr& job, void (Redelivery::*step)(const JobPtr&));
+
+  const Environment environment_;
+  Mutex mutex_;
+  std::deque<JobPtr> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_CONSUMPTION_REDELIVERY_H_

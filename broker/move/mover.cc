@@ -1,0 +1,172 @@
+#include "broker/move/mover.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/clock/broker_time.h"
+
+namespace mansio::broker {
+
+namespace {
+// When the cold pool's queue is full, ask again then.
+constexpr int64_t kColdRetryMs = 20;
+// What a message counts whose size is not known before it is read.
+constexpr uint64_t kAssumedBytes = 4096;
+}  // namespace
+
+struct Mover::Job {
+  std::vector<MoveSource> sources;
+  Done done;
+  uint64_t bytes = 0;  // that count as in flight
+  std::vector<std::optional<absl::StatusOr<store::StoredMessage>>> messages;
+};
+
+Mover::Mover(Limits limits, BrokerTime* time, TimerQueue* timers)
+    : limits_(limits), time_(time), timers_(timers) {}
+
+void Mover::Gather(std::vector<MoveSource> sources, Done done) {
+  auto job = std::make_shared<Job>();
+  job->sources = std::move(sources);
+  job->done = std::move(done);
+  job->messages.resize(job->sources.size());
+  LookUpHot(*job);
+  for (const MoveSource& source : job->sources) {
+    job->bytes += source.entry.size > 0 ? source.entry.size : kAssumedBytes;
+  }
+  bool stopped;
+  {
+    MutexLock lock(&mutex_);
+    stopped = stopped_;
+    if (!stopped) waiting_.push_back(job);
+  }
+  if (stopped) return Cancel(*job);
+  RunWaiting();
+}
+
+void Mover::LookUpHot(Job& job) const {
+  for (MoveSource& source : job.sources) {
+    if (source.entry.size > 0) continue;
+    const auto entries = store_->HotEntries(source.queue, source.offset, 1);
+    if (entries.has_value() && !entries->empty()) source.entry = entries->front();
+  }
+}
+
+void Mover::RunWaiting() {
+  {
+    MutexLock lock(&mutex_);
+    if (running_) return;
+    running_ = true;
+  }
+  while (JobPtr job = TakeNext()) {
+    if (ReadHot(*job)) {
+      Finish(*job);
+    } else if (!StartCold(job)) {
+      return Postpone(std::move(job));
+    }
+  }
+}
+
+Mover::JobPtr Mover::TakeNext() {
+  MutexLock lock(&mutex_);
+  const bool fits = !waiting_.empty() && (in_flight_ == 0 || in_flight_ + waiting_.front()->bytes <=
+                                                                 limits_.bytes_in_flight);
+  if (!fits) {
+    running_ = false;
+    return nullptr;
+  }
+  JobPtr job = std::move(waiting_.front());
+  waiting_.pop_front();
+  in_flight_ += job->bytes;
+  return job;
+}
+
+bool Mover::ReadHot(Job& job) const {
+  bool complete = true;
+  for (size_t i = 0; i < job.sources.size(); ++i) {
+    const MoveSource& source = job.sources[i];
+    std::optional<store::StoredMessage> message;
+    if (source.entry.size > 0) {
+      message = store_->HotMessage(source.queue, source.offset, source.entry);
+    }
+    if (message.has_value()) {
+      job.messages[i] = *std::move(message);
+    } else {
+      complete = false;
+    }
+  }
+  return complete;
+}
+
+bool Mover::StartCold(const JobPtr& job) {
+  return store_->RunCold([this, job] {
+    ReadCold(*job);
+    Finish(*job);
+    RunWaiting();
+  });
+}
+
+void Mover::Postpone(JobPtr job) {
+  {
+    MutexLock lock(&mutex_);
+    in_flight_ -= job->bytes;
+    running_ = false;
+    if (!stopped_) waiting_.push_front(std::exchange(job, nullptr));
+  }
+  if (job != nullptr) return Cancel(*job);
+  timers_->Schedule(time_->NowMillis() + kColdRetryMs, [this] { RunWaiting(); });
+}
+
+void Mover::ReadCold(Job& job) const {
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < job.sources.size(); ++i) {
+    if (!job.messages[i].has_value()) missing.push_back(i);
+  }
+  std::sort(missing.begin(), missing.end(), [&job](size_t a, size_t b) {
+    return job.sources[a].entry.log_offset < job.sources[b].entry.log_offset;
+  });
+  for (const size_t i : missing) job.messages[i] = ReadOne(job.sources[i]);
+}
+
+absl::StatusOr<store::StoredMessage> Mover::ReadOne(MoveSource& source) const {
+  if (source.entry.size > 0) {
+    auto message = store_->ReadMessage(source.queue, source.offset, source.entry);
+    if (!absl::IsNotFound(message.status())) return message;
+  }
+  // Not known, or carried to another place of the log since it was looked up.
+  const auto entries = store_->ReadEntries(source.queue, source.offset, 1);
+  if (absl::IsOutOfRange(entries.status())) {
+    return absl::NotFoundError("retention has deleted the message");
+  }
+  if (!entries.ok()) return entries.status();
+  if (entries->empty()) return absl::NotFoundError("the queue does not reach that far");
+  source.entry = entries->front();
+  return store_->ReadMessage(source.queue, source.offset, source.entry);
+}
+
+void Mover::Finish(Job& job) {
+  std::vector<absl::StatusOr<store::StoredMessage>> messages;
+  messages.reserve(job.messages.size());
+  for (auto& message : job.messages) messages.push_back(*std::move(message));
+  std::exchange(job.done, nullptr)(std::move(messages));
+  MutexLock lock(&mutex_);
+  in_flight_ -= job.bytes;
+}
+
+void Mover::Stop() {
+  std::deque<JobPtr> waiting;
+  {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    waiting.swap(waiting_);
+  }
+  for (const JobPtr& job : waiting) Cancel(*job);
+}
+
+void Mover::Cancel(Job& job) {
+  std::vector<absl::StatusOr<store::StoredMessage>> messages(
+      job.sources.size(), absl::CancelledError("the broker is shutting down"));
+  std::exchange(job.done, nullptr)(std::move(messages));
+}
+
+}  // namespace mansio::broker

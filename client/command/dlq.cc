@@ -1,0 +1,116 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/escaping.h"
+#include "client/command/admin_views.h"
+#include "client/command/context.h"
+#include "client/lib/admin_client.h"
+#include "client/lib/body.h"
+#include "common/names/utf8.h"
+
+namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+constexpr size_t kMaxShownBody = 64u << 20;  // of a body that is unpacked to be shown
+
+Json LetterJson(const v1::DeadLetter& letter) {
+  return {
+      {"message_id", letter.message_id()},
+      {"origin", fmt::format("{}/{}/{}", letter.topic(), letter.queue_id(), letter.queue_offset())},
+      {"attempts", letter.attempts()},
+      {"time", TimeText(letter.time())},
+      {"reason", letter.reason()},
+      {"broker", letter.broker()}};
+}
+
+void AddShownBody(const v2::Message& message, Json* value) {
+  std::string body = message.body();
+  if (message.system_properties().body_encoding() == v2::GZIP) {
+    if (auto unpacked = client::Gunzip(body, kMaxShownBody); unpacked.ok())
+      body = *std::move(unpacked);
+  }
+  if (IsValidUtf8(body)) {
+    (*value)["body"] = std::move(body);
+  } else {
+    (*value)["body_base64"] = absl::Base64Escape(body);
+  }
+}
+
+int ListDeadLetters(const Context& context, const std::string& group, int limit) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->ListDeadLetters(group, limit);
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  for (const v1::DeadLetter& letter : response->dead_letters()) rows.push_back(LetterJson(letter));
+  context.Print(rows);
+  if (response->total() > response->dead_letters_size()) {
+    context.Say(fmt::format("these are the newest {} of {}; --limit shows more",
+                            response->dead_letters_size(), response->total()));
+  }
+  return ReportRefusals(context, response->results());
+}
+
+int ShowDeadLetter(const Context& context, const std::string& group, const std::string& id) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DescribeDeadLetter(group, id);
+  if (!response.ok()) return Fail(context, response.status());
+  const v1::DeadLetter& letter = response->dead_letter();
+  const v2::SystemProperties& system = response->message().system_properties();
+  Json value = LetterJson(letter);
+  value["first_delivery"] = TimeText(letter.first_delivery());
+  value["last_delivery"] = TimeText(letter.last_delivery());
+  value["dlq_offset"] = letter.offset();
+  value["tag"] = system.tag();
+  value["keys"] = Json::array();
+  for (const std::string& key : system.keys()) value["keys"].push_back(key);
+  value["message_group"] = system.message_group();
+  value["born_time"] = TimeText(system.born_timestamp());
+  value["properties"] = Json::object();
+  for (const auto& [key, text] : response->message().user_properties()) {
+    value["properties"][key] = text;
+  }
+  AddShownBody(response->message(), &value);
+  context.Print(value);
+  return kOk;
+}
+
+}  // namespace
+
+void AddDlq(CLI::App& app, Context& context) {
+  CLI::App* dlq = app.add_subcommand("dlq", "Look at the messages that a group has given up");
+  dlq->require_subcommand(1)->fallthrough();
+
+  auto group = std::make_shared<std::string>();
+  auto limit = std::make_shared<int>(50);
+  CLI::App* list = dlq->add_subcommand("list", "List a group's dead letters, newest first");
+  list->add_option("GROUP", *group, "The consumer group")->required();
+  list->add_option("--limit", *limit, "At most so many")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  list->footer("Example:\n  mansio dlq list billing --limit 10");
+  list->fallthrough();
+  list->callback([&context, group, limit] {
+    context.action = [&context, group, limit] { return ListDeadLetters(context, *group, *limit); };
+  });
+
+  auto id = std::make_shared<std::string>();
+  CLI::App* show = dlq->add_subcommand("show", "Show one dead letter with its body");
+  show->add_option("GROUP", *group, "The consumer group")->required();
+  show->add_option("ID", *id, "The message id")->required();
+  show->footer("Example:\n  mansio dlq show billing 01A2B3C4 -o json");
+  show->fallthrough();
+  show->callback([&context, group, id] {
+    context.action = [&context, group, id] { return ShowDeadLetter(context, *group, *id); };
+  });
+}
+
+}  // namespace mansio::command
