@@ -24,6 +24,8 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
       return MessageType::kNormal;
     case v2::FIFO:
       return MessageType::kFifo;
+    case v2::TRANSACTION:
+      return MessageType::kTransaction;
     default:
       break;
   }
@@ -31,8 +33,35 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("topics of type {} are not served by this version of Mansio; create a "
-                  "NORMAL or FIFO topic",
+                  "NORMAL, FIFO or TRANSACTION topic",
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
+}
+
+int64_t ToMillis(const google::protobuf::Duration& d) {
+  return d.seconds() * 1000 + d.nanos() / 1000000;
+}
+
+absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, MessageType type) {
+  constexpr int64_t kMaxMs = 24 * 3600 * 1000;
+  constexpr int32_t kMaxChecks = 1000;
+  CheckBackPolicy policy;
+  if (!topic.has_check_back()) return policy;
+  if (type != MessageType::kTransaction) {
+    return WireError(v2::BAD_REQUEST,
+                     "check-back settings belong to topics of type TRANSACTION; leave them out");
+  }
+  const v1::CheckBackPolicy& wanted = topic.check_back();
+  policy.first_check_ms = ToMillis(wanted.first_check());
+  policy.interval_ms = ToMillis(wanted.interval());
+  policy.max_checks = static_cast<uint32_t>(wanted.max_checks());
+  if (policy.first_check_ms < 0 || policy.first_check_ms > kMaxMs || policy.interval_ms < 0 ||
+      policy.interval_ms > kMaxMs || wanted.max_checks() < 0 || wanted.max_checks() > kMaxChecks) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the time to the first check and between checks can be at most "
+                                 "24 hours, the checks at most {}",
+                                 kMaxChecks));
+  }
+  return policy;
 }
 
 absl::Status CheckStart(v1::StartPolicy start) {
@@ -136,9 +165,10 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
   *self->mutable_broker() = identity_;
   self->set_online(true);
   const std::vector<TopicPtr> topics = environment_.metadata->Topics();
-  self->set_topics(static_cast<int32_t>(
-      std::count_if(topics.begin(), topics.end(),
-                    [](const TopicPtr& topic) { return topic->kind != TopicKind::kSystem; })));
+  self->set_topics(
+      static_cast<int32_t>(std::count_if(topics.begin(), topics.end(), [](const TopicPtr& topic) {
+        return topic->kind != TopicKind::kSystem;
+      })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
@@ -163,9 +193,15 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
                                                wanted.queues()));
   }
   if (!refusal.ok()) return Answer(call, refusal, v1::CreateTopicResponse());
-  const uint32_t queues =
+  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted, *type);
+  if (!check_back.ok()) return Answer(call, check_back.status(), v1::CreateTopicResponse());
+  TopicRecord record;
+  record.name = wanted.name();
+  record.type = *type;
+  record.queues =
       wanted.queues() == 0 ? options_.default_queues : static_cast<uint32_t>(wanted.queues());
-  environment_.metadata->CreateTopic(wanted.name(), *type, queues,
+  record.check_back = *check_back;
+  environment_.metadata->CreateTopic(std::move(record),
                                      [this, &call](const absl::StatusOr<TopicPtr>& topic) {
                                        v1::CreateTopicResponse response;
                                        if (topic.ok())

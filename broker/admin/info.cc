@@ -4,12 +4,26 @@ namespace mansio::broker {
 
 namespace v2 = apache::rocketmq::v2;
 
+namespace {
+
+void SetMillis(int64_t ms, google::protobuf::Duration* out) {
+  out->set_seconds(ms / 1000);
+  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
+}
+
+}  // namespace
+
 v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
   v1::TopicInfo info;
   info.set_name(topic.name);
   info.set_message_type(static_cast<v2::MessageType>(topic.type));
   info.set_queues(static_cast<int32_t>(topic.queues));
   info.set_permission(v2::READ_WRITE);
+  if (const CheckBackPolicy& own = topic.check_back; own != CheckBackPolicy{}) {
+    SetMillis(own.first_check_ms, info.mutable_check_back()->mutable_first_check());
+    SetMillis(own.interval_ms, info.mutable_check_back()->mutable_interval());
+    info.mutable_check_back()->set_max_checks(static_cast<int32_t>(own.max_checks));
+  }
   return info;
 }
 

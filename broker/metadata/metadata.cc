@@ -142,11 +142,15 @@ void Metadata::EndClaim(Claims Metadata::*claims, const std::string& name) {
 std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& wanted) const {
   if (const auto it = topics_.find(wanted.name); it != topics_.end()) {
     const TopicPtr& existing = it->second;
-    if (existing->type == wanted.type && existing->queues == wanted.queues) return existing;
+    if (existing->type == wanted.type && existing->queues == wanted.queues &&
+        existing->check_back == wanted.check_back) {
+      return existing;
+    }
     return WireError(
         v2::PRECONDITION_FAILED,
         fmt::format(
-            "topic {} exists already with {} queues and type {}; delete it first to change that",
+            "topic {} exists already with {} queues and type {}, or other settings; delete it "
+            "first to change that",
             existing->name, existing->queues,
             v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
   }
@@ -161,38 +165,43 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
 
 void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
                            Done<TopicPtr> done) {
-  if (absl::Status status = names::ValidateTopic(name); !status.ok()) return done(status);
-  if (names::IsGroupTopic(name)) return done(BelongsToGroup(name));
-  if (queues < 1 || queues > limits_.queues_per_topic) {
+  TopicRecord wanted;
+  wanted.name = std::move(name);
+  wanted.type = type;
+  wanted.queues = queues;
+  CreateTopic(std::move(wanted), std::move(done));
+}
+
+void Metadata::CreateTopic(TopicRecord wanted, Done<TopicPtr> done) {
+  if (absl::Status status = names::ValidateTopic(wanted.name); !status.ok()) return done(status);
+  if (names::IsGroupTopic(wanted.name)) return done(BelongsToGroup(wanted.name));
+  if (wanted.queues < 1 || wanted.queues > limits_.queues_per_topic) {
     return done(
         WireError(v2::BAD_REQUEST,
                   fmt::format("a topic has 1 to {} queues (limits.queues-per-topic), {} were "
                               "asked for",
-                              limits_.queues_per_topic, queues)));
+                              limits_.queues_per_topic, wanted.queues)));
   }
-  TopicRecord topic;
-  topic.name = name;
-  topic.type = type;
-  topic.queues = queues;
-  topic.created_ms = time_->NowMillis();
+  wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<TopicPtr>> judged;
   {
     MutexLock lock(&mutex_);
-    if (const auto claim = topic_claims_.find(name); claim != topic_claims_.end()) {
-      claim->second.push_back([this, name, type, queues, done = std::move(done)]() mutable {
-        CreateTopic(std::move(name), type, queues, std::move(done));
+    if (const auto claim = topic_claims_.find(wanted.name); claim != topic_claims_.end()) {
+      claim->second.push_back([this, wanted, done = std::move(done)]() mutable {
+        CreateTopic(std::move(wanted), std::move(done));
       });
       return;
     }
-    judged = JudgeTopic(topic);
+    judged = JudgeTopic(wanted);
     if (!judged) {
-      topic.id = next_topic_id_++;
-      topic_claims_[name];
+      wanted.id = next_topic_id_++;
+      topic_claims_[wanted.name];
     }
   }
   if (judged) return done(*std::move(judged));
-  Log(kTopicRecord, topic.Encode(),
-      [this, id = topic.id, name, done = std::move(done)](const absl::Status& status) mutable {
+  Log(kTopicRecord, wanted.Encode(),
+      [this, id = wanted.id, name = wanted.name,
+       done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
           done(FindTopic(id));
         } else {

@@ -79,6 +79,9 @@ class Metadata : public Feature {
   // Creates a topic. Creating it again with the same type and queue count is OK (idempotent); with
   // others FailedPrecondition. Names and numbers are checked here (wire statuses).
   void CreateTopic(std::string name, MessageType type, uint32_t queues, Done<TopicPtr> done);
+  // The same for a topic of the users with settings of its own; id and time of creation are filled
+  // in.
+  void CreateTopic(TopicRecord wanted, Done<TopicPtr> done);
   // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none,
   // ILLEGAL_TOPIC for one of the system or of a group.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);

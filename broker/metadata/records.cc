@@ -45,6 +45,10 @@ std::string TopicRecord::Encode() const {
   w.Varint(id).Bytes(name).U8(static_cast<uint8_t>(type)).Varint(queues).Fixed64(created_ms);
   w.U8(static_cast<uint8_t>(kind)).Varint(group).Varint(origins.size());
   for (const uint32_t origin : origins) w.Varint(origin);
+  if (check_back != CheckBackPolicy{}) {
+    w.Varint(static_cast<uint64_t>(check_back.first_check_ms));
+    w.Varint(static_cast<uint64_t>(check_back.interval_ms)).Varint(check_back.max_checks);
+  }
   return w.Take();
 }
 
@@ -59,6 +63,11 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
   t.kind = static_cast<TopicKind>(r.U8());
   t.group = r.Varint32();
   for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) t.origins.push_back(r.Varint32());
+  if (!r.AtEnd()) {
+    t.check_back.first_check_ms = static_cast<int64_t>(r.Varint());
+    t.check_back.interval_ms = static_cast<int64_t>(r.Varint());
+    t.check_back.max_checks = r.Varint32();
+  }
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;
 }

@@ -39,6 +39,14 @@ enum class TopicKind : uint8_t {
   kSystem = 3,      // what waits inside the broker; no client can name it
 };
 
+// When producers are asked about transactions that nobody has ended. 0: as configured.
+struct CheckBackPolicy {
+  int64_t first_check_ms = 0;
+  int64_t interval_ms = 0;
+  uint32_t max_checks = 0;
+  friend bool operator==(const CheckBackPolicy&, const CheckBackPolicy&) = default;
+};
+
 struct TopicRecord {
   uint32_t id = 0;
   std::string name;
@@ -48,6 +56,7 @@ struct TopicRecord {
   TopicKind kind = TopicKind::kUser;
   uint32_t group = 0;             // kRetry, kDeadLetter: whose; they go with it
   std::vector<uint32_t> origins;  // kRetry: queue i holds what came from the topic origins[i]
+  CheckBackPolicy check_back;     // TRANSACTION topics
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);

@@ -36,14 +36,17 @@ std::string StatusBytes(const absl::Status& status) {
 
 size_t FieldSize(size_t bytes) { return 1 + VarintSize(bytes) + bytes; }
 
-// One entry of the response, with its tag and length. transaction_id and recall_handle stay empty:
-// only types that are refused have them.
-void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset) {
+// One entry of the response, with its tag and length. recall_handle stays empty: only types that
+// are refused have one.
+void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset,
+              std::string_view transaction_id = {}) {
   size_t size = FieldSize(status.size()) + FieldSize(message_id.size());
+  if (!transaction_id.empty()) size += FieldSize(transaction_id.size());
   if (offset != 0) size += 1 + VarintSize(static_cast<uint64_t>(offset));
   w.BytesHeader(Response::kEntriesFieldNumber, size);
   w.Bytes(Entry::kStatusFieldNumber, status);
   w.Bytes(Entry::kMessageIdFieldNumber, message_id);
+  if (!transaction_id.empty()) w.Bytes(Entry::kTransactionIdFieldNumber, transaction_id);
   if (offset != 0) w.Int(Entry::kOffsetFieldNumber, offset);
 }
 
@@ -63,12 +66,13 @@ absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
 
 }  // namespace
 
-std::string EncodeStored(std::string_view message_id, int64_t queue_offset) {
+std::string EncodeStored(std::string_view message_id, int64_t queue_offset,
+                         std::string_view transaction_id) {
   const std::string& ok = OkStatusBytes();
   WireWriter w;
-  w.Reserve(2 * ok.size() + message_id.size() + 32);
+  w.Reserve(2 * ok.size() + message_id.size() + transaction_id.size() + 32);
   w.Bytes(Response::kStatusFieldNumber, ok);
-  PutEntry(w, ok, message_id, queue_offset);
+  PutEntry(w, ok, message_id, queue_offset, transaction_id);
   return w.Take();
 }
 

@@ -19,8 +19,9 @@ struct SendOutcome {
   int64_t queue_offset = 0;  // when the status is OK
 };
 
-// The answer to a request of one message that was stored.
-std::string EncodeStored(std::string_view message_id, int64_t queue_offset);
+// The answer to a request of one message that was stored. `transaction_id`: of a half message.
+std::string EncodeStored(std::string_view message_id, int64_t queue_offset,
+                         std::string_view transaction_id = {});
 
 // The answer to any other request: an entry per message, in request order, and above them the
 // status that they share, or MULTIPLE_RESULTS.

@@ -160,6 +160,9 @@ void SendService::StoreRequest(rpc::UnaryCall& call, Request& request, const Top
 void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic) {
   v2::Message* message = request.mutable_messages(0);
   SetDerivedType(message);
+  if (message->system_properties().message_type() == v2::TRANSACTION) {
+    return environment_.halves->StoreHalf(call, *message, topic);
+  }
   const int64_t now_ms = environment_.time->NowMillis();
   const ContentEncoder encoder(message, call.Peer(), now_ms);
   auto append = std::make_unique<SingleSend>(&call, message->system_properties().message_id());

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "broker/metadata/metadata.h"
+#include "broker/send/half_store.h"
 #include "broker/send/validation.h"
 #include "common/gateway/client_registry.h"
 #include "common/rpc/call.h"
@@ -39,6 +40,7 @@ class SendService {
     Metadata* metadata = nullptr;
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
+    HalfStore* halves = nullptr;
   };
   SendService(SendOptions options, Environment environment);
 

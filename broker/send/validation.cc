@@ -100,6 +100,19 @@ absl::Status CheckSystemProperties(const v2::SystemProperties& system, int64_t n
   return CheckTimes(system, now_ms);
 }
 
+// What becomes visible only at the end of its transaction can be neither in order with others nor
+// due at a time.
+absl::Status CheckTransaction(const v2::SystemProperties& system) {
+  const char* other = system.has_message_group()        ? "a message group"
+                      : system.has_delivery_timestamp() ? "a delivery time"
+                      : system.has_priority()           ? "a priority"
+                      : system.has_lite_topic()         ? "a lite topic"
+                                                        : nullptr;
+  if (other == nullptr) return absl::OkStatus();
+  return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                   fmt::format("a TRANSACTION message cannot have {}; leave it out", other));
+}
+
 // Types are refused by what the message says of itself as well as by the fields that only they
 // have.
 absl::Status CheckServed(const v2::Message& message) {
@@ -115,6 +128,7 @@ absl::Status CheckServed(const v2::Message& message) {
                     "the body as IDENTITY or GZIP",
                     static_cast<int>(system.body_encoding())));
   }
+  if (type == v2::TRANSACTION) return CheckTransaction(system);
   if (type == v2::NORMAL || type == v2::FIFO) {
     if (!system.has_priority() && !system.has_lite_topic()) return absl::OkStatus();
     type = system.has_priority() ? v2::PRIORITY : v2::LITE;
@@ -122,7 +136,7 @@ absl::Status CheckServed(const v2::Message& message) {
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("messages of type {} are not served by this version of Mansio; send a "
-                  "NORMAL or FIFO message",
+                  "NORMAL, FIFO or TRANSACTION message",
                   TypeName(type)));
 }
 
@@ -168,6 +182,11 @@ absl::Status ValidateSend(const v2::SendMessageRequest& request, const SendLimit
   }
   for (int i = 0; i < count; ++i) {
     absl::Status status = ValidateMessage(request.messages(i), limits, now_ms);
+    if (status.ok() && count > 1 && DerivedType(request.messages(i)) == MessageType::kTransaction) {
+      status = WireError(v2::BAD_REQUEST,
+                         "a TRANSACTION message must be the only one of its request; send each "
+                         "in a request of its own");
+    }
     if (!status.ok()) return AboutMessage(i, count, status);
   }
   return absl::OkStatus();

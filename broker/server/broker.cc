@@ -20,6 +20,7 @@
 #include "broker/server/advertise.h"
 #include "broker/server/local_directory.h"
 #include "broker/server/local_registration.h"
+#include "broker/transaction/transactions.h"
 #include "common/clock/broker_time.h"
 #include "common/files/file_system.h"
 #include "common/gateway/gateway.h"
@@ -34,8 +35,6 @@ namespace {
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 constexpr int64_t kHousekeepingMs = 1000;
-// What expiries and the like may append together, so that producers are not held up behind them.
-constexpr uint64_t kMovedBytesPerSecond = 64u << 20;
 constexpr absl::Duration kReachTimeout = absl::Seconds(3);
 // What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
 constexpr int64_t kRequestSlack = 2 * config::kMiB;
@@ -111,6 +110,17 @@ ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPo
   return options;
 }
 
+TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
+  TransactionOptions options;
+  options.broker_name = config.name;
+  options.store_host = advertised.ToString();
+  options.check_back = {.first_check_ms = absl::ToInt64Milliseconds(config.first_check),
+                        .interval_ms = absl::ToInt64Milliseconds(config.check_interval),
+                        .max_checks = config.max_checks};
+  options.max_pending = config.pending_transactions;
+  return options;
+}
+
 RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
   RegistrationOptions options;
   for (const HostPort& nameserver : config.nameservers) {
@@ -140,7 +150,7 @@ class Broker::Parts {
                   .disconnected = config.client_disconnected},
                  environment.clock),
         mover_({}, &time_, &timers_),
-        budget_(kMovedBytesPerSecond, &time_),
+        budget_(config.move_bytes_per_second, &time_),
         consumption_(
             Consumption::Create(ConsumptionOptionsOf(config, advertised), {.metadata = &metadata_,
                                                                            .clients = &clients_,
@@ -148,8 +158,17 @@ class Broker::Parts {
                                                                            .timers = &timers_,
                                                                            .mover = &mover_,
                                                                            .budget = &budget_})),
-        send_(SendOptionsOf(config),
-              {.metadata = &metadata_, .clients = &clients_, .time = &time_}),
+        transactions_(
+            Transactions::Create(TransactionOptionsOf(config, advertised), {.metadata = &metadata_,
+                                                                            .clients = &clients_,
+                                                                            .mover = &mover_,
+                                                                            .budget = &budget_,
+                                                                            .time = &time_,
+                                                                            .timers = &timers_})),
+        send_(SendOptionsOf(config), {.metadata = &metadata_,
+                                      .clients = &clients_,
+                                      .time = &time_,
+                                      .halves = transactions_->halves()}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
         dead_letters_(config.name, &metadata_),
@@ -166,6 +185,7 @@ class Broker::Parts {
         registration_(RegistrationOptionsOf(config), &registered_) {
     features_.Add(&metadata_);
     features_.Add(consumption_->feature());
+    features_.Add(transactions_->feature());
     clients_.SetObserver(consumption_->observer());
   }
 
@@ -194,6 +214,7 @@ class Broker::Parts {
   Mover mover_;
   AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
+  std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
   DeadLetterService dead_letters_;
@@ -220,6 +241,7 @@ absl::Status Broker::Parts::Start() {
   admin_.SetNode(store_.get(), Identity());
   registered_.SetIdentity(Identity());
 
+  if (absl::Status status = transactions_->Start(); !status.ok()) return status;
   consumption_->Start();
   timers_.Start();
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
@@ -243,6 +265,7 @@ void Broker::Parts::Stop() {
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
+  transactions_->Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
   timers_.Stop();
@@ -272,6 +295,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   rpc::MethodTable methods;
   send_.Register(methods);
   consumption_->Register(methods);
+  transactions_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);
   dead_letters_.Register(methods);

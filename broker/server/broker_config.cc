@@ -148,6 +148,21 @@ void AddTopicsAndClients(Schema& schema) {
            "Threads that serve calls. 0: one per two cores.");
 }
 
+void AddTransactions(Schema& schema) {
+  schema
+      .Duration("transaction.first-check", &BrokerConfig::first_check, absl::Seconds(6),
+                {absl::Milliseconds(100), absl::Hours(24)},
+                "A producer is asked about a transaction that nobody has ended after this long, "
+                "unless the message or the topic says otherwise.")
+      .Duration("transaction.check-interval", &BrokerConfig::check_interval, absl::Seconds(30),
+                {absl::Milliseconds(100), absl::Hours(24)},
+                "And then again and again after this long, unless the topic says otherwise.")
+      .Int("transaction.max-checks", &BrokerConfig::max_checks, 15, {1, 1000}, "checks",
+           "After so many checks and one more interval the transaction is rolled back by the "
+           "broker, unless the topic says otherwise; `mansio transaction list --state expired` "
+           "shows it. Checks for which no producer was online do not count.");
+}
+
 void AddLimits(Schema& schema) {
   config::AddNetworkLimits(schema, &BrokerConfig::network);
   schema
@@ -175,6 +190,15 @@ void AddLimits(Schema& schema) {
            "The most queues of one topic.")
       .Int("limits.groups", &BrokerConfig::groups, 100'000, {1, 10'000'000}, "groups",
            "The most consumer groups.")
+      .Int("limits.pending-transactions", &BrokerConfig::pending_transactions, 1'000'000,
+           {1, 100'000'000}, "transactions",
+           "The most transactions that nobody has ended yet; beyond it further ones are refused "
+           "with TOO_MANY_REQUESTS.")
+      .Size("limits.move-bytes-per-second", &BrokerConfig::move_bytes_per_second, 32 * kMiB,
+            {64 * kKiB, 64 * kGiB},
+            "How much the broker stores on its own account, as when delayed messages become due. "
+            "Many at once are spread at this rate, so that producers are not held up; a message "
+            "counts 1KiB besides its bytes.")
       .Int("limits.parked-receives", &BrokerConfig::parked_receives, 200'000, {1, 100'000'000},
            "receives",
            "The most receives that wait for a message at a time; further ones are refused with "
@@ -224,6 +248,7 @@ Schema MakeSchema() {
   AddAddresses(schema);
   AddStore(schema);
   AddTopicsAndClients(schema);
+  AddTransactions(schema);
   AddLimits(schema);
   config::AddLogging(schema, &BrokerConfig::log);
   AddRules(schema);

@@ -31,6 +31,12 @@ struct BrokerConfig {
   bool auto_create_topics = false;
   uint32_t default_queues = 0;
 
+  absl::Duration first_check;  // of transactions that nobody ends
+  absl::Duration check_interval;
+  uint32_t max_checks = 0;
+  uint64_t pending_transactions = 0;
+  uint64_t move_bytes_per_second = 0;
+
   absl::Duration min_long_polling;
   absl::Duration max_long_polling;
   absl::Duration max_auto_renew;

@@ -21,12 +21,16 @@ uint64_t ClientHash(std::string_view client_id) {
 
 namespace {
 
+// Bounds what one client can make a node remember.
+constexpr size_t kMaxNotedTopics = 4096;
+
 using Stream = std::shared_ptr<rpc::BidiCall>;
 
 // A client that is dead but has a stream open stays here, so that a later sign of life finds the
 // stream.
 struct Entry {
   ClientInfo info;
+  StringSet published;  // by sends; `info` has what its settings say
   bool alive = true;
   std::vector<Stream> streams;  // oldest first
   bool had_stream = false;
@@ -147,6 +151,32 @@ class ClientRegistry::Impl {
     return found;
   }
 
+  StringMap<std::vector<Stream>> ProducerStreams(const StringSet& topics) const {
+    StringMap<std::vector<std::pair<std::string, Stream>>> found;
+    for (const Shard& shard : shards_) {
+      MutexLock lock(&shard.mutex);
+      for (const auto& [hash, entry] : shard.clients) {
+        if (!entry.alive || entry.streams.empty()) continue;
+        const auto add = [&](const std::string& topic) {
+          if (topics.contains(topic)) {
+            found[topic].emplace_back(entry.info.id, entry.streams.back());
+          }
+        };
+        for (const std::string& topic : entry.published) add(topic);
+        if (entry.info.role != ClientRole::kProducer) continue;
+        for (const std::string& topic : entry.info.topics) {
+          if (!entry.published.contains(topic)) add(topic);
+        }
+      }
+    }
+    StringMap<std::vector<Stream>> streams;
+    for (auto& [topic, clients] : found) {
+      std::sort(clients.begin(), clients.end());
+      for (auto& [id, stream] : clients) streams[topic].push_back(std::move(stream));
+    }
+    return streams;
+  }
+
   size_t size() const { return count_.load(std::memory_order_relaxed); }
 
  private:
@@ -179,6 +209,7 @@ class ClientRegistry::Impl {
       Erase(shard, it);
     } else {
       entry.alive = false;
+      entry.published.clear();
       entry.info = ClientInfo{.id = lost.id, .last_seen = lost.last_seen};
     }
     return lost;
@@ -253,6 +284,16 @@ std::shared_ptr<rpc::BidiCall> ClientRegistry::NewestStream(std::string_view cli
     if (!entry.streams.empty()) stream = entry.streams.back();
   });
   return stream;
+}
+
+absl::Status ClientRegistry::NotePublished(std::string_view client_id, std::string_view topic) {
+  return impl_->Update(client_id, [topic](Entry& entry) {
+    if (entry.published.size() < kMaxNotedTopics) entry.published.emplace(topic);
+  });
+}
+
+StringMap<std::vector<Stream>> ClientRegistry::ProducerStreams(const StringSet& topics) const {
+  return impl_->ProducerStreams(topics);
 }
 
 std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/names/string_map.h"
 #include "common/rpc/call.h"
 
 namespace mansio {
@@ -90,6 +91,13 @@ class ClientRegistry {
   std::optional<ClientInfo> Find(std::string_view client_id) const;
   // Where to push a command to a living client; null when it has no stream open.
   std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
+  // The client publishes to `topic`, which its settings may not say yet (contract 5.5). Kept until
+  // it is dead, whatever settings come; at most some thousand topics of a client.
+  absl::Status NotePublished(std::string_view client_id, std::string_view topic);
+  // Where to push commands to living producers: for each of `topics` that has some, the newest
+  // stream of each, ordered by client id.
+  StringMap<std::vector<std::shared_ptr<rpc::BidiCall>>> ProducerStreams(
+      const StringSet& topics) const;
   // All living clients (of a group, when it is not empty), ordered by id.
   std::vector<ClientInfo> List(std::string_view group) const;
   // How many count towards the limit.

@@ -107,8 +107,28 @@ TEST_F(AdminServiceTest, TopicsAreCreatedWithDefaultsAndAgain) {
   EXPECT_EQ(CreateTopic("other", v2::FIFO, 3).topic().queues(), 3);
 }
 
+TEST_F(AdminServiceTest, TransactionTopicsMayHaveCheckBacksOfTheirOwn) {
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("orders");
+  request.mutable_topic()->set_message_type(v2::TRANSACTION);
+  request.mutable_topic()->mutable_check_back()->mutable_first_check()->set_seconds(1);
+  request.mutable_topic()->mutable_check_back()->set_max_checks(3);
+  const auto created = Call<v1::CreateTopicResponse>("CreateTopic", request);
+  EXPECT_EQ(created.status().code(), v2::OK) << created.status().message();
+  EXPECT_EQ(created.topic().check_back().first_check().seconds(), 1);
+  EXPECT_EQ(metadata_.FindTopic("orders")->check_back, (CheckBackPolicy{1000, 0, 3}));
+  // Again is OK, with other settings it is not; and they belong to this type only.
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::OK);
+  request.mutable_topic()->mutable_check_back()->set_max_checks(4);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(),
+            v2::PRECONDITION_FAILED);
+  request.mutable_topic()->set_message_type(v2::NORMAL);
+  request.mutable_topic()->set_name("other");
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::BAD_REQUEST);
+}
+
 TEST_F(AdminServiceTest, TopicTypesOfLaterVersionsAreNamed) {
-  for (const auto type : {v2::DELAY, v2::TRANSACTION, v2::PRIORITY, v2::LITE}) {
+  for (const auto type : {v2::DELAY, v2::PRIORITY, v2::LITE}) {
     const auto refused = CreateTopic("orders", type);
     EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);
     EXPECT_THAT(refused.status().message(), HasSubstr(v2::MessageType_Name(type)));

@@ -180,6 +180,18 @@ TEST_F(ValidationTest, TimesOfTypesThatAreNotServedAreJudgedFirst) {
   EXPECT_EQ(Code(), v2::BAD_REQUEST);
 }
 
+TEST_F(ValidationTest, TransactionsHaveNeitherGroupNorTime) {
+  system()->set_message_type(v2::TRANSACTION);
+  EXPECT_EQ(Code(), v2::OK);
+  system()->set_message_group("g");
+  EXPECT_EQ(Code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  EXPECT_THAT(sentence_, HasSubstr("a message group"));
+  system()->clear_message_group();
+  system()->mutable_delivery_timestamp()->set_seconds(1);
+  EXPECT_EQ(Code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  EXPECT_THAT(sentence_, HasSubstr("a delivery time"));
+}
+
 TEST_F(ValidationTest, TypesThatAreNotServedAreNamed) {
   const auto refused = [this](const char* name) {
     EXPECT_EQ(Code(), v2::NOT_IMPLEMENTED) << name;
@@ -187,8 +199,6 @@ TEST_F(ValidationTest, TypesThatAreNotServedAreNamed) {
     *system() = v2::SystemProperties();
     system()->set_message_id("id");
   };
-  system()->set_message_type(v2::TRANSACTION);
-  refused("TRANSACTION");
   system()->set_message_type(v2::DELAY);
   refused("DELAY");
   system()->set_message_type(v2::LITE);

@@ -132,5 +132,30 @@ TEST(ClientHashTest, IsTheSameOnEveryNode) {
   EXPECT_EQ(ClientHash("client"), uint64_t{3748831026007926201});
 }
 
+TEST_F(ClientRegistryTest, FindsTheStreamsOfATopicsProducers) {
+  const auto stream_a = std::make_shared<FakeBidiCall>();
+  const auto newer_a = std::make_shared<FakeBidiCall>();
+  const auto stream_b = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("b", stream_b).ok());
+  ASSERT_TRUE(registry_.StreamOpened("a", stream_a).ok());
+  ASSERT_TRUE(registry_.StreamOpened("a", newer_a).ok());
+  ASSERT_TRUE(registry_.Describe("a", ClientRole::kProducer, "", {"orders"}, "", "", "").ok());
+  ASSERT_TRUE(registry_.Describe("b", ClientRole::kPushConsumer, "g", {"orders"}, "", "", "").ok());
+
+  auto found = registry_.ProducerStreams({"orders", "other"});
+  EXPECT_EQ(found.size(), 1u);
+  ASSERT_EQ(found["orders"].size(), 1u);
+  EXPECT_EQ(found["orders"][0], newer_a);
+
+  // Who sends to a topic is a producer of it, whatever its settings say; until it is dead.
+  ASSERT_TRUE(registry_.NotePublished("b", "other").ok());
+  found = registry_.ProducerStreams({"orders", "other"});
+  ASSERT_EQ(found["other"].size(), 1u);
+  EXPECT_EQ(found["other"][0], stream_b);
+  registry_.Terminate("b");
+  ASSERT_TRUE(registry_.Touch("b").ok());
+  EXPECT_TRUE(registry_.ProducerStreams({"other"}).empty());
+}
+
 }  // namespace
 }  // namespace mansio::gateway

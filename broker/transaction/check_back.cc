@@ -1,0 +1,298 @@
+#include "broker/transaction/check_back.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "apache/rocketmq/v2/service.pb.h"
+#include "broker/message/stored_message.h"
+#include "broker/transaction/transaction_id.h"
+#include "common/clock/broker_time.h"
+#include "common/logging/logging.h"
+#include "common/names/string_map.h"
+#include "common/rpc/proto_call.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+// Halves of one round: bounds what is read at once, and how long the timers' thread is busy.
+constexpr size_t kRound = 256;
+// Between rounds while there is more to ask: some 50,000 checks a second at most.
+constexpr int64_t kPauseMs = 5;
+// After this, look again whether a producer has come, or whether the store accepts again.
+constexpr int64_t kLookAgainMs = 1000;
+
+// The message as its producer knows it, with everything that SDKs read of a delivery.
+v2::Message MessageOf(const StoredContent& content, const Delivery& delivery) {
+  v2::ReceiveMessageResponse response;
+  rpc::Parse(EncodeReceivedMessage(content, delivery, nullptr).Flatten(), &response);
+  response.mutable_message()->mutable_system_properties()->clear_receipt_handle();
+  return std::move(*response.mutable_message());
+}
+
+// A round of checks on its way into the log. Lost, they are made again and counted then.
+class ChecksAppend : public store::Append {
+ public:
+  void Applied(const store::AppendResult&) override {}
+  void Failed(const absl::Status&) override {}
+};
+
+}  // namespace
+
+CheckBack::CheckBack(Options options, Environment environment)
+    : options_(std::move(options)), environment_(environment) {}
+
+CheckBack::~CheckBack() { Stop(); }
+
+void CheckBack::Start() {
+  {
+    MutexLock lock(&mutex_);
+    running_ = true;
+  }
+  for (const auto& [offset, half] : environment_.state->List(0, SIZE_MAX, 0)) Added(offset, half);
+}
+
+void CheckBack::Stop() {
+  TimerQueue::Id timer;
+  {
+    MutexLock lock(&mutex_);
+    if (!running_) return;
+    running_ = false;
+    timer = timer_;
+  }
+  environment_.timers->Cancel(timer);
+}
+
+CheckBack::Policy CheckBack::PolicyOf(uint32_t topic_id) const {
+  Policy policy = options_.policy;
+  if (const TopicPtr topic = environment_.metadata->FindTopic(topic_id)) {
+    const CheckBackPolicy& own = topic->check_back;
+    if (own.first_check_ms > 0) policy.first_check_ms = own.first_check_ms;
+    if (own.interval_ms > 0) policy.interval_ms = own.interval_ms;
+    if (own.max_checks > 0) policy.max_checks = own.max_checks;
+  }
+  return policy;
+}
+
+int64_t CheckBack::NextCheck(const Half& half) const {
+  const Policy policy = PolicyOf(half.topic);
+  if (half.checks > 0) return half.checked_ms + policy.interval_ms;
+  return half.stored_ms + (half.recovery_ms > 0 ? half.recovery_ms : policy.first_check_ms);
+}
+
+void CheckBack::Added(store::QueueOffset half, const Half& entry) {
+  Schedule(half, NextCheck(entry));
+}
+
+void CheckBack::Ended(store::QueueOffset half, const Half& entry) {
+  MutexLock lock(&mutex_);
+  if (const auto waiting = waiting_.find(entry.topic); waiting != waiting_.end()) {
+    waiting->second.erase(half);
+    if (waiting->second.empty()) waiting_.erase(waiting);
+  }
+  const auto due = due_of_.find(half);
+  if (due == due_of_.end()) return;
+  by_due_.erase({due->second, half});
+  due_of_.erase(due);
+}
+
+void CheckBack::Schedule(store::QueueOffset half, int64_t due_ms) {
+  MutexLock lock(&mutex_);
+  if (!running_) return;
+  Put(half, due_ms);
+  Arm();
+}
+
+void CheckBack::Put(store::QueueOffset half, int64_t due_ms) {
+  const auto [due, added] = due_of_.try_emplace(half, due_ms);
+  if (!added) by_due_.erase({due->second, half});
+  due->second = due_ms;
+  by_due_.insert({due_ms, half});
+}
+
+void CheckBack::Arm() {
+  if (!running_) return;
+  int64_t next = ask_again_ms_;
+  if (!by_due_.empty()) next = std::min(next, by_due_.begin()->first);
+  if (next >= armed_for_) return;
+  if (armed_for_ != kNever) environment_.timers->Cancel(timer_);
+  armed_for_ = next;
+  timer_ = environment_.timers->Schedule(next, [this] { Fire(); });
+}
+
+void CheckBack::Fire() {
+  const int64_t now = environment_.time->NowMillis();
+  for (const store::QueueOffset half : TakeDue(now)) Sort(half, now);
+  AskProducers(now);
+  MutexLock lock(&mutex_);
+  Arm();
+}
+
+std::vector<store::QueueOffset> CheckBack::TakeDue(int64_t now_ms) {
+  std::vector<store::QueueOffset> due;
+  MutexLock lock(&mutex_);
+  armed_for_ = kNever;
+  ask_again_ms_ = kNever;
+  while (running_ && !by_due_.empty() && by_due_.begin()->first <= now_ms && due.size() < kRound) {
+    due.push_back(by_due_.begin()->second);
+    due_of_.erase(due.back());
+    by_due_.erase(by_due_.begin());
+  }
+  return due;
+}
+
+void CheckBack::Sort(store::QueueOffset half, int64_t now_ms) {
+  const std::optional<Half> entry = environment_.state->Find(half);
+  if (!entry) return;
+  // Its end is on the way; should that fail, it is looked at again.
+  if (environment_.state->IsClaimed(half)) return Schedule(half, now_ms + kLookAgainMs);
+  if (entry->checks >= PolicyOf(entry->topic).max_checks) return Expire(half, entry->epoch, now_ms);
+  MutexLock lock(&mutex_);
+  Wait(half, *entry);
+}
+
+void CheckBack::Wait(store::QueueOffset half, const Half& entry) {
+  // Under the lock that Ended takes: one that has ended meanwhile would wait for ever.
+  if (environment_.state->Find(half)) waiting_[entry.topic].insert(half);
+}
+
+void CheckBack::Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms) {
+  // Its bytes are charged when they are known.
+  const int64_t wait = environment_.budget->Take(0, 1);
+  if (wait > 0) return Schedule(half, now_ms + wait);
+  environment_.ender->End({epoch, half}, TransactionOutcome::kExpired,
+                          [this, half, now_ms](const absl::Status& status) {
+                            if (!status.ok()) Schedule(half, now_ms + kLookAgainMs);
+                          });
+}
+
+absl::flat_hash_map<uint32_t, CheckBack::Streams> CheckBack::ProducersOfWaiting() const {
+  StringMap<uint32_t> ids;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [topic_id, halves] : waiting_) {
+      const TopicPtr topic = environment_.metadata->FindTopic(topic_id);
+      if (topic != nullptr) ids[topic->name] = topic_id;
+    }
+  }
+  absl::flat_hash_map<uint32_t, Streams> producers;
+  if (ids.empty()) return producers;
+  StringSet names;
+  for (const auto& [name, id] : ids) names.insert(name);
+  for (auto& [name, streams] : environment_.clients->ProducerStreams(names)) {
+    producers[ids[name]] = std::move(streams);
+  }
+  return producers;
+}
+
+std::vector<CheckBack::Candidate> CheckBack::TakeAskable(
+    const absl::flat_hash_map<uint32_t, Streams>& producers) {
+  std::vector<store::QueueOffset> taken;
+  MutexLock lock(&mutex_);
+  if (!running_ || asking_) return {};
+  for (auto topic = waiting_.begin(); topic != waiting_.end() && taken.size() < kRound;) {
+    absl::btree_set<store::QueueOffset>& halves = topic->second;
+    if (producers.contains(topic->first)) {
+      while (!halves.empty() && taken.size() < kRound) {
+        taken.push_back(*halves.begin());
+        halves.erase(halves.begin());
+      }
+    }
+    topic = halves.empty() ? waiting_.erase(topic) : std::next(topic);
+  }
+  std::vector<Candidate> candidates;
+  for (const store::QueueOffset half : taken) {
+    const std::optional<Half> entry = environment_.state->Find(half);
+    if (entry) candidates.push_back({half, *entry});
+  }
+  asking_ = !candidates.empty();
+  return candidates;
+}
+
+void CheckBack::AskProducers(int64_t now_ms) {
+  const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
+  if (!queue) return;
+  auto producers = ProducersOfWaiting();
+  std::vector<Candidate> candidates = TakeAskable(producers);
+  {
+    MutexLock lock(&mutex_);
+    if (!waiting_.empty()) ask_again_ms_ = now_ms + kLookAgainMs;
+  }
+  if (candidates.empty()) return;
+  std::vector<MoveSource> sources;
+  for (const Candidate& candidate : candidates) sources.push_back({*queue, candidate.half, {}});
+  environment_.mover->Gather(
+      std::move(sources),
+      [this, candidates = std::move(candidates), producers = std::move(producers)](
+          std::vector<absl::StatusOr<store::StoredMessage>> messages) {
+        Deliver(candidates, producers, messages);
+      });
+}
+
+void CheckBack::Deliver(const std::vector<Candidate>& candidates,
+                        const absl::flat_hash_map<uint32_t, Streams>& producers,
+                        const std::vector<absl::StatusOr<store::StoredMessage>>& messages) {
+  const int64_t now = environment_.time->NowMillis();
+  std::vector<store::QueueOffset> asked;
+  std::vector<size_t> not_asked;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    const absl::StatusOr<StoredContent> content =
+        messages[i].ok() ? DecodeContent(messages[i]->view.content)
+                         : absl::StatusOr<StoredContent>(messages[i].status());
+    if (absl::IsCancelled(content.status())) {
+      continue;  // the broker stops
+    } else if (!content.ok()) {
+      LOG_WARNING("The half message at offset {} cannot be read for its check: {}", candidate.half,
+                  std::string(content.status().message()));
+      Schedule(candidate.half, now + PolicyOf(candidate.entry.topic).interval_ms);
+    } else if (environment_.state->IsClaimed(candidate.half)) {
+      Schedule(candidate.half, now + kLookAgainMs);
+    } else if (Ask(candidate, producers.at(candidate.entry.topic), *content)) {
+      asked.push_back(candidate.half);
+      Schedule(candidate.half, now + PolicyOf(candidate.entry.topic).interval_ms);
+    } else {
+      not_asked.push_back(i);
+    }
+  }
+  if (!asked.empty()) LogChecks(asked, now);
+  MutexLock lock(&mutex_);
+  asking_ = false;
+  for (const size_t i : not_asked) Wait(candidates[i].half, candidates[i].entry);
+  if (!waiting_.empty()) ask_again_ms_ = now + (not_asked.empty() ? kPauseMs : kLookAgainMs);
+  Arm();
+}
+
+bool CheckBack::Ask(const Candidate& candidate, const Streams& producers,
+                    const StoredContent& content) const {
+  const TopicPtr topic = environment_.metadata->FindTopic(candidate.entry.topic);
+  if (topic == nullptr) return false;  // deleted, and the half has ended with it
+  v2::TelemetryCommand command;
+  v2::RecoverOrphanedTransactionCommand* check =
+      command.mutable_recover_orphaned_transaction_command();
+  check->set_transaction_id(
+      TransactionId{options_.broker_name, topic->id, candidate.entry.epoch, candidate.half}.Encode(
+          environment_.metadata->handle_key()));
+  Delivery delivery;
+  delivery.topic = topic->name;
+  delivery.store_host = options_.store_host;
+  delivery.queue_offset = static_cast<int64_t>(candidate.half);
+  delivery.store_time_ms = candidate.entry.stored_ms;
+  *check->mutable_message() = MessageOf(content, delivery);
+  // Each check asks the next producer, so that one which never answers cannot hold a half up.
+  const uint64_t turn = candidate.half + candidate.entry.checks;
+  for (size_t i = 0; i < producers.size(); ++i) {
+    if (rpc::Write(*producers[(turn + i) % producers.size()], command)) return true;
+  }
+  return false;
+}
+
+void CheckBack::LogChecks(std::vector<store::QueueOffset> halves, int64_t now_ms) {
+  auto append = std::make_unique<ChecksAppend>();
+  append->AddRecord(kHalvesCheckedRecord, HalvesCheckedRecord{now_ms, std::move(halves)}.Encode());
+  (void)environment_.state->store()->Submit(std::move(append));
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,112 @@
+#ifndef MANSIO_BROKER_TRANSACTION_CHECK_BACK_H_
+#define MANSIO_BROKER_TRANSACTION_CHECK_BACK_H_
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "broker/move/append_budget.h"
+#include "broker/transaction/transaction_ender.h"
+#include "common/gateway/client_registry.h"
+#include "common/sync/sync.h"
+#include "common/timer/timer_queue.h"
+
+namespace mansio::broker {
+
+// Asks producers about halves that nobody has ended (contract section 7): through the telemetry
+// stream of a living producer of the topic, each time the next one, another one when that fails. A
+// half whose topic has no producer waits for one, uncounted. After the last check and one more
+// interval the half expires. Thread-safe.
+class CheckBack {
+ public:
+  // How often a producer is asked: of a topic where it says so, else this.
+  struct Policy {
+    int64_t first_check_ms = 6000;  // after the half was stored
+    int64_t interval_ms = 30000;
+    uint32_t max_checks = 15;
+  };
+  struct Options {
+    Policy policy;
+    std::string broker_name;
+    std::string store_host;
+  };
+  // All borrowed.
+  struct Environment {
+    TransactionState* state = nullptr;
+    TransactionEnder* ender = nullptr;
+    Metadata* metadata = nullptr;
+    const gateway::ClientRegistry* clients = nullptr;
+    Mover* mover = nullptr;
+    AppendBudget* budget = nullptr;
+    BrokerTime* time = nullptr;
+    TimerQueue* timers = nullptr;
+  };
+  CheckBack(Options options, Environment environment);
+  ~CheckBack();
+
+  // Begins, with the halves that are pending by now; later ones are told by Added.
+  void Start();
+  void Stop();
+
+  // A half is pending. Ignored before Start.
+  void Added(store::QueueOffset half, const Half& entry);
+  // It has ended.
+  void Ended(store::QueueOffset half, const Half& entry);
+  // When a half is to be checked the next time, or to expire; broker time.
+  int64_t NextCheck(const Half& half) const;
+
+ private:
+  struct Candidate {
+    store::QueueOffset half = 0;
+    Half entry;
+  };
+  using Streams = std::vector<std::shared_ptr<rpc::BidiCall>>;
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  Policy PolicyOf(uint32_t topic) const;
+  void Schedule(store::QueueOffset half, int64_t due_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Put(store::QueueOffset half, int64_t due_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // A round: what is due waits for a producer of its topic or expires; then some of what has a
+  // producer is gathered and sent.
+  void Fire();
+  std::vector<store::QueueOffset> TakeDue(int64_t now_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Sort(store::QueueOffset half, int64_t now_ms);
+  void Wait(store::QueueOffset half, const Half& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms);
+  void AskProducers(int64_t now_ms);
+  std::vector<Candidate> TakeAskable(const absl::flat_hash_map<uint32_t, Streams>& producers)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::flat_hash_map<uint32_t, Streams> ProducersOfWaiting() const;
+  void Deliver(const std::vector<Candidate>& candidates,
+               const absl::flat_hash_map<uint32_t, Streams>& producers,
+               const std::vector<absl::StatusOr<store::StoredMessage>>& messages);
+  // True when a producer was asked.
+  bool Ask(const Candidate& candidate, const Streams& producers,
+           const StoredContent& content) const;
+  void LogChecks(std::vector<store::QueueOffset> halves, int64_t now_ms);
+
+  const Options options_;
+  const Environment environment_;
+
+  mutable Mutex mutex_;
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  bool asking_ ABSL_GUARDED_BY(mutex_) = false;  // bytes are being gathered
+  absl::btree_set<std::pair<int64_t, store::QueueOffset>> by_due_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<store::QueueOffset, int64_t> due_of_ ABSL_GUARDED_BY(mutex_);
+  // Due, and waiting for a producer of their topic.
+  absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>> waiting_ ABSL_GUARDED_BY(mutex_);
+  int64_t ask_again_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
+  int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = kNever;
+  TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_TRANSACTION_CHECK_BACK_H_

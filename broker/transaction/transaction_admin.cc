@@ -1,0 +1,276 @@
+#include "broker/transaction/transaction_admin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/message/stored_message.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+constexpr size_t kDefaultListed = 100;
+constexpr size_t kMaxListed = 1000;
+
+void SetTime(int64_t ms, google::protobuf::Timestamp* out) {
+  out->set_seconds(ms / 1000);
+  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
+}
+
+v1::TransactionState StateOf(TransactionOutcome outcome) {
+  switch (outcome) {
+    case TransactionOutcome::kPending:
+      return v1::TRANSACTION_STATE_PENDING;
+    case TransactionOutcome::kCommitted:
+      return v1::TRANSACTION_STATE_COMMITTED;
+    case TransactionOutcome::kRolledBack:
+      return v1::TRANSACTION_STATE_ROLLED_BACK;
+    case TransactionOutcome::kExpired:
+      return v1::TRANSACTION_STATE_EXPIRED;
+  }
+  return v1::TRANSACTION_STATE_UNSPECIFIED;
+}
+
+// What lists show of the message itself.
+void AddMessage(const StoredContent& content, v1::TransactionInfo* info) {
+  v2::SystemProperties system;
+  rpc::Parse(content.system, &system);
+  info->set_message_id(system.message_id());
+  info->set_born_host(system.born_host());
+  info->set_body_bytes(static_cast<int64_t>(content.body.size()));
+}
+
+// The whole message, as it was sent.
+void AddContent(const StoredContent& content, v1::TransactionInfo* info) {
+  v2::Message* message = info->mutable_message();
+  rpc::Parse(content.properties, message);
+  rpc::Parse(content.system, message->mutable_system_properties());
+  message->mutable_topic()->set_name(info->topic());
+  message->set_body(std::string(content.body));
+}
+
+}  // namespace
+
+template <typename Response>
+void TransactionAdmin::Answer(rpc::UnaryCall& call, const absl::Status& status,
+                              Response response) const {
+  ToWire(status, response.mutable_status());
+  v1::BrokerResult* result = response.add_results();
+  result->set_broker(broker_name_);
+  *result->mutable_status() = response.status();
+  rpc::Reply(call, response);
+}
+
+void TransactionAdmin::Register(rpc::MethodTable& methods) {
+  const auto add = [this, &methods]<typename Request>(std::string_view name, auto method, Request) {
+    methods.unary.push_back(
+        {fmt::format("/mansio.v1.Admin/{}", name),
+         rpc::ParsedUnary<Request>([this, method](rpc::UnaryCall& call, const Request& request) {
+           (this->*method)(call, request);
+         })});
+  };
+  add("TransactionStats", &TransactionAdmin::Stats, v1::TransactionStatsRequest());
+  add("ListTransactions", &TransactionAdmin::List, v1::ListTransactionsRequest());
+  add("DescribeTransaction", &TransactionAdmin::Describe, v1::DescribeTransactionRequest());
+  add("ResolveTransaction", &TransactionAdmin::Resolve, v1::ResolveTransactionRequest());
+}
+
+void TransactionAdmin::Stats(rpc::UnaryCall& call, const v1::TransactionStatsRequest&) const {
+  v1::TransactionStatsResponse response;
+  const TransactionTotals totals = environment_.state->totals();
+  v1::TransactionTotals* out = response.add_totals();
+  out->set_broker(broker_name_);
+  out->set_started(static_cast<int64_t>(totals.halves));
+  out->set_committed(static_cast<int64_t>(totals.committed));
+  out->set_rolled_back(static_cast<int64_t>(totals.rolled_back));
+  out->set_expired(static_cast<int64_t>(totals.expired));
+  out->set_pending(static_cast<int64_t>(environment_.state->pending()));
+  if (const auto oldest = environment_.state->List(0, 1, 0); !oldest.empty()) {
+    SetTime(oldest.front().second.stored_ms, out->mutable_oldest_pending());
+  }
+  for (const auto& [id, count] : environment_.state->CountByTopic()) {
+    const TopicPtr topic = environment_.metadata->FindTopic(id);
+    if (topic == nullptr) continue;
+    v1::PendingTransactions* pending = response.add_topics();
+    pending->set_broker(broker_name_);
+    pending->set_topic(topic->name);
+    pending->set_pending(static_cast<int64_t>(count));
+  }
+  Answer(call, absl::OkStatus(), std::move(response));
+}
+
+std::string TransactionAdmin::IdText(uint32_t topic, store::Epoch epoch,
+                                     store::QueueOffset half) const {
+  return TransactionId{broker_name_, topic, epoch, half}.Encode(
+      environment_.metadata->handle_key());
+}
+
+v1::TransactionInfo TransactionAdmin::InfoOf(store::QueueOffset half, const Half& entry) const {
+  v1::TransactionInfo info;
+  info.set_broker(broker_name_);
+  info.set_transaction_id(IdText(entry.topic, entry.epoch, half));
+  if (const TopicPtr topic = environment_.metadata->FindTopic(entry.topic)) {
+    info.set_topic(topic->name);
+  }
+  info.set_state(v1::TRANSACTION_STATE_PENDING);
+  SetTime(entry.stored_ms, info.mutable_stored());
+  info.set_checks(static_cast<int32_t>(entry.checks));
+  SetTime(environment_.check_back->NextCheck(entry), info.mutable_next_check());
+  return info;
+}
+
+void TransactionAdmin::List(rpc::UnaryCall& call,
+                            const v1::ListTransactionsRequest& request) const {
+  const TopicPtr topic =
+      request.topic().empty() ? nullptr : environment_.metadata->FindTopic(request.topic());
+  if (topic == nullptr && !request.topic().empty()) {
+    return Answer(call, TopicNotFound(request.topic()), v1::ListTransactionsResponse());
+  }
+  const size_t max = request.max() <= 0
+                         ? kDefaultListed
+                         : std::min<size_t>(static_cast<size_t>(request.max()), kMaxListed);
+  switch (request.state()) {
+    case v1::TRANSACTION_STATE_UNSPECIFIED:
+    case v1::TRANSACTION_STATE_PENDING:
+      return ListPending(call, topic == nullptr ? 0 : topic->id, max);
+    case v1::TRANSACTION_STATE_EXPIRED:
+      return ListExpired(call, request.topic(), max);
+    default:
+      Answer(call,
+             WireError(v2::BAD_REQUEST,
+                       "pending and expired transactions can be listed; of "
+                       "others only the outcome is remembered"),
+             v1::ListTransactionsResponse());
+  }
+}
+
+void TransactionAdmin::ListPending(rpc::UnaryCall& call, uint32_t topic, size_t max) const {
+  const auto halves = environment_.state->List(0, max, topic);
+  const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
+  std::vector<MoveSource> sources;
+  v1::ListTransactionsResponse response;
+  for (const auto& [offset, half] : halves) {
+    *response.add_transactions() = InfoOf(offset, half);
+    if (queue) sources.push_back({*queue, offset, {}});
+  }
+  environment_.mover->Gather(
+      std::move(sources), [this, &call, response = std::move(response)](Messages messages) mutable {
+        for (size_t i = 0; i < messages.size(); ++i) {
+          if (!messages[i].ok()) continue;
+          const auto content = DecodeContent(messages[i]->view.content);
+          if (content.ok()) {
+            AddMessage(*content, response.mutable_transactions(static_cast<int>(i)));
+          }
+        }
+        Answer(call, absl::OkStatus(), std::move(response));
+      });
+}
+
+void TransactionAdmin::ListExpired(rpc::UnaryCall& call, const std::string& topic,
+                                   size_t max) const {
+  std::vector<MoveSource> sources;
+  if (const TopicPtr expired = environment_.metadata->FindTopic(kExpiredTopic)) {
+    const store::QueueKey queue{expired->id, 0};
+    const store::QueueRange range = environment_.state->store()->Range(queue);
+    for (store::QueueOffset o = range.next; o > range.min && sources.size() < max; --o) {
+      sources.push_back({queue, o - 1, {}});
+    }
+  }
+  environment_.mover->Gather(std::move(sources), [this, &call, topic](const Messages& messages) {
+    v1::ListTransactionsResponse response;
+    for (const auto& message : messages) {
+      std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
+      if (!info || (!topic.empty() && info->topic() != topic)) continue;
+      info->clear_message();
+      *response.add_transactions() = *std::move(info);
+    }
+    Answer(call, absl::OkStatus(), std::move(response));
+  });
+}
+
+std::optional<v1::TransactionInfo> TransactionAdmin::ExpiredInfo(
+    const absl::StatusOr<store::StoredMessage>& message) const {
+  if (!message.ok()) return std::nullopt;
+  const auto content = DecodeContent(message->view.content);
+  if (!content.ok()) return std::nullopt;
+  const auto provenance = Provenance::Decode(content->provenance);
+  if (!provenance.ok()) return std::nullopt;
+  v1::TransactionInfo info;
+  info.set_broker(broker_name_);
+  if (const auto epoch = environment_.state->EpochOf(provenance->offset)) {
+    info.set_transaction_id(IdText(provenance->topic, *epoch, provenance->offset));
+  }
+  info.set_topic(std::string(provenance->topic_name));
+  info.set_state(v1::TRANSACTION_STATE_EXPIRED);
+  info.set_checks(static_cast<int32_t>(provenance->attempts));
+  info.set_reason(std::string(provenance->reason));
+  SetTime(provenance->stored_ms, info.mutable_stored());
+  SetTime(message->view.store_time, info.mutable_ended());
+  AddMessage(*content, &info);
+  AddContent(*content, &info);
+  return info;
+}
+
+absl::StatusOr<TransactionId> TransactionAdmin::Open(const std::string& text) const {
+  // A nameserver asks every broker; that one does not have it is no failure.
+  const std::optional<std::string> owner = TransactionId::BrokerOf(text);
+  if (owner && *owner != broker_name_) {
+    return WireError(v2::NOT_FOUND, "this transaction belongs to another broker");
+  }
+  return TransactionId::Decode(text, broker_name_, environment_.metadata->handle_key());
+}
+
+void TransactionAdmin::Describe(rpc::UnaryCall& call,
+                                const v1::DescribeTransactionRequest& request) const {
+  const auto id = Open(request.transaction_id());
+  if (!id.ok()) return Answer(call, id.status(), v1::DescribeTransactionResponse());
+  const HalfKey key{id->epoch, id->half};
+  const auto outcome = environment_.state->OutcomeOf(key);
+  if (!outcome) return Answer(call, UnknownTransaction(), v1::DescribeTransactionResponse());
+  v1::DescribeTransactionResponse response;
+  v1::TransactionInfo* info = response.mutable_transaction();
+  info->set_broker(broker_name_);
+  info->set_transaction_id(request.transaction_id());
+  info->set_state(StateOf(*outcome));
+  if (const TopicPtr topic = environment_.metadata->FindTopic(id->topic)) {
+    info->set_topic(topic->name);
+  }
+  if (const auto half = environment_.state->Find(key)) *info = InfoOf(id->half, *half);
+  const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
+  if (!queue) return Answer(call, absl::OkStatus(), std::move(response));
+  // An ended half's bytes stay until retention takes them.
+  environment_.mover->Gather(
+      {{*queue, id->half, {}}},
+      [this, &call, response = std::move(response)](const Messages& messages) mutable {
+        const auto& message = messages.front();
+        const absl::StatusOr<StoredContent> content =
+            message.ok() ? DecodeContent(message->view.content)
+                         : absl::StatusOr<StoredContent>(message.status());
+        if (content.ok()) {
+          AddMessage(*content, response.mutable_transaction());
+          AddContent(*content, response.mutable_transaction());
+          SetTime(message->view.store_time, response.mutable_transaction()->mutable_stored());
+        }
+        Answer(call, absl::OkStatus(), std::move(response));
+      });
+}
+
+void TransactionAdmin::Resolve(rpc::UnaryCall& call,
+                               const v1::ResolveTransactionRequest& request) const {
+  const auto id = Open(request.transaction_id());
+  if (!id.ok()) return Answer(call, id.status(), v1::ResolveTransactionResponse());
+  environment_.ender->End(
+      {id->epoch, id->half},
+      request.commit() ? TransactionOutcome::kCommitted : TransactionOutcome::kRolledBack,
+      [this, &call](const absl::Status& status) {
+        Answer(call, status, v1::ResolveTransactionResponse());
+      });
+}
+
+}  // namespace mansio::broker

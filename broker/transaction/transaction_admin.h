@@ -1,0 +1,57 @@
+#ifndef MANSIO_BROKER_TRANSACTION_TRANSACTION_ADMIN_H_
+#define MANSIO_BROKER_TRANSACTION_TRANSACTION_ADMIN_H_
+
+#include <string>
+#include <vector>
+
+#include "broker/transaction/check_back.h"
+#include "broker/transaction/transaction_ender.h"
+#include "broker/transaction/transaction_id.h"
+#include "common/rpc/call.h"
+#include "mansio/v1/admin.pb.h"
+
+namespace mansio::broker {
+
+// What mansio.v1.Admin says and does about the transactions of this broker. Thread-safe.
+class TransactionAdmin {
+ public:
+  // All borrowed.
+  struct Environment {
+    TransactionState* state = nullptr;
+    TransactionEnder* ender = nullptr;
+    const CheckBack* check_back = nullptr;
+    Metadata* metadata = nullptr;
+    Mover* mover = nullptr;
+  };
+  TransactionAdmin(std::string broker_name, Environment environment)
+      : broker_name_(std::move(broker_name)), environment_(environment) {}
+
+  // Adds its methods.
+  void Register(rpc::MethodTable& methods);
+
+ private:
+  using Messages = std::vector<absl::StatusOr<store::StoredMessage>>;
+
+  void Stats(rpc::UnaryCall& call, const v1::TransactionStatsRequest& request) const;
+  void List(rpc::UnaryCall& call, const v1::ListTransactionsRequest& request) const;
+  void ListPending(rpc::UnaryCall& call, uint32_t topic, size_t max) const;
+  void ListExpired(rpc::UnaryCall& call, const std::string& topic, size_t max) const;
+  void Describe(rpc::UnaryCall& call, const v1::DescribeTransactionRequest& request) const;
+  void Resolve(rpc::UnaryCall& call, const v1::ResolveTransactionRequest& request) const;
+
+  absl::StatusOr<TransactionId> Open(const std::string& text) const;
+  v1::TransactionInfo InfoOf(store::QueueOffset half, const Half& entry) const;
+  // What is known of an expired one; nothing when its message has gone.
+  std::optional<v1::TransactionInfo> ExpiredInfo(
+      const absl::StatusOr<store::StoredMessage>& message) const;
+  std::string IdText(uint32_t topic, store::Epoch epoch, store::QueueOffset half) const;
+  template <typename Response>
+  void Answer(rpc::UnaryCall& call, const absl::Status& status, Response response) const;
+
+  const std::string broker_name_;
+  const Environment environment_;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_TRANSACTION_TRANSACTION_ADMIN_H_
