@@ -187,6 +187,54 @@ void AdminService::Register(rpc::MethodTable& methods) {
         FillOutcomes(OutcomesOf(answers), &response);
         return response;
       });
+  RegisterTransactions(methods);
+}
+
+void AdminService::RegisterTransactions(rpc::MethodTable& methods) {
+  AddPassedOn<v1::TransactionStatsRequest>(
+      methods, "TransactionStats",
+      [this](const v1::TransactionStatsRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::TransactionStatsResponse response;
+        for (const auto& answer : answers) {
+          if (!answer.status.ok()) continue;
+          response.mutable_totals()->MergeFrom(answer.response.totals());
+          response.mutable_topics()->MergeFrom(answer.response.topics());
+        }
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::ListTransactionsRequest>(
+      methods, "ListTransactions",
+      [this](const v1::ListTransactionsRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListTransactionsResponse response;
+        for (const auto& answer : answers) {
+          if (!answer.status.ok()) continue;
+          response.mutable_transactions()->MergeFrom(answer.response.transactions());
+        }
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  // A transaction is on one broker: the others answer NOT_FOUND.
+  AddPassedOn<v1::DescribeTransactionRequest>(
+      methods, "DescribeTransaction",
+      [this](const v1::DescribeTransactionRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeTransactionResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) {
+          *response.mutable_transaction() = first->transaction();
+        }
+        return response;
+      });
+  AddPassedOn<v1::ResolveTransactionRequest>(
+      methods, "ResolveTransaction",
+      [this](const v1::ResolveTransactionRequest& request, absl::Time deadline) {
+        v1::ResolveTransactionResponse response;
+        FillOutcomes(OutcomesOf(AskAll(table_->Masters(), request, deadline)), &response);
+        return response;
+      });
 }
 
 }  // namespace mansio::nameserver

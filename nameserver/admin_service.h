@@ -36,6 +36,8 @@ class AdminService {
   template <typename Request, typename Serve>
   void AddPassedOn(rpc::MethodTable& methods, const char* name, Serve serve);
 
+  void RegisterTransactions(rpc::MethodTable& methods);
+
   const Options options_;
   const RoutingTable* const table_;
   WorkerPool* const workers_;

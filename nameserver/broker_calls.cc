@@ -131,4 +131,24 @@ std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
   return Ask(brokers, request, deadline, &Stub::AsyncDescribeDeadLetter);
 }
 
+std::vector<BrokerAnswer<v1::TransactionStatsResponse>> AskAll(
+    const Brokers& brokers, const v1::TransactionStatsRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncTransactionStats);
+}
+
+std::vector<BrokerAnswer<v1::ListTransactionsResponse>> AskAll(
+    const Brokers& brokers, const v1::ListTransactionsRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncListTransactions);
+}
+
+std::vector<BrokerAnswer<v1::DescribeTransactionResponse>> AskAll(
+    const Brokers& brokers, const v1::DescribeTransactionRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncDescribeTransaction);
+}
+
+std::vector<BrokerAnswer<v1::ResolveTransactionResponse>> AskAll(
+    const Brokers& brokers, const v1::ResolveTransactionRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncResolveTransaction);
+}
+
 }  // namespace mansio::nameserver

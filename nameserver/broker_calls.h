@@ -40,6 +40,14 @@ std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
     const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
     const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::TransactionStatsResponse>> AskAll(
+    const Brokers& brokers, const v1::TransactionStatsRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListTransactionsResponse>> AskAll(
+    const Brokers& brokers, const v1::ListTransactionsRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::DescribeTransactionResponse>> AskAll(
+    const Brokers& brokers, const v1::DescribeTransactionRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResolveTransactionResponse>> AskAll(
+    const Brokers& brokers, const v1::ResolveTransactionRequest& request, absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

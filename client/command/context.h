@@ -70,6 +70,7 @@ void AddDlq(CLI::App& app, Context& context);
 void AddGroup(CLI::App& app, Context& context);
 void AddCluster(CLI::App& app, Context& context);
 void AddMessage(CLI::App& app, Context& context);
+void AddTransaction(CLI::App& app, Context& context);
 void AddBench(CLI::App& app, Context& context);
 
 // Runs the command `mansio` with the arguments after the program's name. Streams and terminal

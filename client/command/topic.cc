@@ -6,6 +6,7 @@
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
 #include "client/lib/admin_client.h"
+#include "client/lib/wire.h"
 
 namespace mansio::command {
 
@@ -17,7 +18,21 @@ struct TopicArguments {
   std::string name;
   std::string type = "normal";
   int queues = 0;
+  absl::Duration first_check;
+  absl::Duration check_interval;
+  int max_checks = 0;
 };
+
+// Settings of the topic's own for check-backs; the broker refuses them for other types.
+void SetCheckBack(const TopicArguments& arguments, v1::TopicInfo* topic) {
+  if (arguments.first_check > absl::ZeroDuration()) {
+    client::SetDuration(arguments.first_check, topic->mutable_check_back()->mutable_first_check());
+  }
+  if (arguments.check_interval > absl::ZeroDuration()) {
+    client::SetDuration(arguments.check_interval, topic->mutable_check_back()->mutable_interval());
+  }
+  if (arguments.max_checks > 0) topic->mutable_check_back()->set_max_checks(arguments.max_checks);
+}
 
 int CreateTopic(const Context& context, const TopicArguments& arguments) {
   v1::TopicInfo topic;
@@ -27,11 +42,14 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
     topic.set_message_type(v2::NORMAL);
   } else if (arguments.type == "fifo") {
     topic.set_message_type(v2::FIFO);
+  } else if (arguments.type == "transaction") {
+    topic.set_message_type(v2::TRANSACTION);
   } else {
     return FailUsage(context,
                      fmt::format("topics of type {} are not available yet", arguments.type),
-                     "the types of this version are normal and fifo");
+                     "the types of this version are normal, fifo and transaction");
   }
+  SetCheckBack(arguments, &topic);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateTopic(topic);
@@ -101,13 +119,22 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
   verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
       ->required();
   verb->add_option("--type", arguments->type,
-                   "normal, or fifo: messages of one message group stay in order")
+                   "normal; fifo: messages of one message group stay in order; transaction: "
+                   "messages are visible when their producer commits them")
       ->check(CLI::IsMember({"normal", "fifo", "delay", "transaction", "priority", "mixed"})
                   .description(""))
       ->type_name("TYPE")
       ->capture_default_str();
   verb->add_option("--queues", arguments->queues, "Queues on each broker (the broker's default: 8)")
       ->check(CLI::Range(1, 1 << 20).description(""))
+      ->type_name("N");
+  AddDuration(*verb, "--first-check", &arguments->first_check,
+              "transaction: ask the producer about an undecided message after this long");
+  AddDuration(*verb, "--check-interval", &arguments->check_interval,
+              "transaction: and again after this long");
+  verb->add_option("--max-checks", arguments->max_checks,
+                   "transaction: roll an undecided message back after so many checks")
+      ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
   verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();

@@ -86,6 +86,36 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::DescribeDeadLetterResponse>("/mansio.v1.Admin/DescribeDeadLetter", request);
   }
 
+  absl::StatusOr<v1::TransactionStatsResponse> TransactionStats() override {
+    return Ask<v1::TransactionStatsResponse>("/mansio.v1.Admin/TransactionStats",
+                                             v1::TransactionStatsRequest());
+  }
+
+  absl::StatusOr<v1::ListTransactionsResponse> ListTransactions(const std::string& topic,
+                                                                v1::TransactionState state,
+                                                                int max) override {
+    v1::ListTransactionsRequest request;
+    request.set_topic(topic);
+    request.set_state(state);
+    request.set_max(max);
+    return Ask<v1::ListTransactionsResponse>("/mansio.v1.Admin/ListTransactions", request);
+  }
+
+  absl::StatusOr<v1::DescribeTransactionResponse> DescribeTransaction(
+      const std::string& transaction_id) override {
+    v1::DescribeTransactionRequest request;
+    request.set_transaction_id(transaction_id);
+    return Ask<v1::DescribeTransactionResponse>("/mansio.v1.Admin/DescribeTransaction", request);
+  }
+
+  absl::StatusOr<v1::ResolveTransactionResponse> ResolveTransaction(
+      const std::string& transaction_id, bool commit) override {
+    v1::ResolveTransactionRequest request;
+    request.set_transaction_id(transaction_id);
+    request.set_commit(commit);
+    return Ask<v1::ResolveTransactionResponse>("/mansio.v1.Admin/ResolveTransaction", request);
+  }
+
  private:
   template <typename Response, typename Request>
   absl::StatusOr<Response> Ask(const char* method, const Request& request) {

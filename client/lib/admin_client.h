@@ -44,6 +44,17 @@ class AdminClient {
                                                                       int limit) = 0;
   virtual absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
       const std::string& group, const std::string& message_id) = 0;
+
+  virtual absl::StatusOr<v1::TransactionStatsResponse> TransactionStats() = 0;
+  // Of `topic`, or of all topics when it is empty; at most `max` of each broker (0: 100).
+  virtual absl::StatusOr<v1::ListTransactionsResponse> ListTransactions(const std::string& topic,
+                                                                        v1::TransactionState state,
+                                                                        int max) = 0;
+  virtual absl::StatusOr<v1::DescribeTransactionResponse> DescribeTransaction(
+      const std::string& transaction_id) = 0;
+  // Commits or rolls back what nobody has ended.
+  virtual absl::StatusOr<v1::ResolveTransactionResponse> ResolveTransaction(
+      const std::string& transaction_id, bool commit) = 0;
 };
 
 }  // namespace mansio::client
