@@ -79,7 +79,8 @@ std::shared_ptr<Session> Runtime::SessionWith(const std::string& endpoint) {
     if (slot != nullptr) return slot;
     slot = std::make_shared<Session>(
         transport_.get(),
-        transport_->Connect({endpoint, options_.tls, IdentityHeaders(client_id_)}), role_.settings);
+        transport_->Connect({endpoint, options_.tls, IdentityHeaders(client_id_)}), role_.settings,
+        role_.on_check);
     session = slot;
   }
   session->Open();

@@ -28,6 +28,7 @@ class Runtime {
     std::function<std::string()> settings;  // as for Session; called on rpc threads too
     std::string heartbeat;                  // an encoded HeartbeatRequest
     std::string termination;                // an encoded NotifyClientTerminationRequest
+    Session::OnCheck on_check;              // producers with a transaction checker
   };
   struct Intervals {
     absl::Duration heartbeat = absl::Seconds(10);

@@ -16,8 +16,11 @@ namespace v2 = apache::rocketmq::v2;
 constexpr absl::Duration kReopenDelay = absl::Seconds(1);
 
 Session::Session(Transport* transport, std::shared_ptr<Connection> connection,
-                 std::function<std::string()> settings)
-    : transport_(transport), connection_(std::move(connection)), settings_(std::move(settings)) {}
+                 std::function<std::string()> settings, OnCheck on_check)
+    : transport_(transport),
+      connection_(std::move(connection)),
+      settings_(std::move(settings)),
+      on_check_(std::move(on_check)) {}
 
 void Session::Open() {
   {
@@ -72,7 +75,11 @@ bool Session::isolated() const {
 void Session::OnMessage(std::string_view element) {
   v2::TelemetryCommand command;
   if (!command.ParseFromArray(element.data(), static_cast<int>(element.size()))) return;
-  // Other commands (check-backs, stack traces) are for clients that this library does not offer.
+  if (command.has_recover_orphaned_transaction_command() && on_check_) {
+    on_check_(connection_->endpoint(),
+              command.recover_orphaned_transaction_command().SerializeAsString());
+  }
+  // Other commands (stack traces) are for clients that this library does not offer.
   if (command.has_settings()) {
     answered_.Set(absl::OkStatus());
   } else if (command.has_status() && command.status().code() != v2::OK) {

@@ -17,10 +17,14 @@ namespace mansio::client {
 // after a second, with the settings. Thread-safe.
 class Session final : public BidiEvents, public std::enable_shared_from_this<Session> {
  public:
+  // Told of a check-back with the node's endpoint and the encoded command; on an rpc thread, must
+  // not block.
+  using OnCheck = std::function<void(const std::string& endpoint, std::string_view command)>;
+
   // `settings` returns an encoded TelemetryCommand with the present settings; it must outlive the
-  // transport, and so must whatever it reads.
+  // transport, and so must whatever it reads. `on_check` may be empty.
   Session(Transport* transport, std::shared_ptr<Connection> connection,
-          std::function<std::string()> settings);
+          std::function<std::string()> settings, OnCheck on_check = {});
 
   // Opens the stream and sends the settings. To be called once.
   void Open();
@@ -46,6 +50,7 @@ class Session final : public BidiEvents, public std::enable_shared_from_this<Ses
   Transport* const transport_;
   const std::shared_ptr<Connection> connection_;
   const std::function<std::string()> settings_;
+  const OnCheck on_check_;
   const Result<absl::Status> answered_;
 
   mutable Mutex mutex_;
