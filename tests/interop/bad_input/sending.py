@@ -96,6 +96,10 @@ SYSTEM_PROPERTIES = [
     Case("a message id that is no hexadecimal", "OK", one(message_id="消息 1")),
     Case("a message id of 20,000 bytes", "MESSAGE_PROPERTIES_TOO_LARGE", one(message_id="i" * 20000)),
     Case("no born time and host", "OK", one(born_timestamp=None, born_host="")),
+    Case("type TRANSACTION to a NORMAL topic", "MESSAGE_PROPERTY_CONFLICT_WITH_TYPE", one(
+        message_type=definition.TRANSACTION), "TRANSACTION"),
+    Case("type TRANSACTION with a message group", "MESSAGE_PROPERTY_CONFLICT_WITH_TYPE", one(
+        message_type=definition.TRANSACTION, message_group="g"), "a message group"),
     Case("a recovery duration of 3,600 s", "OK", one(orphaned_transaction_recovery_duration=seconds(3600))),
     Case("a recovery duration of 3,601 s", "BAD_REQUEST", one(orphaned_transaction_recovery_duration=seconds(3601))),
     Case(
@@ -147,7 +151,6 @@ def served_cases(topic):
         Case("a delivery time in the past", code, of(delivery_timestamp=from_now(minutes=-1)), "DELAY"),
         Case("a delivery time in 23 h 59 min", code, of(delivery_timestamp=from_now(hours=23, minutes=59)), "DELAY"),
         Case("a delivery time in 24 h 1 min", "ILLEGAL_DELIVERY_TIME", of(delivery_timestamp=from_now(minutes=1441))),
-        Case("type TRANSACTION", code, of(message_type=definition.TRANSACTION), "TRANSACTION"),
         Case("type PRIORITY", code, of(message_type=definition.PRIORITY), "PRIORITY"),
         Case("a priority", code, of(priority=1), "PRIORITY"),
         Case("a priority of a message group", code, of(priority=1, message_group="g"), "PRIORITY"),
