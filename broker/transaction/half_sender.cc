@@ -20,8 +20,10 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
+// Too long ones have been refused; a negative one is none.
 int64_t RecoveryMs(const v2::SystemProperties& system) {
   const auto& recovery = system.orphaned_transaction_recovery_duration();
+  if (recovery.seconds() < 0) return 0;
   return std::max<int64_t>(recovery.seconds() * 1000 + recovery.nanos() / 1000000, 0);
 }
 

@@ -1,13 +1,15 @@
-// Commits one order and rolls one back; a third is left to the checker, which the broker asks.
+// Commits one order and rolls one back; a third is left open, until the broker asks the checker.
 // Usage: example_transaction [ENDPOINT [TOPIC]]      (mansio topic create TOPIC --type transaction)
 
 #include <iostream>
 #include <string>
 
+#include "absl/synchronization/notification.h"
 #include "client/lib/transaction_producer.h"
 
 using mansio::client::Message;
 using mansio::client::Resolution;
+using mansio::client::Transaction;
 using mansio::client::TransactionProducer;
 
 namespace {
@@ -15,6 +17,14 @@ namespace {
 int Fail(const absl::Status& status) {
   std::cerr << "error: " << status.message() << "\n";
   return 1;
+}
+
+absl::StatusOr<Transaction> Begin(TransactionProducer& producer, const std::string& topic,
+                                  const std::string& body) {
+  Message message;
+  message.topic = topic;
+  message.body = body;
+  return producer.Begin(message);
 }
 
 }  // namespace
@@ -25,27 +35,29 @@ int main(int argc, char** argv) {
   const std::string topic = argc > 2 ? argv[2] : "orders";
 
   // An application would look up whether its own database has the order.
-  const auto checker = [](const mansio::client::ReceivedMessage& message) {
-    return message.body == "order 3" ? Resolution::kCommit : Resolution::kUnknown;
+  absl::Notification checked;
+  const auto checker = [&checked](const mansio::client::ReceivedMessage& message) {
+    if (message.body != "order 3") return Resolution::kUnknown;
+    if (!checked.HasBeenNotified()) checked.Notify();
+    return Resolution::kCommit;
   };
   auto producer = TransactionProducer::Create(options, {topic}, checker);
   if (!producer.ok()) return Fail(producer.status());
-  for (int number = 1; number <= 3; ++number) {
-    Message message;
-    message.topic = topic;
-    message.body = "order " + std::to_string(number);
-    auto transaction = (*producer)->Begin(message);
-    if (!transaction.ok()) return Fail(transaction.status());
-    absl::Status ended;
-    if (number == 1) ended = (*producer)->Commit(*transaction);
-    if (number == 2) ended = (*producer)->Rollback(*transaction);
-    if (!ended.ok()) return Fail(ended);
-    std::cout << message.body
-              << (number == 1   ? " committed\n"
-                  : number == 2 ? " rolled back\n"
-                                : " left open\n");
-  }
-  std::cout << "press Enter when the broker has asked about the third\n";
-  std::cin.get();
+
+  const auto first = Begin(**producer, topic, "order 1");
+  if (!first.ok()) return Fail(first.status());
+  if (absl::Status ended = (*producer)->Commit(*first); !ended.ok()) return Fail(ended);
+  std::cout << "order 1 committed" << std::endl;
+
+  const auto second = Begin(**producer, topic, "order 2");
+  if (!second.ok()) return Fail(second.status());
+  if (absl::Status ended = (*producer)->Rollback(*second); !ended.ok()) return Fail(ended);
+  std::cout << "order 2 rolled back" << std::endl;
+
+  const auto third = Begin(**producer, topic, "order 3");
+  if (!third.ok()) return Fail(third.status());
+  checked.WaitForNotification();
+  producer->reset();  // waits for what the checker has begun
+  std::cout << "order 3 committed by its check" << std::endl;
   return 0;
 }

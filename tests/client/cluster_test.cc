@@ -237,6 +237,30 @@ TEST_F(ClusterTest, TheExamplesWork) {
   EXPECT_THAT(out_, HasSubstr("sent 01"));
   EXPECT_EQ(Run("example_consumer", {nameserver_address_, "t-example", "g-example"}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("message 10 (attempt 1)"));
+
+  ASSERT_EQ(Mansio({"topic", "create", "t-transaction", "--type", "transaction", "--first-check",
+                    "1s", "--check-interval", "1s"}),
+            0)
+      << err_;
+  EXPECT_EQ(Run("example_transaction", {nameserver_address_, "t-transaction"}), 0) << err_;
+  EXPECT_EQ(out_, "order 1 committed\norder 2 rolled back\norder 3 committed by its check\n");
+  const Json received =
+      MansioJson({"message", "receive", "t-transaction", "--group", "g-example", "--max", "2"});
+  EXPECT_THAT(received, SizeIs(2));
+}
+
+TEST_F(ClusterTest, TransactionsAreCounted) {
+  for (const std::string& endpoint : {broker_address_, nameserver_address_}) {
+    endpoint_ = endpoint;
+    const Json stats = MansioJson({"transaction", "stats"});
+    ASSERT_THAT(stats["brokers"], SizeIs(1));
+    EXPECT_THAT(Keys(stats["brokers"][0]),
+                ElementsAre("broker", "started", "committed", "rolled_back", "expired", "pending",
+                            "oldest_pending"));
+    EXPECT_EQ(MansioJson({"transaction", "list"}), Json::array());
+    EXPECT_EQ(Mansio({"transaction", "commit", "nonsense"}), 1);
+    EXPECT_THAT(err_, HasSubstr("not a transaction id"));
+  }
 }
 
 }  // namespace

@@ -53,6 +53,10 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
                                        v2::ChangeInvisibleDurationResponse* response) override {
     return Answer(hooks_.change, *request, response);
   }
+  grpc::Status EndTransaction(grpc::ServerContext*, const v2::EndTransactionRequest* request,
+                              v2::EndTransactionResponse* response) override {
+    return Answer(hooks_.end_transaction, *request, response);
+  }
   grpc::Status ReceiveMessage(grpc::ServerContext*, const v2::ReceiveMessageRequest* request,
                               grpc::ServerWriter<v2::ReceiveMessageResponse>* writer) override {
     MutexLock lock(&mutex_);
@@ -78,12 +82,15 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
       grpc::ServerReaderWriter<v2::TelemetryCommand, v2::TelemetryCommand>* stream) override {
     v2::TelemetryCommand command;
     while (stream->Read(&command)) {
+      std::vector<v2::TelemetryCommand> commands;
       {
         MutexLock lock(&mutex_);
         settings_.push_back(command.settings());
+        if (hooks_.commands) commands = hooks_.commands();
       }
       *command.mutable_status() = MakeStatus(v2::OK, "OK");
       stream->Write(command);
+      for (const v2::TelemetryCommand& further : commands) stream->Write(further);
     }
     return grpc::Status::OK;
   }

@@ -32,6 +32,11 @@ class FakeNode {
     std::function<apache::rocketmq::v2::ChangeInvisibleDurationResponse(
         const apache::rocketmq::v2::ChangeInvisibleDurationRequest&)>
         change;
+    std::function<apache::rocketmq::v2::EndTransactionResponse(
+        const apache::rocketmq::v2::EndTransactionRequest&)>
+        end_transaction;
+    // What is written to a telemetry stream behind the answer to settings.
+    std::function<std::vector<apache::rocketmq::v2::TelemetryCommand>()> commands;
     std::function<v1::ListTopicsResponse()> list_topics;
     std::function<v1::CreateTopicResponse(const v1::CreateTopicRequest&)> create_topic;
     std::function<v1::DeleteTopicResponse(const v1::DeleteTopicRequest&)> delete_topic;

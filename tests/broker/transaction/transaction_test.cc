@@ -270,6 +270,28 @@ TEST_F(TransactionTest, RoundsWithoutAProducerDoNotCount) {
   EXPECT_EQ(h.Checks(producer).size(), 2u);
 }
 
+TEST_F(TransactionTest, AHalfThatEndsWhileItWaitsForAProducerIsForgotten) {
+  const std::string id = h_.SendHalf("m1");
+  h_.Advance(absl::Seconds(10));
+  EXPECT_EQ(h_.life().timers.size(), 1u);  // looks for a producer
+  h_.End(id, v2::COMMIT);
+  h_.Advance(absl::Seconds(2));
+  EXPECT_EQ(h_.life().timers.size(), 0u);
+}
+
+TEST_F(TransactionTest, AHalfThatCannotBeReadIsNotAskedButCanBeRolledBack) {
+  const auto producer = h_.AddProducer("p1");
+  const std::string unreadable = h_.SendHalf("m1");
+  h_.SendHalf("m2");
+  h_.store().TrimQueue({h_.life().metadata.FindTopic(kHalfTopic)->id, 0}, 1);
+  h_.Advance(absl::Minutes(1));
+  for (const auto& check : h_.Checks(producer)) EXPECT_NE(check.transaction_id(), unreadable);
+  EXPECT_EQ(h_.Checks(producer).size(), 2u);
+  EXPECT_NE(h_.End(unreadable, v2::COMMIT).code(), v2::OK);
+  EXPECT_THAT(h_.Ids(kTopic), IsEmpty());
+  EXPECT_EQ(h_.End(unreadable, v2::ROLLBACK).code(), v2::OK);
+}
+
 TEST_F(TransactionTest, WhoSendsHalvesIsAskedAlsoWithoutSettings) {
   auto stream = std::make_shared<rpc::testing::FakeBidiCall>(h_.Headers("sender"));
   ASSERT_TRUE(h_.life().clients.StreamOpened("sender", stream).ok());

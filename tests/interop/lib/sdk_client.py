@@ -5,11 +5,13 @@ Every SDK's test client takes the same arguments
     produce --endpoint E --topic T --prefix P --count N [--pause-at K]
     simple  --endpoint E --topic T --group G --count N
     push    --endpoint E --topic T --group G --count N
+    transact --endpoint E --topic T --body B --ending commit|rollback|none --answer commit|rollback|unknown
 
 and prints one JSON object a line: {"event": "ready"} when the SDK's client has started, {"event": "sent", "id", "body"}
 and {"event": "received", "id", "body", "attempt"} for each message, {"event": "paused"} after K sends (it goes on when a
 line arrives on its standard input), {"event": "error", "text"} for an SDK call that failed (the client tries again) and
-{"event": "done"} after N distinct messages.
+{"event": "done"} after N distinct messages. "transact" sends one half message (none if B is empty), ends it, is done, and
+answers check-backs, {"event": "check", "id", "body"} for each, until its input is closed.
 """
 
 import collections
@@ -28,6 +30,7 @@ class SdkClient:
         self.name = arguments[0]
         self.sent = {}  # body -> message id
         self.received = collections.Counter()  # body -> how often
+        self._checks = queue.Queue()
         self.errors = []
         self._events = queue.Queue()
         # The SDKs log into the home directory.
@@ -67,6 +70,8 @@ class SdkClient:
                 self.sent[event["body"]] = event["id"]
             elif kind == "received":
                 self.received[event["body"]] += 1
+            elif kind == "check":
+                self._checks.put(event)
             elif kind == "error":
                 self.errors.append(event["text"])
             else:
@@ -83,6 +88,13 @@ class SdkClient:
             f"{self.name}: expected '{wanted}', got '{event}' (sent {len(self.sent)}, received {len(self.received)}"
             f" distinct); last errors: {self.errors[-3:]}; see {self._stderr.name}"
         )
+
+    def next_check(self, timeout):
+        """The next check-back that the producer has answered."""
+        try:
+            return self._checks.get(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"{self.name}: no check-back within {timeout} s; last errors: {self.errors[-3:]}") from None
 
     def proceed(self):
         """Lets a paused producer go on."""

@@ -5,7 +5,7 @@ Usage: sdk_suite.py COMMAND…     (COMMAND starts the SDK's test client, see sd
 
 For each access point (broker, nameserver): a producer, a push consumer and a simple consumer pass
 10,000 messages, none missing. Then: the nameserver dies after the clients have started; the broker restarts under
-running clients. MANSIO_INTEROP_MESSAGES changes the 10,000.
+running clients. Then transactions. MANSIO_INTEROP_MESSAGES changes the 10,000.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import time
 from mansio_cluster import Cluster
 from report import Report
 from sdk_client import SdkClient, assert_all_received
+from transactions import Transactions
 
 MESSAGES = int(os.environ.get("MANSIO_INTEROP_MESSAGES", "10000"))
 START_TIMEOUT = 60  # seconds until a client must have started
@@ -104,6 +105,7 @@ def main():
         suite.nameserver_dies()
     with report.case("clients outlive a broker restart"):
         suite.broker_restarts()
+    Transactions(sys.argv[1:]).run(report)
     report.finish()
 
 

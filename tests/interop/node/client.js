@@ -4,6 +4,7 @@
 const readline = require('node:readline');
 const { parseArgs } = require('node:util');
 const { Producer, SimpleConsumer, PushConsumer, ConsumeResult } = require('rocketmq-client-nodejs');
+const { TransactionResolution } = require('rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb');
 
 const IN_FLIGHT = 64; // sends without an answer
 const RECEIVERS = 4; // parallel long polls of the simple consumer
@@ -116,14 +117,45 @@ async function consumePush(options) {
   return consumer;
 }
 
+async function transact(options) {
+  const resolution = {
+    commit: TransactionResolution.COMMIT,
+    rollback: TransactionResolution.ROLLBACK,
+    unknown: TransactionResolution.TRANSACTION_RESOLUTION_UNSPECIFIED,
+  }[options.answer];
+  const producer = new Producer({
+    endpoints: options.endpoint, namespace: '', topics: [ options.topic ],
+    checker: {
+      async check(message) {
+        emit('check', { id: message.messageId, body: message.body.toString() });
+        return resolution;
+      },
+    },
+  });
+  await producer.startup();
+  emit('ready');
+  if (options.body) {
+    const transaction = producer.beginTransaction();
+    const message = { topic: options.topic, tag: 'interop', body: Buffer.from(options.body) };
+    const receipt = await producer.send(message, transaction);
+    emit('sent', { id: receipt.messageId, body: options.body });
+    if (options.ending === 'commit') await transaction.commit();
+    if (options.ending === 'rollback') await transaction.rollback();
+  }
+  emit('done');
+  await new Promise(resolve => process.stdin.once('end', resolve).resume());
+  return producer;
+}
+
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: Object.fromEntries([ 'endpoint', 'topic', 'group', 'prefix', 'count', 'pause-at' ]
-      .map(name => [ name, { type: 'string' } ])),
+    options: Object.fromEntries(
+      [ 'endpoint', 'topic', 'group', 'prefix', 'count', 'pause-at', 'body', 'ending', 'answer' ]
+        .map(name => [ name, { type: 'string' } ])),
   });
   const options = { ...values, count: Number(values.count), pauseAt: Number(values['pause-at'] ?? 0) };
-  const command = { produce, simple: consumeSimple, push: consumePush }[positionals[0]];
+  const command = { produce, simple: consumeSimple, push: consumePush, transact }[positionals[0]];
   const client = await command(options);
   // An orderly shutdown waits for long polls that may last half a minute; the test has what it needs.
   await Promise.race([ client.shutdown(), pause(3000) ]);

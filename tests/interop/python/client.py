@@ -18,6 +18,8 @@ from rocketmq import (
     Producer,
     PushConsumer,
     SimpleConsumer,
+    TransactionChecker,
+    TransactionResolution,
 )
 
 IN_FLIGHT = 64  # sends without an answer
@@ -126,19 +128,50 @@ def consume_push(options, configuration):
     return consumer
 
 
+def transact(options, configuration):
+    class Checker(TransactionChecker):
+        def check(self, message):
+            emit("check", id=message.message_id, body=message.body.decode())
+            return {
+                "commit": TransactionResolution.COMMIT,
+                "rollback": TransactionResolution.ROLLBACK,
+                "unknown": TransactionResolution.TRANSACTION_RESOLUTION_UNSPECIFIED,
+            }[options.answer]
+
+    producer = Producer(configuration, (options.topic,), checker=Checker())
+    producer.startup()
+    emit("ready")
+    if options.body:
+        transaction = producer.begin_transaction()
+        message = Message()
+        message.topic, message.tag, message.body = options.topic, "interop", options.body.encode()
+        receipt = producer.send(message, transaction)
+        emit("sent", id=receipt.message_id, body=options.body)
+        if options.ending == "commit":
+            transaction.commit()
+        elif options.ending == "rollback":
+            transaction.rollback()
+    emit("done")
+    sys.stdin.read()
+    return producer
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["produce", "simple", "push"])
+    parser.add_argument("command", choices=["produce", "simple", "push", "transact"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--group")
     parser.add_argument("--prefix")
-    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--count", type=int)
     parser.add_argument("--pause-at", type=int, default=0)
+    parser.add_argument("--body")
+    parser.add_argument("--ending", choices=["commit", "rollback", "none"])
+    parser.add_argument("--answer", choices=["commit", "rollback", "unknown"])
     options = parser.parse_args()
     configuration = ClientConfiguration(options.endpoint, Credentials())
-    command = {"produce": produce, "simple": consume_simple, "push": consume_push}[options.command]
-    client = command(options, configuration)
+    commands = {"produce": produce, "simple": consume_simple, "push": consume_push, "transact": transact}
+    client = commands[options.command](options, configuration)
     # An orderly shutdown waits for long polls that may last half a minute; the test has what it needs.
     threading.Timer(3, os._exit, [0]).start()
     client.shutdown()

@@ -1,9 +1,11 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -20,6 +22,9 @@ import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.Message;
 import org.apache.rocketmq.client.apis.message.MessageView;
 import org.apache.rocketmq.client.apis.producer.Producer;
+import org.apache.rocketmq.client.apis.producer.SendReceipt;
+import org.apache.rocketmq.client.apis.producer.Transaction;
+import org.apache.rocketmq.client.apis.producer.TransactionResolution;
 
 /** The Java SDK's test client; arguments and output as in tests/interop/lib/sdk_client.py. */
 public final class InteropClient {
@@ -40,7 +45,7 @@ public final class InteropClient {
     // TLS stays at the SDK's default: on.
     configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint")).build();
     topic = options.get("topic");
-    count = Integer.parseInt(options.get("count"));
+    count = Integer.parseInt(options.getOrDefault("count", "0"));
   }
 
   private void produce() throws Exception {
@@ -133,6 +138,32 @@ public final class InteropClient {
     Thread.sleep(3000);
   }
 
+  private void transact() throws Exception {
+    TransactionResolution answer = TransactionResolution.valueOf(options.get("answer").toUpperCase(Locale.ROOT));
+    Producer producer = provider.newProducerBuilder().setClientConfiguration(configuration).setTopics(topic)
+        .setTransactionChecker(message -> {
+          String body = StandardCharsets.UTF_8.decode(message.getBody()).toString();
+          emit("{\"event\":\"check\",\"id\":" + quote(message.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
+          return answer;
+        }).build();
+    emit("{\"event\":\"ready\"}");
+    String body = options.get("body");
+    if (!body.isEmpty()) {
+      Transaction transaction = producer.beginTransaction();
+      Message message = provider.newMessageBuilder().setTopic(topic).setTag("interop")
+          .setBody(body.getBytes(StandardCharsets.UTF_8)).build();
+      SendReceipt receipt = producer.send(message, transaction);
+      emit("{\"event\":\"sent\",\"id\":" + quote(receipt.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
+      switch (options.get("ending")) {
+        case "commit" -> transaction.commit();
+        case "rollback" -> transaction.rollback();
+        default -> { }
+      }
+    }
+    emit("{\"event\":\"done\"}");
+    System.in.transferTo(OutputStream.nullOutputStream());
+  }
+
   private static void closeQuietly(AutoCloseable client) {
     try {
       client.close();
@@ -219,6 +250,7 @@ public final class InteropClient {
       }
       case "simple" -> client.consumeSimple();
       case "push" -> client.consumePush();
+      case "transact" -> client.transact();
       default -> throw new IllegalArgumentException("unknown command " + arguments[0]);
     }
     // An orderly shutdown waits for long polls that may last half a minute; the test has what it needs.
