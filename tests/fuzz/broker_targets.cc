@@ -15,6 +15,8 @@
 #include "broker/core/codec.h"
 #include "broker/message/stored_message.h"
 #include "broker/metadata/records.h"
+#include "broker/transaction/records.h"
+#include "broker/transaction/transaction_id.h"
 #include "common/hash/siphash.h"
 #include "common/status/wire_status.h"
 #include "tests/fuzz/targets.h"
@@ -36,17 +38,26 @@ std::vector<std::string> RecordSeeds() {
                           .kind = TopicKind::kRetry,
                           .group = 2,
                           .origins = {1, 4}};
+  const TopicRecord transactional{.id = 4,
+                                  .name = "payments",
+                                  .type = MessageType::kTransaction,
+                                  .queues = 8,
+                                  .check_back = {1000, 2000, 3}};
   GroupRecord group{.id = 2, .name = "billing", .fifo = true, .start = StartPolicy::kEarliest};
   const std::string list = group.Encode();
   group.backoff = {.exponential = Backoff::Exponential{}};
   return {std::string(1, '\0') + topic.Encode(),
           std::string(1, '\0') + retry.Encode(),
+          std::string(1, '\0') + transactional.Encode(),
           "\1" + list,
           "\1" + group.Encode(),
           "\2" + PositionRecord{2, 1, {0, 5, 1000}}.Encode(),
           "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, queues}.Encode(),
           "\4" + LeasesEndRecord{2, 1, false, queues}.Encode(),
-          "\5" + LeaseChangedRecord{2, 1, 3, 2, 1700000000000}.Encode()};
+          "\5" + LeaseChangedRecord{2, 1, 3, 2, 1700000000000}.Encode(),
+          "\6" + HalfRecord{7, 60000}.Encode(),
+          "\7" + TransactionEndRecord{300, TransactionOutcome::kCommitted}.Encode(),
+          "\10" + HalvesCheckedRecord{1700000000000, {1, 2, 300}}.Encode()};
 }
 
 // What Decode accepts, Encode writes so that it is read back as the same.
@@ -62,8 +73,11 @@ void CheckRecord(std::string_view body) {
 
 int ReadRecord(const uint8_t* data, size_t size) {
   constexpr void (*kChecks[])(std::string_view) = {
-      CheckRecord<TopicRecord>, CheckRecord<GroupRecord>,     CheckRecord<PositionRecord>,
-      CheckRecord<LeaseRecord>, CheckRecord<LeasesEndRecord>, CheckRecord<LeaseChangedRecord>};
+      CheckRecord<TopicRecord>,        CheckRecord<GroupRecord>,
+      CheckRecord<PositionRecord>,     CheckRecord<LeaseRecord>,
+      CheckRecord<LeasesEndRecord>,    CheckRecord<LeaseChangedRecord>,
+      CheckRecord<HalfRecord>,         CheckRecord<TransactionEndRecord>,
+      CheckRecord<HalvesCheckedRecord>};
   std::string_view input = AsText(data, size);
   kChecks[TakeByte(input) % std::size(kChecks)](input);
   return 0;
@@ -155,7 +169,7 @@ int ReadContent(const uint8_t* data, size_t size) {
   return 0;
 }
 
-// ---- Receipt handles: a first byte of 1 signs what follows, of 0 takes it as text ----
+// ---- Receipt handles, ids: a first byte of 1 signs what follows, of 0 takes it as text ----
 
 constexpr std::array<uint64_t, 2> kHandleKey = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
@@ -167,15 +181,16 @@ std::vector<std::string> HandleSeeds() {
   return {std::string(1, '\0') + text, "\1" + bytes.substr(0, bytes.size() - 8)};
 }
 
-int ReadHandle(const uint8_t* data, size_t size) {
-  std::string_view input = AsText(data, size);
+std::string SignedOrPlain(std::string_view input) {
   const bool sign = TakeByte(input) % 2 == 1;
-  std::string text(input);
-  if (sign) {
-    ByteWriter w;
-    w.Raw(input).Fixed64(SipHash24(kHandleKey, input));
-    text = absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
-  }
+  if (!sign) return std::string(input);
+  ByteWriter w;
+  w.Raw(input).Fixed64(SipHash24(kHandleKey, input));
+  return absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
+}
+
+int ReadHandle(const uint8_t* data, size_t size) {
+  const std::string text = SignedOrPlain(AsText(data, size));
   const auto handle = ReceiptHandle::Decode(text, kHandleKey);
   if (!handle.ok()) {
     MANSIO_FUZZ_CHECK(CodeOf(handle.status()) == v2::INVALID_RECEIPT_HANDLE);
@@ -183,6 +198,28 @@ int ReadHandle(const uint8_t* data, size_t size) {
   }
   const std::string encoded = handle->Encode(kHandleKey);
   const auto again = ReceiptHandle::Decode(encoded, kHandleKey);
+  MANSIO_FUZZ_CHECK(again.ok());
+  MANSIO_FUZZ_CHECK(again->Encode(kHandleKey) == encoded);
+  return 0;
+}
+
+std::vector<std::string> TransactionIdSeeds() {
+  const std::string text = TransactionId{"broker-a", 3, 7, 123456789}.Encode(kHandleKey);
+  std::string bytes;
+  absl::WebSafeBase64Unescape(text, &bytes);
+  return {std::string(1, '\0') + text, "\1" + bytes.substr(0, bytes.size() - 8)};
+}
+
+int ReadTransactionId(const uint8_t* data, size_t size) {
+  const std::string text = SignedOrPlain(AsText(data, size));
+  const auto id = TransactionId::Decode(text, "broker-a", kHandleKey);
+  if (!id.ok()) {
+    MANSIO_FUZZ_CHECK(CodeOf(id.status()) == v2::INVALID_TRANSACTION_ID);
+    return 0;
+  }
+  MANSIO_FUZZ_CHECK(TransactionId::BrokerOf(text) == "broker-a");
+  const std::string encoded = id->Encode(kHandleKey);
+  const auto again = TransactionId::Decode(encoded, "broker-a", kHandleKey);
   MANSIO_FUZZ_CHECK(again.ok());
   MANSIO_FUZZ_CHECK(again->Encode(kHandleKey) == encoded);
   return 0;
@@ -216,6 +253,7 @@ std::vector<Target> BrokerTargets() {
           {"queue_progress", ReadProgress, ProgressSeeds, 30'000},
           {"stored_content", ReadContent, ContentSeeds, 20'000},
           {"receipt_handle", ReadHandle, HandleSeeds, 20'000},
+          {"transaction_id", ReadTransactionId, TransactionIdSeeds, 20'000},
           {"tag_filter", ReadTagFilter, TagSeeds, 20'000}};
 }
 
