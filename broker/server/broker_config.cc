@@ -196,7 +196,7 @@ void AddLimits(Schema& schema) {
            "with TOO_MANY_REQUESTS.")
       .Size("limits.move-bytes-per-second", &BrokerConfig::move_bytes_per_second, 32 * kMiB,
             {64 * kKiB, 64 * kGiB},
-            "How much the broker stores on its own account, as when delayed messages become due. "
+            "How much the broker stores on its own account, as when many leases expire at once. "
             "Many at once are spread at this rate, so that producers are not held up; a message "
             "counts 1KiB besides its bytes.")
       .Int("limits.parked-receives", &BrokerConfig::parked_receives, 200'000, {1, 100'000'000},

@@ -4,7 +4,8 @@ In each durability: cycles of load, kill -9, restart, audit. An audit reads the 
 that every acknowledged message is at the offset that its sender was told, that no message a consumer saw has
 vanished or moved, that offsets are dense and each message is stored once, that every sender's messages keep their
 order within their queue, that the group that was consuming gets everything it had not acknowledged and nothing that it
-had. At the end all cycles' topics are audited again: they have survived every later kill.
+had. At the end all cycles' topics are audited again: they have survived every later kill. Then the same
+number of cycles amid transactions (transactions.py).
 
 3 cycles per durability, 50 with MANSIO_LONG=1; MANSIO_KILL9_CYCLES and MANSIO_KILL9_SEED override.
 """
@@ -17,34 +18,13 @@ import time
 
 from load import Load
 from mansio_cluster import Cluster
-from raw_client import RawClient
+from reading import drain, stored_count
 from report import Report
+from transactions import run_transaction_cycle
 
 CYCLES = int(os.environ.get("MANSIO_KILL9_CYCLES", "50" if os.environ.get("MANSIO_LONG") == "1" else "3"))
 SEED = int(os.environ.get("MANSIO_KILL9_SEED", str(random.randrange(1 << 32))))
 QUEUES = 4
-
-
-def stored_count(cluster, topic):
-    """How many messages the broker says it has in the topic; asserts that all queues begin at 0."""
-    description = cluster.mansio("topic", "describe", topic)
-    assert all(queue["min_offset"] == 0 for queue in description["queue_offsets"]), f"{topic}: messages were deleted"
-    return description["messages"]
-
-
-def drain(cluster, topic, group, complete, timeout=60):
-    """Receives and acknowledges until complete(found); returns what was found, by message id."""
-    found = {}
-    client = RawClient(cluster.broker.address)
-    deadline = time.monotonic() + timeout
-    while not complete(found):
-        assert time.monotonic() < deadline, f"{topic}: group {group} got only {len(found)} messages in {timeout} s"
-        messages = client.receive(topic, group)
-        found.update((message.id, message) for message in messages)
-        if messages:
-            client.ack(topic, group, messages)
-    client.close()
-    return found
 
 
 def audit(cluster, load, audit_name):
@@ -126,6 +106,9 @@ def run_durability(report, durability):
             assert len(loads) == CYCLES, f"only {len(loads)} of {CYCLES} cycles got this far"
             for load in loads:
                 audit(cluster, load, "final-audit")
+        for number in range(CYCLES):
+            with report.case(f"{durability}: kill {number + 1} of {CYCLES} amid transactions"):
+                run_transaction_cycle(cluster, number)
 
 
 def main():

@@ -46,12 +46,34 @@ class RawClient:
 
     def send(self, topic, body, message_group=None):
         """Sends one message; returns (message id, queue offset)."""
+        message_type = definition.FIFO if message_group else definition.NORMAL
+        entry = self._send(topic, body, message_type, message_group)
+        return entry.message_id, entry.offset
+
+    def send_half(self, topic, body):
+        """Begins a transaction with one message; returns (message id, transaction id)."""
+        entry = self._send(topic, body, definition.TRANSACTION)
+        return entry.message_id, entry.transaction_id
+
+    def end_transaction(self, topic, message_id, transaction_id, commit):
+        request = service.EndTransactionRequest(
+            topic=definition.Resource(name=topic),
+            message_id=message_id,
+            transaction_id=transaction_id,
+            resolution=definition.COMMIT if commit else definition.ROLLBACK,
+            source=definition.SOURCE_CLIENT,
+        )
+        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=5)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+
+    def _send(self, topic, body, message_type, message_group=None):
         message_id = "01" + uuid.uuid4().hex.upper()
         now = Timestamp()
         now.GetCurrentTime()
         properties = definition.SystemProperties(
             message_id=message_id,
-            message_type=definition.FIFO if message_group else definition.NORMAL,
+            message_type=message_type,
             body_encoding=definition.IDENTITY,
             born_timestamp=now,
             born_host="127.0.0.1",
@@ -65,7 +87,7 @@ class RawClient:
         )
         if response.status.code != definition.OK:
             raise Refused(response.status)
-        return message_id, response.entries[0].offset
+        return response.entries[0]
 
     def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5):
         """Receives up to batch messages; an empty list when nothing came within the polling time."""
