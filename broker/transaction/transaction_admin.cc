@@ -15,7 +15,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-constexpr size_t kDefaultListed = 100;
+constexpr size_t kDefaultListed = 50;
 constexpr size_t kMaxListed = 1000;
 
 void SetTime(int64_t ms, google::protobuf::Timestamp* out) {
@@ -132,9 +132,9 @@ void TransactionAdmin::List(rpc::UnaryCall& call,
   if (topic == nullptr && !request.topic().empty()) {
     return Answer(call, TopicNotFound(request.topic()), v1::ListTransactionsResponse());
   }
-  const size_t max = request.max() <= 0
+  const size_t max = request.limit() <= 0
                          ? kDefaultListed
-                         : std::min<size_t>(static_cast<size_t>(request.max()), kMaxListed);
+                         : std::min<size_t>(static_cast<size_t>(request.limit()), kMaxListed);
   switch (request.state()) {
     case v1::TRANSACTION_STATE_UNSPECIFIED:
     case v1::TRANSACTION_STATE_PENDING:

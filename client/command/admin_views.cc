@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/time/time.h"
+#include "client/lib/body.h"
 #include "common/backoff/backoff.h"
+#include "common/names/utf8.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::command {
@@ -12,6 +17,8 @@ namespace mansio::command {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
+
+constexpr size_t kMaxShownBody = 64u << 20;  // of a body that is unpacked to be shown
 
 const char* PermissionName(v2::Permission permission) {
   switch (permission) {
@@ -77,6 +84,19 @@ Json GroupJson(const v1::GroupInfo& group) {
   value["backoff"] = BackoffText(group);
   value["start"] = StartName(group.start());
   return value;
+}
+
+void AddBody(const v2::Message& message, Json* value) {
+  std::string body = message.body();
+  if (message.system_properties().body_encoding() == v2::GZIP) {
+    if (auto unpacked = client::Gunzip(body, kMaxShownBody); unpacked.ok())
+      body = *std::move(unpacked);
+  }
+  if (IsValidUtf8(body)) {
+    (*value)["body"] = std::move(body);
+  } else {
+    (*value)["body_base64"] = absl::Base64Escape(body);
+  }
 }
 
 void PrintDone(const Context& context, const Json& value, const std::string& sentence) {

@@ -20,6 +20,9 @@ Json TopicJson(const v1::TopicInfo& topic);
 // name, mode, max_attempts, backoff, start.
 Json GroupJson(const v1::GroupInfo& group);
 
+// Adds the body of a message, unpacked: "body", or "body_base64" when it is no text.
+void AddBody(const apache::rocketmq::v2::Message& message, Json* value);
+
 // Says that something was done: `sentence` to people, `value` to programs.
 void PrintDone(const Context& context, const Json& value, const std::string& sentence);
 // Prints an error for each broker that refused; kPartial when there was one, else kOk.

@@ -4,20 +4,15 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/escaping.h"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
 #include "client/lib/admin_client.h"
-#include "client/lib/body.h"
-#include "common/names/utf8.h"
 
 namespace mansio::command {
 
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-constexpr size_t kMaxShownBody = 64u << 20;  // of a body that is unpacked to be shown
 
 Json LetterJson(const v1::DeadLetter& letter) {
   return {
@@ -27,19 +22,6 @@ Json LetterJson(const v1::DeadLetter& letter) {
       {"time", TimeText(letter.time())},
       {"reason", letter.reason()},
       {"broker", letter.broker()}};
-}
-
-void AddShownBody(const v2::Message& message, Json* value) {
-  std::string body = message.body();
-  if (message.system_properties().body_encoding() == v2::GZIP) {
-    if (auto unpacked = client::Gunzip(body, kMaxShownBody); unpacked.ok())
-      body = *std::move(unpacked);
-  }
-  if (IsValidUtf8(body)) {
-    (*value)["body"] = std::move(body);
-  } else {
-    (*value)["body_base64"] = absl::Base64Escape(body);
-  }
 }
 
 int ListDeadLetters(const Context& context, const std::string& group, int limit) {
@@ -77,7 +59,7 @@ int ShowDeadLetter(const Context& context, const std::string& group, const std::
   for (const auto& [key, text] : response->message().user_properties()) {
     value["properties"][key] = text;
   }
-  AddShownBody(response->message(), &value);
+  AddBody(response->message(), &value);
   context.Print(value);
   return kOk;
 }

@@ -66,7 +66,7 @@ int Stats(const Context& context) {
 struct ListArguments {
   std::string topic;
   std::string state = "pending";
-  int max = 0;
+  int limit = 50;
 };
 
 int List(const Context& context, const ListArguments& arguments) {
@@ -74,7 +74,7 @@ int List(const Context& context, const ListArguments& arguments) {
   if (!admin.ok()) return Fail(context, admin.status());
   const v1::TransactionState state =
       arguments.state == "expired" ? v1::TRANSACTION_STATE_EXPIRED : v1::TRANSACTION_STATE_PENDING;
-  auto response = (*admin)->ListTransactions(arguments.topic, state, arguments.max);
+  auto response = (*admin)->ListTransactions(arguments.topic, state, arguments.limit);
   if (!response.ok()) return Fail(context, response.status());
   Json rows = Json::array();
   for (const v1::TransactionInfo& info : response->transactions()) {
@@ -100,7 +100,7 @@ int Show(const Context& context, const std::string& id) {
   value["properties"] = Json::object();
   for (const auto& [key, text] : info.message().user_properties()) value["properties"][key] = text;
   value["body_bytes"] = info.body_bytes();
-  value["body"] = info.message().body();
+  AddBody(info.message(), &value);
   context.Print(value);
   return kOk;
 }
@@ -148,9 +148,10 @@ void AddTransaction(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"pending", "expired"}).description(""))
       ->type_name("STATE")
       ->capture_default_str();
-  list->add_option("--max", arguments->max, "At most so many of each broker (100)")
+  list->add_option("--limit", arguments->limit, "At most so many of each broker")
       ->check(CLI::Range(1, 1000).description(""))
-      ->type_name("N");
+      ->type_name("N")
+      ->capture_default_str();
   list->footer("Example:\n  mansio transaction list --state expired");
   list->fallthrough();
   list->callback([&context, arguments] {

@@ -93,11 +93,11 @@ class AdminClientImpl final : public AdminClient {
 
   absl::StatusOr<v1::ListTransactionsResponse> ListTransactions(const std::string& topic,
                                                                 v1::TransactionState state,
-                                                                int max) override {
+                                                                int limit) override {
     v1::ListTransactionsRequest request;
     request.set_topic(topic);
     request.set_state(state);
-    request.set_max(max);
+    request.set_limit(limit);
     return Ask<v1::ListTransactionsResponse>("/mansio.v1.Admin/ListTransactions", request);
   }
 

@@ -46,10 +46,11 @@ class AdminClient {
       const std::string& group, const std::string& message_id) = 0;
 
   virtual absl::StatusOr<v1::TransactionStatsResponse> TransactionStats() = 0;
-  // Of `topic`, or of all topics when it is empty; at most `max` of each broker (0: 100).
+  // Of `topic`, or of all topics when it is empty; at most `limit` of each broker; 0 is
+  // the broker's default.
   virtual absl::StatusOr<v1::ListTransactionsResponse> ListTransactions(const std::string& topic,
                                                                         v1::TransactionState state,
-                                                                        int max) = 0;
+                                                                        int limit) = 0;
   virtual absl::StatusOr<v1::DescribeTransactionResponse> DescribeTransaction(
       const std::string& transaction_id) = 0;
   // Commits or rolls back what nobody has ended.

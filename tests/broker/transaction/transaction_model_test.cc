@@ -107,7 +107,7 @@ class TransactionScenario {
   void SeeExpired() {
     v1::ListTransactionsRequest request;
     request.set_state(v1::TRANSACTION_STATE_EXPIRED);
-    request.set_max(1000);
+    request.set_limit(1000);
     for (const auto& info :
          h_.Call<v1::ListTransactionsResponse>("ListTransactions", request).transactions()) {
       Modelled& transaction = transactions_.at(info.transaction_id());
