@@ -47,7 +47,7 @@ absl::Status UnknownTransaction() {
                    "remembered, or its message was lost with a power cut before it was flushed");
 }
 
-TransactionState::TransactionState(Metadata* metadata) {
+TransactionState::TransactionState(Metadata* metadata) : metadata_(metadata) {
   metadata->AddListener(
       {.topic_deleted = [this](const TopicPtr& topic) { ForgetTopic(topic->id); }});
 }
@@ -140,6 +140,21 @@ size_t TransactionState::pending() const {
 TransactionTotals TransactionState::totals() const {
   MutexLock lock(&mutex_);
   return totals_;
+}
+
+std::vector<store::LiveMessage> TransactionState::LiveMessages(store::QueueKey queue,
+                                                               store::QueueOffset from,
+                                                               store::QueueOffset to,
+                                                               size_t max) const {
+  std::vector<store::LiveMessage> live;
+  const TopicPtr topic = metadata_->FindTopic(kHalfTopic);
+  if (topic == nullptr || topic->id != queue.topic) return live;
+  MutexLock lock(&mutex_);
+  for (auto it = halves_.lower_bound(from);
+       it != halves_.end() && it->first < to && live.size() < max; ++it) {
+    live.push_back({it->first});
+  }
+  return live;
 }
 
 std::vector<store::RecordKind> TransactionState::Kinds() const {

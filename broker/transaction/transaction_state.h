@@ -108,6 +108,9 @@ class TransactionState : public Feature {
   void CaptureAll(store::StateSink& sink) override;
   absl::Status Restore(std::string_view key, std::string_view value) override;
   void Clear() override;
+  // Pending halves: they outlive the retention of the log.
+  std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset from,
+                                               store::QueueOffset to, size_t max) const override;
 
  private:
   struct EndClaim {
@@ -123,6 +126,7 @@ class TransactionState : public Feature {
   void EraseHalf(store::QueueOffset half, TransactionOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  Metadata* const metadata_;
   Hooks hooks_;
   store::Store* store_ = nullptr;
 

@@ -166,6 +166,26 @@ TEST_F(TransactionTest, PendingHalvesSurviveRestarts) {
   EXPECT_THAT(h_.Ids(kTopic), ElementsAre("m2", "m1"));
 }
 
+TEST_F(TransactionTest, PendingHalvesAreLiveMessages) {
+  const std::string first = h_.SendHalf("m1");
+  const std::string second = h_.SendHalf("m2");
+  h_.SendHalf("m3");
+  h_.End(second, v2::ROLLBACK);
+  const store::QueueKey queue{h_.life().metadata.FindTopic(kHalfTopic)->id, 0};
+  const auto offsets = [&](uint64_t from, uint64_t to, size_t max) {
+    std::vector<uint64_t> found;
+    for (const auto& live : h_.life().features.LiveMessages(queue, from, to, max)) {
+      found.push_back(live.offset);
+    }
+    return found;
+  };
+  EXPECT_THAT(offsets(0, 3, 10), ElementsAre(0, 2));
+  EXPECT_THAT(offsets(0, 2, 10), ElementsAre(0));
+  EXPECT_THAT(offsets(1, 3, 10), ElementsAre(2));
+  EXPECT_THAT(offsets(0, 3, 1), ElementsAre(0));
+  EXPECT_THAT(h_.life().features.LiveMessages({queue.topic + 1, 0}, 0, 3, 10), IsEmpty());
+}
+
 TEST_F(TransactionTest, ADeletedTopicTakesItsHalvesWithIt) {
   const std::string id = h_.SendHalf("m1");
   h_.life().metadata.DeleteTopic(kTopic, [](const absl::StatusOr<TopicPtr>&) {});
