@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "apache/rocketmq/v2/service.pb.h"
-#include "broker/message/stored_message.h"
 #include "broker/transaction/transaction_id.h"
 #include "common/clock/broker_time.h"
 #include "common/logging/logging.h"

@@ -10,6 +10,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "broker/message/stored_message.h"
 #include "broker/move/append_budget.h"
 #include "broker/transaction/transaction_ender.h"
 #include "common/gateway/client_registry.h"

@@ -108,8 +108,8 @@ class TransactionScenario {
     v1::ListTransactionsRequest request;
     request.set_state(v1::TRANSACTION_STATE_EXPIRED);
     request.set_limit(1000);
-    for (const auto& info :
-         h_.Call<v1::ListTransactionsResponse>("ListTransactions", request).transactions()) {
+    const auto response = h_.Call<v1::ListTransactionsResponse>("ListTransactions", request);
+    for (const auto& info : response.transactions()) {
       Modelled& transaction = transactions_.at(info.transaction_id());
       EXPECT_NE(transaction.fate, Fate::kCommitted) << transaction.message_id;
       EXPECT_EQ(info.checks(), 3);
