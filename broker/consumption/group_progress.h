@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "broker/consumption/queue_progress.h"
 #include "broker/consumption/records.h"
-#include "broker/consumption/tag_filter.h"
+#include "broker/filter/message_filter.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
 #include "store/store.h"
@@ -25,17 +25,24 @@ struct TakenMessage {
   store::QueueOffset offset = 0;
   store::QueueEntry entry;
   uint32_t attempt = 1;
+  bool judged = false;  // the filter has seen the message itself
 };
 
-// Queue entries that were read from disk for a receive that found them cold.
+// Queue entries that were read from disk for a receive that found them, or the messages that its
+// filter has to see, not in memory.
 struct ColdEntries {
   uint32_t queue = 0;
   store::QueueOffset from = 0;
   std::vector<store::QueueEntry> entries;
+  std::vector<bool> wanted;  // by the filter, for each entry; empty unless it reads messages
+
+  bool Contains(uint32_t q, store::QueueOffset offset) const {
+    return q == queue && offset >= from && offset - from < entries.size();
+  }
 };
 
 struct TakeRequest {
-  const TagFilter* filter = nullptr;
+  const MessageFilter* filter = nullptr;
   size_t max = 1;
   Lease lease;                        // owner, deadline, auto_renew
   const ColdEntries* cold = nullptr;  // or null
@@ -44,9 +51,10 @@ struct TakeRequest {
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
   LeaseRecord record;  // what has to be logged: leases, and cursors that passed over messages
-  // Set when nothing was taken because these entries are not in memory.
+  // Set when nothing was taken because entries or messages from here on are not in memory.
   std::optional<store::QueueKey> cold_queue;
   store::QueueOffset cold_from = 0;
+  size_t filtered_bytes = 0;  // that the filter has looked at
   bool more = false;  // messages were left for another receive
 };
 

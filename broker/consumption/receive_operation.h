@@ -43,7 +43,9 @@ class ReceiveOperation : public ParkedReceive,
   // Tries to take messages, and parks when there are none.
   void Attempt();
   TakeOutcome TakeAndLog(absl::Status* refused);
+  // Reads what Attempt did not find in memory, then goes on with it.
   void LoadCold(store::QueueKey queue, store::QueueOffset from);
+  bool ScansTooLong();
   void Park();
   void TimeOut();
   void Cancelled();
@@ -71,6 +73,7 @@ class ReceiveOperation : public ParkedReceive,
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;
+  int late_rounds_ = 0;
   bool finished_ = false;  // rpc thread only
 };
 

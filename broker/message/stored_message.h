@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/rpc/payload.h"
 #include "store/record.h"
@@ -57,6 +58,12 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
 
 // The message's tag, or "" when it has none; reads the first field only.
 std::string_view TagOf(const StoredContent& content);
+
+// Calls `visit` for each key, and for each user property, in stored order; views into the record.
+void ForEachKey(const StoredContent& content, absl::FunctionRef<void(std::string_view key)> visit);
+void ForEachUserProperty(
+    const StoredContent& content,
+    absl::FunctionRef<void(std::string_view name, std::string_view value)> visit);
 
 // The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
 uint64_t TagHash(std::string_view tag);
