@@ -107,7 +107,7 @@ absl::Status ValidateClientProperties(const v2::Settings& settings) {
 
 absl::Status ValidateFilter(const v2::SubscriptionEntry& entry) {
   const v2::FilterType type = entry.expression().type();
-  if (type == v2::FILTER_TYPE_UNSPECIFIED || v2::FilterType_IsValid(type)) return absl::OkStatus();
+  if (v2::FilterType_IsValid(type)) return absl::OkStatus();
   return WireError(v2::NOT_IMPLEMENTED,
                    fmt::format("filter type {} (topic '{}') is not known; use TAG or SQL",
                                static_cast<int>(type), EscapeForLog(entry.topic().name())));

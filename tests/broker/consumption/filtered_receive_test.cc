@@ -143,7 +143,7 @@ TEST_F(FilteredReceiveTest, ASearchEndsWithThePollingTime) {
 
 TEST_F(FilteredReceiveTest, AHugeFilterLetsOthersWorkInBetween) {
   std::string costly = "n = 1";
-  for (int i = 0; i < 1000; ++i) costly += " OR n = 1";
+  for (int i = 0; i < 700; ++i) costly += " OR n = 1";
   for (int i = 0; i < 50; ++i) {
     h.Send("no", 0, "", {{"n", "2"}, {"padding", std::string(16000, 'x')}});
   }
@@ -159,6 +159,8 @@ TEST_F(FilteredReceiveTest, AReturnedMessageThatTheNextConsumerDoesNotWantIsPass
 }
 
 TEST_F(FilteredReceiveTest, TakenOffsetsStayWithTheirQueuesWhenTheLogRefuses) {
+  Send("first", "1");  // fixes the group's position
+  EXPECT_THAT(Harness::Bodies(Receive("n = 1")), ElementsAre("first"));
   Send("no", "2");
   Send("yes", "1");
   h.store().RefuseSubmits(absl::ResourceExhaustedError("full"));
