@@ -19,12 +19,18 @@ struct Keyword {
   Kind kind;
 };
 constexpr Keyword kKeywords[] = {
-    {"AND", Kind::kAnd},           {"OR", Kind::kOr},
-    {"NOT", Kind::kNot},           {"IS", Kind::kIs},
-    {"NULL", Kind::kNull},         {"TRUE", Kind::kTrue},
-    {"FALSE", Kind::kFalse},       {"BETWEEN", Kind::kBetween},
-    {"IN", Kind::kIn},             {"CONTAINS", Kind::kContains},
-    {"STARTSWITH", Kind::kStartsWith}, {"ENDSWITH", Kind::kEndsWith},
+    {"AND", Kind::kAnd},
+    {"OR", Kind::kOr},
+    {"NOT", Kind::kNot},
+    {"IS", Kind::kIs},
+    {"NULL", Kind::kNull},
+    {"TRUE", Kind::kTrue},
+    {"FALSE", Kind::kFalse},
+    {"BETWEEN", Kind::kBetween},
+    {"IN", Kind::kIn},
+    {"CONTAINS", Kind::kContains},
+    {"STARTSWITH", Kind::kStartsWith},
+    {"ENDSWITH", Kind::kEndsWith},
 };
 
 bool SameWord(std::string_view a, std::string_view b) {

@@ -95,7 +95,8 @@ int StackEffect(SqlOp op) {
 }
 
 // Recursive descent with one token of look-ahead. Each rule emits the steps of what it has read and
-// returns its kind. After the first fault the look-ahead is kEnd for good, so that all rules return.
+// returns its kind. After the first fault the look-ahead is kEnd for good, so that all rules
+// return.
 class SqlParser {
  public:
   explicit SqlParser(std::string_view expression) : expression_(expression), lexer_(expression) {
@@ -113,6 +114,8 @@ class SqlParser {
       Fail(look_.offset, "here the expression should end, or go on with AND or OR");
     }
     if (!fault_.ok()) return fault_;
+    program_.steps.shrink_to_fit();  // it may live long, in many receives
+    program_.constants.shrink_to_fit();
     return std::move(program_);
   }
 
@@ -221,6 +224,7 @@ class SqlParser {
     } while (Accept(SqlTokenKind::kComma));
     Expect(SqlTokenKind::kClose, kNeed);
     std::sort(list.begin(), list.end());
+    list.shrink_to_fit();
     program_.lists.push_back(std::move(list));
     return static_cast<uint32_t>(program_.lists.size() - 1);
   }
@@ -273,8 +277,9 @@ class SqlParser {
       case SqlTokenKind::kNull:
         return Literal(std::monostate(), SqlKind::kAny);
       default:
-        Fail(token.offset, "here a property name, a text in single quotes, a number, TRUE, FALSE, "
-                           "NULL or an opening parenthesis is needed");
+        Fail(token.offset,
+             "here a property name, a text in single quotes, a number, TRUE, FALSE, "
+             "NULL or an opening parenthesis is needed");
         return SqlKind::kAny;
     }
   }
@@ -291,9 +296,9 @@ class SqlParser {
   }
   void NeedNumber(SqlKind kind, size_t at) {
     if (kind == SqlKind::kAny || kind == SqlKind::kNumber) return;
-    Fail(at, fmt::format("{} has no order and no sign, only numbers have; use = or <>{}",
-                         NameOf(kind),
-                         kind == SqlKind::kBoolean ? ", and parentheses behind NOT" : ""));
+    Fail(at,
+         fmt::format("{} has no order and no sign, only numbers have; use = or <>{}", NameOf(kind),
+                     kind == SqlKind::kBoolean ? ", and parentheses behind NOT" : ""));
   }
   void NeedText(SqlKind kind, size_t at) {
     if (kind == SqlKind::kAny || kind == SqlKind::kText) return;
@@ -326,8 +331,9 @@ class SqlParser {
 
   bool Deeper(size_t at) {
     if (++depth_ <= kMaxSqlDepth) return true;
-    Fail(at, fmt::format("parentheses, NOTs and signs are nested more than {} deep; write it flatter",
-                         kMaxSqlDepth));
+    Fail(at,
+         fmt::format("parentheses, NOTs and signs are nested more than {} deep; write it flatter",
+                     kMaxSqlDepth));
     return false;
   }
 

@@ -124,7 +124,8 @@ SqlValue Search(SqlOp op, const SqlValue& value, std::string_view wanted) {
     case SqlOp::kEndsWith:
       return text->size() >= wanted.size() && text->substr(text->size() - wanted.size()) == wanted;
     default:
-      // memmem is linear whatever the texts are; std::string_view::find is not.
+      // memmem takes at most a small multiple of the text's length; std::string_view::find, that
+      // times the length of what is looked for.
       return wanted.empty() ||
              memmem(text->data(), text->size(), wanted.data(), wanted.size()) != nullptr;
   }
@@ -177,8 +178,8 @@ class Machine {
         const SqlValue high = Pop();
         const SqlValue low = Pop();
         SqlValue& value = stack_.back();
-        value = And(Ordered(SqlOp::kGreaterEqual, value, low),
-                    Ordered(SqlOp::kLessEqual, value, high));
+        value =
+            And(Ordered(SqlOp::kGreaterEqual, value, low), Ordered(SqlOp::kLessEqual, value, high));
         return;
       }
       case SqlOp::kEqual:

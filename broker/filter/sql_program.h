@@ -19,27 +19,27 @@ using SqlValue = std::variant<std::monostate, bool, int64_t, double, std::string
 // The steps of a program. Operands are taken from a stack, the last one from its top, and the
 // result is put there. Unknown in gives unknown out, but for kAnd, kOr and kIsNull.
 enum class SqlOp : uint8_t {
-  kProperty,      // argument: which name
-  kConstant,      // argument: which constant
-  kTruth,         // a property used as a condition: the text true or false
+  kProperty,  // argument: which name
+  kConstant,  // argument: which constant
+  kTruth,     // a property used as a condition: the text true or false
   kNot,
   kPlus,
   kMinus,
   kEqual,
   kNotEqual,
-  kGreater,       // numbers only, as the next four
+  kGreater,  // numbers only, as the next four
   kGreaterEqual,
   kLess,
   kLessEqual,
-  kBetween,       // value, low, high; the bounds belong to it
+  kBetween,  // value, low, high; the bounds belong to it
   kIsNull,
-  kIn,            // argument: which list
-  kContains,      // argument: which text constant, as the next two
+  kIn,        // argument: which list
+  kContains,  // argument: which text constant, as the next two
   kStartsWith,
   kEndsWith,
   kAnd,
   kOr,
-  kSkipIfFalse,   // argument: where to go on when the top is FALSE; takes nothing from the stack
+  kSkipIfFalse,  // argument: where to go on when the top is FALSE; takes nothing from the stack
   kSkipIfTrue,
 };
 

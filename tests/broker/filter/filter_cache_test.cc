@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
+
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "common/status/wire_status.h"
 
@@ -27,7 +30,7 @@ TEST(FilterCacheTest, TheSameTextOfAnotherTypeIsAnotherFilter) {
 }
 
 TEST(FilterCacheTest, KeepsWhatWasUsedLast) {
-  FilterCache cache(2);
+  FilterCache cache({.filters = 2});
   const FilterPtr a = *cache.Get(v2::TAG, "a");
   const FilterPtr b = *cache.Get(v2::TAG, "b");
   EXPECT_EQ(*cache.Get(v2::TAG, "a"), a);
@@ -35,6 +38,33 @@ TEST(FilterCacheTest, KeepsWhatWasUsedLast) {
   EXPECT_EQ(cache.size(), 2u);
   EXPECT_EQ(*cache.Get(v2::TAG, "a"), a);
   EXPECT_NE(*cache.Get(v2::TAG, "b"), b) << "b was used least recently";
+}
+
+TEST(FilterCacheTest, KeepsABoundedAmountOfText) {
+  FilterCache cache({.kept_text = 1000});
+  const FilterPtr first = *cache.Get(v2::TAG, std::string(600, 'a'));
+  ASSERT_TRUE(cache.Get(v2::TAG, std::string(600, 'b')).ok());
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_NE(*cache.Get(v2::TAG, std::string(600, 'a')), first);
+  ASSERT_TRUE(cache.Get(v2::TAG, std::string(2000, 'c')).ok()) << "served, and not kept";
+  EXPECT_EQ(cache.size(), 0u);
+}
+
+TEST(FilterCacheTest, RefusesMoreTextThanAllLivingFiltersMayHave) {
+  FilterCache cache({.filters = 1, .living_text = 1000});
+  FilterPtr held = *cache.Get(v2::TAG, std::string(400, 'a'));
+  ASSERT_TRUE(cache.Get(v2::TAG, std::string(400, 'b')).ok());
+  EXPECT_EQ(CodeOf(cache.Get(v2::TAG, std::string(400, 'c')).status()), v2::TOO_MANY_REQUESTS);
+  EXPECT_TRUE(cache.Get(v2::TAG, std::string(400, 'b')).ok()) << "it is there already";
+  held.reset();
+  EXPECT_TRUE(cache.Get(v2::TAG, std::string(400, 'c')).ok());
+}
+
+TEST(FilterCacheTest, AFilterOutlivesItsCache) {
+  auto cache = std::make_unique<FilterCache>();
+  const FilterPtr filter = *cache->Get(v2::TAG, "a");
+  cache.reset();
+  EXPECT_TRUE(filter->MayMatch(TagHash("a")));
 }
 
 TEST(FilterCacheTest, WrongExpressionsAreNotKept) {
