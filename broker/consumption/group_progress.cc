@@ -61,14 +61,12 @@ class QueueTake {
   }
 
   bool TakeNew(size_t max, store::QueueRange range) {
-    size_t scanned = 0;
-    while (!Full(max) && progress_.next() < range.next && scanned < kMaxScan && MayFilter()) {
+    while (!Full(max) && progress_.next() < range.next && MayFilter()) {
       const store::QueueOffset from = progress_.next();
       const size_t want = request_.filter->all() ? max - offsets_.offsets.size() : kScanStep;
       const auto entries = Entries(from, std::min<size_t>(want, range.next - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
-      scanned += entries->size();
       for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter(); ++i) {
         const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
         if (!wanted.has_value()) return Cold(from + i);
@@ -76,6 +74,7 @@ class QueueTake {
           Claim(from + i, (*entries)[i], request_.filter->reads_messages());
         } else {
           progress_.SkipTo(from + i + 1);
+          ++outcome_.passed_over;
         }
       }
     }
@@ -91,9 +90,13 @@ class QueueTake {
     return std::vector<store::QueueEntry>(first, first + static_cast<ptrdiff_t>(count));
   }
 
-  bool MayFilter() const { return outcome_.filtered_bytes < kMaxFilteredBytes; }
+  // The bounds are those of a whole Take: a topic can have many queues.
+  bool MayFilter() const {
+    return outcome_.passed_over < kMaxScan && outcome_.filtered_bytes < kMaxFilteredBytes;
+  }
 
-  // What the filter says of a new message; nullopt when it has to see it and it is not in memory.
+  // What the filter says of a new message; nullopt when it has to see it and it is not in memory,
+  // or is so expensive to judge that the cold pool has to.
   std::optional<bool> Wanted(store::QueueOffset offset, const store::QueueEntry& entry) {
     const MessageFilter& filter = *request_.filter;
     if (!filter.reads_messages()) return filter.MayMatch(entry.tag_hash);
@@ -105,7 +108,9 @@ class QueueTake {
     if (!message.has_value()) return std::nullopt;
     const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
     if (!content.ok()) return true;  // its delivery reports the damage
-    outcome_.filtered_bytes += filter.Cost(*content);
+    const size_t cost = filter.Cost(*content);
+    if (cost > kMaxFilteredBytes) return std::nullopt;
+    outcome_.filtered_bytes += cost;
     return filter.Matches(*content);
   }
 

@@ -51,11 +51,12 @@ struct TakeRequest {
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
   LeaseRecord record;  // what has to be logged: leases, and cursors that passed over messages
-  // Set when nothing was taken because entries or messages from here on are not in memory.
+  // Set when nothing was taken because entries or messages from here on are for the cold pool.
   std::optional<store::QueueKey> cold_queue;
   store::QueueOffset cold_from = 0;
+  size_t passed_over = 0;     // messages that the filter does not want
   size_t filtered_bytes = 0;  // that the filter has looked at
-  bool more = false;  // messages were left for another receive
+  bool more = false;          // messages were left for another receive
 };
 
 // One group on one topic: a QueueProgress for each queue, and the fair choice among them.
@@ -79,11 +80,17 @@ class TopicProgress {
   // Whether a Take could find something.
   bool HasMore(const store::Store& store, uint32_t topic) const;
 
+  // Whether a receive lets its filter read old messages. The others of the group wait for what it
+  // finds: side by side they would all read the same messages.
+  bool scanning() const { return scanning_; }
+  void set_scanning(bool scanning) { scanning_ = scanning; }
+
  private:
   friend class QueueTake;
   std::vector<QueueProgress> queues_;
   std::vector<store::QueueOffset> rewind_;  // next() of each queue before the last Take
   uint32_t turn_ = 0;                       // the queue that the next Take looks at first
+  bool scanning_ = false;
 };
 
 // One group's consumption on this broker, with the lock that guards it. Decisions are made and

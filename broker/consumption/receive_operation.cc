@@ -123,7 +123,7 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 }
 
 void ReceiveOperation::Attempt() {
-  if (call_.Cancelled()) return AnswerNothing();
+  if (call_.Cancelled()) return GiveUp();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
   if (!refused.ok()) return Answer(refused, {});
@@ -132,8 +132,11 @@ void ReceiveOperation::Attempt() {
     if (outcome.more) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
     return;  // LeaseAppend goes on
   }
-  if ((outcome.cold_queue.has_value() || outcome.more) && ScansTooLong()) return AnswerNothing();
-  if (outcome.cold_queue.has_value()) return LoadCold(*outcome.cold_queue, outcome.cold_from);
+  if ((outcome.cold_queue.has_value() || outcome.more) && ScansTooLong()) return GiveUp();
+  if (outcome.cold_queue.has_value()) {
+    if (!ClaimScan()) return Park();
+    return LoadCold(*outcome.cold_queue, outcome.cold_from);
+  }
   if (outcome.more) {  // looked past many unwanted messages; let other calls run before going on
     return call_.Post([self = shared_from_this()] { self->Attempt(); });
   }
@@ -144,6 +147,11 @@ void ReceiveOperation::Attempt() {
 // goes on where it ended. One round more is for receives that do not want to wait at all.
 bool ReceiveOperation::ScansTooLong() {
   return context_.time.NowMillis() >= give_up_ms_ && ++late_rounds_ > 1;
+}
+
+void ReceiveOperation::GiveUp() {
+  context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  AnswerNothing();
 }
 
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
@@ -210,9 +218,10 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
 
 void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) {
   const bool queued = context_.store().RunCold([self = shared_from_this(), queue, from] {
-    auto cold = ScanCold(self->context_.store(), queue, from, *self->request_.filter,
-                         self->request_.batch);
+    auto cold =
+        ScanCold(self->context_.store(), queue, from, *self->request_.filter, self->request_.batch);
     self->call_.Post([self, cold = std::move(cold)]() mutable {
+      self->ReleaseScan();
       if (cold.ok()) {
         self->cold_ = *std::move(cold);
       } else if (!absl::IsOutOfRange(cold.status())) {
@@ -223,10 +232,34 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
     });
   });
   if (!queued) {
+    ReleaseScan();
     Answer(WireError(v2::TOO_MANY_REQUESTS,
                      "too many reads of old messages wait for the disk; try again later"),
            {});
   }
+}
+
+bool ReceiveOperation::ClaimScan() {
+  if (!request_.filter->reads_messages()) return true;
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return true;  // deleted meanwhile, which the next attempt says
+  MutexLock lock(&progress->mutex);
+  const auto topic = progress->topics.find(topic_->id);
+  if (topic == progress->topics.end()) return true;
+  if (topic->second.scanning()) return false;
+  topic->second.set_scanning(true);
+  scanning_ = true;
+  return true;
+}
+
+void ReceiveOperation::ReleaseScan() {
+  if (!scanning_) return;
+  scanning_ = false;
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return;
+  MutexLock lock(&progress->mutex);
+  const auto topic = progress->topics.find(topic_->id);
+  if (topic != progress->topics.end()) topic->second.set_scanning(false);
 }
 
 void ReceiveOperation::Park() {
@@ -251,8 +284,9 @@ void ReceiveOperation::Park() {
   } else {
     MutexLock lock(&progress->mutex);
     const auto topic = progress->topics.find(topic_->id);
+    // Whoever scans wakes another when it has found something or gives up.
     again = again || topic == progress->topics.end() ||
-            topic->second.HasMore(context_.store(), topic_->id);
+            (!topic->second.scanning() && topic->second.HasMore(context_.store(), topic_->id));
   }
   if (again && context_.waiting.Remove(this)) {
     call_.Post([self = shared_from_this()] { self->Attempt(); });

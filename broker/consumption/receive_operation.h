@@ -45,7 +45,12 @@ class ReceiveOperation : public ParkedReceive,
   TakeOutcome TakeAndLog(absl::Status* refused);
   // Reads what Attempt did not find in memory, then goes on with it.
   void LoadCold(store::QueueKey queue, store::QueueOffset from);
+  // The right to let the filter read old messages; false while another receive of the group does.
+  bool ClaimScan();
+  void ReleaseScan();
   bool ScansTooLong();
+  // Ends without a message where there may be some: another receive goes on.
+  void GiveUp();
   void Park();
   void TimeOut();
   void Cancelled();
@@ -74,6 +79,7 @@ class ReceiveOperation : public ParkedReceive,
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;
   int late_rounds_ = 0;
+  bool scanning_ = false;  // it has what ClaimScan gives
   bool finished_ = false;  // rpc thread only
 };
 

@@ -64,8 +64,8 @@ absl::StatusOr<absl::Duration> PollingTime(const v2::ReceiveMessageRequest& requ
 
 absl::StatusOr<ReceiveRequest> CheckReceive(const v2::ReceiveMessageRequest& request,
                                             const rpc::Call& call,
-                                            const ConsumptionOptions& options,
-                                            FilterCache& filters, absl::Time now) {
+                                            const ConsumptionOptions& options, FilterCache& filters,
+                                            absl::Time now) {
   ReceiveRequest checked;
   checked.topic = request.message_queue().topic().name();
   checked.topic_namespace = request.message_queue().topic().resource_namespace();
