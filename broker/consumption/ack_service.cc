@@ -54,25 +54,31 @@ void SetTopStatus(v2::AckMessageResponse& response) {
 // The ends of a request's leases on their way into the log, with the answer ready.
 class AckAppend : public store::Append {
  public:
-  AckAppend(rpc::UnaryCall& call, std::string answer) : call_(call), answer_(std::move(answer)) {}
+  AckAppend(rpc::UnaryCall& call, std::string answer, LeaseKeeper& leases, LeasesEndRecord record)
+      : call_(call), answer_(std::move(answer)), leases_(leases), record_(std::move(record)) {
+    AddRecord(kAckRecord, record_.Encode());
+  }
   void Applied(const store::AppendResult&) override {
     call_.Finish(rpc::Payload(std::move(answer_)));
   }
   void Failed(const absl::Status& status) override {
+    leases_.KeepLeases(record_);
     call_.Finish(gateway::StatusResponse(AppendRefused(status)));
   }
 
  private:
   rpc::UnaryCall& call_;
   std::string answer_;
+  LeaseKeeper& leases_;
+  const LeasesEndRecord record_;
 };
 
-std::string EncodeAcks(const LeaseScope& scope, const EndsByQueue& ends) {
+LeasesEndRecord RecordOf(const LeaseScope& scope, const EndsByQueue& ends) {
   LeasesEndRecord record{scope.group->id, scope.topic->id, true, {}};
   for (const auto& [queue, offsets] : ends) {
     record.queues.push_back({queue, 0, {offsets.begin(), offsets.end()}});
   }
-  return record.Encode();
+  return record;
 }
 
 }  // namespace
@@ -110,8 +116,8 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
   }
   SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
-  auto append = std::make_unique<AckAppend>(call, response.SerializeAsString());
-  append->AddRecord(kAckRecord, EncodeAcks(scope, ends));
+  auto append = std::make_unique<AckAppend>(call, response.SerializeAsString(), context_.leases,
+                                            RecordOf(scope, ends));
   refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;
   for (const auto& [queue, offsets] : ends) {

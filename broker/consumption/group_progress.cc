@@ -35,7 +35,9 @@ class QueueTake {
   }
 
  private:
-  bool Full(size_t max) const { return offsets_.offsets.size() >= max; }
+  bool Full(size_t max) const {
+    return offsets_.offsets.size() >= max || outcome_.bytes >= request_.max_bytes;
+  }
 
   bool TakeReturned(size_t max, store::QueueRange range) {
     while (!progress_.ready().empty() && !Full(max)) {
@@ -96,6 +98,7 @@ class QueueTake {
   void Claim(store::QueueOffset offset, const store::QueueEntry& entry) {
     const uint32_t attempt = progress_.ClaimLease(offset, request_.lease);
     outcome_.taken.push_back({key_.queue, offset, entry, attempt});
+    outcome_.bytes += entry.size;
     offsets_.offsets.push_back(offset);
   }
 
@@ -114,8 +117,11 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   rewind_.clear();
   for (const QueueProgress& progress : queues_) rewind_.push_back(progress.next());
   const auto count = static_cast<uint32_t>(queues_.size());
+  // A receive comes back to the queue that it had to read from disk, whose turn it was.
+  const uint32_t first = request.cold != nullptr ? request.cold->queue : turn_;
   for (uint32_t i = 0; i < count && outcome.taken.size() < request.max; ++i) {
-    const uint32_t id = (turn_ + i) % count;
+    if (outcome.bytes >= request.max_bytes) break;
+    const uint32_t id = (first + i) % count;
     QueueProgress& progress = queues_[id];
     const store::QueueKey key{topic, id};
     const store::QueueRange range = store.Range(key);
@@ -124,10 +130,12 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
       progress.SkipTo(range.min);
     }
     if (progress.ready().empty() && progress.next() >= range.next) continue;
-    QueueTake(store, key, progress, request, outcome)
-        .Run(request.max - outcome.taken.size(), range);
+    const bool hot = QueueTake(store, key, progress, request, outcome)
+                         .Run(request.max - outcome.taken.size(), range);
+    // Others that are always hot must not keep it waiting: it is read now.
+    if (!hot && outcome.taken.empty()) break;
   }
-  if (count > 0) turn_ = (turn_ + 1) % count;
+  if (count > 0 && request.cold == nullptr) turn_ = (turn_ + 1) % count;
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
   outcome.more = HasMore(store, topic);
   return outcome;

@@ -37,12 +37,14 @@ struct ColdEntries {
 struct TakeRequest {
   const TagFilter* filter = nullptr;
   size_t max = 1;
+  size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew
   const ColdEntries* cold = nullptr;  // or null
 };
 
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
+  size_t bytes = 0;    // of the messages taken
   LeaseRecord record;  // what has to be logged: leases, and cursors that passed over messages
   // Set when nothing was taken because these entries are not in memory.
   std::optional<store::QueueKey> cold_queue;

@@ -15,9 +15,16 @@ constexpr int64_t kRetryMs = 1000;
 // The end of some leases of one queue on its way into the log.
 class LeaseKeeper::EndAppend : public store::Append {
  public:
+  EndAppend(LeaseKeeper* keeper, LeasesEndRecord record)
+      : keeper_(keeper), record_(std::move(record)) {
+    AddRecord(kLeaseEndedRecord, record_.Encode());
+  }
   void Applied(const store::AppendResult&) override {}
-  // The store has stopped for good: claims do not matter any more.
-  void Failed(const absl::Status&) override {}
+  void Failed(const absl::Status&) override { keeper_->KeepLeases(record_); }
+
+ private:
+  LeaseKeeper* const keeper_;
+  const LeasesEndRecord record_;
 };
 
 LeaseKeeper::LeaseKeeper(Environment environment) : environment_(environment) {}
@@ -122,8 +129,7 @@ void LeaseKeeper::EndWhere(const ProgressKey& key, absl::FunctionRef<bool(const 
     record.queues.push_back({key.queue, 0, progress->ClaimEnds(ended)});
     const std::vector<store::QueueOffset>& offsets = record.queues[0].offsets;
     if (!offsets.empty()) {
-      auto append = std::make_unique<EndAppend>();
-      append->AddRecord(kLeaseEndedRecord, record.Encode());
+      auto append = std::make_unique<EndAppend>(this, record);
       if (!environment_.state->store()->Submit(std::move(append)).ok()) {
         for (const store::QueueOffset offset : offsets) progress->UnclaimEnd(offset);
         next = environment_.time->NowMillis() + kRetryMs;
@@ -147,14 +153,28 @@ void LeaseKeeper::GiveBack(LeasesEndRecord record) {
     if (progress == nullptr) continue;
     for (const store::QueueOffset offset : q.offsets) progress->ClaimEnd(offset);
   }
-  auto append = std::make_unique<EndAppend>();
-  append->AddRecord(kLeaseEndedRecord, record.Encode());
+  auto append = std::make_unique<EndAppend>(this, record);
   if (environment_.state->store()->Submit(std::move(append)).ok()) return;
   // They lapse by their deadline instead.
   for (const QueueOffsets& q : record.queues) {
     QueueProgress* progress = topic->second.queue(q.queue);
     if (progress == nullptr) continue;
     for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
+  }
+}
+
+void LeaseKeeper::KeepLeases(const LeasesEndRecord& record) {
+  const GroupProgressPtr group = environment_.state->Find(record.group);
+  if (group == nullptr) return;
+  const int64_t soonest = environment_.time->NowMillis() + kRetryMs;
+  MutexLock lock(&group->mutex);
+  const auto topic = group->topics.find(record.topic);
+  if (topic == group->topics.end()) return;
+  for (const QueueOffsets& q : record.queues) {
+    QueueProgress* progress = topic->second.queue(q.queue);
+    if (progress == nullptr) continue;
+    for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
+    Note({record.group, record.topic, q.queue}, std::max(progress->earliest_deadline(), soonest));
   }
 }
 

@@ -43,6 +43,9 @@ class LeaseKeeper {
   void EndLeasesOf(uint64_t owner);
   // Ends leases that were claimed but not delivered; the delivery does not count.
   void GiveBack(LeasesEndRecord record);
+  // An end or a change of these leases was claimed and its record has failed: they live on, and
+  // lapse by their deadline.
+  void KeepLeases(const LeasesEndRecord& record);
 
  private:
   class EndAppend;

@@ -74,6 +74,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status& status) override {
     if (appended_) return;  // it was answered; the store has stopped
+    TakeBack();
     ReceiveOperation* operation = operation_.get();
     operation->call_.Post([operation = std::move(operation_), status] {
       operation->Answer(AppendRefused(status), {});
@@ -81,6 +82,15 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   }
 
  private:
+  void TakeBack() {
+    MutexLock lock(&progress_->mutex);
+    const auto topic = progress_->topics.find(operation_->topic_->id);
+    if (topic == progress_->topics.end()) return;
+    for (const TakenMessage& m : operation_->taken_) {
+      if (QueueProgress* queue = topic->second.queue(m.queue)) queue->TakeBack(m.offset);
+    }
+  }
+
   std::shared_ptr<ReceiveOperation> operation_;
   const GroupProgressPtr progress_;
   bool appended_ = false;
@@ -163,6 +173,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   TakeRequest take;
   take.filter = &request_.filter;
   take.max = std::min(request_.batch, context_.options.max_leases - leases);
+  take.max_bytes = context_.options.max_answer_bytes;
   take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
 

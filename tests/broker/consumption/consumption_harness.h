@@ -119,6 +119,12 @@ class Harness {
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    ReceiveCall call = Start(a);
+    store().Run();
+    return call;
+  }
+  // Starts a receive of a group whose position is fixed; its lease waits for the log.
+  ReceiveCall Start(const ReceiveArguments& a) {
     v2::ReceiveMessageRequest request;
     request.mutable_group()->set_name(a.group);
     request.mutable_message_queue()->mutable_topic()->set_name(a.topic);
@@ -131,7 +137,6 @@ class Harness {
                                                                      Headers(a.client));
     calls_.push_back(call);  // calls outlive what handlers still hold of them
     life_->methods.server_stream[0].handler(*call);
-    store().Run();
     return call;
   }
   // The messages of a finished receive.
@@ -169,13 +174,16 @@ class Harness {
     return Call<v2::ChangeInvisibleDurationResponse>(1, request.SerializeAsString());
   }
 
+  // What is submitted next fails on its way into the log.
+  void FailNext(absl::Status status) { fail_next_ = std::move(status); }
+
   // Lets time pass, runs what is due and lets the log follow.
   void Advance(absl::Duration d) {
     clock.Advance(d);
     life_->timers.RunDue();
-    store().Run();
+    RunLog();
     life_->timers.RunDue();
-    store().Run();
+    RunLog();
   }
 
   store::FakeStore& store() { return *life_->store; }
@@ -197,12 +205,20 @@ class Harness {
   Response Call(size_t method, std::string request) {
     rpc::testing::FakeUnaryCall call(std::move(request), Headers("client-1"));
     life_->methods.unary[method].handler(call);
-    store().Run();
+    RunLog();
     EXPECT_TRUE(call.finished());
     return call.Response<Response>();
   }
 
+  void RunLog() {
+    if (!fail_next_.ok() && store().pending() > 0) {
+      store().StepFail(std::exchange(fail_next_, absl::OkStatus()));
+    }
+    store().Run();
+  }
+
   ConsumptionOptions options_;
+  absl::Status fail_next_;
   std::vector<std::unique_ptr<Life>> dead_;
   std::unique_ptr<Life> life_;
   std::vector<ReceiveCall> calls_;
