@@ -23,6 +23,9 @@ namespace {
 
 using Stream = std::shared_ptr<rpc::BidiCall>;
 
+// What is remembered of a header that only describes the client.
+constexpr size_t kMaxHeaderBytes = 64;
+
 // A client that is dead but has a stream open stays here, so that a later sign of life finds the
 // stream.
 struct Entry {
@@ -213,8 +216,8 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
     entry.info.role = role;
     entry.info.group = group;
     entry.info.topics = std::move(topics);
-    entry.info.language = language;
-    entry.info.version = version;
+    entry.info.language = language.substr(0, kMaxHeaderBytes);
+    entry.info.version = version.substr(0, kMaxHeaderBytes);
     entry.info.peer = peer;
   });
 }
