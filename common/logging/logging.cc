@@ -17,7 +17,8 @@ namespace {
 std::atomic<LogCapture*> current_capture{nullptr};
 std::atomic<bool> logs_to_files{false};
 
-[[noreturn]] void ExitAtOnce() { std::_Exit(1); }
+// Clang tells the attribute of glog's function type from [[noreturn]].
+__attribute__((noreturn)) void ExitAtOnce() { std::_Exit(1); }
 
 google::LogSeverity SeverityOf(Level level) {
   switch (level) {
