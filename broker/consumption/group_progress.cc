@@ -54,7 +54,9 @@ class QueueTake {
   }
 
  private:
-  bool Full(size_t max) const { return offsets_.offsets.size() >= max; }
+  bool Full(size_t max) const {
+    return offsets_.offsets.size() >= max || outcome_.bytes >= request_.max_bytes;
+  }
 
   bool TakeReturned(size_t max) {
     while (!progress_.ready().empty() && !Full(max)) {
@@ -133,6 +135,7 @@ class QueueTake {
   void Claim(store::QueueOffset offset, const store::QueueEntry& entry, bool judged) {
     const uint32_t attempt = progress_.ClaimLease(offset, request_.lease);
     outcome_.taken.push_back({key_, offset, entry, attempt, {}, judged});
+    outcome_.bytes += entry.size;
     offsets_.offsets.push_back(offset);
   }
 
@@ -151,6 +154,7 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   rewind_.clear();
   for (const QueueProgress& progress : queues_) rewind_.push_back(progress.next());
   if (retry.has_value()) rewind_retry_ = retry->progress->next();
+  bool ended = false;
   const auto take = [&](store::QueueKey key, QueueProgress& progress) {
     const store::QueueRange range = store.Range(key);
     if (progress.next() < range.min) {
@@ -158,20 +162,25 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
       progress.SkipTo(range.min);
     }
     if (progress.ready().empty() && progress.next() >= range.next) return;
-    QueueTake(store, key, progress, request, outcome)
-        .Run(request.max - outcome.taken.size(), range);
+    const bool hot = QueueTake(store, key, progress, request, outcome)
+                         .Run(request.max - outcome.taken.size(), range);
+    // Others that are always hot must not keep a cold queue waiting: it is read now.
+    ended = (!hot && outcome.taken.empty()) || outcome.taken.size() >= request.max ||
+            outcome.bytes >= request.max_bytes;
   };
-  const bool retry_first = takes_++ % kRetryTurn == 0;
-  if (retry.has_value() && retry_first) take(retry->key, *retry->progress);
+  // A receive comes back to the queue that it had to read from disk, whose turn it was.
+  const ColdEntries* cold = request.cold;
+  const bool retry_first = retry.has_value() && (cold != nullptr ? cold->queue == retry->key
+                                                                 : takes_++ % kRetryTurn == 0);
+  if (retry_first) take(retry->key, *retry->progress);
   const auto count = static_cast<uint32_t>(queues_.size());
-  for (uint32_t i = 0; i < count && outcome.taken.size() < request.max; ++i) {
-    const uint32_t id = (turn_ + i) % count;
+  const uint32_t first = cold != nullptr && cold->queue.topic == topic ? cold->queue.queue : turn_;
+  for (uint32_t i = 0; i < count && !ended; ++i) {
+    const uint32_t id = (first + i) % count;
     take({topic, id}, queues_[id]);
   }
-  if (retry.has_value() && !retry_first && outcome.taken.size() < request.max) {
-    take(retry->key, *retry->progress);
-  }
-  if (count > 0) turn_ = (turn_ + 1) % count;
+  if (retry.has_value() && !retry_first && !ended) take(retry->key, *retry->progress);
+  if (count > 0 && cold == nullptr) turn_ = (turn_ + 1) % count;
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
   outcome.more = HasMore(store, topic, retry);
   return outcome;

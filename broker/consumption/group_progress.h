@@ -45,12 +45,14 @@ struct ColdEntries {
 struct TakeRequest {
   const MessageFilter* filter = nullptr;
   size_t max = 1;
+  size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew
   const ColdEntries* cold = nullptr;  // or null
 };
 
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
+  size_t bytes = 0;  // of the messages taken
   // What has to be logged: leases, and cursors that passed over messages. One for the topic and one
   // for the retry queue, each only if it is not empty.
   std::vector<LeaseRecord> records;

@@ -62,6 +62,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status& status) override {
     if (appended_) return;  // it was answered; the store has stopped
+    TakeBack();
     ReceiveOperation* operation = operation_.get();
     operation->call_.Post([operation = std::move(operation_), status] {
       operation->Answer(AppendRefused(status), {});
@@ -69,6 +70,12 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   }
 
  private:
+  void TakeBack() {
+    MutexLock lock(&progress_->mutex);
+    for (const TakenMessage& m : operation_->taken_) {
+      if (QueueProgress* queue = progress_->Queue(m.queue)) queue->TakeBack(m.offset);
+    }
+  }
   // Which of the append's records leases messages of `topic`.
   size_t RecordOf(uint32_t topic) const {
     return static_cast<size_t>(std::find(topics_.begin(), topics_.end(), topic) - topics_.begin());
@@ -173,6 +180,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   TakeRequest take;
   take.filter = request_.filter.get();
   take.max = std::min(request_.batch, context_.options.max_leases - leases);
+  take.max_bytes = context_.options.max_answer_bytes;
   take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew, now,
                 now};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;

@@ -79,7 +79,7 @@ rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
   options.max_streams_per_connection = config.network.streams_per_connection;
   options.max_request_header_bytes = ToInt(config.network.request_header_bytes);
   options.max_request_bytes = ToInt(config.network.request_bytes + kRequestSlack);
-  options.max_undelivered_bytes = config.network.unsent_bytes_per_connection;
+  options.max_undelivered_bytes = config.network.unsent_bytes_per_stream;
   options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
   options.silent_connection = config.network.silent_connection;
   return options;
@@ -103,6 +103,7 @@ ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPo
   options.broker_name = config.name;
   options.store_host = advertised.ToString();
   options.receive_batch = config.receive_batch;
+  options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   options.max_parked_receives = config.parked_receives;
   options.max_leases = config.leases;
   options.min_long_polling = config.min_long_polling;
@@ -285,12 +286,11 @@ rpc::MethodTable Broker::Parts::Methods() {
 void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
   const absl::Status health = store_->Health();
-  if (!health.ok() && !std::exchange(unhealthy_reported_, true)) {
-    LOG_ERROR(
-        "The broker stores nothing any more: {}. It goes on answering; sends and "
-        "acknowledgements are refused until it is restarted",
-        std::string(health.message()));
+  if (!health.ok() && !unhealthy_reported_) {
+    LOG_ERROR("The broker stores no messages: {}. It goes on answering",
+              std::string(health.message()));
   }
+  unhealthy_reported_ = !health.ok();
   if (stopping_) return;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
 }

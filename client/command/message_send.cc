@@ -150,7 +150,9 @@ int SendMessages(const Context& context, const SendArguments& arguments) {
 
   Bodies bodies(context, arguments, std::move(file));
   Receipts receipts(prototype.message_group.empty() ? kInFlight : 1);
-  for (size_t number = 0; std::optional<std::string> body = bodies.Next(); ++number) {
+  for (size_t number = 0;; ++number) {
+    std::optional<std::string> body = bodies.Next();
+    if (!body.has_value()) break;
     receipts.Begin();
     if (receipts.failed()) {  // What follows would fail alike, or break the order of the group.
       receipts.End(number, absl::CancelledError("not sent, because a message before it failed"));

@@ -230,6 +230,11 @@ void FakeStore::SetHot(bool entries, bool messages) {
   hot_messages_ = messages;
 }
 
+void FakeStore::SetColdQueue(QueueKey queue) {
+  MutexLock lock(&mutex_);
+  cold_queue_ = queue;
+}
+
 void FakeStore::HoldColdJobs(bool hold) {
   MutexLock lock(&mutex_);
   hold_cold_ = hold;
@@ -326,7 +331,7 @@ std::vector<QueueEntry> FakeStore::EntriesOf(QueueKey queue, QueueOffset from, s
 std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, QueueOffset from,
                                                              size_t max) const {
   MutexLock lock(&mutex_);
-  if (!hot_entries_) return std::nullopt;
+  if (!hot_entries_ || cold_queue_ == queue) return std::nullopt;
   return EntriesOf(queue, from, max);
 }
 

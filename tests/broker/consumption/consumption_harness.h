@@ -133,9 +133,14 @@ class Harness {
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    ReceiveCall call = Start(a);
+    store().Run();
+    return call;
+  }
+  // Starts a receive of a group whose position is fixed; its lease waits for the log.
+  ReceiveCall Start(const ReceiveArguments& a) {
     ReceiveCall call = NewReceive(a);
     life_->methods.server_stream[0].handler(*call);
-    store().Run();
     return call;
   }
   // One that is not started.
@@ -200,6 +205,9 @@ class Harness {
     return Call<v2::ChangeInvisibleDurationResponse>(1, request.SerializeAsString());
   }
 
+  // What is submitted next fails on its way into the log.
+  void FailNext(absl::Status status) { fail_next_ = std::move(status); }
+
   // Lets time pass, runs what is due and lets the log follow.
   void Advance(absl::Duration d) {
     clock.Advance(d);
@@ -208,7 +216,7 @@ class Harness {
   // Runs what is due and lets the log follow, until nothing is left to do.
   void Settle() {
     do {
-      store().Run();
+      RunLog();
     } while (life_->timers.RunDue() > 0 || store().pending() > 0);
   }
 
@@ -236,7 +244,15 @@ class Harness {
     return call.Response<Response>();
   }
 
+  void RunLog() {
+    if (!fail_next_.ok() && store().pending() > 0) {
+      store().StepFail(std::exchange(fail_next_, absl::OkStatus()));
+    }
+    store().Run();
+  }
+
   ConsumptionOptions options_;
+  absl::Status fail_next_;
   std::vector<std::unique_ptr<Life>> dead_;
   std::unique_ptr<Life> life_;
   std::vector<ReceiveCall> calls_;
