@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "broker/admin/info.h"
 #include "common/rpc/proto_call.h"
@@ -133,7 +135,10 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
   v1::BrokerOverview* self = response.add_brokers();
   *self->mutable_broker() = identity_;
   self->set_online(true);
-  self->set_topics(static_cast<int32_t>(environment_.metadata->Topics().size()));
+  const std::vector<TopicPtr> topics = environment_.metadata->Topics();
+  self->set_topics(static_cast<int32_t>(
+      std::count_if(topics.begin(), topics.end(),
+                    [](const TopicPtr& topic) { return topic->kind != TopicKind::kSystem; })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));

@@ -203,6 +203,7 @@ void Metadata::CreateTopic(std::string name, MessageType type, uint32_t queues,
 }
 
 void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
+  if (names::IsSystemTopic(name)) return done(names::ValidateTopic(name));
   if (names::IsGroupTopic(name)) return done(BelongsToGroup(name));
   TopicPtr topic;
   {
@@ -371,6 +372,32 @@ absl::Status Metadata::EnsureHandleKey() {
   if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), sizeof(key)) != 1) {
     return absl::InternalError("the system's random source gave no key for receipt handles");
   }
+  return LogAndWait(kHandleKeyRecord, EncodeHandleKey(key));
+}
+
+absl::StatusOr<TopicPtr> Metadata::EnsureSystemTopic(std::string_view name, uint32_t queues) {
+  TopicRecord topic;
+  topic.name = std::string(name);
+  topic.kind = TopicKind::kSystem;
+  topic.queues = queues;
+  topic.created_ms = time_->NowMillis();
+  {
+    MutexLock lock(&mutex_);
+    const auto it = topics_.find(name);
+    if (it == topics_.end()) {
+      topic.id = next_topic_id_++;
+    } else if (it->second->queues >= queues) {
+      return it->second;
+    } else {
+      topic.id = it->second->id;
+      topic.created_ms = it->second->created_ms;
+    }
+  }
+  if (absl::Status logged = LogAndWait(kTopicRecord, topic.Encode()); !logged.ok()) return logged;
+  return FindTopic(name);
+}
+
+absl::Status Metadata::LogAndWait(store::RecordKind kind, std::string body) {
   struct Outcome {
     Mutex mutex;
     CondVar changed;
@@ -378,7 +405,7 @@ absl::Status Metadata::EnsureHandleKey() {
     absl::Status status;
   };
   auto outcome = std::make_shared<Outcome>();
-  Log(kHandleKeyRecord, EncodeHandleKey(key), [outcome](const absl::Status& status) {
+  Log(kind, std::move(body), [outcome](const absl::Status& status) {
     MutexLock lock(&outcome->mutex);
     outcome->status = status;
     outcome->done = true;

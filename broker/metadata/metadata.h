@@ -73,13 +73,14 @@ class Metadata : public Feature {
   TopicPtr FindTopic(uint32_t id) const;
   GroupPtr FindGroup(std::string_view name) const;
   GroupPtr FindGroup(uint32_t id) const;
-  std::vector<TopicPtr> Topics() const;  // by name
+  std::vector<TopicPtr> Topics() const;  // by name, of all kinds
   std::vector<GroupPtr> Groups() const;  // by name
 
   // Creates a topic. Creating it again with the same type and queue count is OK (idempotent); with
   // others FailedPrecondition. Names and numbers are checked here (wire statuses).
   void CreateTopic(std::string name, MessageType type, uint32_t queues, Done<TopicPtr> done);
-  // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none.
+  // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none,
+  // ILLEGAL_TOPIC for one of the system or of a group.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);
   // Creates a group, or returns the one there is; FailedPrecondition when that has other settings.
   void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
@@ -103,6 +104,10 @@ class Metadata : public Feature {
   std::array<uint64_t, 2> handle_key() const;
   // Logs a random key unless there is one; blocks until applied. Called once before serving.
   absl::Status EnsureHandleKey();
+
+  // A topic of the system, with a name that clients cannot create; logged unless it is there with
+  // at least that many queues. Blocks until applied. Called before serving.
+  absl::StatusOr<TopicPtr> EnsureSystemTopic(std::string_view name, uint32_t queues);
 
   // Called on the log thread after a topic or group has appeared, changed or gone.
   struct Listener {
@@ -144,6 +149,8 @@ class Metadata : public Feature {
   void EndClaim(Claims Metadata::*claims, const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
   void Log(store::RecordKind kind, std::string body,
            absl::AnyInvocable<void(const absl::Status&)> done);
+  // As Log, and blocks until the record is applied.
+  absl::Status LogAndWait(store::RecordKind kind, std::string body);
 
   const Limits limits_;
   BrokerTime* const time_;

@@ -34,7 +34,9 @@ void Metadata::Apply(const store::RecordView& record) {
     case kTopicRecord:
       if (auto topic = TopicRecord::Decode(record.body); topic.ok()) {
         // One that overtook the deletion of its group would stay for ever.
-        const bool orphan = topic->kind != TopicKind::kUser && FindGroup(topic->group) == nullptr;
+        const bool of_group =
+            topic->kind == TopicKind::kRetry || topic->kind == TopicKind::kDeadLetter;
+        const bool orphan = of_group && FindGroup(topic->group) == nullptr;
         if (!orphan) ApplyTopic(*std::move(topic));
       }
       break;

@@ -36,6 +36,7 @@ enum class TopicKind : uint8_t {
   kUser = 0,
   kRetry = 1,       // %RETRY%<group>: what a group has to deliver again
   kDeadLetter = 2,  // %DLQ%<group>: what it has given up
+  kSystem = 3,      // what waits inside the broker; no client can name it
 };
 
 struct TopicRecord {

@@ -25,4 +25,9 @@ int64_t AppendBudget::Take(uint64_t bytes, size_t messages) {
   return 0;
 }
 
+void AppendBudget::Charge(uint64_t bytes) {
+  MutexLock lock(&mutex_);
+  level_ -= static_cast<int64_t>(bytes) * 1000;
+}
+
 }  // namespace mansio::broker

@@ -31,6 +31,8 @@ class AppendBudget {
   // bucket is not empty, so that no append is too large for it; what is too much then delays the
   // next.
   int64_t Take(uint64_t bytes, size_t messages);
+  // Takes the cost in any case: of bytes that were not known when Take was asked.
+  void Charge(uint64_t bytes);
 
  private:
   const int64_t rate_;  // bytes a second, which is thousandths of bytes a millisecond

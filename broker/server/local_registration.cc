@@ -15,7 +15,9 @@ LocalRegistration::LocalRegistration(Metadata* metadata) : metadata_(metadata) {
 
 std::vector<v1::TopicInfo> LocalRegistration::Topics() const {
   std::vector<v1::TopicInfo> topics;
-  for (const TopicPtr& topic : metadata_->Topics()) topics.push_back(TopicInfoOf(*topic));
+  for (const TopicPtr& topic : metadata_->Topics()) {
+    if (topic->kind != TopicKind::kSystem) topics.push_back(TopicInfoOf(*topic));
+  }
   return topics;
 }
 
@@ -27,7 +29,7 @@ std::vector<v1::GroupInfo> LocalRegistration::Groups() const {
 
 std::optional<v1::TopicInfo> LocalRegistration::FindTopic(std::string_view name) const {
   const TopicPtr topic = metadata_->FindTopic(name);
-  if (topic == nullptr) return std::nullopt;
+  if (topic == nullptr || topic->kind == TopicKind::kSystem) return std::nullopt;
   return TopicInfoOf(*topic);
 }
 
@@ -43,6 +45,7 @@ void LocalRegistration::SetListener(RegistrationListener* listener) {
 }
 
 void LocalRegistration::TellTopic(const TopicPtr& topic) {
+  if (topic->kind == TopicKind::kSystem) return;
   MutexLock lock(&mutex_);
   if (listener_ != nullptr) listener_->TopicChanged(topic->name);
 }

@@ -403,5 +403,29 @@ TEST_F(MetadataTest, ClearForgetsEverything) {
   EXPECT_THAT(dirty.pairs, IsEmpty());
 }
 
+TEST_F(MetadataTest, ASystemTopicIsMadeOnceAndGrows) {
+  const auto made = node_.metadata.EnsureSystemTopic("SCHEDULE_TOPIC_XXXX", 18);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto same = node_.metadata.EnsureSystemTopic("SCHEDULE_TOPIC_XXXX", 3);
+  EXPECT_EQ(*same, *made);
+  const auto grown = node_.metadata.EnsureSystemTopic("SCHEDULE_TOPIC_XXXX", 20);
+  EXPECT_EQ((*grown)->queues, 20u);
+  EXPECT_EQ((*grown)->id, (*made)->id);
+  EXPECT_EQ(store_.submitted(), 2u);
+}
+
+TEST_F(MetadataTest, ASystemTopicIsNeitherCountedNorDeletedAndOutlivesARestart) {
+  ASSERT_TRUE(node_.metadata.EnsureSystemTopic("SCHEDULE_TOPIC_XXXX", 18).ok());
+  for (int i = 0; i < 5; ++i) Created("t" + std::to_string(i));  // the limit
+  TopicAnswer answer;
+  Delete("SCHEDULE_TOPIC_XXXX", &answer);
+  EXPECT_EQ(CodeIn(answer), v2::ILLEGAL_TOPIC);
+  Node next(&time_);
+  const auto restarted = store_.RestartFromCheckpoint(node_.features, &next.features);
+  const TopicPtr topic = next.metadata.FindTopic("SCHEDULE_TOPIC_XXXX");
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(topic->kind, TopicKind::kSystem);
+}
+
 }  // namespace
 }  // namespace mansio::broker

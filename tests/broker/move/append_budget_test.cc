@@ -40,6 +40,12 @@ TEST_F(AppendBudgetTest, EachMessageCosts) {
             (100 * static_cast<int64_t>(AppendBudget::kMessageCost) - 50'000) / 1000 + 1);
 }
 
+TEST_F(AppendBudgetTest, WhatWasChargedLaterDelaysTheNext) {
+  EXPECT_EQ(budget_.Take(0, 0), 0);
+  budget_.Charge(60'000);
+  EXPECT_EQ(budget_.Take(1, 0), 11);
+}
+
 TEST_F(AppendBudgetTest, ALongPauseFillsOneBucketOnly) {
   EXPECT_EQ(budget_.Take(50'000, 0), 0);
   clock_.Advance(absl::Hours(24 * 365 * 100));
