@@ -27,10 +27,12 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
     topic.set_message_type(v2::NORMAL);
   } else if (arguments.type == "fifo") {
     topic.set_message_type(v2::FIFO);
+  } else if (arguments.type == "delay") {
+    topic.set_message_type(v2::DELAY);
   } else {
     return FailUsage(context,
                      fmt::format("topics of type {} are not available yet", arguments.type),
-                     "the types of this version are normal and fifo");
+                     "the types of this version are normal, fifo and delay");
   }
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());

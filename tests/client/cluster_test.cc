@@ -237,6 +237,9 @@ TEST_F(ClusterTest, TheExamplesWork) {
   EXPECT_THAT(out_, HasSubstr("sent 01"));
   EXPECT_EQ(Run("example_consumer", {nameserver_address_, "t-example", "g-example"}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("message 10 (attempt 1)"));
+  ASSERT_EQ(Mansio({"topic", "create", "t-later", "--type", "delay"}), 0) << err_;
+  EXPECT_EQ(Run("example_delay", {nameserver_address_, "t-later"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("recalled it"));
 }
 
 }  // namespace
