@@ -24,6 +24,8 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
       return MessageType::kNormal;
     case v2::FIFO:
       return MessageType::kFifo;
+    case v2::DELAY:
+      return MessageType::kDelay;
     default:
       break;
   }
@@ -31,7 +33,7 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("topics of type {} are not served by this version of Mansio; create a "
-                  "NORMAL or FIFO topic",
+                  "NORMAL, FIFO or DELAY topic",
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 

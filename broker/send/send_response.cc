@@ -36,15 +36,18 @@ std::string StatusBytes(const absl::Status& status) {
 
 size_t FieldSize(size_t bytes) { return 1 + VarintSize(bytes) + bytes; }
 
-// One entry of the response, with its tag and length. transaction_id and recall_handle stay empty:
-// only types that are refused have them.
-void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset) {
+// One entry of the response, with its tag and length. transaction_id stays empty: only a type that
+// is refused has one.
+void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset,
+              std::string_view recall_handle) {
   size_t size = FieldSize(status.size()) + FieldSize(message_id.size());
   if (offset != 0) size += 1 + VarintSize(static_cast<uint64_t>(offset));
+  if (!recall_handle.empty()) size += FieldSize(recall_handle.size());
   w.BytesHeader(Response::kEntriesFieldNumber, size);
   w.Bytes(Entry::kStatusFieldNumber, status);
   w.Bytes(Entry::kMessageIdFieldNumber, message_id);
   if (offset != 0) w.Int(Entry::kOffsetFieldNumber, offset);
+  if (!recall_handle.empty()) w.Bytes(Entry::kRecallHandleFieldNumber, recall_handle);
 }
 
 absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
@@ -63,12 +66,13 @@ absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
 
 }  // namespace
 
-std::string EncodeStored(std::string_view message_id, int64_t queue_offset) {
+std::string EncodeStored(std::string_view message_id, int64_t queue_offset,
+                         std::string_view recall_handle) {
   const std::string& ok = OkStatusBytes();
   WireWriter w;
-  w.Reserve(2 * ok.size() + message_id.size() + 32);
+  w.Reserve(2 * ok.size() + message_id.size() + recall_handle.size() + 40);
   w.Bytes(Response::kStatusFieldNumber, ok);
-  PutEntry(w, ok, message_id, queue_offset);
+  PutEntry(w, ok, message_id, queue_offset, recall_handle);
   return w.Take();
 }
 
@@ -77,7 +81,8 @@ std::string EncodeOutcomes(const std::vector<SendOutcome>& outcomes) {
   w.Reserve(outcomes.size() * 64 + 64);
   w.Bytes(Response::kStatusFieldNumber, StatusBytes(CommonStatus(outcomes)));
   for (const SendOutcome& outcome : outcomes) {
-    PutEntry(w, StatusBytes(outcome.status), outcome.message_id, outcome.queue_offset);
+    PutEntry(w, StatusBytes(outcome.status), outcome.message_id, outcome.queue_offset,
+             outcome.recall_handle);
   }
   return w.Take();
 }

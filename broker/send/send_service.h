@@ -4,11 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "broker/delay/delay.h"
 #include "broker/metadata/metadata.h"
+#include "broker/send/send_append.h"
 #include "broker/send/validation.h"
 #include "common/gateway/client_registry.h"
 #include "common/rpc/call.h"
@@ -39,6 +42,7 @@ class SendService {
     Metadata* metadata = nullptr;
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
+    Delay* delay = nullptr;
   };
   SendService(SendOptions options, Environment environment);
 
@@ -58,6 +62,9 @@ class SendService {
   void StoreRequest(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreBatch(rpc::UnaryCall& call, Request& request, const Topic& topic);
+  // What the receipt of a message is to say of its recall.
+  RecallHandleOf RecallHandleFor(const std::optional<Delay::Waiting>& waiting, const Topic& topic,
+                                 const std::string& message_id) const;
 
   const SendOptions options_;
   const Environment environment_;

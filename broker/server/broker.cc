@@ -12,6 +12,8 @@
 #include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/delay/delay.h"
+#include "broker/delay/levels.h"
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
@@ -34,8 +36,6 @@ namespace {
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 constexpr int64_t kHousekeepingMs = 1000;
-// What expiries and the like may append together, so that producers are not held up behind them.
-constexpr uint64_t kMovedBytesPerSecond = 64u << 20;
 constexpr absl::Duration kReachTimeout = absl::Seconds(3);
 // What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
 constexpr int64_t kRequestSlack = 2 * config::kMiB;
@@ -93,8 +93,17 @@ SendOptions SendOptionsOf(const BrokerConfig& config) {
   options.limits.messages = config.messages_per_request;
   options.limits.request_bytes = static_cast<size_t>(config.network.request_bytes);
   options.limits.bytes_in_flight = config.store.max_uncommitted_bytes;
+  options.limits.max_delay_ms = absl::ToInt64Milliseconds(config.delay_max);
   options.auto_create_topics = config.auto_create_topics;
   options.default_queues = config.default_queues;
+  return options;
+}
+
+DelayOptions DelayOptionsOf(const BrokerConfig& config) {
+  DelayOptions options;
+  options.broker_name = config.name;
+  options.levels_ms = *ParseDelayLevels(config.delay_levels);  // was checked with the configuration
+  options.max_pending = config.pending_timers;
   return options;
 }
 
@@ -141,7 +150,7 @@ class Broker::Parts {
                   .disconnected = config.client_disconnected},
                  environment.clock),
         mover_({}, &time_, &timers_),
-        budget_(kMovedBytesPerSecond, &time_),
+        budget_(config.move_bytes_per_second, &time_),
         consumption_(
             Consumption::Create(ConsumptionOptionsOf(config, advertised), {.metadata = &metadata_,
                                                                            .clients = &clients_,
@@ -149,8 +158,14 @@ class Broker::Parts {
                                                                            .timers = &timers_,
                                                                            .mover = &mover_,
                                                                            .budget = &budget_})),
+        delay_(DelayOptionsOf(config), {.metadata = &metadata_,
+                                        .clients = &clients_,
+                                        .mover = &mover_,
+                                        .budget = &budget_,
+                                        .time = &time_,
+                                        .timers = &timers_}),
         send_(SendOptionsOf(config),
-              {.metadata = &metadata_, .clients = &clients_, .time = &time_}),
+              {.metadata = &metadata_, .clients = &clients_, .time = &time_, .delay = &delay_}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
         dead_letters_(config.name, &metadata_),
@@ -167,6 +182,7 @@ class Broker::Parts {
         registration_(RegistrationOptionsOf(config), &registered_) {
     features_.Add(&metadata_);
     features_.Add(consumption_->feature());
+    features_.Add(delay_.feature());
     clients_.SetObserver(consumption_->observer());
   }
 
@@ -195,6 +211,7 @@ class Broker::Parts {
   Mover mover_;
   AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
+  Delay delay_;
   SendService send_;
   AdminService admin_;
   DeadLetterService dead_letters_;
@@ -223,6 +240,7 @@ absl::Status Broker::Parts::Start() {
 
   consumption_->Start();
   timers_.Start();
+  if (absl::Status status = delay_.Start(); !status.ok()) return status;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
 
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
@@ -244,6 +262,7 @@ void Broker::Parts::Stop() {
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
+  delay_.Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
   timers_.Stop();
@@ -272,6 +291,7 @@ v1::BrokerIdentity Broker::Parts::Identity() const {
 rpc::MethodTable Broker::Parts::Methods() {
   rpc::MethodTable methods;
   send_.Register(methods);
+  delay_.Register(methods);
   consumption_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);

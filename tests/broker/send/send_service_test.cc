@@ -39,7 +39,7 @@ class SendServiceTest : public testing::Test {
   }
   void Configure(SendOptions options) {
     service_ = std::make_unique<SendService>(
-        options, SendService::Environment{&metadata_, &clients_, &time_});
+        options, SendService::Environment{&metadata_, &clients_, &time_, &delay_});
     service_->Attach(store_.get());
     methods_ = {};
     service_->Register(methods_);
@@ -88,6 +88,7 @@ class SendServiceTest : public testing::Test {
   BrokerTime time_{&clock_, absl::InfinitePast()};
   FeatureSet features_;
   Metadata metadata_{{}, &time_};
+  Delay delay_{{.broker_name = "broker-a", .levels_ms = {1000}}, {.metadata = &metadata_}};
   gateway::ClientRegistry clients_{{.max_clients = 2}, &clock_};
   std::unique_ptr<FakeStore> store_;
   std::unique_ptr<SendService> service_;

@@ -189,16 +189,12 @@ TEST_F(ValidationTest, TypesThatAreNotServedAreNamed) {
   };
   system()->set_message_type(v2::TRANSACTION);
   refused("TRANSACTION");
-  system()->set_message_type(v2::DELAY);
-  refused("DELAY");
   system()->set_message_type(v2::LITE);
   refused("LITE");
   system()->set_message_type(v2::PRIORITY);
   refused("PRIORITY");
   system()->set_message_type(static_cast<v2::MessageType>(77));
   refused("number 77");
-  system()->mutable_delivery_timestamp()->set_seconds(1);  // the past counts as well
-  refused("DELAY");
   system()->set_priority(0);
   refused("PRIORITY");
   system()->set_lite_topic("l");
