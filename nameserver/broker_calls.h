@@ -40,6 +40,13 @@ std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
     const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
     const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::DelayStatsResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::DelayStatsRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDelayedMessagesRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::CancelDelayedMessageResponse>> AskAll(
+    const Brokers& brokers, const v1::CancelDelayedMessageRequest& request, absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

@@ -138,9 +138,10 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
   *self->mutable_broker() = identity_;
   self->set_online(true);
   const std::vector<TopicPtr> topics = environment_.metadata->Topics();
-  self->set_topics(static_cast<int32_t>(
-      std::count_if(topics.begin(), topics.end(),
-                    [](const TopicPtr& topic) { return topic->kind != TopicKind::kSystem; })));
+  self->set_topics(
+      static_cast<int32_t>(std::count_if(topics.begin(), topics.end(), [](const TopicPtr& topic) {
+        return topic->kind != TopicKind::kSystem;
+      })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));

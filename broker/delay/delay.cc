@@ -8,10 +8,12 @@
 
 #include "absl/strings/numbers.h"
 #include "apache/rocketmq/v2/service.pb.h"
+#include "broker/message/stored_message.h"
 #include "common/clock/broker_time.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
 #include "common/names/names.h"
+#include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
@@ -21,15 +23,37 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// The first millisecond that is not before the delivery time.
+// The first millisecond that is not before the delivery time, which was validated: it is not too
+// far ahead, but may lie before 1970 or have odd nanoseconds.
 int64_t DueOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1000 + (time.nanos() + 999'999) / 1'000'000;
+  const int64_t seconds = std::max<int64_t>(time.seconds(), 0);
+  const int64_t nanos = std::max<int64_t>(time.nanos(), 0);
+  return seconds * 1000 + (nanos + 999'999) / 1'000'000;
 }
 
 absl::Status Gone() {
   return WireError(v2::NOT_FOUND,
                    "the message has been delivered already, or this broker never had it; there is "
                    "nothing to recall");
+}
+
+absl::Status CheckMessage(const RecallHandle& handle,
+                          const absl::StatusOr<store::StoredMessage>& message) {
+  if (absl::IsNotFound(message.status())) return Gone();
+  const auto content = message.ok() ? DecodeContent(message->view.content)
+                                    : absl::StatusOr<StoredContent>(message.status());
+  if (!content.ok()) {
+    return WireError(v2::INTERNAL_SERVER_ERROR,
+                     fmt::format("the message cannot be read and was not recalled: {}",
+                                 std::string(content.status().message())));
+  }
+  return MessageIdOf(*content) == handle.message_id ? absl::OkStatus() : Gone();
+}
+
+absl::Status Elsewhere(const std::string& broker) {
+  return WireError(v2::NOT_FOUND, fmt::format("the message was sent to broker {}, which alone can "
+                                              "recall it; ask that broker",
+                                              EscapeForLog(broker, names::kMaxNodeNameLength)));
 }
 
 }  // namespace
@@ -68,7 +92,7 @@ Delay::Delay(DelayOptions options, Environment environment)
                .budget = environment.budget,
                .time = environment.time,
                .timers = environment.timers}) {
-  state_.OnAdded([this] { firing_.Wake(); });
+  state_.OnEarlier([this] { firing_.Wake(); });
 }
 
 absl::Status Delay::Start() {
@@ -119,6 +143,12 @@ std::string Delay::HandleOf(const Waiting& waiting, store::QueueOffset offset,
 absl::Status Delay::CheckTopic(const RecallHandle& handle, std::string_view topic) const {
   const TopicPtr known = environment_.metadata->FindTopic(topic);
   if (known == nullptr) return TopicNotFound(topic);
+  if (known->type != MessageType::kDelay) {
+    return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                     fmt::format("topic {} is not of type DELAY; only messages of such topics can "
+                                 "be recalled",
+                                 topic));
+  }
   if (known->id == handle.topic) return absl::OkStatus();
   return WireError(v2::BAD_REQUEST,
                    fmt::format("the recall handle does not belong to topic {}; name the topic "
@@ -126,22 +156,37 @@ absl::Status Delay::CheckTopic(const RecallHandle& handle, std::string_view topi
                                topic));
 }
 
-void Delay::Recall(std::string_view text, std::string_view topic,
-                   std::function<void(absl::StatusOr<std::string>)> done) {
+void Delay::Recall(std::string_view text, std::string_view topic, RecallDone done) {
+  const std::string broker = RecallHandle::BrokerOf(text);
+  if (!broker.empty() && broker != options_.broker_name) return done(Elsewhere(broker));
   const auto handle = RecallHandle::Decode(text, environment_.metadata->handle_key());
   if (!handle.ok()) return done(handle.status());
   if (!topic.empty()) {
     if (absl::Status status = CheckTopic(*handle, topic); !status.ok()) return done(status);
   }
-  const auto decided = [done, id = handle->message_id](const absl::Status& status) {
+  if (!state_.IsPending(handle->timer)) return EndTimer(*handle, std::move(done));
+  // A handle can outlive its message: where a power cut took one back that was not yet on the disk,
+  // another may stand at its offset and be due in the same millisecond.
+  environment_.mover->Gather(
+      {{state_.QueueOf(handle->timer.level()), handle->timer.offset(), {}}},
+      [this, handle = *handle,
+       done = std::move(done)](const std::vector<absl::StatusOr<store::StoredMessage>>& messages) {
+        const absl::Status same = CheckMessage(handle, messages.front());
+        if (!same.ok()) return done(same);
+        EndTimer(handle, done);
+      });
+}
+
+void Delay::EndTimer(const RecallHandle& handle, RecallDone done) {
+  const auto decided = [done, id = handle.message_id](const absl::Status& status) {
     if (status.ok()) return done(id);
     done(absl::IsResourceExhausted(status)
              ? WireError(v2::TOO_MANY_REQUESTS, std::string(status.message()))
              : WireError(v2::INTERNAL_SERVER_ERROR, std::string(status.message())));
   };
-  switch (state_.ClaimRecall(handle->timer, decided)) {
+  switch (state_.ClaimRecall(handle.timer, decided)) {
     case DelayState::Recall::kBefore:
-      return done(handle->message_id);
+      return done(handle.message_id);
     case DelayState::Recall::kGone:
       return done(Gone());
     case DelayState::Recall::kJoined:
@@ -150,8 +195,8 @@ void Delay::Recall(std::string_view text, std::string_view topic,
       break;
   }
   const absl::Status submitted =
-      state_.store()->Submit(std::make_unique<RecallAppend>(&state_, handle->timer));
-  if (!submitted.ok()) state_.EndRecall(handle->timer, submitted);
+      state_.store()->Submit(std::make_unique<RecallAppend>(&state_, handle.timer));
+  if (!submitted.ok()) state_.EndRecall(handle.timer, submitted);
 }
 
 void Delay::Register(rpc::MethodTable& methods) {

@@ -63,22 +63,25 @@ class Delay {
   // TOO_MANY_REQUESTS when too many timers are pending. `now_ms` is broker time.
   absl::StatusOr<std::optional<Waiting>> Place(const apache::rocketmq::v2::Message& message,
                                                store::QueueKey target, int64_t now_ms) const;
-  // The recall handle of a message that waits at `offset`.
+  // The recall handle of a message that waits at `offset`. Thread-safe.
   std::string HandleOf(const Waiting& waiting, store::QueueOffset offset,
                        std::string message_id) const;
 
   // Recalls a timer: OK (also when it was recalled before) with its message id, NOT_FOUND when it
-  // was delivered or is not known, BAD_REQUEST for text that is no handle. `topic` is the one that
-  // the message was sent to, or "" for any. Calls `done` once, on this thread or on the log's.
-  void Recall(std::string_view handle, std::string_view topic,
-              std::function<void(absl::StatusOr<std::string>)> done);
+  // was delivered or is not known here, BAD_REQUEST for text that is no handle. `topic` is the one
+  // that the message was sent to, or "" for any. Calls `done` once, on any thread.
+  using RecallDone = std::function<void(const absl::StatusOr<std::string>&)>;
+  void Recall(std::string_view handle, std::string_view topic, RecallDone done);
 
   const DelayState& state() const { return state_; }
+  const DelayOptions& options() const { return options_; }
 
  private:
   class RecallAppend;
 
   absl::Status CheckTopic(const RecallHandle& handle, std::string_view topic) const;
+  // Claims a timer that is the handle's message, and logs its end.
+  void EndTimer(const RecallHandle& handle, RecallDone done);
 
   const DelayOptions options_;
   const Environment environment_;

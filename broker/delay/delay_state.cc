@@ -52,7 +52,11 @@ bool DelayState::ClaimFiring(const TimerKey& timer) {
 void DelayState::Unclaim(const TimerKey& timer) {
   MutexLock lock(&mutex_);
   claims_.erase(timer.place);
-  scan_ = std::min(scan_, timer);
+}
+
+bool DelayState::IsPending(const TimerKey& timer) const {
+  MutexLock lock(&mutex_);
+  return pending_.keys().contains(timer);
 }
 
 DelayState::Recall DelayState::ClaimRecall(const TimerKey& timer, RecallDone done) {
@@ -82,6 +86,7 @@ void DelayState::EndRecall(const TimerKey& timer, const absl::Status& status) {
     if (!status.ok()) scan_ = std::min(scan_, timer);
   }
   for (const RecallDone& done : joined) done(status);
+  if (!status.ok() && on_earlier_) on_earlier_();
 }
 
 std::vector<TimerKey> DelayState::List(const TimerKey& after, size_t max) const {
@@ -92,6 +97,11 @@ std::vector<TimerKey> DelayState::List(const TimerKey& after, size_t max) const 
     listed.push_back(*it);
   }
   return listed;
+}
+
+std::vector<size_t> DelayState::PendingByLevel() const {
+  MutexLock lock(&mutex_);
+  return by_level_;
 }
 
 std::vector<store::QueueOffset> DelayState::LiveOffsets(store::QueueKey queue,
@@ -130,10 +140,23 @@ void DelayState::ApplyMessage(const store::MessageView& message) {
   const TimerKey timer = TimerKey::Of(provenance->due_ms, provenance->level, message.queue_offset);
   MutexLock lock(&mutex_);
   if (!pending_.Insert(timer)) return;
-  places_.insert(timer.place);
+  Insert(timer);
   scan_ = std::min(scan_, timer);
-  pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
   added_ = true;
+}
+
+void DelayState::Insert(const TimerKey& timer) {
+  places_.insert(timer.place);
+  if (by_level_.size() <= timer.level()) by_level_.resize(timer.level() + 1);
+  ++by_level_[timer.level()];
+  pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
+}
+
+void DelayState::Erase(const TimerKey& timer) {
+  if (!pending_.Erase(timer)) return;
+  places_.erase(timer.place);
+  --by_level_[timer.level()];
+  pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
 }
 
 void DelayState::ApplyEnd(const store::RecordView& record) {
@@ -142,25 +165,28 @@ void DelayState::ApplyEnd(const store::RecordView& record) {
   const bool recalled = record.kind == kTimersRecalledRecord;
   MutexLock lock(&mutex_);
   for (const TimerKey& timer : *timers) {
-    pending_.Erase(timer);
-    places_.erase(timer.place);
+    Erase(timer);
     if (recalled) {
       recalled_.Insert(timer);
     } else {
       claims_.erase(timer.place);
     }
   }
-  while (!recalled_.keys().empty() &&
-         recalled_.keys().begin()->due_ms + kRememberMs < record.store_time) {
-    recalled_.Erase(TimerKey(*recalled_.keys().begin()));
-  }
-  pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
+  ForgetRecalls(record.store_time);
   if (record.replay) return;
   (recalled ? recalled_count_ : fired_).fetch_add(timers->size(), std::memory_order_relaxed);
 }
 
+void DelayState::ForgetRecalls(int64_t now_ms) {
+  const TimerTable::Keys& keys = recalled_.keys();
+  while (!keys.empty() &&
+         (keys.size() > kRemembered || keys.begin()->due_ms + kRememberMs < now_ms)) {
+    recalled_.Erase(TimerKey(*keys.begin()));
+  }
+}
+
 void DelayState::BatchEnd() {
-  if (std::exchange(added_, false) && on_added_) on_added_();
+  if (std::exchange(added_, false) && on_earlier_) on_earlier_();
 }
 
 void DelayState::CaptureDirty(store::StateSink& sink) {
@@ -183,9 +209,8 @@ absl::Status DelayState::Restore(std::string_view key, std::string_view value) {
       if (!timers.ok()) return timers.status();
       for (const TimerKey& timer : *timers) {
         pending_.Restore(timer);
-        places_.insert(timer.place);
+        Insert(timer);
       }
-      pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
       return absl::OkStatus();
     }
     case 'r': {
@@ -204,6 +229,7 @@ void DelayState::Clear() {
   pending_.Clear();
   recalled_.Clear();
   places_.clear();
+  by_level_.clear();
   claims_.clear();
   scan_ = {};
   pending_count_ = 0;

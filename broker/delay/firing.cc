@@ -35,6 +35,7 @@ class Firing::FiredAppend : public store::Append {
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {
     for (const TimerKey& timer : timers) state_->Unclaim(timer);
+    state_->PutBack(timers.front());
   }
 
  private:
@@ -132,25 +133,36 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages)
   if (!running_) return kAgainMs;
   DelayState& state = *environment_.state;
   auto append = std::make_unique<FiredAppend>(&state);
-  int64_t wait = 0;
+  absl::Status unread;
   for (size_t i = 0; i < due.size(); ++i) {
     if (!state.ClaimFiring(due[i])) continue;
     if (absl::Status added = AddCopy(due[i], messages[i], *append); !added.ok()) {
-      LOG_WARNING("A delayed message could not be read and is tried again: {}",
-                  std::string(added.message()));
       state.Unclaim(due[i]);
-      wait = kReadAgainMs;
-      break;  // what follows keeps its place behind it
+      if (unread.ok()) ReadAgain(due[i]);
+      unread.Update(added);
+      continue;
     }
     append->timers.push_back(due[i]);
   }
-  if (append->timers.empty()) return wait;
+  if (!unread.ok()) {
+    LOG_WARNING("Delayed messages that are due could not be read and are tried again: {}",
+                std::string(unread.message()));
+  }
+  if (append->timers.empty()) return 0;
   append->AddRecord(kTimersFiredRecord, EncodeTimers(append->timers));
   environment_.budget->Charge(append->size());
   const std::vector<TimerKey> fired = append->timers;
-  if (state.store()->Submit(std::move(append)).ok()) return wait;
+  if (state.store()->Submit(std::move(append)).ok()) return 0;
   for (const TimerKey& timer : fired) state.Unclaim(timer);
+  state.PutBack(fired.front());
   return kAgainMs;
+}
+
+void Firing::ReadAgain(const TimerKey& first) {
+  environment_.timers->Schedule(environment_.time->NowMillis() + kReadAgainMs, [this, first] {
+    environment_.state->PutBack(first);
+    Wake();
+  });
 }
 
 absl::Status Firing::AddCopy(const TimerKey& timer,

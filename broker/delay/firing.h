@@ -22,7 +22,8 @@ namespace mansio::broker {
 // Delivers timers when they are due (design section 8): never before by broker time, in their
 // order, and each in one frame with the end of the timer, so that it happens once or not at all.
 // One batch at a time is gathered and submitted; what they append is taken from the budget, so that
-// overdue timers catch up beside new traffic. Thread-safe.
+// overdue timers catch up beside new traffic. A message that the disk does not give is tried again
+// while the others go on. Thread-safe.
 class Firing {
  public:
   // All borrowed.
@@ -53,12 +54,14 @@ class Firing {
   void NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndRound() ABSL_LOCKS_EXCLUDED(mutex_);
   void NextBatchIn(int64_t delay_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Those from `first` on that could not be read are taken again after a while.
+  void ReadAgain(const TimerKey& first);
   // Where the messages stand; drops from `due`, for the next batch, what would be too much at once.
   std::vector<MoveSource> SourcesOf(std::vector<TimerKey>& due) const;
   // Claims and submits; returns after how many milliseconds to go on.
   int64_t Fire(const std::vector<TimerKey>& due, const Messages& messages)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Adds the copy of one due message. Not OK: try it again later.
+  // Adds the copy of one due message. Not OK: it cannot be read now.
   absl::Status AddCopy(const TimerKey& timer, const absl::StatusOr<store::StoredMessage>& message,
                        FiredAppend& append) const;
 

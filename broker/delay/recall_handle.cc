@@ -19,6 +19,17 @@ absl::Status NotAHandle(const char* sentence) {
   return WireError(apache::rocketmq::v2::BAD_REQUEST, sentence);
 }
 
+// The bytes of a handle, its MAC at the end; "" for text that cannot be one.
+std::string BytesOf(std::string_view text) {
+  std::string bytes;
+  if (text.size() > kMaxRecallText ||
+      !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
+      bytes.size() <= kRecallMacBytes) {
+    return "";
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string RecallHandle::Encode(const std::array<uint64_t, 2>& key) const {
@@ -29,12 +40,18 @@ std::string RecallHandle::Encode(const std::array<uint64_t, 2>& key) const {
   return absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
 }
 
+std::string RecallHandle::BrokerOf(std::string_view text) {
+  const std::string bytes = BytesOf(text);
+  ByteReader r(bytes);
+  if (r.U8() != kRecallVersion) return "";
+  const std::string_view broker = r.Bytes();
+  return r.ok() ? std::string(broker) : "";
+}
+
 absl::StatusOr<RecallHandle> RecallHandle::Decode(std::string_view text,
                                                   const std::array<uint64_t, 2>& key) {
-  std::string bytes;
-  if (text.size() > kMaxRecallText ||
-      !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
-      bytes.size() <= kRecallMacBytes) {
+  const std::string bytes = BytesOf(text);
+  if (bytes.empty()) {
     return NotAHandle("this is not a recall handle; use the one of the send receipt unchanged");
   }
   const std::string_view signed_part(bytes.data(), bytes.size() - kRecallMacBytes);

@@ -21,6 +21,8 @@ struct RecallHandle {
   std::string message_id;
 
   std::string Encode(const std::array<uint64_t, 2>& key) const;
+  // The broker that a handle names, unchecked; "" for text that is no handle at all.
+  static std::string BrokerOf(std::string_view text);
   // BAD_REQUEST (wire status) for text that is not a handle made with this key.
   static absl::StatusOr<RecallHandle> Decode(std::string_view text,
                                              const std::array<uint64_t, 2>& key);

@@ -13,6 +13,7 @@
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
 #include "broker/delay/delay.h"
+#include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
@@ -169,6 +170,7 @@ class Broker::Parts {
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
         dead_letters_(config.name, &metadata_),
+        delay_admin_(&delay_, &metadata_),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
                     .auto_create_topics = config.auto_create_topics,
@@ -215,6 +217,7 @@ class Broker::Parts {
   SendService send_;
   AdminService admin_;
   DeadLetterService dead_letters_;
+  DelayAdmin delay_admin_;
   LocalDirectory directory_;
   gateway::Gateway gateway_;
   LocalRegistration registered_;
@@ -296,6 +299,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   gateway_.Register(methods);
   admin_.Register(methods);
   dead_letters_.Register(methods);
+  delay_admin_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);

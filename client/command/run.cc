@@ -106,6 +106,7 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   AddGroup(app, context);
   AddCluster(app, context);
   AddMessage(app, context);
+  AddDelay(app, context);
   AddBench(app, context);
   try {
     // CLI11 takes its arguments last first.

@@ -44,6 +44,14 @@ class AdminClient {
                                                                       int limit) = 0;
   virtual absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
       const std::string& group, const std::string& message_id) = 0;
+
+  virtual absl::StatusOr<v1::DelayStatsResponse> DelayStats() = 0;
+  // The delayed messages of a topic ("": of all) that are due next; a limit of 0 is the broker's
+  // default.
+  virtual absl::StatusOr<v1::ListDelayedMessagesResponse> ListDelayedMessages(
+      const std::string& topic, int limit) = 0;
+  virtual absl::StatusOr<v1::CancelDelayedMessageResponse> CancelDelayedMessage(
+      const std::string& recall_handle) = 0;
 };
 
 }  // namespace mansio::client

@@ -235,6 +235,11 @@ void FakeStore::SetColdQueue(QueueKey queue) {
   cold_queue_ = queue;
 }
 
+void FakeStore::FailReads(QueueKey queue, QueueOffset offset, absl::Status status) {
+  MutexLock lock(&mutex_);
+  failing_[{queue, offset}] = std::move(status);
+}
+
 void FakeStore::HoldColdJobs(bool hold) {
   MutexLock lock(&mutex_);
   hold_cold_ = hold;
@@ -389,6 +394,8 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
+  const auto failing = failing_.find({queue, offset});
+  if (failing != failing_.end() && !failing->second.ok()) return failing->second;
   const Message* message = Find(queue, offset);  // also one that was carried meanwhile
   if (message == nullptr) {
     return absl::NotFoundError("the segment of the message has been deleted");

@@ -58,6 +58,8 @@ class FakeStore : public Store {
   void SetHot(bool entries, bool messages);
   // HotEntries finds nothing of this queue.
   void SetColdQueue(QueueKey queue);
+  // What ReadMessage gives of one message; OK: the message again.
+  void FailReads(QueueKey queue, QueueOffset offset, absl::Status status);
   // Cold jobs run in RunColdJobs instead of at once.
   void HoldColdJobs(bool hold);
   void RefuseColdJobs(bool refuse);
@@ -143,6 +145,7 @@ class FakeStore : public Store {
   bool hot_entries_ ABSL_GUARDED_BY(mutex_) = true;
   bool hot_messages_ ABSL_GUARDED_BY(mutex_) = true;
   std::optional<QueueKey> cold_queue_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<QueueKey, QueueOffset>, absl::Status> failing_ ABSL_GUARDED_BY(mutex_);
   bool hold_cold_ ABSL_GUARDED_BY(mutex_) = false;
   bool refuse_cold_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t carry_budget_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;

@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <utility>
+#include <vector>
+
 #include "tests/broker/delay/delay_harness.h"
 
 namespace mansio::broker {
@@ -130,7 +134,21 @@ TEST_F(DelayTest, PendingLevelsKeepTheirTimeWhenTheConfigurationChanges) {
   EXPECT_THAT(h_.Ids("plain"), ElementsAre("new", "old"));
 }
 
+TEST_F(DelayTest, OddTimestampsAreInThePast) {
+  for (const auto& [seconds, nanos] : std::vector<std::pair<int64_t, int32_t>>{
+           {std::numeric_limits<int64_t>::min(), std::numeric_limits<int32_t>::min()},
+           {-1, 5},
+           {0, std::numeric_limits<int32_t>::max()}}) {
+    v2::Message message = DelayHarness::MessageOf("later", std::to_string(seconds));
+    message.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(seconds);
+    message.mutable_system_properties()->mutable_delivery_timestamp()->set_nanos(nanos);
+    EXPECT_EQ(h_.Send(message).code, v2::OK) << seconds;
+  }
+  EXPECT_EQ(h_.Ids("later").size(), 3u);
+}
+
 TEST_F(DelayTest, RecallIsTruthful) {
+  h_.CreateTopic("other", MessageType::kDelay);
   const auto kept = h_.Send(DelayHarness::AtTime("later", "kept", start_ + 1000));
   const auto gone = h_.Send(DelayHarness::AtTime("later", "gone", start_ + 1000));
   const auto recalled = h_.Recall("later", gone.handle);
@@ -144,8 +162,29 @@ TEST_F(DelayTest, RecallIsTruthful) {
   EXPECT_EQ(h_.Recall("later", gone.handle).status().code(), v2::OK);
   EXPECT_EQ(h_.Recall("later", kept.handle).status().code(), v2::NOT_FOUND);
   EXPECT_EQ(h_.Recall("later", "nonsense").status().code(), v2::BAD_REQUEST);
-  EXPECT_EQ(h_.Recall("plain", gone.handle).status().code(), v2::BAD_REQUEST);
+  EXPECT_EQ(h_.Recall("other", gone.handle).status().code(), v2::BAD_REQUEST);
+  EXPECT_EQ(h_.Recall("plain", gone.handle).status().code(),
+            v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
   EXPECT_EQ(h_.Recall("nowhere", gone.handle).status().code(), v2::TOPIC_NOT_FOUND);
+}
+
+TEST_F(DelayTest, AHandleRecallsNoOtherMessageAtItsPlace) {
+  const auto sent = h_.Send(DelayHarness::AtTime("later", "kept", start_ + 1000));
+  auto stale = *RecallHandle::Decode(sent.handle, h_.life().metadata.handle_key());
+  stale.message_id = "taken back by a power cut";
+  const std::string handle = stale.Encode(h_.life().metadata.handle_key());
+  EXPECT_EQ(h_.Recall("later", handle).status().code(), v2::NOT_FOUND);
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("kept"));
+}
+
+TEST_F(DelayTest, AHandleOfAnotherBrokerNamesIt) {
+  const auto sent = h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  auto foreign = *RecallHandle::Decode(sent.handle, h_.life().metadata.handle_key());
+  foreign.broker = "broker-b";
+  const auto answer = h_.Recall("later", foreign.Encode({7, 8}));
+  EXPECT_EQ(answer.status().code(), v2::NOT_FOUND);
+  EXPECT_THAT(answer.status().message(), HasSubstr("broker-b"));
 }
 
 TEST_F(DelayTest, ARecallThatMeetsAnotherJoinsIt) {
@@ -175,6 +214,17 @@ TEST_F(DelayTest, ARecallThatIsNotLoggedLeavesTheTimer) {
   EXPECT_THAT(h_.Ids("later"), ElementsAre("a"));
 }
 
+TEST_F(DelayTest, ATimerThatBecameDueDuringAFailedRecallIsDeliveredAllTheSame) {
+  const auto sent = h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  const auto call = h_.BeginRecall("later", sent.handle);
+  h_.clock.Advance(absl::Seconds(1));
+  h_.life().timers.RunDue();  // finds it claimed
+  h_.store().StepFail(absl::UnavailableError("no"));
+  EXPECT_NE(call->Response<v2::RecallMessageResponse>().status().code(), v2::OK);
+  h_.Settle();
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a"));
+}
+
 TEST_F(DelayTest, ARefusedFiringIsTriedAgain) {
   h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
   h_.store().AcceptOnly(0);
@@ -192,6 +242,20 @@ TEST_F(DelayTest, ColdMessagesAreReadFromTheDisk) {
   h_.store().SetHot(false, false);
   h_.Advance(5000);
   EXPECT_EQ(h_.Ids("later").size(), 300u);
+}
+
+TEST_F(DelayTest, AMessageThatCannotBeReadDelaysNoOther) {
+  for (const char* id : {"a", "b", "c"}) {
+    h_.Send(DelayHarness::AtTime("later", id, start_ + 1000));
+  }
+  h_.store().SetHot(false, false);
+  h_.store().FailReads(h_.life().delay.state().QueueOf(0), 1, absl::InternalError("disk"));
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "c"));
+  EXPECT_EQ(h_.pending(), 1u);
+  h_.store().FailReads(h_.life().delay.state().QueueOf(0), 1, absl::OkStatus());
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "c", "b"));
 }
 
 TEST_F(DelayTest, AStormIsSpreadByTheBudget) {

@@ -26,6 +26,10 @@ TEST(RecallHandleTest, ComesBackAsItWasAndOnlyUnderItsKey) {
     EXPECT_EQ(CodeOf(RecallHandle::Decode(bad, kKey).status()), apache::rocketmq::v2::BAD_REQUEST);
   }
   EXPECT_FALSE(RecallHandle::Decode(text, {1, 3}).ok());
+  EXPECT_EQ(RecallHandle::BrokerOf(text), "broker-a");
+  for (const char* bad : {"", "x", "nonsense", "AAAAAAAAAAAAAAAAAAAA"}) {
+    EXPECT_EQ(RecallHandle::BrokerOf(bad), "") << bad;
+  }
 }
 
 TEST(DelayLevelsTest, TheDefaultHasEighteen) {
