@@ -242,5 +242,25 @@ TEST_F(ClusterTest, TheExamplesWork) {
   EXPECT_THAT(out_, HasSubstr("recalled it"));
 }
 
+TEST_F(ClusterTest, DelayedMessagesAreShownAndCancelled) {
+  ASSERT_EQ(Mansio({"topic", "create", "t-delayed", "--type", "delay"}), 0) << err_;
+  const Json sent = MansioJson({"message", "send", "t-delayed", "x", "--deliver-at", "+1h"});
+  for (const std::string& endpoint : {broker_address_, nameserver_address_}) {
+    endpoint_ = endpoint;
+    EXPECT_THAT(
+        Keys(MansioJson({"delay", "stats"})[0]),
+        ElementsAre("broker", "pending", "next_due", "delivered", "recalled", "pending_by_level"));
+    const Json listed = MansioJson({"delay", "list", "--topic", "t-delayed"});
+    ASSERT_THAT(listed, SizeIs(1));
+    EXPECT_EQ(listed[0]["message_id"], sent["messages"][0]["message_id"]);
+    EXPECT_EQ(listed[0]["recall_handle"], sent["messages"][0]["recall_handle"]);
+  }
+  const std::string handle = sent["messages"][0]["recall_handle"];
+  EXPECT_EQ(Mansio({"delay", "cancel", handle}), 0) << err_;
+  EXPECT_EQ(MansioJson({"delay", "list", "--topic", "t-delayed"}), Json::array());
+  EXPECT_EQ(Mansio({"delay", "cancel", "nonsense"}), 1);
+  EXPECT_THAT(err_, HasSubstr("not a recall handle"));
+}
+
 }  // namespace
 }  // namespace mansio
