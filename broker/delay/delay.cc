@@ -127,6 +127,11 @@ absl::StatusOr<std::optional<Delay::Waiting>> Delay::Place(const v2::Message& me
                                  "raise the limit",
                                  state_.pending()));
   }
+  if (state_.store()->CarryBudgetLeft() == 0) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     "pending messages take all of retention.carry-percent of retention.bytes on "
+                     "this broker; wait until some are delivered, or raise one of the two");
+  }
   return Waiting{state_.QueueOf(level),
                  {.topic = target.topic, .queue = target.queue, .due_ms = due_ms, .level = level}};
 }

@@ -60,7 +60,8 @@ class Delay {
     Provenance provenance;
   };
   // For a validated message on its way to `target`; nullopt when it is to be stored there at once.
-  // TOO_MANY_REQUESTS when too many timers are pending. `now_ms` is broker time.
+  // TOO_MANY_REQUESTS when too many timers are pending, or too much of the disk is full of what
+  // outlives its retention. `now_ms` is broker time.
   absl::StatusOr<std::optional<Waiting>> Place(const apache::rocketmq::v2::Message& message,
                                                store::QueueKey target, int64_t now_ms) const;
   // The recall handle of a message that waits at `offset`. Thread-safe.

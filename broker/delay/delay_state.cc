@@ -104,21 +104,6 @@ std::vector<size_t> DelayState::PendingByLevel() const {
   return by_level_;
 }
 
-std::vector<store::QueueOffset> DelayState::LiveOffsets(store::QueueKey queue,
-                                                        store::QueueOffset from,
-                                                        store::QueueOffset to, size_t max) const {
-  std::vector<store::QueueOffset> live;
-  if (queue.topic != level_topic_ && queue.topic != timer_topic_) return live;
-  const uint32_t level = queue.topic == timer_topic_ ? 0 : queue.queue + 1;
-  const uint64_t end = TimerKey::Of(0, level, to).place;
-  MutexLock lock(&mutex_);
-  for (auto it = places_.lower_bound(TimerKey::Of(0, level, from).place);
-       it != places_.end() && *it < end && live.size() < max; ++it) {
-    live.push_back(TimerKey{0, *it}.offset());
-  }
-  return live;
-}
-
 std::vector<store::RecordKind> DelayState::Kinds() const {
   return {store::kMessageRecord, kTimersFiredRecord, kTimersRecalledRecord};
 }
@@ -163,16 +148,21 @@ void DelayState::ApplyEnd(const store::RecordView& record) {
   const auto timers = DecodeTimers(record.body);
   if (!timers.ok()) return;
   const bool recalled = record.kind == kTimersRecalledRecord;
-  MutexLock lock(&mutex_);
-  for (const TimerKey& timer : *timers) {
-    Erase(timer);
-    if (recalled) {
-      recalled_.Insert(timer);
-    } else {
-      claims_.erase(timer.place);
+  {
+    MutexLock lock(&mutex_);
+    for (const TimerKey& timer : *timers) {
+      Erase(timer);
+      if (recalled) {
+        recalled_.Insert(timer);
+      } else {
+        claims_.erase(timer.place);
+      }
     }
+    ForgetRecalls(record.store_time);
   }
-  ForgetRecalls(record.store_time);
+  for (const TimerKey& timer : *timers) {
+    store_->ForgetCarried(QueueOf(timer.level()), timer.offset());
+  }
   if (record.replay) return;
   (recalled ? recalled_count_ : fired_).fetch_add(timers->size(), std::memory_order_relaxed);
 }
@@ -233,6 +223,21 @@ void DelayState::Clear() {
   claims_.clear();
   scan_ = {};
   pending_count_ = 0;
+}
+
+std::vector<store::LiveMessage> DelayState::LiveMessages(store::QueueKey queue,
+                                                         store::QueueOffset from,
+                                                         store::QueueOffset to, size_t max) const {
+  std::vector<store::LiveMessage> live;
+  if (queue.topic != level_topic_ && queue.topic != timer_topic_) return live;
+  const uint32_t level = queue.topic == timer_topic_ ? 0 : queue.queue + 1;
+  const uint64_t end = TimerKey::Of(0, level, to).place;
+  MutexLock lock(&mutex_);
+  for (auto it = places_.lower_bound(TimerKey::Of(0, level, from).place);
+       it != places_.end() && *it < end && live.size() < max; ++it) {
+    live.push_back({TimerKey{0, *it}.offset()});
+  }
+  return live;
 }
 
 }  // namespace mansio::broker

@@ -65,10 +65,6 @@ class DelayState : public Feature {
 
   // The first `max` pending timers behind `after`, in the order in which they fire.
   std::vector<TimerKey> List(const TimerKey& after, size_t max) const;
-  // The first `max` offsets in [from, to) of a queue whose timers are pending: messages that must
-  // outlive their segment.
-  std::vector<store::QueueOffset> LiveOffsets(store::QueueKey queue, store::QueueOffset from,
-                                              store::QueueOffset to, size_t max) const;
   size_t pending() const { return pending_count_.load(std::memory_order_relaxed); }
   // How many timers of each level are pending, [0]: of exact times.
   std::vector<size_t> PendingByLevel() const;
@@ -86,6 +82,8 @@ class DelayState : public Feature {
   void CaptureAll(store::StateSink& sink) override;
   absl::Status Restore(std::string_view key, std::string_view value) override;
   void Clear() override;
+  std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset from,
+                                               store::QueueOffset to, size_t max) const override;
 
  private:
   struct Claim {

@@ -13,6 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 class DelayTest : public testing::Test {
  protected:
@@ -278,10 +279,41 @@ TEST_F(DelayTest, PendingMessagesAreNamedAsLive) {
   for (const bool restarted : {false, true}) {
     if (restarted) h_.Restart(true);
     const DelayState& state = h_.life().delay.state();
-    EXPECT_THAT(state.LiveOffsets(state.QueueOf(0), 0, 100, 100), ElementsAre(0, 1, 2));
-    EXPECT_THAT(state.LiveOffsets(state.QueueOf(0), 1, 100, 1), ElementsAre(1));
-    EXPECT_THAT(state.LiveOffsets(state.QueueOf(1), 0, 100, 100), IsEmpty());
+    const auto live = [&state](uint32_t level, store::QueueOffset from, size_t max) {
+      std::vector<store::QueueOffset> offsets;
+      for (const auto& message : state.LiveMessages(state.QueueOf(level), from, 100, max)) {
+        offsets.push_back(message.offset);
+      }
+      return offsets;
+    };
+    EXPECT_THAT(live(0, 0, 100), ElementsAre(0, 1, 2));
+    EXPECT_THAT(live(0, 1, 1), ElementsAre(1));
+    EXPECT_THAT(live(1, 0, 100), IsEmpty());
   }
+}
+
+TEST_F(DelayTest, PendingMessagesOutliveTheirSegment) {
+  h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  h_.Send(DelayHarness::AtTime("later", "b", start_ + 2000));
+  h_.Send(DelayHarness::AtTime("later", "c", start_ + 3000));
+  h_.Advance(1000);
+  const store::QueueKey waiting = h_.life().delay.state().QueueOf(0);
+  h_.store().CarryAndTrimQueue(waiting, 3);
+  EXPECT_THAT(h_.store().CarriedEntries(waiting, 0, 10), SizeIs(2));
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "b"));
+  EXPECT_THAT(h_.store().CarriedEntries(waiting, 0, 10),
+              SizeIs(1));  // it need not wait for its end
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(DelayTest, WithoutSpaceForPendingMessagesNewOnesAreRefused) {
+  h_.store().SetCarryBudget(0);
+  const auto refused = h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  EXPECT_EQ(refused.code, v2::TOO_MANY_REQUESTS);
+  EXPECT_THAT(refused.text, HasSubstr("retention.carry-percent"));
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "at once", start_)).code, v2::OK);
 }
 
 TEST_F(DelayTest, ATimerOfADeletedTopicEndsWithoutADelivery) {
