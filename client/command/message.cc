@@ -50,6 +50,7 @@ void AddSend(CLI::App& message, Context& context) {
       "Examples:\n"
       "  mansio message send orders \"hello\" --tag new --key order-17\n"
       "  mansio message send orders --body \"message {n}\" --count 100\n"
+      "  mansio message send reminders \"wake up\" --deliver-at +90s\n"
       "  seq 1 10 | mansio message send orders");
   verb->fallthrough();
   verb->callback([&context, arguments, positional, body] {

@@ -21,7 +21,8 @@ class PairMap : public store::StateSink {
 TimerTable Restored(const PairMap& checkpoint) {
   TimerTable table('p');
   for (const auto& [key, value] : checkpoint.pairs) {
-    for (const TimerKey& timer : *DecodeTimers(value)) table.Restore(timer);
+    const auto timers = DecodeTimers(value);
+    for (const TimerKey& timer : *timers) table.Restore(timer);
   }
   return table;
 }

@@ -296,7 +296,7 @@ TEST_F(SendServiceTest, UnknownTopics) {
 
 TEST_F(SendServiceTest, ARefusedTypeIsToldBeforeTheTopicsTypeAndStoresNothing) {
   v2::Message message = MessageFor("queue", "id");
-  message.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(1);
+  message.mutable_system_properties()->set_priority(1);
   const size_t before = store_->submitted();
   EXPECT_EQ(Send(message).status().code(), v2::NOT_IMPLEMENTED);
   EXPECT_EQ(Send(MessageFor("queue", "id")).status().code(),
