@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Delayed messages by the official SDKs, and over crashes of the broker.
 
-Usage: delay.py NAME:PRODUCER:CONSUMER…     (commands of an SDK; words separated by blanks)
+Usage: delay.py NAME|PRODUCER|CONSUMER…     (commands of an SDK; words separated by blanks)
 
 A PRODUCER takes the arguments ENDPOINT EXACT_TOPIC PLAIN_TOPIC. It sends to EXACT_TOPIC the bodies "exact" and
 "recalled", both due in some 3 s, and to PLAIN_TOPIC "level" with DELAY 1; recalls the second twice, and the first when
@@ -161,7 +161,7 @@ def an_administrator_looks_and_cancels():
 
 
 def main():
-    sdks = [argument.split(":", 2) for argument in sys.argv[1:]]
+    sdks = [argument.split("|") for argument in sys.argv[1:]]
     report = Report()
     for name, producer, consumer in sdks:
         with report.case(f"{name}: by time and by level, recall"):
