@@ -143,7 +143,7 @@ TEST_F(ClusterTest, TheServerRefusesBadNamesAndTypes) {
   EXPECT_EQ(Mansio({"topic", "create", "bad name"}), 1);
   EXPECT_THAT(err_, HasSubstr("bad name"));
   EXPECT_EQ(Mansio({"topic", "create", "SCHEDULE_TOPIC_XXXX"}), 1);
-  EXPECT_EQ(Mansio({"topic", "create", "later", "--type", "delay"}), 2);
+  EXPECT_EQ(Mansio({"topic", "create", "later", "--type", "priority"}), 2);
 }
 
 TEST_F(ClusterTest, GroupsFromCreationToDeletion) {

@@ -96,8 +96,8 @@ class Load:
         self.undecided.discard(message_id)
 
 
-def await_none_pending(cluster):
-    deadline = time.monotonic() + LONGEST_MS / 1000 + 20
+def await_none_pending(cluster, timeout=LONGEST_MS / 1000 + 20):
+    deadline = time.monotonic() + timeout
     while (pending := cluster.mansio("delay", "stats")[0]["pending"]) > 0:
         assert time.monotonic() < deadline, f"{pending} messages are still pending"
         time.sleep(0.1)
@@ -172,10 +172,41 @@ def run_cycle(cluster, loads, number):
     audit(cluster, merge(loads), f"audit-{number}")
 
 
+def first_segment(cluster):
+    return min(int(path.name) for path in (cluster.directory / "broker" / "log").iterdir() if path.name.isdigit())
+
+
+def pending_outlive_retention():
+    """Messages whose segment is deleted before they are due are delivered once all the same."""
+    settings = ["store.segment-bytes=4MiB", "retention.age=4s"]
+    with Cluster(nameserver=False, broker_settings=settings) as cluster:
+        cluster.create_topic(TOPIC, "--type", "delay", "--queues", "1")
+        cluster.create_topic("filler")
+        due = int(time.time() * 1000) + 35000
+        client = RawClient(cluster.broker.address)
+        sent = {client.send_delayed(TOPIC, f"{number}".encode(), due + number)[0] for number in range(100)}
+        client.close()
+        cluster.mansio("message", "send", "filler", "--body", "x" * 8000, "--count", "2000", timeout=60)
+        deadline = time.monotonic() + 25
+        while first_segment(cluster) == 0:
+            assert time.monotonic() < deadline, "the segment of the pending messages was not deleted"
+            time.sleep(0.2)
+        cluster.broker.kill9()
+        cluster.broker.start()
+        assert time.time() * 1000 < due, "the machine is too slow for this test"
+        await_none_pending(cluster, 40)
+        found = read_all(cluster, "after-retention")
+        assert found.keys() == sent, f"{len(found)} of {len(sent)} messages were delivered"
+        assert all(len(places) == 1 for places in found.values()), "messages were delivered twice"
+        assert min(min(places.values()) for places in found.values()) >= due, "messages are early"
+
+
 def main():
     random.seed(SEED)
     print(f"seed {SEED} (MANSIO_DELAY_SEED repeats the same random moments)")
     report = Report()
+    with report.case("pending messages outlive retention"):
+        pending_outlive_retention()
     for durability in sys.argv[1:] or ("sync", "async"):
         loads = []
         with report.case(f"{durability}: start and orderly end"), Cluster(
