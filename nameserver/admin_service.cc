@@ -179,6 +179,34 @@ void AdminService::Register(rpc::MethodTable& methods) {
         FillOutcomes(OutcomesOf(answers), &response);
         return response;
       });
+  AddPassedOn<v1::DelayStatsRequest>(
+      methods, "DelayStats", [this](const v1::DelayStatsRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DelayStatsResponse response;
+        for (const auto& answer : answers) {
+          if (answer.status.ok()) response.mutable_stats()->MergeFrom(answer.response.stats());
+        }
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::ListDelayedMessagesRequest>(
+      methods, "ListDelayedMessages",
+      [this](const v1::ListDelayedMessagesRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListDelayedMessagesResponse response = MergeDelayedMessages(answers, request.limit());
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  // A message is on one broker: the others answer NOT_FOUND.
+  AddPassedOn<v1::CancelDelayedMessageRequest>(
+      methods, "CancelDelayedMessage",
+      [this](const v1::CancelDelayedMessageRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::CancelDelayedMessageResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) response.set_message_id(first->message_id());
+        return response;
+      });
   AddPassedOn<v1::DescribeGroupRequest>(
       methods, "DescribeGroup",
       [this](const v1::DescribeGroupRequest& request, absl::Time deadline) {

@@ -100,6 +100,23 @@ v1::ListDeadLettersResponse MergeDeadLetters(
   return merged;
 }
 
+v1::ListDelayedMessagesResponse MergeDelayedMessages(
+    const std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>>& answers, int32_t limit) {
+  v1::ListDelayedMessagesResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) merged.mutable_messages()->MergeFrom(answer.response.messages());
+  }
+  auto* messages = merged.mutable_messages();
+  Sort(messages, [](const v1::DelayedMessage& a, const v1::DelayedMessage& b) {
+    return std::make_tuple(a.due().seconds(), a.due().nanos()) <
+           std::make_tuple(b.due().seconds(), b.due().nanos());
+  });
+  if (limit > 0 && messages->size() > limit) {
+    messages->DeleteSubrange(limit, messages->size() - limit);
+  }
+  return merged;
+}
+
 v1::DescribeGroupResponse MergeGroup(
     const std::vector<BrokerAnswer<v1::DescribeGroupResponse>>& answers) {
   v1::DescribeGroupResponse merged;

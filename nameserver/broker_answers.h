@@ -48,6 +48,8 @@ v1::DescribeGroupResponse MergeGroup(
 // The newest `limit` dead letters of all brokers; 0: all that they gave.
 v1::ListDeadLettersResponse MergeDeadLetters(
     const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit);
+v1::ListDelayedMessagesResponse MergeDelayedMessages(
+    const std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>>& answers, int32_t limit);
 
 }  // namespace mansio::nameserver
 

@@ -151,4 +151,20 @@ std::vector<BrokerAnswer<v1::ResolveTransactionResponse>> AskAll(
   return Ask(brokers, request, deadline, &Stub::AsyncResolveTransaction);
 }
 
+std::vector<BrokerAnswer<v1::DelayStatsResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::DelayStatsRequest& request,
+                                                         absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncDelayStats);
+}
+
+std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDelayedMessagesRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncListDelayedMessages);
+}
+
+std::vector<BrokerAnswer<v1::CancelDelayedMessageResponse>> AskAll(
+    const Brokers& brokers, const v1::CancelDelayedMessageRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncCancelDelayedMessage);
+}
+
 }  // namespace mansio::nameserver

@@ -48,6 +48,13 @@ std::vector<BrokerAnswer<v1::DescribeTransactionResponse>> AskAll(
     const Brokers& brokers, const v1::DescribeTransactionRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::ResolveTransactionResponse>> AskAll(
     const Brokers& brokers, const v1::ResolveTransactionRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::DelayStatsResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::DelayStatsRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>> AskAll(
+    const Brokers& brokers, const v1::ListDelayedMessagesRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::CancelDelayedMessageResponse>> AskAll(
+    const Brokers& brokers, const v1::CancelDelayedMessageRequest& request, absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

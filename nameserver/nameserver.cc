@@ -45,7 +45,7 @@ rpc::ServerOptions ServerOptionsOf(const NameserverConfig& config) {
   options.max_streams_per_connection = limits.streams_per_connection;
   options.max_request_header_bytes = static_cast<int>(limits.request_header_bytes);
   options.max_request_bytes = static_cast<int>(limits.request_bytes);
-  options.max_undelivered_bytes = limits.unsent_bytes_per_connection;
+  options.max_undelivered_bytes = limits.unsent_bytes_per_stream;
   options.memory_quota_bytes = config.rpc_memory_bytes;
   options.silent_connection = limits.silent_connection;
   return options;

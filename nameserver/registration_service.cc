@@ -16,6 +16,9 @@ namespace {
 
 constexpr char kPath[] = "/mansio.v1.Registration/Register";
 
+// Of a snapshot's parts: for each topic or group that it may have. Theirs have about 150.
+constexpr size_t kBytesPerEntry = 512;
+
 class RegistrationStream final : public rpc::ParsedBidiEvents<v1::RegistrationUpdate> {
  public:
   RegistrationStream(std::shared_ptr<rpc::BidiCall> call, SessionId session, size_t max_entries,
@@ -71,7 +74,14 @@ class RegistrationStream final : public rpc::ParsedBidiEvents<v1::RegistrationUp
           fmt::format("the snapshot has {} topics and groups or more; at most {} are taken",
                       entries, max_entries_));
     }
+    bytes_ += part.ByteSizeLong();
+    if (bytes_ > max_entries_ * kBytesPerEntry) {
+      return absl::ResourceExhaustedError(
+          fmt::format("the snapshot has {} bytes or more; at most {} are taken", bytes_,
+                      max_entries_ * kBytesPerEntry));
+    }
     const bool last = part.last_part();
+    if (last) bytes_ = 0;
     parts_.MergeFrom(part);
     // The last identity counts, not the sum of all: its addresses are a repeated field.
     *parts_.mutable_broker() = std::move(*part.mutable_broker());
@@ -83,6 +93,7 @@ class RegistrationStream final : public rpc::ParsedBidiEvents<v1::RegistrationUp
   RoutingTable& table_;
   uint64_t sequence_ = 0;
   v1::Snapshot parts_;  // of a snapshot that is not complete
+  size_t bytes_ = 0;    // of those parts
   bool ended_ = false;
 };
 

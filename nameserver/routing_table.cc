@@ -21,6 +21,13 @@ namespace {
 
 constexpr size_t kMaxWarnings = 1000;  // remembered, so that each is given once
 
+// Whoever can connect can register: what a broker says of itself must not make a route explode.
+constexpr size_t kMaxBrokers = 10'000;
+constexpr int kMaxAddresses = 16;
+constexpr int32_t kMaxQueues = 65'536;  // the most that a broker's limits.queues-per-topic allows
+constexpr size_t kMaxIdentityBytes = 8 << 10;
+constexpr size_t kMaxEntryBytes = 4 << 10;
+
 absl::Status Validate(const v1::BrokerIdentity& identity) {
   if (absl::Status s = names::ValidateNodeName("the cluster", identity.cluster()); !s.ok())
     return s;
@@ -29,6 +36,12 @@ absl::Status Validate(const v1::BrokerIdentity& identity) {
   if (identity.addresses().empty()) {
     return absl::InvalidArgumentError(
         fmt::format("broker '{}' registers without an address", identity.name()));
+  }
+  if (identity.addresses_size() > kMaxAddresses || identity.ByteSizeLong() > kMaxIdentityBytes) {
+    return absl::InvalidArgumentError(fmt::format(
+        "broker '{}' registers with {} addresses in {} bytes; at most {} in {} are taken",
+        identity.name(), identity.addresses_size(), identity.ByteSizeLong(), kMaxAddresses,
+        kMaxIdentityBytes));
   }
   for (const v2::Address& address : identity.addresses()) {
     const std::string& host = address.host();
@@ -55,6 +68,31 @@ bool SameAddress(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b) {
 
 bool Usable(const v1::TopicInfo& topic) {
   return topic.permission() == v2::READ_WRITE || topic.permission() == v2::PERMISSION_UNSPECIFIED;
+}
+
+template <typename Infos>
+absl::Status ValidateSizes(const Infos& infos) {
+  for (const auto& info : infos) {
+    const size_t bytes = info.ByteSizeLong();
+    if (bytes <= kMaxEntryBytes) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("what is registered of '{}' has {} bytes; at most {} are taken",
+                    EscapeForLog(info.name(), 100), bytes, kMaxEntryBytes));
+  }
+  return absl::OkStatus();
+}
+
+// Of a snapshot or a delta.
+template <typename Update>
+absl::Status ValidateEntries(const Update& update) {
+  if (absl::Status s = ValidateSizes(update.groups()); !s.ok()) return s;
+  for (const v1::TopicInfo& topic : update.topics()) {
+    if (topic.queues() >= 0 && topic.queues() <= kMaxQueues) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("topic '{}' is registered with {} queues; a topic has 0 to {}",
+                    EscapeForLog(topic.name(), 100), topic.queues(), kMaxQueues));
+  }
+  return ValidateSizes(update.topics());
 }
 
 template <typename Info>
@@ -98,6 +136,7 @@ absl::Status RoutingTable::CheckLimits(size_t topics, size_t groups) const {
 
 absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
   if (absl::Status s = Validate(snapshot.broker()); !s.ok()) return s;
+  if (absl::Status s = ValidateEntries(snapshot); !s.ok()) return s;
   Broker broker;
   broker.identity = std::move(*snapshot.mutable_broker());
   broker.session = session;
@@ -109,6 +148,7 @@ absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
   const v1::BrokerIdentity& identity = broker.identity;
   const Key key(identity.cluster(), identity.name(), identity.id());
   MutexLock lock(&mutex_);
+  if (absl::Status s = JudgeSession(session, key); !s.ok()) return s;
   if (absl::Status s = JudgeClaim(key, identity); !s.ok()) return s;
   LOG_INFO("{} registered with {} topics and {} groups", Describe(identity), broker.topics.size(),
            broker.groups.size());
@@ -116,6 +156,17 @@ absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
   brokers_[key] = std::move(broker);
   changed_.SignalAll();
   return absl::OkStatus();
+}
+
+absl::Status RoutingTable::JudgeSession(SessionId session, const Key& key) const {
+  const auto known = sessions_.find(session);
+  if (known != sessions_.end() && known->second.key != key) {
+    return absl::InvalidArgumentError(
+        "this stream has registered another broker; each broker has a stream of its own");
+  }
+  if (brokers_.size() < kMaxBrokers || brokers_.contains(key)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      fmt::format("{} brokers are registered, which is the limit", kMaxBrokers));
 }
 
 absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) {
@@ -174,6 +225,7 @@ absl::StatusOr<RoutingTable::Broker*> RoutingTable::Find(SessionId session) {
 }
 
 absl::Status RoutingTable::Change(SessionId session, v1::Delta delta) {
+  if (absl::Status s = ValidateEntries(delta); !s.ok()) return s;
   MutexLock lock(&mutex_);
   const absl::StatusOr<Broker*> found = Find(session);
   if (!found.ok() || *found == nullptr) return found.status();

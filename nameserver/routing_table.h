@@ -43,8 +43,9 @@ class RoutingTable final : public gateway::Directory {
 
   // Enters or replaces the broker of a complete snapshot. Where another address is registered as
   // the same broker, the greater epoch wins (FailedPrecondition for the smaller); with equal epochs
-  // the latest stays, and one warning names both addresses. InvalidArgument for an identity that
-  // routes cannot contain, ResourceExhausted for too many topics or groups.
+  // the latest stays, and one warning names both addresses. InvalidArgument for an identity or
+  // entries that routes cannot contain and for a session of another broker, ResourceExhausted for
+  // too many topics, groups or brokers.
   absl::Status Install(SessionId session, v1::Snapshot snapshot);
   // Applies a delta; NotFound when the session's broker is not registered (any more), so that it
   // must begin again with a snapshot. A session whose broker has been taken over is told OK and
@@ -94,6 +95,8 @@ class RoutingTable final : public gateway::Directory {
 
   // The broker of a session: null when the session is to be ignored.
   absl::StatusOr<Broker*> Find(SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status JudgeSession(SessionId session, const Key& key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status JudgeClaim(const Key& key, const v1::BrokerIdentity& identity)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WarnOnce(std::string text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -30,6 +30,10 @@ struct AppendResult {
 //   Appended, Applied   the record is in the log; later committed and applied
 //   Appended, Failed    written, but it could not be made durable (the broker stops acknowledging)
 //   Failed              never written
+//
+// When an append without messages is never written, neither is anything that was submitted before
+// its Failed has returned: whoever decided on top of it is told too, and no record of a later
+// decision stands in the log without those of the earlier ones (a full disk that has room again).
 class Append {
  public:
   Append() = default;

@@ -65,14 +65,16 @@ class StateRecovery {
 
   absl::StatusOr<Recovered> FromLogAlone() {
     state_->Clear();
-    if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
     const LogOffset first = log_->First();
     SnapshotFinder snapshot(first);
-    if (first > 0) {
+    const RecoveryStart start = WithClaim(first);
+    if (first > 0 || start.claimed > 0) {
       LOG_WARNING("Rebuilding the state of {} from the whole log.", path_);
-      if (absl::Status found = FindSnapshot(first, snapshot); !found.ok()) return found;
-      state_->queues().BeginRebuild();
+      if (absl::Status found = LookThrough(start, snapshot); !found.ok()) return found;
     }
+    // Not before: a start that refuses a damaged log must leave what it knows of it.
+    if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
+    if (first > 0) state_->queues().BeginRebuild();
     bool restored = first == 0;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
         {first, 0, 0, 0},
@@ -95,12 +97,32 @@ class StateRecovery {
     return Recovered{*report, first, true};
   }
 
-  absl::Status FindSnapshot(LogOffset first, SnapshotFinder& snapshot) {
+  // The fold from the log's beginning, with what the checkpoint still tells.
+  RecoveryStart WithClaim(LogOffset first) const {
+    RecoveryStart start{.offset = first};
+    const absl::StatusOr<std::optional<std::string>> value = checkpoint_->Get(kMetaKey);
+    if (!value.ok() || !value->has_value()) return start;
+    if (const absl::StatusOr<CheckpointMeta> meta = DecodeMeta(**value); meta.ok()) {
+      start.claimed = meta->synced;
+      start.claimed_epoch = meta->epoch;
+    }
+    return start;
+  }
+
+  // Verifies the whole log, and finds the snapshot that a rebuild of a trimmed one begins with.
+  absl::Status LookThrough(const RecoveryStart& start, SnapshotFinder& snapshot) {
+    const LogOffset first = start.offset;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
-        {first, 0, 0, 0}, [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
+        start, [&](const RecordView& record, uint32_t) { return snapshot.See(record); },
         [](LogOffset, LogOffset) {});
     if (!report.ok()) return report.status();
-    if (snapshot.complete()) return absl::OkStatus();
+    if (report->end < start.claimed && report->last_epoch <= start.claimed_epoch) {
+      LOG_ERROR(
+          "The log in {} ends at offset {}, and its last checkpoint knew it up to {}: what was "
+          "between them is lost. Stop the broker and put the log's files back if you have them.",
+          path_, report->end, start.claimed);
+    }
+    if (first == 0 || snapshot.complete()) return absl::OkStatus();
     return absl::DataLossError(fmt::format(
         "the log in {} begins at offset {} and has no complete snapshot, and there is no usable "
         "checkpoint: put back the missing segment files or the directory \"checkpoint\" from a "

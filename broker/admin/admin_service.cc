@@ -26,6 +26,8 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
       return MessageType::kFifo;
     case v2::TRANSACTION:
       return MessageType::kTransaction;
+    case v2::DELAY:
+      return MessageType::kDelay;
     default:
       break;
   }
@@ -33,7 +35,7 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("topics of type {} are not served by this version of Mansio; create a "
-                  "NORMAL, FIFO or TRANSACTION topic",
+                  "NORMAL, FIFO, DELAY or TRANSACTION topic",
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 

@@ -50,17 +50,24 @@ void SetTopStatus(v2::AckMessageResponse& response) {
 // The ends of a request's leases on their way into the log, with the answer ready.
 class AckAppend : public store::Append {
  public:
-  AckAppend(rpc::UnaryCall& call, std::string answer) : call_(call), answer_(std::move(answer)) {}
+  AckAppend(rpc::UnaryCall& call, std::string answer, LeaseKeeper& leases,
+            std::vector<LeasesEndRecord> records)
+      : call_(call), answer_(std::move(answer)), leases_(leases), records_(std::move(records)) {
+    for (const LeasesEndRecord& record : records_) AddRecord(kAckRecord, record.Encode());
+  }
   void Applied(const store::AppendResult&) override {
     call_.Finish(rpc::Payload(std::move(answer_)));
   }
   void Failed(const absl::Status& status) override {
+    for (const LeasesEndRecord& record : records_) leases_.KeepLeases(record);
     call_.Finish(gateway::StatusResponse(AppendRefused(status)));
   }
 
  private:
   rpc::UnaryCall& call_;
   std::string answer_;
+  LeaseKeeper& leases_;
+  const std::vector<LeasesEndRecord> records_;
 };
 
 }  // namespace
@@ -98,10 +105,8 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
   }
   SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
-  auto append = std::make_unique<AckAppend>(call, response.SerializeAsString());
-  for (const LeasesEndRecord& record : EndRecords(scope.group->id, true, ends)) {
-    append->AddRecord(kAckRecord, record.Encode());
-  }
+  auto append = std::make_unique<AckAppend>(call, response.SerializeAsString(), context_.leases,
+                                            EndRecords(scope.group->id, true, ends));
   refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;
   for (const auto& [queue, offsets] : ends) {

@@ -44,23 +44,25 @@ void Answer(rpc::UnaryCall& call, const absl::Status& status, const std::string&
 // The new deadline on its way into the log; the new lease id is the record's place.
 class ChangeAppend : public store::Append {
  public:
-  ChangeAppend(rpc::UnaryCall& call, const Metadata& metadata, ReceiptHandle handle,
+  ChangeAppend(rpc::UnaryCall& call, const ConsumptionContext& context, ReceiptHandle handle,
                std::string old_handle)
       : call_(call),
-        metadata_(metadata),
+        context_(context),
         handle_(std::move(handle)),
         old_handle_(std::move(old_handle)) {}
   void Applied(const store::AppendResult& result) override {
     handle_.lease = result.PositionOf(0);
-    Answer(call_, absl::OkStatus(), handle_.Encode(metadata_.handle_key()));
+    Answer(call_, absl::OkStatus(), handle_.Encode(context_.metadata.handle_key()));
   }
   void Failed(const absl::Status& status) override {
+    context_.leases.KeepLeases(
+        {handle_.group, handle_.topic, true, {{handle_.queue, 0, {handle_.offset}}}});
     Answer(call_, AppendRefused(status), old_handle_);
   }
 
  private:
   rpc::UnaryCall& call_;
-  const Metadata& metadata_;
+  const ConsumptionContext& context_;
   ReceiptHandle handle_;
   const std::string old_handle_;
 };
@@ -85,7 +87,7 @@ void ChangeInvisibleService::Handle(rpc::UnaryCall& call,
   (*queue)->ClaimEnd(handle->offset);
   LeaseChangedRecord record{scope.group->id, handle->topic, handle->queue, handle->offset,
                             now + absl::ToInt64Milliseconds(*invisible)};
-  auto append = std::make_unique<ChangeAppend>(call, context_.metadata, *handle, text);
+  auto append = std::make_unique<ChangeAppend>(call, context_, *handle, text);
   append->AddRecord(kLeaseChangedRecord, record.Encode());
   const absl::Status refused = context_.store().Submit(std::move(append));
   if (refused.ok()) return;

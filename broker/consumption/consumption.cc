@@ -115,6 +115,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   LeaseKeeper leases_;
   Positions positions_;
   std::atomic<bool> stopping_{false};
+  FilterCache filters_;
   ConsumptionContext context_;
   AckService acks_;
   ChangeInvisibleService changes_;
@@ -130,7 +131,7 @@ void ConsumptionImpl::Receive(rpc::ServerStreamCall& call,
   };
   const auto client = gateway::IdentifyClient(call, context_.clients);
   if (!client.ok()) return refuse(client.status());
-  auto checked = CheckReceive(request, call, options_, absl::Now());
+  auto checked = CheckReceive(request, call, options_, filters_, absl::Now());
   if (!checked.ok()) return refuse(checked.status());
   std::make_shared<ReceiveOperation>(context_, call, *std::move(checked),
                                      gateway::ClientHash(*client))

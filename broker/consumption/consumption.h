@@ -24,8 +24,9 @@ class Mover;
 
 struct ConsumptionOptions {
   std::string broker_name;
-  std::string store_host;      // HOST:PORT put into delivered messages
-  int32_t receive_batch = 32;  // the most that one receive hands out
+  std::string store_host;             // HOST:PORT put into delivered messages
+  int32_t receive_batch = 32;         // the most that one receive hands out
+  size_t max_answer_bytes = 8 << 20;  // in one receive; its first message goes whatever its size
   size_t max_parked_receives = 200000;
   size_t max_leases = 1000000;
   absl::Duration min_long_polling = absl::Seconds(5);

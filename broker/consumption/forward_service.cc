@@ -52,9 +52,14 @@ void ForwardService::Handle(rpc::UnaryCall& call,
     if (!queue.ok()) return answer(absl::OkStatus());
     given_up.lease = *(*queue)->Find(handle->offset, handle->lease);
   }
+  const LeasesEndRecord lease{
+      handle->group, handle->topic, true, {{handle->queue, 0, {handle->offset}}}};
   context_.redelivery.Move({handle->group, handle->topic, handle->queue}, {given_up},
-                           Redelivery::Cause::kForwarded, [answer](const absl::Status& status) {
-                             answer(status.ok() ? status : ForwardFailed(status));
+                           Redelivery::Cause::kForwarded,
+                           [this, answer, lease](const absl::Status& status) {
+                             if (status.ok()) return answer(status);
+                             context_.leases.KeepLeases(lease);
+                             answer(ForwardFailed(status));
                            });
 }
 

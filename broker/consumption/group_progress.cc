@@ -10,6 +10,11 @@ namespace {
 // How far one receive looks past messages that its filter does not want before it lets others work.
 constexpr size_t kMaxScan = 4096;
 constexpr size_t kScanStep = 64;
+// The same for a filter that reads messages, in bytes that it looks at: some 0.1 ms.
+constexpr size_t kMaxFilteredBytes = 256 * 1024;
+// A cursor that only passed over messages is logged after this many. Fewer are passed over again
+// after a restart, which costs less than a record for each message that nobody wants.
+constexpr uint64_t kUnloggedSkips = 1024;
 // One in so many receives looks at retries first.
 constexpr uint64_t kRetryTurn = 4;
 
@@ -38,7 +43,9 @@ class QueueTake {
     const store::QueueOffset begin = progress_.next();
     const bool hot = TakeReturned(max) && TakeNew(max, range);
     offsets_.cursor = progress_.next();
-    if (!offsets_.offsets.empty() || progress_.next() != begin) {
+    const bool skipped_far =
+        progress_.next() != begin && progress_.next() - progress_.cursor() >= kUnloggedSkips;
+    if (!offsets_.offsets.empty() || skipped_far) {
       std::sort(offsets_.offsets.begin(), offsets_.offsets.end());
       LeaseRecord& record = RecordOf(outcome_, key_.topic);
       record.queues.push_back(std::move(offsets_));
@@ -47,7 +54,9 @@ class QueueTake {
   }
 
  private:
-  bool Full(size_t max) const { return offsets_.offsets.size() >= max; }
+  bool Full(size_t max) const {
+    return offsets_.offsets.size() >= max || outcome_.bytes >= request_.max_bytes;
+  }
 
   bool TakeReturned(size_t max) {
     while (!progress_.ready().empty() && !Full(max)) {
@@ -56,25 +65,26 @@ class QueueTake {
       if (!entries.has_value()) return Cold(offset);
       // None: retention has taken the message all the same (its segment was damaged, or deleted by
       // hand). The lease goes with an ack of the reader that finds it gone.
-      Claim(offset, entries->empty() ? store::QueueEntry{} : entries->front());
+      Claim(offset, entries->empty() ? store::QueueEntry{} : entries->front(), false);
     }
     return true;
   }
 
   bool TakeNew(size_t max, store::QueueRange range) {
-    size_t scanned = 0;
-    while (!Full(max) && progress_.next() < range.next && scanned < kMaxScan) {
+    while (!Full(max) && progress_.next() < range.next && MayFilter()) {
       const store::QueueOffset from = progress_.next();
       const size_t want = request_.filter->all() ? max - offsets_.offsets.size() : kScanStep;
       const auto entries = Entries(from, std::min<size_t>(want, range.next - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
-      scanned += entries->size();
-      for (size_t i = 0; i < entries->size() && !Full(max); ++i) {
-        if (request_.filter->MayMatch((*entries)[i].tag_hash)) {
-          Claim(from + i, (*entries)[i]);
+      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter(); ++i) {
+        const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
+        if (!wanted.has_value()) return Cold(from + i);
+        if (*wanted) {
+          Claim(from + i, (*entries)[i], request_.filter->reads_messages());
         } else {
           progress_.SkipTo(from + i + 1);
+          ++outcome_.passed_over;
         }
       }
     }
@@ -84,13 +94,34 @@ class QueueTake {
   std::optional<std::vector<store::QueueEntry>> Entries(store::QueueOffset from, size_t max) const {
     if (auto hot = store_.HotEntries(key_, from, max); hot.has_value()) return hot;
     const ColdEntries* cold = request_.cold;
-    if (cold == nullptr || cold->queue != key_ || from < cold->from ||
-        from >= cold->from + cold->entries.size()) {
-      return std::nullopt;
-    }
+    if (cold == nullptr || !cold->Contains(key_, from)) return std::nullopt;
     const auto first = cold->entries.begin() + static_cast<ptrdiff_t>(from - cold->from);
     const size_t count = std::min<size_t>(max, cold->entries.end() - first);
     return std::vector<store::QueueEntry>(first, first + static_cast<ptrdiff_t>(count));
+  }
+
+  // The bounds are those of a whole Take: a topic can have many queues.
+  bool MayFilter() const {
+    return outcome_.passed_over < kMaxScan && outcome_.filtered_bytes < kMaxFilteredBytes;
+  }
+
+  // What the filter says of a new message; nullopt when it has to see it and it is not in memory,
+  // or is so expensive to judge that the cold pool has to.
+  std::optional<bool> Wanted(store::QueueOffset offset, const store::QueueEntry& entry) {
+    const MessageFilter& filter = *request_.filter;
+    if (!filter.reads_messages()) return filter.MayMatch(entry.tag_hash);
+    const ColdEntries* cold = request_.cold;
+    if (cold != nullptr && cold->Contains(key_, offset)) {
+      return cold->wanted[offset - cold->from];
+    }
+    const auto message = store_.HotMessage(key_, offset, entry);
+    if (!message.has_value()) return std::nullopt;
+    const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
+    if (!content.ok()) return true;  // its delivery reports the damage
+    const size_t cost = filter.Cost(*content);
+    if (cost > kMaxFilteredBytes) return std::nullopt;
+    outcome_.filtered_bytes += cost;
+    return filter.Matches(*content);
   }
 
   bool Cold(store::QueueOffset from) {
@@ -101,9 +132,10 @@ class QueueTake {
     return false;
   }
 
-  void Claim(store::QueueOffset offset, const store::QueueEntry& entry) {
+  void Claim(store::QueueOffset offset, const store::QueueEntry& entry, bool judged) {
     const uint32_t attempt = progress_.ClaimLease(offset, request_.lease);
-    outcome_.taken.push_back({key_, offset, entry, attempt, {}});
+    outcome_.taken.push_back({key_, offset, entry, attempt, {}, judged});
+    outcome_.bytes += entry.size;
     offsets_.offsets.push_back(offset);
   }
 
@@ -122,6 +154,7 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   rewind_.clear();
   for (const QueueProgress& progress : queues_) rewind_.push_back(progress.next());
   if (retry.has_value()) rewind_retry_ = retry->progress->next();
+  bool ended = false;
   const auto take = [&](store::QueueKey key, QueueProgress& progress) {
     const store::QueueRange range = store.Range(key);
     if (progress.next() < range.min) {
@@ -129,20 +162,25 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
       progress.SkipTo(range.min);
     }
     if (progress.ready().empty() && progress.next() >= range.next) return;
-    QueueTake(store, key, progress, request, outcome)
-        .Run(request.max - outcome.taken.size(), range);
+    const bool hot = QueueTake(store, key, progress, request, outcome)
+                         .Run(request.max - outcome.taken.size(), range);
+    // Others that are always hot must not keep a cold queue waiting: it is read now.
+    ended = (!hot && outcome.taken.empty()) || outcome.taken.size() >= request.max ||
+            outcome.bytes >= request.max_bytes;
   };
-  const bool retry_first = takes_++ % kRetryTurn == 0;
-  if (retry.has_value() && retry_first) take(retry->key, *retry->progress);
+  // A receive comes back to the queue that it had to read from disk, whose turn it was.
+  const ColdEntries* cold = request.cold;
+  const bool retry_first = retry.has_value() && (cold != nullptr ? cold->queue == retry->key
+                                                                 : takes_++ % kRetryTurn == 0);
+  if (retry_first) take(retry->key, *retry->progress);
   const auto count = static_cast<uint32_t>(queues_.size());
-  for (uint32_t i = 0; i < count && outcome.taken.size() < request.max; ++i) {
-    const uint32_t id = (turn_ + i) % count;
+  const uint32_t first = cold != nullptr && cold->queue.topic == topic ? cold->queue.queue : turn_;
+  for (uint32_t i = 0; i < count && !ended; ++i) {
+    const uint32_t id = (first + i) % count;
     take({topic, id}, queues_[id]);
   }
-  if (retry.has_value() && !retry_first && outcome.taken.size() < request.max) {
-    take(retry->key, *retry->progress);
-  }
-  if (count > 0) turn_ = (turn_ + 1) % count;
+  if (retry.has_value() && !retry_first && !ended) take(retry->key, *retry->progress);
+  if (count > 0 && cold == nullptr) turn_ = (turn_ + 1) % count;
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
   outcome.more = HasMore(store, topic, retry);
   return outcome;

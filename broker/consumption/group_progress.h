@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "broker/consumption/queue_progress.h"
 #include "broker/consumption/records.h"
-#include "broker/consumption/tag_filter.h"
+#include "broker/filter/message_filter.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
 #include "store/store.h"
@@ -26,31 +26,42 @@ struct TakenMessage {
   store::QueueEntry entry;
   uint32_t attempt = 1;      // of this queue
   store::LogPosition lease;  // once it has its place in the log
+  bool judged = false;       // the filter has seen the message itself
 };
 
-// Queue entries that were read from disk for a receive that found them cold.
+// Queue entries that were read from disk for a receive that found them, or the messages that its
+// filter has to see, not in memory.
 struct ColdEntries {
   store::QueueKey queue;
   store::QueueOffset from = 0;
   std::vector<store::QueueEntry> entries;
+  std::vector<bool> wanted;  // by the filter, for each entry; empty unless it reads messages
+
+  bool Contains(const store::QueueKey& q, store::QueueOffset offset) const {
+    return q == queue && offset >= from && offset - from < entries.size();
+  }
 };
 
 struct TakeRequest {
-  const TagFilter* filter = nullptr;
+  const MessageFilter* filter = nullptr;
   size_t max = 1;
+  size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew
   const ColdEntries* cold = nullptr;  // or null
 };
 
 struct TakeOutcome {
   std::vector<TakenMessage> taken;
+  size_t bytes = 0;  // of the messages taken
   // What has to be logged: leases, and cursors that passed over messages. One for the topic and one
   // for the retry queue, each only if it is not empty.
   std::vector<LeaseRecord> records;
-  // Set when nothing was taken because these entries are not in memory.
+  // Set when nothing was taken because entries or messages from here on are for the cold pool.
   std::optional<store::QueueKey> cold_queue;
   store::QueueOffset cold_from = 0;
-  bool more = false;  // messages were left for another receive
+  size_t passed_over = 0;     // messages that the filter does not want
+  size_t filtered_bytes = 0;  // that the filter has looked at
+  bool more = false;          // messages were left for another receive
 };
 
 // What a group has to deliver again of one topic: a queue of %RETRY%<group>.
@@ -82,6 +93,11 @@ class TopicProgress {
   // Whether a Take could find something.
   bool HasMore(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry) const;
 
+  // Whether a receive lets its filter read old messages. The others of the group wait for what it
+  // finds: side by side they would all read the same messages.
+  bool scanning() const { return scanning_; }
+  void set_scanning(bool scanning) { scanning_ = scanning; }
+
  private:
   friend class QueueTake;
   std::vector<QueueProgress> queues_;
@@ -89,6 +105,7 @@ class TopicProgress {
   store::QueueOffset rewind_retry_ = 0;
   uint32_t turn_ = 0;   // the queue that the next Take looks at first
   uint64_t takes_ = 0;  // for the turn of the retry queue
+  bool scanning_ = false;
 };
 
 // One group's consumption on this broker, with the lock that guards it. Decisions are made and

@@ -17,9 +17,18 @@ constexpr size_t kBatch = 256;
 // The end of some leases on its way into the log.
 class LeaseKeeper::EndAppend : public store::Append {
  public:
+  EndAppend(LeaseKeeper* keeper, store::RecordKind kind, std::vector<LeasesEndRecord> records)
+      : keeper_(keeper), records_(std::move(records)) {
+    for (const LeasesEndRecord& record : records_) AddRecord(kind, record.Encode());
+  }
   void Applied(const store::AppendResult&) override {}
-  // The store has stopped for good: claims do not matter any more.
-  void Failed(const absl::Status&) override {}
+  void Failed(const absl::Status&) override {
+    for (const LeasesEndRecord& record : records_) keeper_->KeepLeases(record);
+  }
+
+ private:
+  LeaseKeeper* const keeper_;
+  const std::vector<LeasesEndRecord> records_;
 };
 
 LeaseKeeper::LeaseKeeper(Environment environment) : environment_(environment) {}
@@ -133,8 +142,8 @@ int64_t LeaseKeeper::EndInPlace(const ProgressKey& key, QueueProgress& progress,
     record.queues[0].offsets.push_back(lease.offset);
     progress.ClaimEnd(lease.offset);
   }
-  auto append = std::make_unique<EndAppend>();
-  append->AddRecord(kLeaseEndedRecord, record.Encode());
+  std::vector<LeasesEndRecord> records = {std::move(record)};
+  auto append = std::make_unique<EndAppend>(this, kLeaseEndedRecord, std::move(records));
   const bool submitted = environment_.state->store()->Submit(std::move(append)).ok();
   if (!submitted) {
     for (const QueueProgress::Ended& lease : ended) progress.UnclaimEnd(lease.offset);
@@ -189,14 +198,25 @@ void LeaseKeeper::EndTaken(uint32_t group_id, const std::vector<TakenMessage>& m
     ends[message.queue].insert(message.offset);
   }
   if (ends.empty()) return;
-  auto append = std::make_unique<EndAppend>();
-  for (const LeasesEndRecord& record : EndRecords(group_id, kind == kAckRecord, ends)) {
-    append->AddRecord(kind, record.Encode());
-  }
+  auto append =
+      std::make_unique<EndAppend>(this, kind, EndRecords(group_id, kind == kAckRecord, ends));
   if (environment_.state->store()->Submit(std::move(append)).ok()) return;
   // They lapse by their deadline instead.
   for (const auto& [queue, offsets] : ends) {
     for (const store::QueueOffset offset : offsets) group->Queue(queue)->UnclaimEnd(offset);
+  }
+}
+
+void LeaseKeeper::KeepLeases(const LeasesEndRecord& record) {
+  const GroupProgressPtr group = environment_.state->Find(record.group);
+  if (group == nullptr) return;
+  const int64_t soonest = environment_.time->NowMillis() + kRetryMs;
+  MutexLock lock(&group->mutex);
+  for (const QueueOffsets& q : record.queues) {
+    QueueProgress* progress = group->Queue({record.topic, q.queue});
+    if (progress == nullptr) continue;
+    for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
+    Note({record.group, record.topic, q.queue}, soonest);
   }
 }
 

@@ -49,6 +49,9 @@ class LeaseKeeper {
   // again at once, and the delivery does not count; those that nobody wants are acknowledged.
   void GiveBack(uint32_t group, const std::vector<TakenMessage>& messages);
   void Discard(uint32_t group, const std::vector<TakenMessage>& messages);
+  // An end or a change of these leases was claimed and its record has failed: they live on, and
+  // lapse by their deadline.
+  void KeepLeases(const LeasesEndRecord& record);
 
  private:
   class EndAppend;

@@ -37,6 +37,12 @@ void QueueProgress::Unclaim(store::QueueOffset offset) {
   }
 }
 
+void QueueProgress::TakeBack(store::QueueOffset offset) {
+  Unclaim(offset);
+  if (ready_.contains(offset)) return;
+  claimed_cursor_ = std::max(cursor_, std::min(claimed_cursor_, offset));
+}
+
 const Lease* QueueProgress::Find(store::QueueOffset offset, store::LogPosition id) const {
   const auto it = entries_.find(offset);
   if (it == entries_.end() || it->second.ending) return nullptr;

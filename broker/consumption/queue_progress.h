@@ -58,6 +58,10 @@ class QueueProgress {
   // message.)
   void Unclaim(store::QueueOffset offset);
   void RewindTo(store::QueueOffset next) { claimed_cursor_ = next; }
+  // Takes back a claim whose record failed on its way: the message is next again, or ready. The
+  // records of all later claims have failed too, or will before any other is logged
+  // (store/append.h).
+  void TakeBack(store::QueueOffset offset);
 
   // The lease that `id` names while it lives and no decision to end or change it is on its way;
   // nullptr otherwise. Claimed leases count as soon as they have an id.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "broker/consumption/cold_scan.h"
 #include "broker/consumption/receipt_handle.h"
 #include "broker/message/stored_message.h"
 #include "broker/message/wire_writer.h"
@@ -21,7 +22,6 @@ namespace v2 = apache::rocketmq::v2;
 namespace {
 
 constexpr uint32_t kResponseTimestampField = 3;  // ReceiveMessageResponse.delivery_timestamp
-constexpr size_t kColdEntries = 256;
 
 absl::Status NothingFound() {
   return WireError(v2::MESSAGE_NOT_FOUND, "no message came within the polling time");
@@ -62,6 +62,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status& status) override {
     if (appended_) return;  // it was answered; the store has stopped
+    TakeBack();
     ReceiveOperation* operation = operation_.get();
     operation->call_.Post([operation = std::move(operation_), status] {
       operation->Answer(AppendRefused(status), {});
@@ -69,6 +70,12 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   }
 
  private:
+  void TakeBack() {
+    MutexLock lock(&progress_->mutex);
+    for (const TakenMessage& m : operation_->taken_) {
+      if (QueueProgress* queue = progress_->Queue(m.queue)) queue->TakeBack(m.offset);
+    }
+  }
   // Which of the append's records leases messages of `topic`.
   size_t RecordOf(uint32_t topic) const {
     return static_cast<size_t>(std::find(topics_.begin(), topics_.end(), topic) - topics_.begin());
@@ -127,11 +134,21 @@ void ReceiveOperation::Attempt() {
     if (outcome.more) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
     return;  // LeaseAppend goes on
   }
-  if (outcome.cold_queue.has_value()) return LoadCold(*outcome.cold_queue, outcome.cold_from);
+  if ((outcome.cold_queue.has_value() || outcome.more) && ScansTooLong()) return PassOn();
+  if (outcome.cold_queue.has_value()) {
+    if (!ClaimScan()) return Park();
+    return LoadCold(*outcome.cold_queue, outcome.cold_from);
+  }
   if (outcome.more) {  // looked past many unwanted messages; let other calls run before going on
     return call_.Post([self = shared_from_this()] { self->Attempt(); });
   }
   Park();
+}
+
+// The search for what a filter wants ends with the polling time, as waiting does; the next receive
+// goes on where it ended. One round more is for receives that do not want to wait at all.
+bool ReceiveOperation::ScansTooLong() {
+  return context_.time.NowMillis() >= give_up_ms_ && ++late_rounds_ > 1;
 }
 
 void ReceiveOperation::PassOn() {
@@ -161,8 +178,9 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   const absl::Duration life =
       request_.auto_renew ? context_.options.max_auto_renew : request_.invisible;
   TakeRequest take;
-  take.filter = &request_.filter;
+  take.filter = request_.filter.get();
   take.max = std::min(request_.batch, context_.options.max_leases - leases);
+  take.max_bytes = context_.options.max_answer_bytes;
   take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew, now,
                 now};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
@@ -211,22 +229,48 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
 
 void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) {
   const bool queued = context_.store().RunCold([self = shared_from_this(), queue, from] {
-    auto entries = self->context_.store().ReadEntries(queue, from, kColdEntries);
-    self->call_.Post([self, queue, from, entries = std::move(entries)]() mutable {
-      if (entries.ok()) {
-        self->cold_ = ColdEntries{queue, from, *std::move(entries)};
-      } else if (!absl::IsOutOfRange(entries.status())) {
+    auto cold =
+        ScanCold(self->context_.store(), queue, from, *self->request_.filter, self->request_.batch);
+    self->call_.Post([self, cold = std::move(cold)]() mutable {
+      self->ReleaseScan();
+      if (cold.ok()) {
+        self->cold_ = *std::move(cold);
+      } else if (!absl::IsOutOfRange(cold.status())) {
         return self->Answer(
-            WireError(v2::INTERNAL_SERVER_ERROR, std::string(entries.status().message())), {});
+            WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())), {});
       }
       self->Attempt();
     });
   });
   if (!queued) {
+    ReleaseScan();
     Answer(WireError(v2::TOO_MANY_REQUESTS,
                      "too many reads of old messages wait for the disk; try again later"),
            {});
   }
+}
+
+bool ReceiveOperation::ClaimScan() {
+  if (!request_.filter->reads_messages()) return true;
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return true;  // deleted meanwhile, which the next attempt says
+  MutexLock lock(&progress->mutex);
+  const auto topic = progress->topics.find(topic_->id);
+  if (topic == progress->topics.end()) return true;
+  if (topic->second.scanning()) return false;
+  topic->second.set_scanning(true);
+  scanning_ = true;
+  return true;
+}
+
+void ReceiveOperation::ReleaseScan() {
+  if (!scanning_) return;
+  scanning_ = false;
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return;
+  MutexLock lock(&progress->mutex);
+  const auto topic = progress->topics.find(topic_->id);
+  if (topic != progress->topics.end()) topic->second.set_scanning(false);
 }
 
 void ReceiveOperation::Park() {
@@ -251,8 +295,10 @@ void ReceiveOperation::Park() {
   } else {
     MutexLock lock(&progress->mutex);
     const auto topic = progress->topics.find(topic_->id);
+    // Whoever scans wakes another when it has found something or gives up.
     again = again || topic == progress->topics.end() ||
-            topic->second.HasMore(context_.store(), topic_->id, progress->RetryOf(topic_->id));
+            (!topic->second.scanning() &&
+             topic->second.HasMore(context_.store(), topic_->id, progress->RetryOf(topic_->id)));
   }
   if (again && context_.waiting.Remove(this)) {
     call_.Post([self = shared_from_this()] { self->Attempt(); });
@@ -336,7 +382,7 @@ std::optional<rpc::Payload> ReceiveOperation::Encode(
     const TakenMessage& taken, const absl::StatusOr<store::StoredMessage>& message) {
   if (!message.ok()) return std::nullopt;
   const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
-  if (!content.ok() || !request_.filter.Matches(TagOf(*content))) return std::nullopt;
+  if (!content.ok() || !(taken.judged || request_.filter->Matches(*content))) return std::nullopt;
   ReceiptHandle handle;
   handle.broker = context_.options.broker_name;
   handle.group = group_->id;

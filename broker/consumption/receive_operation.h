@@ -45,9 +45,15 @@ class ReceiveOperation : public ParkedReceive,
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
   TakeOutcome TakeAndLog(absl::Status* refused);
-  // Ends without an answer that matters; what it may have been woken for is the next one's.
+  // Ends without a message where there may be some, or without anybody to get it: another receive
+  // goes on.
   void PassOn();
+  // Reads what Attempt did not find in memory, then goes on with it.
   void LoadCold(store::QueueKey queue, store::QueueOffset from);
+  // The right to let the filter read old messages; false while another receive of the group does.
+  bool ClaimScan();
+  void ReleaseScan();
+  bool ScansTooLong();
   void Park();
   void TimeOut();
   void Cancelled();
@@ -74,6 +80,8 @@ class ReceiveOperation : public ParkedReceive,
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;
+  int late_rounds_ = 0;
+  bool scanning_ = false;  // it has what ClaimScan gives
   bool finished_ = false;  // rpc thread only
 };
 

@@ -60,31 +60,20 @@ absl::StatusOr<absl::Duration> PollingTime(const v2::ReceiveMessageRequest& requ
                   absl::FormatDuration(options.min_long_polling)));
 }
 
-absl::StatusOr<TagFilter> Filter(const v2::ReceiveMessageRequest& request) {
-  const v2::FilterExpression& filter = request.filter_expression();
-  if (filter.type() == v2::SQL) {
-    return WireError(v2::NOT_IMPLEMENTED,
-                     "SQL filter expressions are not served by this version; use tags");
-  }
-  if (filter.type() != v2::TAG && filter.type() != v2::FILTER_TYPE_UNSPECIFIED) {
-    return WireError(v2::NOT_IMPLEMENTED, fmt::format("filter type {} is not known; use TAG",
-                                                      static_cast<int>(filter.type())));
-  }
-  return TagFilter::Parse(filter.expression());
-}
-
 }  // namespace
 
 absl::StatusOr<ReceiveRequest> CheckReceive(const v2::ReceiveMessageRequest& request,
                                             const rpc::Call& call,
-                                            const ConsumptionOptions& options, absl::Time now) {
+                                            const ConsumptionOptions& options, FilterCache& filters,
+                                            absl::Time now) {
   ReceiveRequest checked;
   checked.topic = request.message_queue().topic().name();
   checked.topic_namespace = request.message_queue().topic().resource_namespace();
   checked.group = request.group().name();
   if (absl::Status s = names::ValidateTopic(checked.topic); !s.ok()) return s;
   if (absl::Status s = names::ValidateConsumerGroup(checked.group); !s.ok()) return s;
-  absl::StatusOr<TagFilter> filter = Filter(request);
+  absl::StatusOr<FilterPtr> filter =
+      filters.Get(request.filter_expression().type(), request.filter_expression().expression());
   if (!filter.ok()) return filter.status();
   checked.filter = *std::move(filter);
   checked.batch = std::clamp(request.batch_size(), 1, options.receive_batch);

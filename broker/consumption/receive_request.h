@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "broker/consumption/tag_filter.h"
+#include "broker/filter/filter_cache.h"
 #include "common/rpc/call.h"
 
 namespace apache::rocketmq::v2 {
@@ -22,7 +22,7 @@ struct ReceiveRequest {
   std::string group;
   std::string topic;
   std::string topic_namespace;  // echoed
-  TagFilter filter;
+  FilterPtr filter;
   size_t batch = 1;
   bool auto_renew = false;
   absl::Duration invisible;  // not with auto_renew
@@ -33,7 +33,7 @@ struct ReceiveRequest {
 // clock, for the polling time that a client without one of its own gets from its deadline.
 absl::StatusOr<ReceiveRequest> CheckReceive(
     const apache::rocketmq::v2::ReceiveMessageRequest& request, const rpc::Call& call,
-    const ConsumptionOptions& options, absl::Time now);
+    const ConsumptionOptions& options, FilterCache& filters, absl::Time now);
 
 }  // namespace mansio::broker
 

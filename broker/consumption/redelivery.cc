@@ -80,7 +80,10 @@ class Redelivery::Frame : public store::Append {
     AddBackOffs();
   }
   void Applied(const store::AppendResult&) override { redelivery_->Finish(job_, absl::OkStatus()); }
-  void Failed(const absl::Status& status) override { redelivery_->Finish(job_, status); }
+  void Failed(const absl::Status& status) override {
+    redelivery_->Unclaim(*job_);
+    redelivery_->Finish(job_, status);
+  }
 
  private:
   void Add(Fate fate, store::RecordKind kind) {
@@ -304,6 +307,15 @@ void Redelivery::Log(const JobPtr& job) {
     if (!status.ok()) Finish(job, status);
     return;
   }
+}
+
+void Redelivery::Unclaim(const Job& job) {
+  const GroupProgressPtr group = environment_.state->Find(job.queue.group);
+  if (group == nullptr) return;
+  MutexLock lock(&group->mutex);
+  QueueProgress* progress = group->Queue(job.key());
+  if (progress == nullptr) return;
+  for (const QueueProgress::Ended& ended : job.leases) progress->UnclaimEnd(ended.offset);
 }
 
 // Aborted when some of the job's leases live no more; they are then out of the job.

@@ -70,6 +70,8 @@ class Redelivery {
   void EnsureQueues(const JobPtr& job);
   void Log(const JobPtr& job);
   absl::Status ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame);
+  // The job's frame was refused: its leases live on.
+  void Unclaim(const Job& job);
   void Finish(const JobPtr& job, const absl::Status& status);
   // Goes on with a job on the timers' thread.
   void Later(int64_t delay_ms, const JobPtr& job, void (Redelivery::*step)(const JobPtr&));

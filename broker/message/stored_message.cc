@@ -21,6 +21,8 @@ constexpr uint8_t kPlainVersion = 1;
 constexpr uint8_t kProvenanceVersion = 2;
 constexpr size_t kFixedBytes = 1 + 16;
 constexpr uint32_t kResponseMessageField = 2;           // ReceiveMessageResponse.message
+constexpr uint8_t kTagField = 1 << 3 | 2;               // SystemProperties.tag
+constexpr uint8_t kKeysField = 2 << 3 | 2;              // SystemProperties.keys
 constexpr int64_t kMaxTimestampSeconds = 253402300799;  // year 9999, protobuf's own limit
 
 // Protobuf's text and JSON forms throw on times out of range (contract pitfall 38).
@@ -196,7 +198,6 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view bytes) {
 
 std::string_view TagOf(const StoredContent& content) {
   // `tag` is field 1 of SystemProperties and fields are written in order.
-  constexpr uint8_t kTagField = 1 << 3 | 2;
   ByteReader reader(content.system);
   if (reader.U8() != kTagField) return {};
   return reader.Bytes();
@@ -219,6 +220,35 @@ std::string_view MessageIdOf(const StoredContent& content) {
     }
   }
   return {};
+}
+
+void ForEachKey(const StoredContent& content, absl::FunctionRef<void(std::string_view)> visit) {
+  ByteReader reader(content.system);
+  uint8_t field = reader.U8();
+  if (field == kTagField) {
+    reader.Bytes();
+    field = reader.U8();
+  }
+  for (; field == kKeysField; field = reader.U8()) {
+    const std::string_view key = reader.Bytes();
+    if (!reader.ok()) return;
+    visit(key);
+  }
+}
+
+void ForEachUserProperty(const StoredContent& content,
+                         absl::FunctionRef<void(std::string_view, std::string_view)> visit) {
+  ByteReader reader(content.properties);
+  while (!reader.AtEnd()) {
+    reader.U8();  // the entry's field tag
+    ByteReader entry(reader.Bytes());
+    entry.U8();
+    const std::string_view name = entry.Bytes();
+    entry.U8();
+    const std::string_view value = entry.Bytes();
+    if (!entry.ok()) return;
+    visit(name, value);
+  }
 }
 
 uint64_t TagHash(std::string_view tag) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "broker/message/provenance.h"
 #include "common/rpc/payload.h"
@@ -67,6 +68,11 @@ std::string_view TagOf(const StoredContent& content);
 
 // The message's id, or "" when it has none.
 std::string_view MessageIdOf(const StoredContent& content);
+// Calls `visit` for each key, and for each user property, in stored order; views into the record.
+void ForEachKey(const StoredContent& content, absl::FunctionRef<void(std::string_view key)> visit);
+void ForEachUserProperty(
+    const StoredContent& content,
+    absl::FunctionRef<void(std::string_view name, std::string_view value)> visit);
 
 // The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
 uint64_t TagHash(std::string_view tag);

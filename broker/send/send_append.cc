@@ -21,12 +21,20 @@ absl::Status ToSendStatus(const absl::Status& store_status) {
 }
 
 void SingleSend::Applied(const store::AppendResult& result) {
-  call_->Finish(
-      rpc::Payload(EncodeStored(message_id_, static_cast<int64_t>(result.queue_offsets.front()))));
+  const store::QueueOffset offset = result.queue_offsets.front();
+  const std::string recall_handle = recall_handle_ ? recall_handle_(offset) : "";
+  call_->Finish(rpc::Payload(
+      EncodeStored(message_id_, static_cast<int64_t>(offset), {.recall_handle = recall_handle})));
 }
 
 void SingleSend::Failed(const absl::Status& status) {
   call_->Finish(gateway::StatusResponse(ToSendStatus(status)));
+}
+
+void BatchCall::Stored(size_t index, store::QueueOffset offset) {
+  SendOutcome& outcome = outcomes_[index];
+  outcome.queue_offset = static_cast<int64_t>(offset);
+  if (recall_handles_[index]) outcome.recall_handle = recall_handles_[index](offset);
 }
 
 void BatchCall::PartDone() {
@@ -35,9 +43,7 @@ void BatchCall::PartDone() {
 }
 
 void BatchPart::Applied(const store::AppendResult& result) {
-  for (size_t i = 0; i < count_; ++i) {
-    batch_->outcome(first_ + i).queue_offset = static_cast<int64_t>(result.queue_offsets[i]);
-  }
+  for (size_t i = 0; i < count_; ++i) batch_->Stored(first_ + i, result.queue_offsets[i]);
   batch_->PartDone();
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,11 +22,15 @@ namespace mansio::broker {
 // store's sentence.
 absl::Status ToSendStatus(const absl::Status& store_status);
 
+// The recall handle of a message that waits at this offset for its delivery time; empty for one
+// that does not wait. Called on the log thread.
+using RecallHandleOf = std::function<std::string(store::QueueOffset)>;
+
 // A request of one message, as all SDKs send them.
 class SingleSend final : public store::Append {
  public:
-  SingleSend(rpc::UnaryCall* call, std::string message_id)
-      : call_(call), message_id_(std::move(message_id)) {}
+  SingleSend(rpc::UnaryCall* call, std::string message_id, RecallHandleOf recall_handle = nullptr)
+      : call_(call), message_id_(std::move(message_id)), recall_handle_(std::move(recall_handle)) {}
 
   void Applied(const store::AppendResult& result) override;
   void Failed(const absl::Status& status) override;
@@ -33,23 +38,31 @@ class SingleSend final : public store::Append {
  private:
   rpc::UnaryCall* const call_;
   const std::string message_id_;
+  const RecallHandleOf recall_handle_;
 };
 
 // The call of a request of several messages, which may take several appends: answered when all of
 // them are decided. Each outcome is written by one append only.
 class BatchCall {
  public:
-  // `parts`: how many times PartDone will be called.
-  BatchCall(rpc::UnaryCall* call, std::vector<SendOutcome> outcomes, size_t parts)
-      : call_(call), outcomes_(std::move(outcomes)), parts_left_(parts) {}
+  // `recall_handles`: one for each outcome. `parts`: how many times PartDone will be called.
+  BatchCall(rpc::UnaryCall* call, std::vector<SendOutcome> outcomes,
+            std::vector<RecallHandleOf> recall_handles, size_t parts)
+      : call_(call),
+        outcomes_(std::move(outcomes)),
+        recall_handles_(std::move(recall_handles)),
+        parts_left_(parts) {}
 
   SendOutcome& outcome(size_t index) { return outcomes_[index]; }
+  // The message was stored at `offset`.
+  void Stored(size_t index, store::QueueOffset offset);
   // The outcomes of one part are complete. Any thread.
   void PartDone();
 
  private:
   rpc::UnaryCall* const call_;
   std::vector<SendOutcome> outcomes_;
+  const std::vector<RecallHandleOf> recall_handles_;
   std::atomic<size_t> parts_left_;
 };
 

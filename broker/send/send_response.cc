@@ -36,18 +36,20 @@ std::string StatusBytes(const absl::Status& status) {
 
 size_t FieldSize(size_t bytes) { return 1 + VarintSize(bytes) + bytes; }
 
-// One entry of the response, with its tag and length. recall_handle stays empty: only types that
-// are refused have one.
+// One entry of the response, with its tag and length.
 void PutEntry(WireWriter& w, std::string_view status, std::string_view message_id, int64_t offset,
-              std::string_view transaction_id = {}) {
+              const EntryNames& names) {
   size_t size = FieldSize(status.size()) + FieldSize(message_id.size());
-  if (!transaction_id.empty()) size += FieldSize(transaction_id.size());
+  if (!names.transaction_id.empty()) size += FieldSize(names.transaction_id.size());
   if (offset != 0) size += 1 + VarintSize(static_cast<uint64_t>(offset));
+  if (!names.recall_handle.empty()) size += FieldSize(names.recall_handle.size());
   w.BytesHeader(Response::kEntriesFieldNumber, size);
   w.Bytes(Entry::kStatusFieldNumber, status);
   w.Bytes(Entry::kMessageIdFieldNumber, message_id);
-  if (!transaction_id.empty()) w.Bytes(Entry::kTransactionIdFieldNumber, transaction_id);
+  if (!names.transaction_id.empty())
+    w.Bytes(Entry::kTransactionIdFieldNumber, names.transaction_id);
   if (offset != 0) w.Int(Entry::kOffsetFieldNumber, offset);
+  if (!names.recall_handle.empty()) w.Bytes(Entry::kRecallHandleFieldNumber, names.recall_handle);
 }
 
 absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
@@ -67,12 +69,13 @@ absl::Status CommonStatus(const std::vector<SendOutcome>& outcomes) {
 }  // namespace
 
 std::string EncodeStored(std::string_view message_id, int64_t queue_offset,
-                         std::string_view transaction_id) {
+                         const EntryNames& names) {
   const std::string& ok = OkStatusBytes();
   WireWriter w;
-  w.Reserve(2 * ok.size() + message_id.size() + transaction_id.size() + 32);
+  w.Reserve(2 * ok.size() + message_id.size() + names.transaction_id.size() +
+            names.recall_handle.size() + 40);
   w.Bytes(Response::kStatusFieldNumber, ok);
-  PutEntry(w, ok, message_id, queue_offset, transaction_id);
+  PutEntry(w, ok, message_id, queue_offset, names);
   return w.Take();
 }
 
@@ -81,7 +84,8 @@ std::string EncodeOutcomes(const std::vector<SendOutcome>& outcomes) {
   w.Reserve(outcomes.size() * 64 + 64);
   w.Bytes(Response::kStatusFieldNumber, StatusBytes(CommonStatus(outcomes)));
   for (const SendOutcome& outcome : outcomes) {
-    PutEntry(w, StatusBytes(outcome.status), outcome.message_id, outcome.queue_offset);
+    PutEntry(w, StatusBytes(outcome.status), outcome.message_id, outcome.queue_offset,
+             {.recall_handle = outcome.recall_handle});
   }
   return w.Take();
 }

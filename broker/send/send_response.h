@@ -16,12 +16,19 @@ namespace mansio::broker {
 struct SendOutcome {
   std::string message_id;  // the client's, unchanged
   absl::Status status;
-  int64_t queue_offset = 0;  // when the status is OK
+  int64_t queue_offset = 0;   // when the status is OK
+  std::string recall_handle;  // of a message that waits for its delivery time
 };
 
-// The answer to a request of one message that was stored. `transaction_id`: of a half message.
+// What an entry of the answer names for later calls; most messages have neither.
+struct EntryNames {
+  std::string_view transaction_id;  // of a half message
+  std::string_view recall_handle;   // of a message that waits for its delivery time
+};
+
+// The answer to a request of one message that was stored.
 std::string EncodeStored(std::string_view message_id, int64_t queue_offset,
-                         std::string_view transaction_id = {});
+                         const EntryNames& names = {});
 
 // The answer to any other request: an entry per message, in request order, and above them the
 // status that they share, or MULTIPLE_RESULTS.

@@ -54,9 +54,10 @@ class QueueChooser {
   int64_t groupless_ = -1;  // not chosen yet
 };
 
-void SetDerivedType(v2::Message* message) {
-  message->mutable_system_properties()->set_message_type(
-      static_cast<v2::MessageType>(DerivedType(*message)));
+void SetDerivedType(v2::Message* message, const Topic& topic) {
+  MessageType type = DerivedType(*message);
+  if (HasDelayLevel(*message) && topic.type != MessageType::kNormal) type = MessageType::kDelay;
+  message->mutable_system_properties()->set_message_type(static_cast<v2::MessageType>(type));
 }
 
 void AddTo(store::Append& append, const v2::Message& message, const ContentEncoder& encoder,
@@ -65,6 +66,10 @@ void AddTo(store::Append& append, const v2::Message& message, const ContentEncod
                                  encoder.size());
   encoder.EncodeTo(to, BodyDigest(message.body()));
   append.SealMessage();
+}
+
+Provenance ProvenanceOf(const std::optional<Delay::Waiting>& waiting) {
+  return waiting.has_value() ? waiting->provenance : Provenance{};
 }
 
 }  // namespace
@@ -159,31 +164,54 @@ void SendService::StoreRequest(rpc::UnaryCall& call, Request& request, const Top
 
 void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic) {
   v2::Message* message = request.mutable_messages(0);
-  SetDerivedType(message);
+  SetDerivedType(message, topic);
   if (message->system_properties().message_type() == v2::TRANSACTION) {
     return environment_.halves->StoreHalf(call, *message, topic);
   }
   const int64_t now_ms = environment_.time->NowMillis();
-  const ContentEncoder encoder(message, call.Peer(), now_ms);
-  auto append = std::make_unique<SingleSend>(&call, message->system_properties().message_id());
-  AddTo(*append, *message, encoder, QueueChooser(topic).For(*message), now_ms);
+  const store::QueueKey target = QueueChooser(topic).For(*message);
+  const auto waiting = environment_.delay->Place(*message, target, now_ms);
+  if (!waiting.ok()) return Refuse(call, waiting.status());
+  const ContentEncoder encoder(message, call.Peer(), now_ms, ProvenanceOf(*waiting));
+  const std::string& message_id = message->system_properties().message_id();
+  auto append =
+      std::make_unique<SingleSend>(&call, message_id, RecallHandleFor(*waiting, topic, message_id));
+  AddTo(*append, *message, encoder, waiting->has_value() ? (*waiting)->queue : target, now_ms);
   const absl::Status status = store_->Submit(std::move(append));
   if (!status.ok()) Refuse(call, ToSendStatus(status));
+}
+
+RecallHandleOf SendService::RecallHandleFor(const std::optional<Delay::Waiting>& waiting,
+                                            const Topic& topic,
+                                            const std::string& message_id) const {
+  // Recall is for topics of delayed messages (contract section 8).
+  if (!waiting.has_value() || topic.type == MessageType::kNormal) return nullptr;
+  return [delay = environment_.delay, waiting = *waiting, message_id](store::QueueOffset offset) {
+    return delay->HandleOf(waiting, offset, message_id);
+  };
 }
 
 void SendService::StoreBatch(rpc::UnaryCall& call, Request& request, const Topic& topic) {
   const int64_t now_ms = environment_.time->NowMillis();
   const auto count = static_cast<size_t>(request.messages_size());
   std::vector<SendOutcome> outcomes(count);
+  std::vector<RecallHandleOf> recall_handles(count);
+  std::vector<store::QueueKey> places(count);
   std::vector<ContentEncoder> encoders;
   encoders.reserve(count);
   std::vector<size_t> part_ends;  // a part is what fits one frame
   size_t part_bytes = 0;
+  QueueChooser queues(topic);
   for (size_t i = 0; i < count; ++i) {
     v2::Message* message = request.mutable_messages(static_cast<int>(i));
-    SetDerivedType(message);
+    SetDerivedType(message, topic);
     outcomes[i].message_id = message->system_properties().message_id();
-    encoders.emplace_back(message, call.Peer(), now_ms);
+    places[i] = queues.For(*message);
+    const auto waiting = environment_.delay->Place(*message, places[i], now_ms);
+    if (!waiting.ok()) return Refuse(call, waiting.status());
+    if (waiting->has_value()) places[i] = (*waiting)->queue;
+    recall_handles[i] = RecallHandleFor(*waiting, topic, outcomes[i].message_id);
+    encoders.emplace_back(message, call.Peer(), now_ms, ProvenanceOf(*waiting));
     const size_t bytes = encoders[i].size() + kRecordOverhead;
     if (i > 0 && part_bytes + bytes > store::kMaxFramePayload) {
       part_ends.push_back(i);
@@ -193,14 +221,14 @@ void SendService::StoreBatch(rpc::UnaryCall& call, Request& request, const Topic
   }
   part_ends.push_back(count);
 
-  QueueChooser queues(topic);
-  auto batch = std::make_shared<BatchCall>(&call, std::move(outcomes), part_ends.size());
+  auto batch = std::make_shared<BatchCall>(&call, std::move(outcomes), std::move(recall_handles),
+                                           part_ends.size());
   size_t first = 0;
   for (const size_t end : part_ends) {
     auto part = std::make_unique<BatchPart>(batch, first, end - first);
     for (size_t i = first; i < end; ++i) {
       const v2::Message& message = request.messages(static_cast<int>(i));
-      AddTo(*part, message, encoders[i], queues.For(message), now_ms);
+      AddTo(*part, message, encoders[i], places[i], now_ms);
     }
     if (absl::Status status = store_->Submit(std::move(part)); !status.ok()) {
       BatchPart(batch, first, end - first).Failed(status);

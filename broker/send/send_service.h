@@ -4,12 +4,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "broker/delay/delay.h"
 #include "broker/metadata/metadata.h"
 #include "broker/send/half_store.h"
+#include "broker/send/send_append.h"
 #include "broker/send/validation.h"
 #include "common/gateway/client_registry.h"
 #include "common/rpc/call.h"
@@ -40,6 +43,7 @@ class SendService {
     Metadata* metadata = nullptr;
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
+    Delay* delay = nullptr;
     HalfStore* halves = nullptr;
   };
   SendService(SendOptions options, Environment environment);
@@ -60,6 +64,9 @@ class SendService {
   void StoreRequest(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreBatch(rpc::UnaryCall& call, Request& request, const Topic& topic);
+  // What the receipt of a message is to say of its recall.
+  RecallHandleOf RecallHandleFor(const std::optional<Delay::Waiting>& waiting, const Topic& topic,
+                                 const std::string& message_id) const;
 
   const SendOptions options_;
   const Environment environment_;

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
+#include "absl/time/time.h"
 #include "apache/rocketmq/v2/service.pb.h"
+#include "broker/delay/records.h"
 #include "common/names/names.h"
 #include "common/status/wire_status.h"
 
@@ -13,6 +16,9 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
+
+// Longer numbers are no levels that somebody means.
+constexpr size_t kMaxLevelDigits = 18;
 
 std::string TypeName(int type) {
   const std::string& name = v2::MessageType_Name(static_cast<v2::MessageType>(type));
@@ -34,6 +40,27 @@ absl::Status CheckBody(const v2::Message& message, const SendLimits& limits) {
   return absl::OkStatus();
 }
 
+absl::Status CheckDelayLevel(const v2::Message& message, const std::string& value) {
+  const bool number =
+      !value.empty() && value.size() <= kMaxLevelDigits &&
+      std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!number || value.find_first_not_of('0') == std::string::npos) {
+    return WireError(v2::ILLEGAL_MESSAGE_PROPERTY_KEY,
+                     "the user property DELAY names a delay level, a whole number from 1 on; "
+                     "leave it out for a message without one");
+  }
+  const v2::SystemProperties& system = message.system_properties();
+  const char* other = nullptr;
+  if (system.has_delivery_timestamp()) other = "a delivery time";
+  if (system.has_message_group()) other = "a message group";
+  if (system.message_type() == v2::TRANSACTION) other = "a transaction";
+  if (other == nullptr) return absl::OkStatus();
+  return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                   fmt::format("the message has a delay level (user property DELAY) and {}; give "
+                               "it one of both",
+                               other));
+}
+
 absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& limits) {
   const auto& properties = message.user_properties();
   if (properties.size() > limits.properties) {
@@ -45,7 +72,9 @@ absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& l
   }
   size_t bytes = message.system_properties().tag().size();
   for (const auto& [key, value] : properties) {
-    if (absl::Status status = names::ValidateUserProperty(key, value); !status.ok()) return status;
+    absl::Status status = key == kDelayProperty ? CheckDelayLevel(message, value)
+                                                : names::ValidateUserProperty(key, value);
+    if (!status.ok()) return status;
     bytes += key.size() + value.size();
   }
   for (const std::string& key : message.system_properties().keys()) bytes += key.size();
@@ -59,12 +88,14 @@ absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& l
   return absl::OkStatus();
 }
 
-absl::Status CheckTimes(const v2::SystemProperties& system, int64_t now_ms) {
+absl::Status CheckTimes(const v2::SystemProperties& system, int64_t max_delay_ms, int64_t now_ms) {
   if (system.has_delivery_timestamp() &&
-      system.delivery_timestamp().seconds() > (now_ms + kMaxDelayMs) / 1000) {
+      system.delivery_timestamp().seconds() > (now_ms + max_delay_ms) / 1000) {
     return WireError(
         v2::ILLEGAL_DELIVERY_TIME,
-        "the delivery time lies more than 24 hours in the future; choose an earlier one");
+        fmt::format("the delivery time lies more than {} in the future; choose an earlier one, or "
+                    "raise delay.max on the broker",
+                    absl::FormatDuration(absl::Milliseconds(max_delay_ms))));
   }
   const auto& recovery = system.orphaned_transaction_recovery_duration();
   if (recovery.seconds() > kMaxRecoverySeconds ||
@@ -78,7 +109,8 @@ absl::Status CheckTimes(const v2::SystemProperties& system, int64_t now_ms) {
   return absl::OkStatus();
 }
 
-absl::Status CheckSystemProperties(const v2::SystemProperties& system, int64_t now_ms) {
+absl::Status CheckSystemProperties(const v2::SystemProperties& system, int64_t max_delay_ms,
+                                   int64_t now_ms) {
   absl::Status status;
   if (system.has_tag()) status = names::ValidateMessageTag(system.tag());
   if (!status.ok()) return status;
@@ -97,7 +129,7 @@ absl::Status CheckSystemProperties(const v2::SystemProperties& system, int64_t n
                     "bytes together and the limit is {}; shorten them",
                     other, kMaxOtherTextBytes));
   }
-  return CheckTimes(system, now_ms);
+  return CheckTimes(system, max_delay_ms, now_ms);
 }
 
 // What becomes visible only at the end of its transaction can be neither in order with others nor
@@ -117,7 +149,8 @@ absl::Status CheckTransaction(const v2::SystemProperties& system) {
 // have.
 absl::Status CheckServed(const v2::Message& message) {
   int type = message.system_properties().message_type();
-  if (type == v2::MESSAGE_TYPE_UNSPECIFIED || type == v2::NORMAL || type == v2::FIFO) {
+  if (type == v2::MESSAGE_TYPE_UNSPECIFIED || type == v2::NORMAL || type == v2::FIFO ||
+      type == v2::DELAY) {
     type = static_cast<int>(DerivedType(message));
   }
   const v2::SystemProperties& system = message.system_properties();
@@ -129,21 +162,22 @@ absl::Status CheckServed(const v2::Message& message) {
                     static_cast<int>(system.body_encoding())));
   }
   if (type == v2::TRANSACTION) return CheckTransaction(system);
-  if (type == v2::NORMAL || type == v2::FIFO) {
+  if (type == v2::NORMAL || type == v2::FIFO || type == v2::DELAY) {
     if (!system.has_priority() && !system.has_lite_topic()) return absl::OkStatus();
     type = system.has_priority() ? v2::PRIORITY : v2::LITE;
   }
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("messages of type {} are not served by this version of Mansio; send a "
-                  "NORMAL, FIFO or TRANSACTION message",
+                  "NORMAL, FIFO, DELAY or TRANSACTION message",
                   TypeName(type)));
 }
 
 absl::Status ValidateMessage(const v2::Message& message, const SendLimits& limits, int64_t now_ms) {
   absl::Status status = CheckBody(message, limits);
   if (status.ok()) status = CheckUserProperties(message, limits);
-  if (status.ok()) status = CheckSystemProperties(message.system_properties(), now_ms);
+  if (status.ok())
+    status = CheckSystemProperties(message.system_properties(), limits.max_delay_ms, now_ms);
   if (status.ok()) status = CheckServed(message);
   return status;
 }
@@ -202,6 +236,10 @@ MessageType DerivedType(const v2::Message& message) {
   return MessageType::kNormal;
 }
 
+bool HasDelayLevel(const v2::Message& message) {
+  return message.user_properties().contains(std::string(kDelayProperty));
+}
+
 absl::Status CheckTopicType(const v2::SendMessageRequest& request, const TopicRecord& topic) {
   if (topic.kind != TopicKind::kUser) {
     return WireError(v2::ILLEGAL_TOPIC,
@@ -212,6 +250,10 @@ absl::Status CheckTopicType(const v2::SendMessageRequest& request, const TopicRe
   for (int i = 0; i < request.messages_size(); ++i) {
     const MessageType type = DerivedType(request.messages(i));
     if (type == topic.type) continue;
+    if (topic.type == MessageType::kDelay && type == MessageType::kNormal &&
+        HasDelayLevel(request.messages(i))) {
+      continue;
+    }
     const std::string_view cure = topic.type == MessageType::kFifo
                                       ? "give it a message group, or send it to another topic"
                                       : "send it to a topic of its type";

@@ -24,10 +24,10 @@ struct SendLimits {
   size_t messages = 1024;               // in one request
   size_t request_bytes = 32u << 20;
   size_t bytes_in_flight = 256u << 20;
+  int64_t max_delay_ms = 24 * 3600 * 1000;  // delay.max: how far ahead a delivery time may be
 };
 
-// How far in the future a message may be due, and the longest recovery duration of a transaction.
-inline constexpr int64_t kMaxDelayMs = 24 * 3600 * 1000;
+// The longest recovery duration of a transaction.
 inline constexpr int64_t kMaxRecoverySeconds = 3600;
 // The texts that a client chooses and no limit of the contract covers (message id, trace context,
 // born host), together.
@@ -42,6 +42,10 @@ absl::Status ValidateSend(const apache::rocketmq::v2::SendMessageRequest& reques
 // The type of a message, derived from its properties: first match of transaction, delivery time,
 // message group, priority, lite topic.
 MessageType DerivedType(const apache::rocketmq::v2::Message& message);
+
+// True when the message names a delay level, with the one reserved property key that clients may
+// set: RocketMQ's DELAY.
+bool HasDelayLevel(const apache::rocketmq::v2::Message& message);
 
 // MESSAGE_PROPERTY_CONFLICT_WITH_TYPE unless `topic` takes each message of the request;
 // ILLEGAL_TOPIC for one that belongs to a consumer group.

@@ -12,6 +12,9 @@
 #include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/delay/delay.h"
+#include "broker/delay/delay_admin.h"
+#include "broker/delay/levels.h"
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
@@ -78,7 +81,7 @@ rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
   options.max_streams_per_connection = config.network.streams_per_connection;
   options.max_request_header_bytes = ToInt(config.network.request_header_bytes);
   options.max_request_bytes = ToInt(config.network.request_bytes + kRequestSlack);
-  options.max_undelivered_bytes = config.network.unsent_bytes_per_connection;
+  options.max_undelivered_bytes = config.network.unsent_bytes_per_stream;
   options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
   options.silent_connection = config.network.silent_connection;
   return options;
@@ -92,8 +95,17 @@ SendOptions SendOptionsOf(const BrokerConfig& config) {
   options.limits.messages = config.messages_per_request;
   options.limits.request_bytes = static_cast<size_t>(config.network.request_bytes);
   options.limits.bytes_in_flight = config.store.max_uncommitted_bytes;
+  options.limits.max_delay_ms = absl::ToInt64Milliseconds(config.delay_max);
   options.auto_create_topics = config.auto_create_topics;
   options.default_queues = config.default_queues;
+  return options;
+}
+
+DelayOptions DelayOptionsOf(const BrokerConfig& config) {
+  DelayOptions options;
+  options.broker_name = config.name;
+  options.levels_ms = *ParseDelayLevels(config.delay_levels);  // was checked with the configuration
+  options.max_pending = config.pending_timers;
   return options;
 }
 
@@ -102,6 +114,7 @@ ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPo
   options.broker_name = config.name;
   options.store_host = advertised.ToString();
   options.receive_batch = config.receive_batch;
+  options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   options.max_parked_receives = config.parked_receives;
   options.max_leases = config.leases;
   options.min_long_polling = config.min_long_polling;
@@ -158,6 +171,12 @@ class Broker::Parts {
                                                                            .timers = &timers_,
                                                                            .mover = &mover_,
                                                                            .budget = &budget_})),
+        delay_(DelayOptionsOf(config), {.metadata = &metadata_,
+                                        .clients = &clients_,
+                                        .mover = &mover_,
+                                        .budget = &budget_,
+                                        .time = &time_,
+                                        .timers = &timers_}),
         transactions_(
             Transactions::Create(TransactionOptionsOf(config, advertised), {.metadata = &metadata_,
                                                                             .clients = &clients_,
@@ -168,10 +187,12 @@ class Broker::Parts {
         send_(SendOptionsOf(config), {.metadata = &metadata_,
                                       .clients = &clients_,
                                       .time = &time_,
+                                      .delay = &delay_,
                                       .halves = transactions_->halves()}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
         dead_letters_(config.name, &metadata_),
+        delay_admin_(&delay_, &metadata_),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
                     .auto_create_topics = config.auto_create_topics,
@@ -185,6 +206,7 @@ class Broker::Parts {
         registration_(RegistrationOptionsOf(config), &registered_) {
     features_.Add(&metadata_);
     features_.Add(consumption_->feature());
+    features_.Add(delay_.feature());
     features_.Add(transactions_->feature());
     clients_.SetObserver(consumption_->observer());
   }
@@ -214,10 +236,12 @@ class Broker::Parts {
   Mover mover_;
   AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
+  Delay delay_;
   std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
   DeadLetterService dead_letters_;
+  DelayAdmin delay_admin_;
   LocalDirectory directory_;
   gateway::Gateway gateway_;
   LocalRegistration registered_;
@@ -244,6 +268,7 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = transactions_->Start(); !status.ok()) return status;
   consumption_->Start();
   timers_.Start();
+  if (absl::Status status = delay_.Start(); !status.ok()) return status;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
 
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
@@ -265,6 +290,7 @@ void Broker::Parts::Stop() {
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
+  delay_.Stop();
   transactions_->Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
@@ -294,11 +320,13 @@ v1::BrokerIdentity Broker::Parts::Identity() const {
 rpc::MethodTable Broker::Parts::Methods() {
   rpc::MethodTable methods;
   send_.Register(methods);
+  delay_.Register(methods);
   consumption_->Register(methods);
   transactions_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);
   dead_letters_.Register(methods);
+  delay_admin_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);
@@ -309,12 +337,11 @@ rpc::MethodTable Broker::Parts::Methods() {
 void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
   const absl::Status health = store_->Health();
-  if (!health.ok() && !std::exchange(unhealthy_reported_, true)) {
-    LOG_ERROR(
-        "The broker stores nothing any more: {}. It goes on answering; sends and "
-        "acknowledgements are refused until it is restarted",
-        std::string(health.message()));
+  if (!health.ok() && !unhealthy_reported_) {
+    LOG_ERROR("The broker stores no messages: {}. It goes on answering",
+              std::string(health.message()));
   }
+  unhealthy_reported_ = !health.ok();
   if (stopping_) return;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "absl/status/status.h"
+#include "broker/delay/levels.h"
 #include "common/names/names.h"
 
 namespace mansio::broker {
@@ -194,11 +195,6 @@ void AddLimits(Schema& schema) {
            {1, 100'000'000}, "transactions",
            "The most transactions that nobody has ended yet; beyond it further ones are refused "
            "with TOO_MANY_REQUESTS.")
-      .Size("limits.move-bytes-per-second", &BrokerConfig::move_bytes_per_second, 32 * kMiB,
-            {64 * kKiB, 64 * kGiB},
-            "How much the broker stores on its own account, as when many leases expire at once. "
-            "Many at once are spread at this rate, so that producers are not held up; a message "
-            "counts 1KiB besides its bytes.")
       .Int("limits.parked-receives", &BrokerConfig::parked_receives, 200'000, {1, 100'000'000},
            "receives",
            "The most receives that wait for a message at a time; further ones are refused with "
@@ -206,7 +202,29 @@ void AddLimits(Schema& schema) {
       .Int(
           "limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
           "The most messages that are handed out and not acknowledged; beyond it receives are refused "
-          "with TOO_MANY_REQUESTS.");
+          "with TOO_MANY_REQUESTS.")
+      .Int(
+          "limits.pending-timers", &BrokerConfig::pending_timers, 10'000'000, {0, 1'000'000'000},
+          "messages",
+          "The most delayed messages that are not delivered yet, each of which takes some 40 bytes "
+          "of memory; further ones are refused with TOO_MANY_REQUESTS.")
+      .Size("limits.move-bytes-per-second", &BrokerConfig::move_bytes_per_second, 32 * kMiB,
+            {64 * kKiB, 64 * kGiB},
+            "How much the broker stores on its own account, as when delayed messages become due. "
+            "Many at once are spread at this rate, so that producers are not held up; a message "
+            "counts 1KiB besides its bytes.");
+}
+
+void AddDelay(Schema& schema) {
+  schema
+      .String("delay.levels", &BrokerConfig::delay_levels, std::string(kDefaultDelayLevels),
+              "The delays of level 1 and those that follow, which a message names with its user "
+              "property DELAY. A change is for new messages; those that wait keep their time.",
+              [](std::string_view text) { return ParseDelayLevels(text).status(); })
+      .Duration("delay.max", &BrokerConfig::delay_max, absl::Hours(24),
+                {absl::Seconds(1), absl::Hours(24 * 40)},
+                "How far ahead the delivery time of a message may be. Messages that wait are kept "
+                "as long as they must.");
 }
 
 void AddRules(Schema& schema) {
@@ -250,6 +268,7 @@ Schema MakeSchema() {
   AddTopicsAndClients(schema);
   AddTransactions(schema);
   AddLimits(schema);
+  AddDelay(schema);
   config::AddLogging(schema, &BrokerConfig::log);
   AddRules(schema);
   return schema;

@@ -35,7 +35,6 @@ struct BrokerConfig {
   absl::Duration check_interval;
   uint32_t max_checks = 0;
   uint64_t pending_transactions = 0;
-  uint64_t move_bytes_per_second = 0;
 
   absl::Duration min_long_polling;
   absl::Duration max_long_polling;
@@ -55,6 +54,11 @@ struct BrokerConfig {
   uint64_t groups = 0;
   uint64_t parked_receives = 0;
   uint64_t leases = 0;
+  uint64_t pending_timers = 0;
+  uint64_t move_bytes_per_second = 0;
+
+  std::string delay_levels;
+  absl::Duration delay_max;
 
   logging::LoggingOptions log;
 };

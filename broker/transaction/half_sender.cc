@@ -39,8 +39,8 @@ class HalfSender::HalfAppend : public store::Append {
   void Applied(const store::AppendResult& result) override {
     id_.epoch = result.epoch;
     id_.half = result.queue_offsets.front();
-    call_->Finish(
-        rpc::Payload(EncodeStored(message_id_, static_cast<int64_t>(id_.half), id_.Encode(key_))));
+    call_->Finish(rpc::Payload(EncodeStored(message_id_, static_cast<int64_t>(id_.half),
+                                            {.transaction_id = id_.Encode(key_)})));
   }
   void Failed(const absl::Status& status) override {
     call_->Finish(gateway::StatusResponse(ToSendStatus(status)));

@@ -66,6 +66,7 @@ void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
 
 // Each adds one noun and its verbs.
 void AddTopic(CLI::App& app, Context& context);
+void AddDelay(CLI::App& app, Context& context);
 void AddDlq(CLI::App& app, Context& context);
 void AddGroup(CLI::App& app, Context& context);
 void AddCluster(CLI::App& app, Context& context);

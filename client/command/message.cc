@@ -31,6 +31,15 @@ void AddSend(CLI::App& message, Context& context) {
   verb->add_option("--group", arguments->message.message_group,
                    "Message group: on a fifo topic, messages of one group stay in order")
       ->type_name("GROUP");
+  CLI::Option* level = verb->add_option("--delay-level", arguments->message.delay_level,
+                                        "Deliver after the delay of that level (normal and delay "
+                                        "topics)")
+                           ->check(CLI::Range(1, 64).description(""))
+                           ->type_name("N");
+  verb->add_option("--deliver-at", arguments->deliver_at,
+                   "Deliver at that time (delay topics): 2030-01-31T09:00:00Z, or +90s from now")
+      ->type_name("TIME")
+      ->excludes(level);
   verb->add_option("--count", arguments->count,
                    "Send the body that many times; {n} in it is replaced "
                    "by the number")
@@ -41,6 +50,7 @@ void AddSend(CLI::App& message, Context& context) {
       "Examples:\n"
       "  mansio message send orders \"hello\" --tag new --key order-17\n"
       "  mansio message send orders --body \"message {n}\" --count 100\n"
+      "  mansio message send reminders \"wake up\" --deliver-at +90s\n"
       "  seq 1 10 | mansio message send orders");
   verb->fallthrough();
   verb->callback([&context, arguments, positional, body] {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "client/lib/producer.h"
 #include "common/sync/sync.h"
 
@@ -92,6 +93,8 @@ class Receipts {
       if (receipt.message_id.empty()) continue;
       listed.push_back(
           {{"message_id", receipt.message_id}, {"queue_offset", receipt.queue_offset}});
+      if (receipt.recall_handle.empty()) continue;
+      listed.back()["recall_handle"] = receipt.recall_handle;
     }
     if (context.format != Format::kTable) {
       context.Print({{"topic", topic},
@@ -131,12 +134,31 @@ absl::Status AddProperties(const std::vector<std::string>& texts, client::Messag
   return absl::OkStatus();
 }
 
+absl::Status SetDeliveryTime(const std::string& text, client::Message* message) {
+  if (text.empty()) return absl::OkStatus();
+  absl::Time time;
+  absl::Duration delay;
+  std::string error;
+  if (text[0] == '+' && absl::ParseDuration(text.substr(1), &delay)) {
+    time = absl::Now() + delay;
+  } else if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is not a time; write for example 2030-01-31T09:00:00Z, or +90s for a time from now",
+        text));
+  }
+  message->deliver_at = time;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int SendMessages(const Context& context, const SendArguments& arguments) {
   client::Message prototype = arguments.message;
   prototype.topic = arguments.topic;
   if (absl::Status s = AddProperties(arguments.properties, &prototype); !s.ok()) {
+    return FailUsage(context, std::string(s.message()), "");
+  }
+  if (absl::Status s = SetDeliveryTime(arguments.deliver_at, &prototype); !s.ok()) {
     return FailUsage(context, std::string(s.message()), "");
   }
   std::optional<std::string> file;
@@ -150,7 +172,9 @@ int SendMessages(const Context& context, const SendArguments& arguments) {
 
   Bodies bodies(context, arguments, std::move(file));
   Receipts receipts(prototype.message_group.empty() ? kInFlight : 1);
-  for (size_t number = 0; std::optional<std::string> body = bodies.Next(); ++number) {
+  for (size_t number = 0;; ++number) {
+    std::optional<std::string> body = bodies.Next();
+    if (!body.has_value()) break;
     receipts.Begin();
     if (receipts.failed()) {  // What follows would fail alike, or break the order of the group.
       receipts.End(number, absl::CancelledError("not sent, because a message before it failed"));

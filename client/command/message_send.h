@@ -16,6 +16,7 @@ struct SendArguments {
   std::string file;                     // empty: none
   client::Message message;              // tag, keys and message group of each message
   std::vector<std::string> properties;  // NAME=VALUE
+  std::string deliver_at;               // RFC 3339, or +DURATION from now; empty: at once
   int count = 1;
 };
 

@@ -106,6 +106,7 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   AddGroup(app, context);
   AddCluster(app, context);
   AddMessage(app, context);
+  AddDelay(app, context);
   AddTransaction(app, context);
   AddBench(app, context);
   try {

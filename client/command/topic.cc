@@ -42,12 +42,14 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
     topic.set_message_type(v2::NORMAL);
   } else if (arguments.type == "fifo") {
     topic.set_message_type(v2::FIFO);
+  } else if (arguments.type == "delay") {
+    topic.set_message_type(v2::DELAY);
   } else if (arguments.type == "transaction") {
     topic.set_message_type(v2::TRANSACTION);
   } else {
     return FailUsage(context,
                      fmt::format("topics of type {} are not available yet", arguments.type),
-                     "the types of this version are normal, fifo and transaction");
+                     "the types of this version are normal, fifo, delay and transaction");
   }
   SetCheckBack(arguments, &topic);
   auto admin = client::AdminClient::Create(context.client);

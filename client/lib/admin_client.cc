@@ -116,6 +116,25 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::ResolveTransactionResponse>("/mansio.v1.Admin/ResolveTransaction", request);
   }
 
+  absl::StatusOr<v1::DelayStatsResponse> DelayStats() override {
+    return Ask<v1::DelayStatsResponse>("/mansio.v1.Admin/DelayStats", v1::DelayStatsRequest());
+  }
+
+  absl::StatusOr<v1::ListDelayedMessagesResponse> ListDelayedMessages(const std::string& topic,
+                                                                      int limit) override {
+    v1::ListDelayedMessagesRequest request;
+    request.set_topic(topic);
+    request.set_limit(limit);
+    return Ask<v1::ListDelayedMessagesResponse>("/mansio.v1.Admin/ListDelayedMessages", request);
+  }
+
+  absl::StatusOr<v1::CancelDelayedMessageResponse> CancelDelayedMessage(
+      const std::string& recall_handle) override {
+    v1::CancelDelayedMessageRequest request;
+    request.set_recall_handle(recall_handle);
+    return Ask<v1::CancelDelayedMessageResponse>("/mansio.v1.Admin/CancelDelayedMessage", request);
+  }
+
  private:
   template <typename Response, typename Request>
   absl::StatusOr<Response> Ask(const char* method, const Request& request) {

@@ -56,6 +56,14 @@ class AdminClient {
   // Commits or rolls back what nobody has ended.
   virtual absl::StatusOr<v1::ResolveTransactionResponse> ResolveTransaction(
       const std::string& transaction_id, bool commit) = 0;
+
+  virtual absl::StatusOr<v1::DelayStatsResponse> DelayStats() = 0;
+  // The delayed messages of a topic ("": of all) that are due next; a limit of 0 is the broker's
+  // default.
+  virtual absl::StatusOr<v1::ListDelayedMessagesResponse> ListDelayedMessages(
+      const std::string& topic, int limit) = 0;
+  virtual absl::StatusOr<v1::CancelDelayedMessageResponse> CancelDelayedMessage(
+      const std::string& recall_handle) = 0;
 };
 
 }  // namespace mansio::client

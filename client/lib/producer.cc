@@ -53,7 +53,8 @@ struct Sending {
 using SendingPtr = std::shared_ptr<Sending>;
 
 absl::StatusOr<std::vector<SendReceipt>> ToReceipts(const v2::SendMessageRequest& request,
-                                                    const v2::SendMessageResponse& response) {
+                                                    const v2::SendMessageResponse& response,
+                                                    const std::string& endpoint) {
   const bool mixed = response.status().code() == v2::MULTIPLE_RESULTS;
   if (!mixed) {
     if (absl::Status status = FromWire(response.status()); !status.ok()) return status;
@@ -66,7 +67,7 @@ absl::StatusOr<std::vector<SendReceipt>> ToReceipts(const v2::SendMessageRequest
   for (int i = 0; i < request.messages_size(); ++i) {
     const v2::SendResultEntry& entry = response.entries(i);
     receipts.push_back({request.messages(i).system_properties().message_id(),
-                        FromWire(entry.status()), entry.offset()});
+                        FromWire(entry.status()), entry.offset(), entry.recall_handle(), endpoint});
   }
   return receipts;
 }
@@ -100,6 +101,21 @@ class ProducerImpl final : public Producer {
     Result<absl::StatusOr<std::vector<SendReceipt>>> result;
     SendBatchAsync(std::move(messages), [result](auto all) { result.Set(std::move(all)); });
     return result.Take();
+  }
+
+  absl::Status Recall(const std::string& topic, const SendReceipt& receipt) override {
+    if (receipt.recall_handle.empty()) {
+      return absl::InvalidArgumentError(
+          "the receipt has no recall handle: only delayed messages of a topic of type delay do");
+    }
+    v2::RecallMessageRequest request;
+    request.mutable_topic()->set_name(topic);
+    request.set_recall_handle(receipt.recall_handle);
+    v2::RecallMessageResponse response;
+    const std::shared_ptr<Session> session = runtime_->SessionWith(receipt.endpoint);
+    absl::Status status = Call(session->connection(), method::kRecallMessage, request, &response,
+                               runtime_->options().request_timeout);
+    return status.ok() ? FromWire(response.status()) : status;
   }
 
   void SendAsync(Message message, SendDone done) override {
@@ -171,13 +187,13 @@ class ProducerImpl final : public Producer {
     auto response = std::make_shared<v2::SendMessageResponse>();
     CallAsync(session->connection(), method::kSendMessage, sending->request, response,
               runtime_->options().request_timeout,
-              [this, sending, session, response](absl::Status status) {
+              [this, sending, session, response, endpoint = queue.endpoint](absl::Status status) {
                 if (!status.ok() && !absl::IsCancelled(status)) session->SetIsolated(true);
                 if (!status.ok()) {
                   Failed(sending, std::move(status), /*from_server=*/false);
                   return;
                 }
-                auto receipts = ToReceipts(sending->request, *response);
+                auto receipts = ToReceipts(sending->request, *response, endpoint);
                 if (receipts.ok() && receipts->size() == 1 && !receipts->front().status.ok()) {
                   receipts = receipts->front().status;
                 }

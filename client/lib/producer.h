@@ -18,6 +18,9 @@ struct SendReceipt {
   std::string message_id;
   absl::Status status;  // OK: stored as durably as the broker is configured
   int64_t queue_offset = 0;
+  // Of a delayed message on a topic of type delay, for Recall; empty otherwise.
+  std::string recall_handle;
+  std::string endpoint;  // of the broker that has it
 };
 
 // Sends messages. Thread-safe.
@@ -52,6 +55,11 @@ class Producer {
   // of receipts means that none was acknowledged.
   virtual absl::StatusOr<std::vector<SendReceipt>> SendBatch(std::vector<Message> messages) = 0;
   virtual void SendBatchAsync(std::vector<Message> messages, BatchDone done) = 0;
+
+  // Takes back a delayed message of `topic` that is not delivered yet, and waits for the answer:
+  // OK also when it was recalled before, NOT_FOUND when consumers can have it already. Not from a
+  // callback.
+  virtual absl::Status Recall(const std::string& topic, const SendReceipt& receipt) = 0;
 };
 
 }  // namespace mansio::client

@@ -21,6 +21,7 @@ inline constexpr char kSendMessage[] = "/apache.rocketmq.v2.MessagingService/Sen
 inline constexpr char kReceiveMessage[] = "/apache.rocketmq.v2.MessagingService/ReceiveMessage";
 inline constexpr char kAckMessage[] = "/apache.rocketmq.v2.MessagingService/AckMessage";
 inline constexpr char kEndTransaction[] = "/apache.rocketmq.v2.MessagingService/EndTransaction";
+inline constexpr char kRecallMessage[] = "/apache.rocketmq.v2.MessagingService/RecallMessage";
 inline constexpr char kTelemetry[] = "/apache.rocketmq.v2.MessagingService/Telemetry";
 inline constexpr char kNotifyClientTermination[] =
     "/apache.rocketmq.v2.MessagingService/NotifyClientTermination";

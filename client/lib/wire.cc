@@ -54,6 +54,12 @@ absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+void SetTimestamp(absl::Time from, google::protobuf::Timestamp* to) {
+  const int64_t seconds = absl::ToUnixSeconds(from);
+  to->set_seconds(seconds);
+  to->set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(from - absl::FromUnixSeconds(seconds))));
+}
+
 bool BodyIsIntact(const v2::SystemProperties& properties, const std::string& body) {
   const v2::Digest& digest = properties.body_digest();
   switch (digest.type()) {
@@ -120,12 +126,16 @@ void EncodeMessage(const Message& message, v2::Message* out) {
   if (!message.tag.empty()) system->set_tag(message.tag);
   for (const std::string& key : message.keys) system->add_keys(key);
   system->set_message_type(message.message_group.empty() ? v2::NORMAL : v2::FIFO);
+  if (message.deliver_at.has_value()) {
+    system->set_message_type(v2::DELAY);
+    SetTimestamp(*message.deliver_at, system->mutable_delivery_timestamp());
+  }
+  if (message.delay_level != 0) {
+    (*out->mutable_user_properties())["DELAY"] = std::to_string(message.delay_level);
+  }
   if (!message.message_group.empty()) system->set_message_group(message.message_group);
   system->set_body_encoding(v2::IDENTITY);
-  const absl::Time now = absl::Now();
-  system->mutable_born_timestamp()->set_seconds(absl::ToUnixSeconds(now));
-  system->mutable_born_timestamp()->set_nanos(static_cast<int>(
-      absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(absl::ToUnixSeconds(now)))));
+  SetTimestamp(absl::Now(), system->mutable_born_timestamp());
   system->set_born_host(HostName());
 }
 

@@ -20,7 +20,7 @@ struct NetworkLimits {
   int32_t clients = 0;
   int64_t request_header_bytes = 0;
   int64_t request_bytes = 0;
-  int64_t unsent_bytes_per_connection = 0;
+  int64_t unsent_bytes_per_stream = 0;
   absl::Duration silent_connection;
 };
 
@@ -43,10 +43,11 @@ void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::*limits) {
       .Size("limits.request-bytes", of(&NetworkLimits::request_bytes), 32 * kMiB,
             {64 * kKiB, 1 * kGiB},
             "The most bytes of one request, all its messages together. A larger one is refused.")
-      .Size("limits.unsent-bytes-per-connection", of(&NetworkLimits::unsent_bytes_per_connection),
-            8 * kMiB, {64 * kKiB, 1 * kGiB},
-            "The most answer bytes that wait for a slow connection; beyond it that connection gets "
-            "no further messages until it has read some.")
+      .Size("limits.unsent-bytes-per-stream", of(&NetworkLimits::unsent_bytes_per_stream), 8 * kMiB,
+            {64 * kKiB, 1 * kGiB},
+            "The most bytes that wait for the reader of one stream. Beyond it further answers of a "
+            "telemetry stream are dropped until it has read some, and a receive hands out no "
+            "further message (its first one always).")
       .Duration("limits.silent-connection", of(&NetworkLimits::silent_connection),
                 absl::Seconds(10), {absl::Milliseconds(100), absl::Hours(1)},
                 "A new connection that has said nothing for this long is closed.")

@@ -112,7 +112,8 @@ class Machine {
   Place FindPlace(std::string_view path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
-  const std::shared_ptr<DirectoryNode> root_ ABSL_PT_GUARDED_BY(mutex_);
+  // What it points to is guarded by the lock; Clang 14 has no annotation for a const shared_ptr.
+  const std::shared_ptr<DirectoryNode> root_;
   bool powered_ ABSL_GUARDED_BY(mutex_) = true;
   bool ignore_syncs_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t power_off_at_ ABSL_GUARDED_BY(mutex_) = kUnlimited;

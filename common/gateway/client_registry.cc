@@ -26,6 +26,18 @@ constexpr size_t kMaxNotedTopics = 4096;
 
 using Stream = std::shared_ptr<rpc::BidiCall>;
 
+// What is remembered of a header that only describes the client.
+constexpr size_t kMaxHeaderBytes = 64;
+// What descriptions may take, for each client that there may be; one may take more than its share.
+constexpr size_t kDescribedBytesPerClient = 4 << 10;
+constexpr size_t kLeastDescribedBytes = 1 << 20;
+
+size_t DescribedBytes(std::string_view group, const std::vector<std::string>& topics) {
+  size_t bytes = group.size();
+  for (const std::string& topic : topics) bytes += sizeof(std::string) + topic.size();
+  return bytes;
+}
+
 // A client that is dead but has a stream open stays here, so that a later sign of life finds the
 // stream.
 struct Entry {
@@ -35,6 +47,7 @@ struct Entry {
   std::vector<Stream> streams;  // oldest first
   bool had_stream = false;
   absl::Duration last_stream_closed;
+  size_t described_bytes = 0;  // of info, as counted by the registry
 
   bool Expired(absl::Duration now, const ClientRegistry::Options& options) const {
     if (now - info.last_seen >= options.silence) return true;
@@ -59,7 +72,8 @@ class ClientRegistry::Impl {
 
   void SetObserver(ClientObserver* observer) { observer_ = observer; }
 
-  // Runs `change(entry)` on the live entry of the client, created or revived if needed.
+  // Runs `change(entry)` on the live entry of the client, created or revived if needed, and returns
+  // its status.
   template <typename Change>
   absl::Status Update(std::string_view id, Change change) {
     const uint64_t hash = ClientHash(id);
@@ -78,7 +92,21 @@ class ClientRegistry::Impl {
     Entry& entry = it->second;
     entry.alive = true;
     entry.info.last_seen = now;
-    change(entry);
+    return change(entry);
+  }
+
+  // Counts what a new description of `entry` takes instead of the old one. Under its shard's lock.
+  absl::Status CountDescription(Entry& entry, size_t bytes) {
+    const size_t others = described_bytes_.load(std::memory_order_relaxed) - entry.described_bytes;
+    const size_t limit =
+        std::max(options_.max_clients * kDescribedBytesPerClient, kLeastDescribedBytes);
+    if (bytes > entry.described_bytes && others + bytes > limit) {
+      return absl::ResourceExhaustedError(
+          "the clients of this node name more topics than it can remember; let them name fewer, or "
+          "raise limits.clients");
+    }
+    described_bytes_.fetch_add(bytes - entry.described_bytes, std::memory_order_relaxed);
+    entry.described_bytes = bytes;
     return absl::OkStatus();
   }
 
@@ -205,6 +233,7 @@ class ClientRegistry::Impl {
   ClientInfo Bury(Shard& shard, Clients::iterator it) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
     Entry& entry = it->second;
     ClientInfo lost = Snapshot(entry);
+    CountDescription(entry, 0).IgnoreError();  // less is always possible
     if (entry.streams.empty()) {
       Erase(shard, it);
     } else {
@@ -223,6 +252,7 @@ class ClientRegistry::Impl {
   const Clock* const clock_;
   ClientObserver* observer_ = nullptr;
   std::atomic<size_t> count_ = 0;
+  std::atomic<size_t> described_bytes_ = 0;
   std::array<Shard, 16> shards_;
 };
 
@@ -233,7 +263,7 @@ ClientRegistry::~ClientRegistry() = default;
 void ClientRegistry::SetObserver(ClientObserver* observer) { impl_->SetObserver(observer); }
 
 absl::Status ClientRegistry::Touch(std::string_view client_id) {
-  return impl_->Update(client_id, [](Entry&) {});
+  return impl_->Update(client_id, [](Entry&) { return absl::OkStatus(); });
 }
 
 absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole role,
@@ -241,12 +271,15 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
                                       std::string_view language, std::string_view version,
                                       std::string_view peer) {
   return impl_->Update(client_id, [&](Entry& entry) {
+    absl::Status counted = impl_->CountDescription(entry, DescribedBytes(group, topics));
+    if (!counted.ok()) return counted;
     entry.info.role = role;
     entry.info.group = group;
     entry.info.topics = std::move(topics);
-    entry.info.language = language;
-    entry.info.version = version;
+    entry.info.language = language.substr(0, kMaxHeaderBytes);
+    entry.info.version = version.substr(0, kMaxHeaderBytes);
     entry.info.peer = peer;
+    return counted;
   });
 }
 
@@ -255,6 +288,7 @@ absl::Status ClientRegistry::StreamOpened(std::string_view client_id,
   return impl_->Update(client_id, [&](Entry& entry) {
     entry.streams.push_back(std::move(stream));
     entry.had_stream = true;
+    return absl::OkStatus();
   });
 }
 

@@ -73,6 +73,8 @@ class ClientRegistry {
   // TOO_MANY_REQUESTS (wire status) when a new client would pass the limit.
   absl::Status Touch(std::string_view client_id);
   // Settings or heartbeat told what it is. Later calls replace role, group and topics.
+  // TOO_MANY_REQUESTS when all clients together name more topics than max_clients * 4 KiB
+  // (1 MiB at least).
   absl::Status Describe(std::string_view client_id, ClientRole role, std::string_view group,
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);

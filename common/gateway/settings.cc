@@ -103,12 +103,10 @@ absl::Status ValidateClientProperties(const v2::Settings& settings) {
 
 absl::Status ValidateFilter(const v2::SubscriptionEntry& entry) {
   const v2::FilterType type = entry.expression().type();
-  if (type == v2::TAG || type == v2::FILTER_TYPE_UNSPECIFIED) return absl::OkStatus();
-  const std::string& name = v2::FilterType_Name(type);
+  if (v2::FilterType_IsValid(type)) return absl::OkStatus();
   return WireError(v2::NOT_IMPLEMENTED,
-                   fmt::format("filter type {} (topic '{}') is not served; use TAG",
-                               name.empty() ? fmt::format("{}", static_cast<int>(type)) : name,
-                               EscapeForLog(entry.topic().name())));
+                   fmt::format("filter type {} (topic '{}') is not known; use TAG or SQL",
+                               static_cast<int>(type), EscapeForLog(entry.topic().name())));
 }
 
 absl::Status ValidateTopicCount(int topics) {

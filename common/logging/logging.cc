@@ -17,6 +17,9 @@ namespace {
 std::atomic<LogCapture*> current_capture{nullptr};
 std::atomic<bool> logs_to_files{false};
 
+// Clang tells the attribute of glog's function type from [[noreturn]].
+__attribute__((noreturn)) void ExitAtOnce() { std::_Exit(1); }
+
 google::LogSeverity SeverityOf(Level level) {
   switch (level) {
     case Level::kInfo:
@@ -85,7 +88,7 @@ absl::Status InitLogging(std::string_view program, const LoggingOptions& options
   }
   google::InitGoogleLogging(program_name.c_str());
   // A failed CHECK inside a library: its line is enough, no stack dump.
-  google::InstallFailureFunction(+[]() { std::_Exit(1); });
+  google::InstallFailureFunction(ExitAtOnce);
   logs_to_files.store(!options.directory.empty());
   return absl::OkStatus();
 }

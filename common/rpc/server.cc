@@ -243,7 +243,7 @@ void GrpcServer::Shutdown(absl::Duration grace) {
       // Its completion queue cannot be shut down under calls that may still be finished. The
       // process is about to end; what it holds is left to that.
       LOG_ERROR("calls were not finished by their handlers at shutdown; their rpc thread is left");
-      worker.release();
+      static_cast<void>(worker.release());
       continue;
     }
     worker->thread->Stop();

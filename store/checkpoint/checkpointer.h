@@ -68,7 +68,7 @@ class Checkpointer {
  private:
   void Loop();
   void SaveIfIdle();
-  absl::Status Write(const CheckpointMeta& captured);
+  absl::Status Write(const CheckpointMeta& captured) ABSL_EXCLUSIVE_LOCKS_REQUIRED(run_mutex_);
 
   CommitLog* const log_;
   KeyValueStore* const store_;

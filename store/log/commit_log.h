@@ -41,6 +41,10 @@ struct RecoveryStart {
   Epoch epoch = 0;           // of the checkpoint
   LogOffset synced = 0;      // the greatest known synced offset
   StoreTime store_time = 0;  // last store time folded into the checkpoint
+  // What a checkpoint that is not used says: the log was durable up to here, in this epoch. Damage
+  // below it is damage; a log that just ends below it is one that the checkpoint was ahead of.
+  LogOffset claimed = 0;
+  Epoch claimed_epoch = 0;
 };
 
 // What the scan at start found.

@@ -67,6 +67,7 @@ void LogWriter::Run(SubmissionQueue& queue) {
       appends.remove_prefix(Fill(appends));
       if (!batch_.empty() || batch_.ends_segment()) Commit();
     }
+    if (!refusal_.ok()) RefuseQueued(queue);
     for (auto& job : content_.jobs) job();
     content_.appends.clear();
     content_.jobs.clear();
@@ -88,6 +89,11 @@ size_t LogWriter::Fill(Appends queue) {
     const Batch::Unit unit = Batch::Measure(queue.subspan(taken), room);
     const Appends appends = queue.subspan(taken, unit.appends);
     if (absl::Status status = Admit(unit); !status.ok()) {
+      if (unit.messages == 0) {
+        refusal_ = status;
+        FailAppends(queue.subspan(taken), status);
+        return queue.size();
+      }
       FailAppends(appends, status);
       taken += unit.appends;
       continue;
@@ -196,6 +202,12 @@ void LogWriter::FailAppends(Appends appends, const absl::Status& status) {
     append->Failed(status);
     append.reset();
   }
+}
+
+void LogWriter::RefuseQueued(SubmissionQueue& queue) {
+  SubmissionQueue::Content behind = queue.TakeQueued();
+  FailAppends(absl::MakeSpan(behind.appends), std::exchange(refusal_, absl::OkStatus()));
+  for (SubmissionQueue::Job& job : behind.jobs) content_.jobs.push_back(std::move(job));
 }
 
 absl::Status LogWriter::Roll() {

@@ -70,6 +70,8 @@ class LogWriter {
   void AnswerApplied();
   void FailBatch(const absl::Status& status);
   void FailAppends(Appends appends, const absl::Status& status);
+  // What was submitted before a refusal was told, and with the refused decision in mind.
+  void RefuseQueued(SubmissionQueue& queue);
   absl::Status Roll();
   absl::Status Activate(std::shared_ptr<const Segment> segment);
 
@@ -82,6 +84,7 @@ class LogWriter {
   std::shared_ptr<File> file_;
   Batch batch_;
   SubmissionQueue::Content content_;
+  absl::Status refusal_;  // of an append without messages; what is behind it is to be refused too
   std::atomic<bool> refusing_{false};
   std::atomic<LogOffset> active_first_{0};
   mutable Mutex mutex_;

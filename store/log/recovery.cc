@@ -85,7 +85,8 @@ absl::Status Recovery::FoldFrames(LogScanner& scanner, Fold fold, SegmentProgres
   return absl::OkStatus();
 }
 
-absl::StatusOr<Recovery::End> Recovery::LookAtEnd(const LogScanner& scanner,
+absl::StatusOr<Recovery::End> Recovery::LookAtEnd(const RecoveryStart& start,
+                                                  const LogScanner& scanner,
                                                   LogSource& source) const {
   End end{.at = scanner.position(),
           .fault = scanner.fault(),
@@ -96,6 +97,11 @@ absl::StatusOr<Recovery::End> Recovery::LookAtEnd(const LogScanner& scanner,
   if (!beyond.ok()) return beyond.status();
   end.beyond = *beyond;
   end.synced = std::max(scanner.synced(), beyond->synced);
+  const bool written = beyond->written_end > end.at || end.fault == FrameFault::kHeader;
+  // A newer reign that began below the claim had cut the log there.
+  if (written && scanner.epoch() <= start.claimed_epoch) {
+    end.synced = std::max(end.synced, start.claimed);
+  }
   return end;
 }
 
@@ -107,7 +113,7 @@ absl::StatusOr<RecoveryReport> Recovery::Run(const RecoveryStart& start, Fold fo
   SegmentProgress progress(source, from, segment_ended);
   LogScanner scanner(&source, from, start.epoch, start.synced, start.store_time);
   if (absl::Status status = FoldFrames(scanner, fold, progress); !status.ok()) return status;
-  const auto end = LookAtEnd(scanner, source);
+  const auto end = LookAtEnd(start, scanner, source);
   if (!end.ok()) return end.status();
   if (absl::Status status = MakeWritable(*end); !status.ok()) return status;
   const LogOffset written_end = std::max(end->at, end->beyond.written_end);

@@ -49,7 +49,8 @@ class Recovery {
 
   absl::Status FindStart(const RecoveryStart& start, LogOffset* from) const;
   absl::Status FoldFrames(LogScanner& scanner, Fold fold, SegmentProgress& progress) const;
-  absl::StatusOr<End> LookAtEnd(const LogScanner& scanner, LogSource& source) const;
+  absl::StatusOr<End> LookAtEnd(const RecoveryStart& start, const LogScanner& scanner,
+                                LogSource& source) const;
   // Cuts a torn tail, salvages or refuses damage, and removes files that are of no use.
   absl::Status MakeWritable(const End& end);
   // What is wrong: file, offset, reach.

@@ -129,6 +129,8 @@ absl::StatusOr<std::shared_ptr<File>> SegmentSet::Reader(const Segment& segment)
   std::shared_ptr<File> file = *std::move(opened);
   std::shared_ptr<File> closed;  // outside the lock
   MutexLock lock(&mutex_);
+  // Dropped meanwhile: kept, it would keep the disk space of a file that nobody reads any more.
+  if (segments_.empty() || segments_.front()->first() > segment.first()) return file;
   if (readers_.size() >= kMaxOpenReaders) {
     closed = std::move(readers_.front().second);
     readers_.erase(readers_.begin());

@@ -48,6 +48,11 @@ bool SubmissionQueue::Take(Content& content) {
   return true;
 }
 
+SubmissionQueue::Content SubmissionQueue::TakeQueued() {
+  MutexLock lock(&mutex_);
+  return std::exchange(content_, {});
+}
+
 void SubmissionQueue::Close() {
   MutexLock lock(&mutex_);
   closed_ = true;

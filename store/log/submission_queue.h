@@ -29,6 +29,8 @@ class SubmissionQueue final : private BurstWork {
   // Swaps all that is queued into `content`, which must be empty, and waits until there is
   // something. False when the queue is closed and empty. Log thread only.
   bool Take(Content& content);
+  // What is queued now, without waiting.
+  Content TakeQueued();
 
   // Nothing is accepted from now on; what was accepted is still taken.
   void Close();

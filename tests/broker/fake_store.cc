@@ -230,6 +230,16 @@ void FakeStore::SetHot(bool entries, bool messages) {
   hot_messages_ = messages;
 }
 
+void FakeStore::SetColdQueue(QueueKey queue) {
+  MutexLock lock(&mutex_);
+  cold_queue_ = queue;
+}
+
+void FakeStore::FailReads(QueueKey queue, QueueOffset offset, absl::Status status) {
+  MutexLock lock(&mutex_);
+  failing_[{queue, offset}] = std::move(status);
+}
+
 void FakeStore::HoldColdJobs(bool hold) {
   MutexLock lock(&mutex_);
   hold_cold_ = hold;
@@ -326,7 +336,7 @@ std::vector<QueueEntry> FakeStore::EntriesOf(QueueKey queue, QueueOffset from, s
 std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, QueueOffset from,
                                                              size_t max) const {
   MutexLock lock(&mutex_);
-  if (!hot_entries_) return std::nullopt;
+  if (!hot_entries_ || cold_queue_ == queue) return std::nullopt;
   return EntriesOf(queue, from, max);
 }
 
@@ -384,6 +394,8 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
+  const auto failing = failing_.find({queue, offset});
+  if (failing != failing_.end() && !failing->second.ok()) return failing->second;
   const Message* message = Find(queue, offset);  // also one that was carried meanwhile
   if (message == nullptr) {
     return absl::NotFoundError("the segment of the message has been deleted");

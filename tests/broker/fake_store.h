@@ -56,6 +56,10 @@ class FakeStore : public Store {
   void AcceptOnly(size_t appends);
   // False: HotEntries and HotMessage find nothing, so that readers take the cold way.
   void SetHot(bool entries, bool messages);
+  // HotEntries finds nothing of this queue.
+  void SetColdQueue(QueueKey queue);
+  // What ReadMessage gives of one message; OK: the message again.
+  void FailReads(QueueKey queue, QueueOffset offset, absl::Status status);
   // Cold jobs run in RunColdJobs instead of at once.
   void HoldColdJobs(bool hold);
   void RefuseColdJobs(bool refuse);
@@ -140,6 +144,8 @@ class FakeStore : public Store {
   std::optional<size_t> accept_only_ ABSL_GUARDED_BY(mutex_);
   bool hot_entries_ ABSL_GUARDED_BY(mutex_) = true;
   bool hot_messages_ ABSL_GUARDED_BY(mutex_) = true;
+  std::optional<QueueKey> cold_queue_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<QueueKey, QueueOffset>, absl::Status> failing_ ABSL_GUARDED_BY(mutex_);
   bool hold_cold_ ABSL_GUARDED_BY(mutex_) = false;
   bool refuse_cold_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t carry_budget_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;

@@ -143,7 +143,7 @@ TEST_F(ClusterTest, TheServerRefusesBadNamesAndTypes) {
   EXPECT_EQ(Mansio({"topic", "create", "bad name"}), 1);
   EXPECT_THAT(err_, HasSubstr("bad name"));
   EXPECT_EQ(Mansio({"topic", "create", "SCHEDULE_TOPIC_XXXX"}), 1);
-  EXPECT_EQ(Mansio({"topic", "create", "later", "--type", "delay"}), 2);
+  EXPECT_EQ(Mansio({"topic", "create", "later", "--type", "priority"}), 2);
 }
 
 TEST_F(ClusterTest, GroupsFromCreationToDeletion) {
@@ -247,6 +247,10 @@ TEST_F(ClusterTest, TheExamplesWork) {
   const Json received =
       MansioJson({"message", "receive", "t-transaction", "--group", "g-example", "--max", "2"});
   EXPECT_THAT(received, SizeIs(2));
+
+  ASSERT_EQ(Mansio({"topic", "create", "t-later", "--type", "delay"}), 0) << err_;
+  EXPECT_EQ(Run("example_delay", {nameserver_address_, "t-later"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("recalled it"));
 }
 
 TEST_F(ClusterTest, TransactionsAreCounted) {
@@ -261,6 +265,26 @@ TEST_F(ClusterTest, TransactionsAreCounted) {
     EXPECT_EQ(Mansio({"transaction", "commit", "nonsense"}), 1);
     EXPECT_THAT(err_, HasSubstr("not a transaction id"));
   }
+}
+
+TEST_F(ClusterTest, DelayedMessagesAreShownAndCancelled) {
+  ASSERT_EQ(Mansio({"topic", "create", "t-delayed", "--type", "delay"}), 0) << err_;
+  const Json sent = MansioJson({"message", "send", "t-delayed", "x", "--deliver-at", "+1h"});
+  for (const std::string& endpoint : {broker_address_, nameserver_address_}) {
+    endpoint_ = endpoint;
+    EXPECT_THAT(
+        Keys(MansioJson({"delay", "stats"})[0]),
+        ElementsAre("broker", "pending", "next_due", "delivered", "recalled", "pending_by_level"));
+    const Json listed = MansioJson({"delay", "list", "--topic", "t-delayed"});
+    ASSERT_THAT(listed, SizeIs(1));
+    EXPECT_EQ(listed[0]["message_id"], sent["messages"][0]["message_id"]);
+    EXPECT_EQ(listed[0]["recall_handle"], sent["messages"][0]["recall_handle"]);
+  }
+  const std::string handle = sent["messages"][0]["recall_handle"];
+  EXPECT_EQ(Mansio({"delay", "cancel", handle}), 0) << err_;
+  EXPECT_EQ(MansioJson({"delay", "list", "--topic", "t-delayed"}), Json::array());
+  EXPECT_EQ(Mansio({"delay", "cancel", "nonsense"}), 1);
+  EXPECT_THAT(err_, HasSubstr("not a recall handle"));
 }
 
 }  // namespace

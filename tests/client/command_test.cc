@@ -117,7 +117,7 @@ TEST_F(CommandTest, AMistypedCommandIsNamed) {
 }
 
 TEST_F(CommandTest, TypesOfLaterVersionsAreRefusedWithASentence) {
-  for (const char* type : {"delay", "priority", "mixed"}) {
+  for (const char* type : {"priority", "mixed"}) {
     EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", type}), kUsage);
     EXPECT_THAT(err_, HasSubstr("not available yet"));
   }

@@ -11,8 +11,9 @@
 #include "broker/consumption/queue_progress.h"
 #include "broker/consumption/receipt_handle.h"
 #include "broker/consumption/records.h"
-#include "broker/consumption/tag_filter.h"
 #include "broker/core/codec.h"
+#include "broker/filter/sql_parser.h"
+#include "broker/filter/tag_filter.h"
 #include "broker/message/stored_message.h"
 #include "broker/metadata/records.h"
 #include "broker/transaction/records.h"
@@ -240,8 +241,31 @@ int ReadTagFilter(const uint8_t* data, size_t size) {
   }
   for (const std::string_view tag :
        {input, input.substr(0, input.find('|')), std::string_view("tagA"), std::string_view()}) {
-    if (filter->Matches(tag)) MANSIO_FUZZ_CHECK(filter->MayMatch(TagHash(tag)));
-    if (filter->all()) MANSIO_FUZZ_CHECK(filter->Matches(tag));
+    if (filter->MatchesTag(tag)) MANSIO_FUZZ_CHECK(filter->MayMatch(TagHash(tag)));
+    if (filter->all()) MANSIO_FUZZ_CHECK(filter->MatchesTag(tag));
+  }
+  return 0;
+}
+
+// ---- SQL expressions ----
+
+std::vector<std::string> SqlSeeds() {
+  return {"color = 'red' AND (price BETWEEN 10 AND 20 OR vip) AND TAGS IS NOT NULL",
+          "a NOT IN ('x', 'it''s') OR NOT (b <> -1.5e3) -- comment",
+          "a CONTAINS 'x' AND /* c */ b STARTSWITH 'y' OR c NOT ENDSWITH 'z' AND d <= 7L",
+          "TRUE = (a > 1) OR b IS NULL OR NULL"};
+}
+
+int ReadSql(const uint8_t* data, size_t size) {
+  const auto program = CompileSql(AsText(data, size));
+  if (!program.ok()) {
+    MANSIO_FUZZ_CHECK(CodeOf(program.status()) == v2::ILLEGAL_FILTER_EXPRESSION);
+    return 0;
+  }
+  MANSIO_FUZZ_CHECK(program->steps.size() <= kMaxSqlSteps && program->names.size() <= kMaxSqlNames);
+  for (const SqlValue& value : {SqlValue(), SqlValue(std::string_view("1")),
+                                SqlValue(std::string_view("true")), SqlValue(std::string_view())}) {
+    program->IsTrue(std::vector<SqlValue>(program->names.size(), value));
   }
   return 0;
 }
@@ -254,7 +278,8 @@ std::vector<Target> BrokerTargets() {
           {"stored_content", ReadContent, ContentSeeds, 20'000},
           {"receipt_handle", ReadHandle, HandleSeeds, 20'000},
           {"transaction_id", ReadTransactionId, TransactionIdSeeds, 20'000},
-          {"tag_filter", ReadTagFilter, TagSeeds, 20'000}};
+          {"tag_filter", ReadTagFilter, TagSeeds, 20'000},
+          {"sql_filter", ReadSql, SqlSeeds, 20'000}};
 }
 
 }  // namespace mansio::fuzz

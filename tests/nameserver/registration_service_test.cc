@@ -89,6 +89,15 @@ TEST_F(RegistrationServiceTest, AnEndlessSnapshotIsRefused) {
   EXPECT_TRUE(call_->finished());
 }
 
+TEST_F(RegistrationServiceTest, PartsWithoutEntriesDoNotGrowEither) {
+  v1::Snapshot part = SnapshotOf(Identity("a"), {});
+  part.set_last_part(false);
+  part.GetReflection()->MutableUnknownFields(&part)->AddLengthDelimited(99)->assign(900, 'x');
+  EXPECT_EQ(Send(part).status().code(), v2::OK);
+  EXPECT_EQ(Send(part).status().code(), v2::OK);
+  EXPECT_EQ(Send(part).status().code(), v2::TOO_MANY_REQUESTS);
+}
+
 TEST_F(RegistrationServiceTest, AWrongUpdateIsAnsweredAndEndsTheStream) {
   const v1::RegistrationReply reply = Send(v1::RegistrationUpdate());
   EXPECT_EQ(reply.status().code(), v2::BAD_REQUEST);

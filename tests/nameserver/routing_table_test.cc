@@ -55,6 +55,47 @@ TEST_F(RoutingTableTest, MergesTopicsOverBrokersOrderedByName) {
   EXPECT_TRUE(brokers[1].online());
 }
 
+TEST_F(RoutingTableTest, WhatWouldMakeRoutesExplodeIsRefused) {
+  const auto install = [this](const auto& change) {
+    v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
+    *snapshot.add_groups() = Group("g", 4);
+    change(snapshot);
+    return table_.Install(1, snapshot).code();
+  };
+  EXPECT_EQ(install([](v1::Snapshot& s) { s.mutable_topics(0)->set_queues(65'537); }),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(install([](v1::Snapshot& s) { s.mutable_topics(0)->set_queues(-1); }),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(install([](v1::Snapshot& s) { s.mutable_topics(0)->set_name(std::string(5000, 'x')); }),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(install([](v1::Snapshot& s) { s.mutable_groups(0)->set_name(std::string(5000, 'x')); }),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(install([](v1::Snapshot& s) {
+              for (int i = 0; i < 16; ++i) {
+                *s.mutable_broker()->add_addresses() = s.broker().addresses(0);
+              }
+            }),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      install([](v1::Snapshot& s) { s.mutable_broker()->set_version(std::string(9000, 'x')); }),
+      absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(table_.Brokers().size(), 0u);
+  EXPECT_EQ(install([](v1::Snapshot& s) { s.mutable_topics(0)->set_queues(65'536); }),
+            absl::StatusCode::kOk);
+  v1::Delta delta;
+  delta.add_topics()->set_queues(1 << 30);
+  EXPECT_EQ(table_.Change(1, delta).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(RoutingTableTest, AStreamIsForOneBroker) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders", "more"}).ok());
+  EXPECT_EQ(Install(1, Identity("b", "192.0.2.2"), {"orders"}).code(),
+            absl::StatusCode::kInvalidArgument);
+  table_.Remove(1);
+  EXPECT_EQ(table_.Brokers().size(), 0u);
+}
+
 TEST_F(RoutingTableTest, AnUnknownTopicIsNotFoundWithACure) {
   const absl::Status nobody = table_.Route("orders").status();
   EXPECT_EQ(CodeOf(nobody), v2::TOPIC_NOT_FOUND);
@@ -140,7 +181,8 @@ TEST_F(RoutingTableTest, ASilentBrokerExpires) {
   clock_.Advance(absl::Milliseconds(1));
   table_.ExpireSilent();
   EXPECT_EQ(RouteOf("orders"), Names{"b@192.0.2.2"});
-  EXPECT_TRUE(log_.Contains("broker a (id 0) of cluster cluster at 192.0.2.1:8081 left: it was silent"));
+  EXPECT_TRUE(
+      log_.Contains("broker a (id 0) of cluster cluster at 192.0.2.1:8081 left: it was silent"));
   // It must begin again with a snapshot, on the same stream or another one.
   EXPECT_EQ(table_.Change(1, {}).code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());

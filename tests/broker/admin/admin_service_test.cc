@@ -128,7 +128,7 @@ TEST_F(AdminServiceTest, TransactionTopicsMayHaveCheckBacksOfTheirOwn) {
 }
 
 TEST_F(AdminServiceTest, TopicTypesOfLaterVersionsAreNamed) {
-  for (const auto type : {v2::DELAY, v2::PRIORITY, v2::LITE}) {
+  for (const auto type : {v2::PRIORITY, v2::LITE}) {
     const auto refused = CreateTopic("orders", type);
     EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);
     EXPECT_THAT(refused.status().message(), HasSubstr(v2::MessageType_Name(type)));

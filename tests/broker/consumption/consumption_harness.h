@@ -1,6 +1,7 @@
 #ifndef MANSIO_TESTS_BROKER_CONSUMPTION_CONSUMPTION_HARNESS_H_
 #define MANSIO_TESTS_BROKER_CONSUMPTION_CONSUMPTION_HARNESS_H_
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,7 @@ struct ReceiveArguments {
   std::string filter = "*";
   bool auto_renew = false;
   std::string client = "client-1";
+  v2::FilterType filter_type = v2::TAG;
 };
 
 using ReceiveCall = std::shared_ptr<rpc::testing::FakeServerStreamCall>;
@@ -110,10 +112,12 @@ class Harness {
   }
 
   // Puts a message into a queue; its body and id are `body`.
-  void Send(const std::string& body, uint32_t queue = 0, const std::string& tag = "") {
+  void Send(const std::string& body, uint32_t queue = 0, const std::string& tag = "",
+            const std::map<std::string, std::string>& properties = {}) {
     v2::Message message;
     message.mutable_topic()->set_name(kTopic);
     message.set_body(body);
+    for (const auto& [name, value] : properties) (*message.mutable_user_properties())[name] = value;
     message.mutable_system_properties()->set_message_id(body);
     if (!tag.empty()) message.mutable_system_properties()->set_tag(tag);
     const int64_t now = life_->time.NowMillis();
@@ -129,9 +133,14 @@ class Harness {
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
+    ReceiveCall call = Start(a);
+    store().Run();
+    return call;
+  }
+  // Starts a receive of a group whose position is fixed; its lease waits for the log.
+  ReceiveCall Start(const ReceiveArguments& a) {
     ReceiveCall call = NewReceive(a);
     life_->methods.server_stream[0].handler(*call);
-    store().Run();
     return call;
   }
   // One that is not started.
@@ -145,7 +154,7 @@ class Harness {
     v2::ReceiveMessageRequest request;
     request.mutable_group()->set_name(a.group);
     request.mutable_message_queue()->mutable_topic()->set_name(a.topic);
-    request.mutable_filter_expression()->set_type(v2::TAG);
+    request.mutable_filter_expression()->set_type(a.filter_type);
     request.mutable_filter_expression()->set_expression(a.filter);
     request.set_batch_size(a.batch);
     request.set_auto_renew(a.auto_renew);
@@ -196,6 +205,9 @@ class Harness {
     return Call<v2::ChangeInvisibleDurationResponse>(1, request.SerializeAsString());
   }
 
+  // What is submitted next fails on its way into the log.
+  void FailNext(absl::Status status) { fail_next_ = std::move(status); }
+
   // Lets time pass, runs what is due and lets the log follow.
   void Advance(absl::Duration d) {
     clock.Advance(d);
@@ -204,7 +216,7 @@ class Harness {
   // Runs what is due and lets the log follow, until nothing is left to do.
   void Settle() {
     do {
-      store().Run();
+      RunLog();
     } while (life_->timers.RunDue() > 0 || store().pending() > 0);
   }
 
@@ -232,7 +244,15 @@ class Harness {
     return call.Response<Response>();
   }
 
+  void RunLog() {
+    if (!fail_next_.ok() && store().pending() > 0) {
+      store().StepFail(std::exchange(fail_next_, absl::OkStatus()));
+    }
+    store().Run();
+  }
+
   ConsumptionOptions options_;
+  absl::Status fail_next_;
   std::vector<std::unique_ptr<Life>> dead_;
   std::unique_ptr<Life> life_;
   std::vector<ReceiveCall> calls_;

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -247,6 +250,68 @@ TEST_F(ConsumptionTest, ARefusedLeaseLosesNothing) {
   EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 1);
 }
 
+// A full disk: what was accepted fails on its way, and later there is room again.
+TEST_F(ConsumptionTest, AFailedLeaseLosesNothing) {
+  for (const char* body : {"a", "b", "c"}) h.Send(body);
+  ReceiveNow({.batch = 1});
+  h.Advance(absl::Seconds(30));  // "a" has come back
+  const ReceiveCall first = h.Start({.batch = 2});
+  const ReceiveCall second = h.Start({.batch = 2});
+  h.store().StepFail(absl::UnavailableError("no room"));
+  EXPECT_EQ(Harness::StatusOf(first), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(Harness::StatusOf(second), v2::INTERNAL_SERVER_ERROR);
+  const auto messages = ReceiveNow();
+  std::map<std::string, v2::Message> by_body;
+  for (const v2::Message& message : messages) by_body[message.body()] = message;
+  ASSERT_THAT(by_body, SizeIs(3));
+  EXPECT_EQ(by_body["a"].system_properties().delivery_attempt(), 2);
+  EXPECT_EQ(by_body["b"].system_properties().delivery_attempt(), 1);
+  EXPECT_EQ(h.Ack({HandleOf(by_body["b"])}).status().code(), v2::OK);
+  h.Restart();
+  h.Advance(absl::Minutes(2));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), UnorderedElementsAre("a", "c"));
+}
+
+TEST_F(ConsumptionTest, AFailedEndLeavesTheLeaseToItsDeadline) {
+  h.Send("a");
+  const std::string handle = HandleOf(ReceiveNow()[0]);
+  h.FailNext(absl::UnavailableError("no room"));
+  EXPECT_EQ(h.Ack({handle}).status().code(), v2::INTERNAL_SERVER_ERROR);
+  h.FailNext(absl::UnavailableError("no room"));
+  const auto change = h.Change(handle, absl::Seconds(60));
+  EXPECT_EQ(change.status().code(), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(change.receipt_handle(), handle);
+  h.FailNext(absl::UnavailableError("no room"));
+  h.Advance(absl::Seconds(30));  // lapses, which cannot be logged, and is tried again
+  h.Advance(absl::Seconds(1));
+  const auto messages = ReceiveNow();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].system_properties().delivery_attempt(), 2);
+}
+
+TEST_F(ConsumptionTest, AnAckThatFailedCanBeRepeated) {
+  h.Send("a");
+  const std::string handle = HandleOf(ReceiveNow()[0]);
+  h.FailNext(absl::UnavailableError("no room"));
+  EXPECT_EQ(h.Ack({handle}).status().code(), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(h.Ack({handle}).status().code(), v2::OK);
+}
+
+TEST(ConsumptionTurnTest, AColdQueueGetsItsTurnBesideHotOnes) {
+  Harness h;
+  h.CreateTopic(2);
+  h.CreateGroup(StartPolicy::kEarliest);
+  for (int i = 0; i < 8; ++i) h.Send("cold", 0);
+  for (int i = 0; i < 8; ++i) h.Send("hot", 1);
+  h.store().SetColdQueue({h.life().metadata.FindTopic(kTopic)->id, 0});
+  std::map<std::string, int> taken;
+  for (int i = 0; i < 6; ++i) {
+    for (const std::string& body : Harness::Bodies(h.Receive({.batch = 1}))) ++taken[body];
+  }
+  EXPECT_EQ(taken["cold"], 3);
+  EXPECT_EQ(taken["hot"], 3);
+}
+
 TEST_F(ConsumptionTest, TakesFromEveryQueueInTurn) {
   Harness wide;
   wide.CreateTopic(4);
@@ -442,6 +507,17 @@ TEST(ConsumptionLimitsTest, Leases) {
   EXPECT_EQ(Harness::StatusOf(h.Receive()), v2::TOO_MANY_REQUESTS);
   EXPECT_EQ(h.Ack({HandleOf(Harness::Messages(first)[0])}).status().code(), v2::OK);
   EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("b"));
+}
+
+TEST(ConsumptionLimitsTest, BytesOfOneAnswer) {
+  Harness h({.max_answer_bytes = 4000});  // a message has its body as its id, too
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest);
+  for (const char c : {'a', 'b', 'c', 'd'}) h.Send(std::string(1500, c));
+  h.Send(std::string(5000, 'e'));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), SizeIs(2));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), SizeIs(2));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), SizeIs(1));
 }
 
 TEST(ConsumptionStopTest, AnswersParkedReceives) {

@@ -39,7 +39,7 @@ class SendServiceTest : public testing::Test {
   }
   void Configure(SendOptions options) {
     service_ = std::make_unique<SendService>(
-        options, SendService::Environment{&metadata_, &clients_, &time_});
+        options, SendService::Environment{&metadata_, &clients_, &time_, &delay_});
     service_->Attach(store_.get());
     methods_ = {};
     service_->Register(methods_);
@@ -88,6 +88,7 @@ class SendServiceTest : public testing::Test {
   BrokerTime time_{&clock_, absl::InfinitePast()};
   FeatureSet features_;
   Metadata metadata_{{}, &time_};
+  Delay delay_{{.broker_name = "broker-a", .levels_ms = {1000}}, {.metadata = &metadata_}};
   gateway::ClientRegistry clients_{{.max_clients = 2}, &clock_};
   std::unique_ptr<FakeStore> store_;
   std::unique_ptr<SendService> service_;
@@ -295,7 +296,7 @@ TEST_F(SendServiceTest, UnknownTopics) {
 
 TEST_F(SendServiceTest, ARefusedTypeIsToldBeforeTheTopicsTypeAndStoresNothing) {
   v2::Message message = MessageFor("queue", "id");
-  message.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(1);
+  message.mutable_system_properties()->set_priority(1);
   const size_t before = store_->submitted();
   EXPECT_EQ(Send(message).status().code(), v2::NOT_IMPLEMENTED);
   EXPECT_EQ(Send(MessageFor("queue", "id")).status().code(),

@@ -41,7 +41,10 @@ struct TransactionLife {
         budget(1 << 30, &time),
         transactions(
             Transactions::Create(options, {&metadata, &clients, &mover, &budget, &time, &timers})),
-        sends({}, {&metadata, &clients, &time, transactions->halves()}) {
+        sends({}, {.metadata = &metadata,
+                   .clients = &clients,
+                   .time = &time,
+                   .halves = transactions->halves()}) {
     features.Add(&metadata);
     features.Add(transactions->feature());
     transactions->Register(methods);

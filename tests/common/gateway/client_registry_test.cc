@@ -39,6 +39,27 @@ TEST_F(ClientRegistryTest, IsAliveForTwoMinutesAfterTheLastCall) {
   EXPECT_EQ(registry_.size(), 0u);
 }
 
+TEST_F(ClientRegistryTest, AllClientsTogetherNameABoundedNumberOfTopics) {
+  const auto describe = [this](std::string_view id, size_t topics) {
+    return registry_
+        .Describe(id, ClientRole::kProducer, "",
+                  std::vector<std::string>(topics, std::string(100, 't')), std::string(1000, 'l'),
+                  std::string(1000, 'v'), "peer")
+        .code();
+  };
+  EXPECT_EQ(describe("a", 5000), absl::StatusCode::kOk);  // more than its share
+  EXPECT_EQ(registry_.Find("a")->language.size(), 64u);
+  EXPECT_EQ(registry_.Find("a")->version.size(), 64u);
+  EXPECT_EQ(describe("b", 5000), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(registry_.Find("b")->topics.empty());
+  EXPECT_EQ(describe("a", 10000), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(registry_.Find("a")->topics.size(), 5000u);
+  EXPECT_EQ(describe("a", 1000), absl::StatusCode::kOk);
+  EXPECT_EQ(describe("b", 5000), absl::StatusCode::kOk);
+  registry_.Terminate("b");
+  EXPECT_EQ(describe("a", 6000), absl::StatusCode::kOk);
+}
+
 TEST_F(ClientRegistryTest, DiesSoonerOnceItsLastStreamIsClosed) {
   const auto older = std::make_shared<FakeBidiCall>();
   const auto newer = std::make_shared<FakeBidiCall>();

@@ -132,11 +132,14 @@ TEST(ValidateSettingsTest, WhatIsNotServedIsNamed) {
     EXPECT_NE(status.message().find(v2::ClientType_Name(type)), std::string::npos) << status;
   }
   v2::Settings settings = Consumer();
-  settings.mutable_subscription()->mutable_subscriptions(0)->mutable_expression()->set_type(
-      v2::SQL);
+  v2::FilterExpression* filter =
+      settings.mutable_subscription()->mutable_subscriptions(0)->mutable_expression();
+  filter->set_type(static_cast<v2::FilterType>(7));
   const absl::Status status = ValidateSettings(settings);
   EXPECT_EQ(CodeOf(status), v2::NOT_IMPLEMENTED);
-  EXPECT_NE(status.message().find("SQL"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("7"), std::string::npos) << status;
+  filter->set_type(v2::SQL);
+  EXPECT_EQ(CodeFor(settings), v2::OK);
 
   settings.set_client_type(static_cast<v2::ClientType>(77));
   EXPECT_EQ(CodeFor(settings), v2::UNRECOGNIZED_CLIENT_TYPE);

@@ -229,7 +229,7 @@ CONNECTION_LIMITS = {
     "limits.streams-per-connection=2": streams,
     "limits.request-headers=2KiB": request_headers,
     "limits.silent-connection=500ms": silent_connection,
-    "limits.unsent-bytes-per-connection=64KiB": unsent_bytes,
+    "limits.unsent-bytes-per-stream=64KiB": unsent_bytes,
     "limits.rpc-memory-bytes=64MiB": rpc_memory,
     "limits.clients=3": clients,
 }

@@ -23,6 +23,7 @@ def main():
     with Cluster(nameserver=True, durability="async") as cluster:
         cluster.create_topic("normal")
         cluster.create_topic("fifo", "--type", "fifo")
+        cluster.create_topic("delay", "--type", "delay")
         with Node(cluster.broker.address) as broker, Node(cluster.nameserver.address) as nameserver:
             nodes = {"broker": broker, "nameserver": nameserver}
             if "sending" in wanted:

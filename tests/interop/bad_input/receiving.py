@@ -23,8 +23,14 @@ def old(version):
 
 RECEIVE = [
     Case("no client id", "CLIENT_ID_REQUIRED", receive(**IN_TIME), headers=metadata(None)),
-    Case("a filter of type SQL", "NOT_IMPLEMENTED", receive(
-        filter_expression=expression("a > 1", definition.SQL), **IN_TIME), "SQL"),
+    Case("an SQL filter without an end", "ILLEGAL_FILTER_EXPRESSION", receive(
+        filter_expression=expression("a > ", definition.SQL), **IN_TIME), "character 5"),
+    Case("an empty SQL filter", "ILLEGAL_FILTER_EXPRESSION", receive(
+        filter_expression=expression(" ", definition.SQL), **IN_TIME), "empty"),
+    Case("an SQL filter of 100,000 parentheses", "ILLEGAL_FILTER_EXPRESSION", receive(
+        filter_expression=expression("(" * 100000, definition.SQL), **IN_TIME), "16384"),
+    Case("an SQL filter of 16,384 parentheses", "ILLEGAL_FILTER_EXPRESSION", receive(
+        filter_expression=expression("(" * 16384, definition.SQL), **IN_TIME), "64 deep"),
     Case("a filter of the unknown type 7", "NOT_IMPLEMENTED", receive(
         filter_expression=expression("*", 7), **IN_TIME), "7"),
     Case("a filter without any tag", "ILLEGAL_FILTER_EXPRESSION", receive(

@@ -74,7 +74,6 @@ ENDED = [
 
 # Settings that are not served: one command with the status, then the end of the stream.
 NOT_SERVED = [
-    ("a subscription of type SQL", "SQL", consumer(filter_type=definition.SQL)),
     ("a subscription of the unknown type 7", "7", consumer(filter_type=7)),
     ("client type PULL_CONSUMER", "PULL_CONSUMER", consumer(kind=definition.PULL_CONSUMER)),
     ("client type LITE_PUSH_CONSUMER", "LITE_PUSH_CONSUMER", consumer(kind=definition.LITE_PUSH_CONSUMER)),
@@ -88,6 +87,7 @@ ANSWERED = [
     ("a consumer of a topic and group that do not exist", consumer("told-new", "nowhere")),
     ("a push consumer", consumer(kind=definition.PUSH_CONSUMER)),
     ("a subscription of unspecified type", consumer(filter_type=0)),
+    ("a subscription of type SQL", consumer(filter_type=definition.SQL)),
     ("settings without a client type", definition.Settings(publishing=definition.Publishing())),
     ("32 client properties", with_properties({f"k{n}": "v" for n in range(32)})),
     ("client properties of 4,096 bytes", with_properties({f"k{n:02}": "v" * 253 for n in range(16)})),

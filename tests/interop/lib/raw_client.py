@@ -12,7 +12,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 from rocketmq.grpc_protocol import service_pb2_grpc
 
-Received = collections.namedtuple("Received", "queue offset id body attempt handle")
+Received = collections.namedtuple("Received", "queue offset id body attempt handle stored_ms")
 
 
 class Refused(Exception):
@@ -46,8 +46,7 @@ class RawClient:
 
     def send(self, topic, body, message_group=None):
         """Sends one message; returns (message id, queue offset)."""
-        message_type = definition.FIFO if message_group else definition.NORMAL
-        entry = self._send(topic, body, message_type, message_group)
+        entry = self._send(topic, body, definition.FIFO if message_group else definition.NORMAL, message_group)
         return entry.message_id, entry.offset
 
     def send_half(self, topic, body):
@@ -67,7 +66,17 @@ class RawClient:
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
-    def _send(self, topic, body, message_type, message_group=None):
+    def send_delayed(self, topic, body, due_ms):
+        """Sends one message with a delivery time; returns (message id, recall handle)."""
+        entry = self._send(topic, body, definition.DELAY, due_ms=due_ms)
+        return entry.message_id, entry.recall_handle
+
+    def recall(self, topic, handle):
+        """Recalls a delayed message; returns the code of the answer."""
+        request = service.RecallMessageRequest(topic=definition.Resource(name=topic), recall_handle=handle)
+        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=5).status.code
+
+    def _send(self, topic, body, message_type, message_group=None, due_ms=None):
         message_id = "01" + uuid.uuid4().hex.upper()
         now = Timestamp()
         now.GetCurrentTime()
@@ -79,6 +88,8 @@ class RawClient:
             born_host="127.0.0.1",
             message_group=message_group,
         )
+        if due_ms is not None:
+            properties.delivery_timestamp.FromMilliseconds(due_ms)
         message = definition.Message(
             topic=definition.Resource(name=topic), body=body, system_properties=properties
         )
@@ -114,6 +125,7 @@ class RawClient:
                         response.message.body,
                         system.delivery_attempt,
                         system.receipt_handle,
+                        system.store_timestamp.ToMilliseconds(),
                     )
                 )
         return messages

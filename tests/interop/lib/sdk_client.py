@@ -3,8 +3,8 @@
 Every SDK's test client takes the same arguments
 
     produce --endpoint E --topic T --prefix P --count N [--pause-at K]
-    simple  --endpoint E --topic T --group G --count N
-    push    --endpoint E --topic T --group G --count N
+    simple  --endpoint E --topic T --group G --count N [--sql EXPRESSION]
+    push    --endpoint E --topic T --group G --count N [--sql EXPRESSION]
     transact --endpoint E --topic T --body B --ending commit|rollback|none --answer commit|rollback|unknown
 
 and prints one JSON object a line: {"event": "ready"} when the SDK's client has started, {"event": "sent", "id", "body"}

@@ -3,8 +3,8 @@
 
 const readline = require('node:readline');
 const { parseArgs } = require('node:util');
-const { Producer, SimpleConsumer, PushConsumer, ConsumeResult } = require('rocketmq-client-nodejs');
-const { TransactionResolution } = require('rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb');
+const { Producer, SimpleConsumer, PushConsumer, ConsumeResult, FilterExpression } = require('rocketmq-client-nodejs');
+const { FilterType, TransactionResolution } = require('rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb');
 
 const IN_FLIGHT = 64; // sends without an answer
 const RECEIVERS = 4; // parallel long polls of the simple consumer
@@ -47,6 +47,7 @@ async function produce(options) {
       try {
         const receipt = await producer.send({
           topic: options.topic, tag: 'interop', keys: [ body ], body: Buffer.from(body),
+          properties: new Map([[ 'number', String(number) ]]),
         });
         emit('sent', { id: receipt.messageId, body });
         return;
@@ -65,10 +66,14 @@ async function produce(options) {
   return producer;
 }
 
+function subscriptions(options) {
+  return new Map([[ options.topic, options.sql ? new FilterExpression(options.sql, FilterType.SQL) : '*' ]]);
+}
+
 async function consumeSimple(options) {
   const consumer = new SimpleConsumer({
     endpoints: options.endpoint, namespace: '', consumerGroup: options.group,
-    subscriptions: new Map([[ options.topic, '*' ]]), awaitDuration: 10_000,
+    subscriptions: subscriptions(options), awaitDuration: 10_000,
   });
   await consumer.startup();
   emit('ready');
@@ -100,7 +105,7 @@ async function consumePush(options) {
   const done = new Promise(resolve => { allSeen = resolve; });
   const consumer = new PushConsumer({
     endpoints: options.endpoint, namespace: '', consumerGroup: options.group,
-    subscriptions: new Map([[ options.topic, '*' ]]),
+    subscriptions: subscriptions(options),
     messageListener: {
       async consume(message) {
         emitReceived(message);
@@ -151,7 +156,7 @@ async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: Object.fromEntries(
-      [ 'endpoint', 'topic', 'group', 'prefix', 'count', 'pause-at', 'body', 'ending', 'answer' ]
+      [ 'endpoint', 'topic', 'group', 'sql', 'prefix', 'count', 'pause-at', 'body', 'ending', 'answer' ]
         .map(name => [ name, { type: 'string' } ])),
   });
   const options = { ...values, count: Number(values.count), pauseAt: Number(values['pause-at'] ?? 0) };

@@ -21,6 +21,7 @@ from rocketmq import (
     TransactionChecker,
     TransactionResolution,
 )
+from rocketmq.grpc_protocol import FilterType
 
 IN_FLIGHT = 64  # sends without an answer
 RECEIVERS = 4  # parallel long polls of the simple consumer
@@ -65,6 +66,7 @@ def produce(options, configuration):
         while True:
             message = Message()
             message.topic, message.tag, message.keys, message.body = options.topic, "interop", body, body.encode()
+            message.add_property("number", str(number))
             try:
                 receipt = producer.send_async(message).result()
                 emit("sent", id=receipt.message_id, body=body)
@@ -87,8 +89,12 @@ def produce(options, configuration):
     return producer
 
 
+def subscription(options):
+    return {options.topic: FilterExpression(options.sql, FilterType.SQL) if options.sql else FilterExpression()}
+
+
 def consume_simple(options, configuration):
-    consumer = SimpleConsumer(configuration, options.group, {options.topic: FilterExpression()}, await_duration=10)
+    consumer = SimpleConsumer(configuration, options.group, subscription(options), await_duration=10)
     consumer.startup()
     emit("ready")
     countdown = Countdown(options.count)
@@ -120,7 +126,7 @@ def consume_push(options, configuration):
             countdown.saw(message.body)
             return ConsumeResult.SUCCESS
 
-    consumer = PushConsumer(configuration, options.group, Listener(), {options.topic: FilterExpression()})
+    consumer = PushConsumer(configuration, options.group, Listener(), subscription(options))
     consumer.startup()
     emit("ready")
     countdown.done.wait()
@@ -162,6 +168,7 @@ def main():
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--group")
+    parser.add_argument("--sql")
     parser.add_argument("--prefix")
     parser.add_argument("--count", type=int)
     parser.add_argument("--pause-at", type=int, default=0)

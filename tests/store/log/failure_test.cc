@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
+#include <string>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "tests/store/log/log_testing.h"
 
 // Disks that fail or are full. The rule: a failed write or flush is never repeated, the log stops
@@ -135,6 +138,59 @@ TEST_P(FullDiskTest, RefusesMessagesBeforeTheyAreWrittenAndGoesOnWhenThereIsSpac
   TestLog log(&files, options);
   ASSERT_TRUE(log.Begin().ok());
   EXPECT_EQ(log.Recovered(), answered);
+}
+
+// A note that submits another one when it is told that it failed.
+class Chained final : public Append {
+ public:
+  Chained(TestLog& log, std::string_view text, std::shared_ptr<Outcome> failed,
+          std::shared_ptr<Outcome> next)
+      : log_(log), failed_(std::move(failed)), next_(std::move(next)) {
+    AddRecord(kNote, text);
+  }
+  void Applied(const AppendResult&) override { FAIL() << "there was no room for it"; }
+  void Failed(const absl::Status& status) override {
+    EXPECT_TRUE(log_.log->Submit(log_.Note("next", next_)).ok());
+    failed_->Finish(status, {});
+  }
+
+ private:
+  TestLog& log_;
+  const std::shared_ptr<Outcome> failed_;
+  const std::shared_ptr<Outcome> next_;
+};
+
+TEST_P(FullDiskTest, NothingPassesARefusedDecisionBeforeItsRefusalIsTold) {
+  RecordingFileSystem files;
+  StoreOptions options;
+  options.durability = GetParam();
+  options.flush_interval = absl::Hours(1);
+  TestLog log(&files, options);
+  ASSERT_TRUE(log.Begin().ok());
+  files.Inject({.operation = Operation::kAllocate, .sticky = true, .error_number = ENOSPC});
+  const std::string large(3000, 'n');
+  while (log.Write(large).ok()) {
+  }
+
+  // The log thread finds all three at once; the second and third would have room.
+  absl::Notification held;
+  absl::Notification go_on;
+  ASSERT_TRUE(log.log->RunOnLogThread([&] {
+    held.Notify();
+    go_on.WaitForNotification();
+  }));
+  held.WaitForNotification();
+  const auto refused = std::make_shared<Outcome>();
+  const auto behind = std::make_shared<Outcome>();
+  const auto next = std::make_shared<Outcome>();
+  ASSERT_TRUE(log.log->Submit(std::make_unique<Chained>(log, large, refused, next)).ok());
+  ASSERT_TRUE(log.log->Submit(log.Note("behind", behind)).ok());
+  go_on.Notify();
+  EXPECT_EQ(refused->Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(behind->Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(next->Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(log.Write("after").ok());
+  EXPECT_EQ(log.observer.seen().back().text, "after");
 }
 
 TEST(FailureTest, AFullDiskAtTheFirstStartIsASentence) {

@@ -153,6 +153,33 @@ TEST_F(StoreTest, ACheckpointThatTheLogDoesNotReachIsNotBelieved) {
   EXPECT_EQ((*old)->Range(kQueue).next, 1u);
 }
 
+TEST_F(StoreTest, DamageJustBelowACheckpointIsRefusedAndStaysSo) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Define(1, 1).ok());
+  ASSERT_TRUE(Send(kQueue, "a").ok());
+  const LogOffset last = Send(kQueue, "b")->frame;
+  ASSERT_TRUE(store->Close().ok());
+  auto file = files.Open("/store/log/00000000000000000000", OpenMode::kReadWrite);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Write(last + 20, "flip").ok());
+  ASSERT_TRUE((*file)->Sync().ok());
+  // The second start knows as much as the first.
+  for (int start = 0; start < 2; ++start) {
+    const absl::Status refused = Open();
+    EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+    EXPECT_THAT(Text(refused), HasSubstr("the commit log is damaged"));
+    EXPECT_THAT(Text(refused), HasSubstr(std::to_string(last)));
+  }
+  options.salvage = true;
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THAT(Contents(kQueue), ElementsAre("a"));
+  options.salvage = false;
+  ASSERT_TRUE(Send(kQueue, "c").ok());
+  Drop();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THAT(Contents(kQueue), ElementsAre("a", "c"));
+}
+
 TEST_F(StoreTest, ADroppedTopicStaysDropped) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Define(1, 1).ok());

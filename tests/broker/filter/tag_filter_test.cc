@@ -1,4 +1,4 @@
-#include "broker/consumption/tag_filter.h"
+#include "broker/filter/tag_filter.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@ TEST(TagFilterTest, AllMatchesEverything) {
     const auto filter = TagFilter::Parse(expression);
     ASSERT_TRUE(filter.ok());
     EXPECT_TRUE(filter->all());
-    EXPECT_TRUE(filter->Matches(""));
-    EXPECT_TRUE(filter->Matches("x"));
+    EXPECT_TRUE(filter->MatchesTag(""));
+    EXPECT_TRUE(filter->MatchesTag("x"));
   }
 }
 
@@ -23,10 +23,10 @@ TEST(TagFilterTest, TagsAreTrimmedExactAndCaseSensitive) {
   const auto filter = TagFilter::Parse(" a ||  B||||c d ");
   ASSERT_TRUE(filter.ok());
   for (const char* tag : {"a", "B", "c d"}) {
-    EXPECT_TRUE(filter->Matches(tag)) << tag;
+    EXPECT_TRUE(filter->MatchesTag(tag)) << tag;
     EXPECT_TRUE(filter->MayMatch(TagHash(tag))) << tag;
   }
-  for (const char* tag : {"", "A", "b", "c", "*"}) EXPECT_FALSE(filter->Matches(tag)) << tag;
+  for (const char* tag : {"", "A", "b", "c", "*"}) EXPECT_FALSE(filter->MatchesTag(tag)) << tag;
   EXPECT_FALSE(filter->MayMatch(TagHash("")));
 }
 

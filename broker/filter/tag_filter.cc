@@ -1,4 +1,4 @@
-#include "broker/consumption/tag_filter.h"
+#include "broker/filter/tag_filter.h"
 
 #include <fmt/format.h>
 
@@ -57,7 +57,7 @@ bool TagFilter::MayMatch(uint64_t tag_hash) const {
   return all() || std::find(hashes_.begin(), hashes_.end(), tag_hash) != hashes_.end();
 }
 
-bool TagFilter::Matches(std::string_view tag) const {
+bool TagFilter::MatchesTag(std::string_view tag) const {
   return all() || std::find(tags_.begin(), tags_.end(), tag) != tags_.end();
 }
 

@@ -1,0 +1,196 @@
+#include "broker/delay/firing.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "broker/message/content_copy.h"
+#include "common/clock/broker_time.h"
+#include "common/logging/logging.h"
+
+namespace mansio::broker {
+
+namespace {
+
+constexpr int64_t kNotArmed = std::numeric_limits<int64_t>::max();
+// A batch is one frame; small enough that no send waits for it noticeably.
+constexpr size_t kBatchTimers = 256;
+constexpr uint64_t kBatchBytes = 1u << 20;
+// What a message counts whose size is not in memory.
+constexpr uint64_t kAssumedBytes = 16u << 10;
+// After the store refused a batch, or a message could not be read.
+constexpr int64_t kAgainMs = 50;
+constexpr int64_t kReadAgainMs = 1000;
+
+}  // namespace
+
+// Delivered messages and the end of their timers on their way into the log.
+class Firing::FiredAppend : public store::Append {
+ public:
+  explicit FiredAppend(DelayState* state) : state_(state) {}
+  std::vector<TimerKey> timers;
+
+  void Applied(const store::AppendResult&) override {}
+  void Failed(const absl::Status&) override {
+    for (const TimerKey& timer : timers) state_->Unclaim(timer);
+    state_->PutBack(timers.front());
+  }
+
+ private:
+  DelayState* const state_;
+};
+
+Firing::Firing(Environment environment) : environment_(environment), armed_for_(kNotArmed) {}
+
+void Firing::Start() {
+  MutexLock lock(&mutex_);
+  running_ = true;
+  Arm();
+}
+
+void Firing::Stop() {
+  MutexLock lock(&mutex_);
+  running_ = false;
+}
+
+void Firing::Wake() {
+  if (in_round_) return;  // the log thread does not wait for a batch to be built
+  MutexLock lock(&mutex_);
+  Arm();
+}
+
+void Firing::Arm() {
+  if (!running_ || in_round_) return;
+  const std::optional<int64_t> due = environment_.state->NextDue();
+  if (!due.has_value() || *due >= armed_for_) return;
+  if (armed_for_ != kNotArmed) environment_.timers->Cancel(timer_);
+  armed_for_ = *due;
+  timer_ = environment_.timers->Schedule(*due, [this] { OnTimer(); });
+}
+
+void Firing::OnTimer() {
+  {
+    MutexLock lock(&mutex_);
+    armed_for_ = kNotArmed;
+    if (!running_ || in_round_.exchange(true)) return;
+  }
+  NextBatch();
+}
+
+void Firing::EndRound() {
+  MutexLock lock(&mutex_);
+  in_round_ = false;
+  Arm();
+}
+
+void Firing::NextBatchIn(int64_t delay_ms) {
+  environment_.timers->Schedule(environment_.time->NowMillis() + delay_ms, [this] { NextBatch(); });
+}
+
+void Firing::NextBatch() {
+  {
+    MutexLock lock(&mutex_);
+    if (!running_) return;
+  }
+  std::vector<TimerKey> due =
+      environment_.state->TakeDue(environment_.time->NowMillis(), kBatchTimers);
+  if (due.empty()) return EndRound();
+  if (const int64_t wait = environment_.budget->Take(0, due.size()); wait > 0) {
+    environment_.state->PutBack(due.front());
+    return NextBatchIn(wait);
+  }
+  std::vector<MoveSource> sources = SourcesOf(due);
+  environment_.mover->Gather(std::move(sources), [this, due = std::move(due)](Messages messages) {
+    if (const int64_t wait = Fire(due, messages); wait > 0) return NextBatchIn(wait);
+    NextBatch();
+  });
+}
+
+std::vector<MoveSource> Firing::SourcesOf(std::vector<TimerKey>& due) const {
+  const store::Store& store = *environment_.state->store();
+  std::vector<MoveSource> sources;
+  uint64_t bytes = 0;
+  for (const TimerKey& timer : due) {
+    MoveSource source{environment_.state->QueueOf(timer.level()), timer.offset(), {}};
+    const auto entries = store.HotEntries(source.queue, source.offset, 1);
+    if (entries.has_value() && !entries->empty()) source.entry = entries->front();
+    bytes += source.entry.size > 0 ? source.entry.size : kAssumedBytes;
+    if (!sources.empty() && bytes > kBatchBytes) {
+      environment_.state->PutBack(timer);
+      break;
+    }
+    sources.push_back(source);
+  }
+  due.resize(sources.size());
+  return sources;
+}
+
+int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages) {
+  // Held over Submit, so that nothing is submitted once Stop has returned.
+  MutexLock lock(&mutex_);
+  if (!running_) return kAgainMs;
+  DelayState& state = *environment_.state;
+  auto append = std::make_unique<FiredAppend>(&state);
+  absl::Status unread;
+  for (size_t i = 0; i < due.size(); ++i) {
+    if (!state.ClaimFiring(due[i])) continue;
+    if (absl::Status added = AddCopy(due[i], messages[i], *append); !added.ok()) {
+      state.Unclaim(due[i]);
+      if (unread.ok()) ReadAgain(due[i]);
+      unread.Update(added);
+      continue;
+    }
+    append->timers.push_back(due[i]);
+  }
+  if (!unread.ok()) {
+    LOG_WARNING("Delayed messages that are due could not be read and are tried again: {}",
+                std::string(unread.message()));
+  }
+  if (append->timers.empty()) return 0;
+  append->AddRecord(kTimersFiredRecord, EncodeTimers(append->timers));
+  environment_.budget->Charge(append->size());
+  const std::vector<TimerKey> fired = append->timers;
+  if (state.store()->Submit(std::move(append)).ok()) return 0;
+  for (const TimerKey& timer : fired) state.Unclaim(timer);
+  state.PutBack(fired.front());
+  return kAgainMs;
+}
+
+void Firing::ReadAgain(const TimerKey& first) {
+  environment_.timers->Schedule(environment_.time->NowMillis() + kReadAgainMs, [this, first] {
+    environment_.state->PutBack(first);
+    Wake();
+  });
+}
+
+absl::Status Firing::AddCopy(const TimerKey& timer,
+                             const absl::StatusOr<store::StoredMessage>& message,
+                             FiredAppend& append) const {
+  const auto lost = [&timer](const absl::Status& status) {
+    LOG_ERROR("The delayed message at offset {} (level {}) is lost: {}", timer.offset(),
+              timer.level(), std::string(status.message()));
+    return absl::OkStatus();
+  };
+  if (absl::IsNotFound(message.status()) || absl::IsOutOfRange(message.status()) ||
+      absl::IsDataLoss(message.status())) {
+    return lost(message.status());
+  }
+  if (!message.ok()) return message.status();
+  const auto content = DecodeContent(message->view.content);
+  if (!content.ok()) return lost(content.status());
+  const auto provenance = Provenance::Decode(content->provenance);
+  if (!provenance.ok()) return lost(provenance.status());
+  const TopicPtr topic = environment_.metadata->FindTopic(provenance->topic);
+  if (topic == nullptr) return absl::OkStatus();  // deleted, and with it what was to come
+  CopyChanges changes;
+  // As in RocketMQ: a consumer that sends the message on does not delay it again.
+  if (timer.level() > 0) changes.drop_property = kDelayProperty;
+  ContentCopy(*content, changes)
+      .AddTo(append, {topic->id, provenance->queue % topic->queues},
+             environment_.time->NowMillis());
+  return absl::OkStatus();
+}
+
+}  // namespace mansio::broker
