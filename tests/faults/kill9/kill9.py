@@ -4,8 +4,8 @@ In each durability: cycles of load, kill -9, restart, audit. An audit reads the 
 that every acknowledged message is at the offset that its sender was told, that no message a consumer saw has
 vanished or moved, that offsets are dense and each message is stored once, that every sender's messages keep their
 order within their queue, that the group that was consuming gets everything it had not acknowledged and nothing that it
-had. At the end all cycles' topics are audited again: they have survived every later kill. Then the same
-number of cycles amid transactions (transactions.py).
+had. At the end all cycles' topics are audited again: they have survived every later kill. Then the same number of
+cycles amid transactions (transactions.py).
 
 3 cycles per durability, 50 with MANSIO_LONG=1; MANSIO_KILL9_CYCLES and MANSIO_KILL9_SEED override.
 """
@@ -20,7 +20,7 @@ from load import Load
 from mansio_cluster import Cluster
 from reading import drain, stored_count
 from report import Report
-from transactions import run_transaction_cycle
+from transactions import pending_outlive_retention, run_transaction_cycle
 
 CYCLES = int(os.environ.get("MANSIO_KILL9_CYCLES", "50" if os.environ.get("MANSIO_LONG") == "1" else "3"))
 SEED = int(os.environ.get("MANSIO_KILL9_SEED", str(random.randrange(1 << 32))))
@@ -115,6 +115,8 @@ def main():
     random.seed(SEED)
     print(f"seed {SEED} (MANSIO_KILL9_SEED repeats the same random moments)")
     report = Report()
+    with report.case("pending transactions outlive retention"):
+        pending_outlive_retention()
     for durability in sys.argv[1:] or ("sync", "async"):
         run_durability(report, durability)
     report.finish()

@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+from mansio_cluster import Cluster
 from raw_client import Refused, RawClient
 from reading import drain, stored_count
 
@@ -99,9 +100,42 @@ def run_transaction_cycle(cluster, number):
     end_all(cluster, load)
 
     wanted = {message_id for message_id, transaction in load.transactions.items() if transaction.commit}
-    count = stored_count(cluster, load.topic)
-    assert count == len(wanted), f"{len(wanted)} transactions were committed, and {load.topic} has {count} messages"
-    group = f"{load.topic}-audit"
+    assert_visible(cluster, load.topic, wanted)
+
+
+def assert_visible(cluster, topic, wanted):
+    """The topic has these messages, each once, and no other."""
+    count = stored_count(cluster, topic)
+    assert count == len(wanted), f"{len(wanted)} transactions were committed, and {topic} has {count} messages"
+    group = f"{topic}-audit"
     cluster.mansio("group", "create", group, "--start", "earliest")
-    stored = drain(cluster, load.topic, group, lambda found: len(found) >= count)
+    stored = drain(cluster, topic, group, lambda found: len(found) >= count)
     assert stored.keys() == wanted, f"{len(stored.keys() ^ wanted)} messages are missing or should not be visible"
+
+
+def first_segment(cluster):
+    return min(int(path.name) for path in (cluster.directory / "broker" / "log").iterdir() if path.name.isdigit())
+
+
+def pending_outlive_retention():
+    """Halves whose segment has been deleted are committed and rolled back all the same, also after a kill."""
+    settings = ["store.segment-bytes=4MiB", "retention.age=4s"]
+    with Cluster(nameserver=False, broker_settings=settings) as cluster:
+        topic = "old-transactions"
+        cluster.create_topic(topic, "--type", "transaction", "--queues", "1")
+        cluster.create_topic("filler")
+        client = RawClient(cluster.broker.address)
+        halves = [client.send_half(topic, f"{number}".encode()) for number in range(100)]
+        client.close()
+        cluster.mansio("message", "send", "filler", "--body", "x" * 8000, "--count", "2000", timeout=60)
+        deadline = time.monotonic() + 60
+        while first_segment(cluster) == 0:
+            assert time.monotonic() < deadline, "the segment of the halves was not deleted"
+            time.sleep(0.2)
+        cluster.broker.kill9()
+        cluster.broker.start()
+        client = RawClient(cluster.broker.address)
+        for number, (message_id, transaction_id) in enumerate(halves):
+            client.end_transaction(topic, message_id, transaction_id, number % 2 == 0)
+        client.close()
+        assert_visible(cluster, topic, {message_id for message_id, _ in halves[::2]})
