@@ -21,9 +21,6 @@ uint64_t ClientHash(std::string_view client_id) {
 
 namespace {
 
-// Bounds what one client can make a node remember.
-constexpr size_t kMaxNotedTopics = 4096;
-
 using Stream = std::shared_ptr<rpc::BidiCall>;
 
 // What is remembered of a header that only describes the client.
@@ -32,9 +29,11 @@ constexpr size_t kMaxHeaderBytes = 64;
 constexpr size_t kDescribedBytesPerClient = 4 << 10;
 constexpr size_t kLeastDescribedBytes = 1 << 20;
 
+size_t DescribedBytes(std::string_view topic) { return sizeof(std::string) + topic.size(); }
+
 size_t DescribedBytes(std::string_view group, const std::vector<std::string>& topics) {
   size_t bytes = group.size();
-  for (const std::string& topic : topics) bytes += sizeof(std::string) + topic.size();
+  for (const std::string& topic : topics) bytes += DescribedBytes(topic);
   return bytes;
 }
 
@@ -42,12 +41,13 @@ size_t DescribedBytes(std::string_view group, const std::vector<std::string>& to
 // stream.
 struct Entry {
   ClientInfo info;
-  StringSet published;  // by sends; `info` has what its settings say
+  StringSet published;         // by sends; `info` has what its settings say
+  size_t published_bytes = 0;  // as DescribedBytes counts them
   bool alive = true;
   std::vector<Stream> streams;  // oldest first
   bool had_stream = false;
   absl::Duration last_stream_closed;
-  size_t described_bytes = 0;  // of info, as counted by the registry
+  size_t described_bytes = 0;  // of info and published, as counted by the registry
 
   bool Expired(absl::Duration now, const ClientRegistry::Options& options) const {
     if (now - info.last_seen >= options.silence) return true;
@@ -239,6 +239,7 @@ class ClientRegistry::Impl {
     } else {
       entry.alive = false;
       entry.published.clear();
+      entry.published_bytes = 0;
       entry.info = ClientInfo{.id = lost.id, .last_seen = lost.last_seen};
     }
     return lost;
@@ -271,7 +272,8 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
                                       std::string_view language, std::string_view version,
                                       std::string_view peer) {
   return impl_->Update(client_id, [&](Entry& entry) {
-    absl::Status counted = impl_->CountDescription(entry, DescribedBytes(group, topics));
+    const size_t bytes = DescribedBytes(group, topics) + entry.published_bytes;
+    absl::Status counted = impl_->CountDescription(entry, bytes);
     if (!counted.ok()) return counted;
     entry.info.role = role;
     entry.info.group = group;
@@ -321,8 +323,14 @@ std::shared_ptr<rpc::BidiCall> ClientRegistry::NewestStream(std::string_view cli
 }
 
 absl::Status ClientRegistry::NotePublished(std::string_view client_id, std::string_view topic) {
-  return impl_->Update(client_id, [topic](Entry& entry) {
-    if (entry.published.size() < kMaxNotedTopics) entry.published.emplace(topic);
+  return impl_->Update(client_id, [this, topic](Entry& entry) {
+    if (entry.published.contains(topic)) return absl::OkStatus();
+    const size_t bytes = DescribedBytes(topic);
+    absl::Status counted = impl_->CountDescription(entry, entry.described_bytes + bytes);
+    if (!counted.ok()) return counted;
+    entry.published.emplace(topic);
+    entry.published_bytes += bytes;
+    return counted;
   });
 }
 

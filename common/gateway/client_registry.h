@@ -94,7 +94,7 @@ class ClientRegistry {
   // Where to push a command to a living client; null when it has no stream open.
   std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
   // The client publishes to `topic`, which its settings may not say yet (contract 5.5). Kept until
-  // it is dead, whatever settings come; at most some thousand topics of a client.
+  // it is dead, whatever settings come. Refused as Describe.
   absl::Status NotePublished(std::string_view client_id, std::string_view topic);
   // Where to push commands to living producers: for each of `topics` that has some, the newest
   // stream of each, ordered by client id.

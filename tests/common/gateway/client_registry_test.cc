@@ -58,6 +58,13 @@ TEST_F(ClientRegistryTest, AllClientsTogetherNameABoundedNumberOfTopics) {
   EXPECT_EQ(describe("b", 5000), absl::StatusCode::kOk);
   registry_.Terminate("b");
   EXPECT_EQ(describe("a", 6000), absl::StatusCode::kOk);
+  // What it has sent to counts, too.
+  int noted = 0;
+  while (registry_.NotePublished("a", std::string(1000, 'p') + std::to_string(noted)).ok()) ++noted;
+  EXPECT_GT(noted, 100);
+  EXPECT_LT(noted, 1000);
+  EXPECT_TRUE(registry_.NotePublished("a", std::string(1000, 'p') + "0").ok());
+  EXPECT_EQ(describe("b", 100), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(ClientRegistryTest, DiesSoonerOnceItsLastStreamIsClosed) {
