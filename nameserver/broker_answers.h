@@ -48,6 +48,8 @@ v1::DescribeGroupResponse MergeGroup(
 // The newest `limit` dead letters of all brokers; 0: all that they gave.
 v1::ListDeadLettersResponse MergeDeadLetters(
     const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit);
+// Where a group stands after a reset, over all brokers that did it.
+v1::ResetGroupResponse MergeReset(const std::vector<BrokerAnswer<v1::ResetGroupResponse>>& answers);
 
 }  // namespace mansio::nameserver
 

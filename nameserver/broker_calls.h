@@ -40,6 +40,15 @@ std::vector<BrokerAnswer<v1::ListDeadLettersResponse>> AskAll(
     const Brokers& brokers, const v1::ListDeadLettersRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::DescribeDeadLetterResponse>> AskAll(
     const Brokers& brokers, const v1::DescribeDeadLetterRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResetGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::ResetGroupRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::PauseGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::PauseGroupRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResumeGroupResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ResumeGroupRequest& request,
+                                                          absl::Time deadline);
 
 }  // namespace mansio::nameserver
 
