@@ -215,6 +215,25 @@ void AdminService::Register(rpc::MethodTable& methods) {
         FillOutcomes(OutcomesOf(answers), &response);
         return response;
       });
+  AddPassedOn<v1::ResetGroupRequest>(
+      methods, "ResetGroup", [this](const v1::ResetGroupRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ResetGroupResponse response = MergeReset(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::PauseGroupRequest>(
+      methods, "PauseGroup", [this](const v1::PauseGroupRequest& request, absl::Time deadline) {
+        v1::PauseGroupResponse response;
+        FillOutcomes(OutcomesOf(AskAll(table_->Masters(), request, deadline)), &response);
+        return response;
+      });
+  AddPassedOn<v1::ResumeGroupRequest>(
+      methods, "ResumeGroup", [this](const v1::ResumeGroupRequest& request, absl::Time deadline) {
+        v1::ResumeGroupResponse response;
+        FillOutcomes(OutcomesOf(AskAll(table_->Masters(), request, deadline)), &response);
+        return response;
+      });
   RegisterTransactions(methods);
 }
 

@@ -29,6 +29,23 @@ void Sort(Items* items, Less less) {
   std::sort(items->begin(), items->end(), less);
 }
 
+using Positions = google::protobuf::RepeatedPtrField<v1::GroupPosition>;
+
+void AddPositions(const std::string& broker, const Positions& from, Positions* to) {
+  for (const v1::GroupPosition& position : from) {
+    v1::GroupPosition* out = to->Add();
+    *out = position;
+    out->set_broker(broker);
+  }
+}
+
+void SortPositions(Positions* positions) {
+  Sort(positions, [](const v1::GroupPosition& a, const v1::GroupPosition& b) {
+    return std::forward_as_tuple(a.topic(), a.broker(), a.queue_id(), a.client_id()) <
+           std::forward_as_tuple(b.topic(), b.broker(), b.queue_id(), b.client_id());
+  });
+}
+
 }  // namespace
 
 absl::Status Summarise(const std::vector<Outcome>& outcomes) {
@@ -124,20 +141,24 @@ v1::DescribeGroupResponse MergeGroup(
     if (!answer.status.ok()) continue;
     const v1::DescribeGroupResponse& response = answer.response;
     if (!merged.has_group()) *merged.mutable_group() = response.group();
-    for (const v1::GroupPosition& position : response.positions()) {
-      v1::GroupPosition* out = merged.add_positions();
-      *out = position;
-      out->set_broker(answer.broker);
-    }
+    AddPositions(answer.broker, response.positions(), merged.mutable_positions());
     merged.mutable_client_ids()->MergeFrom(response.client_ids());
   }
-  Sort(merged.mutable_positions(), [](const v1::GroupPosition& a, const v1::GroupPosition& b) {
-    return std::forward_as_tuple(a.topic(), a.broker(), a.queue_id()) <
-           std::forward_as_tuple(b.topic(), b.broker(), b.queue_id());
-  });
+  SortPositions(merged.mutable_positions());
   auto* ids = merged.mutable_client_ids();  // a client heartbeats to every broker
   Sort(ids, std::less<std::string>());
   ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
+  return merged;
+}
+
+v1::ResetGroupResponse MergeReset(
+    const std::vector<BrokerAnswer<v1::ResetGroupResponse>>& answers) {
+  v1::ResetGroupResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    AddPositions(answer.broker, answer.response.positions(), merged.mutable_positions());
+  }
+  SortPositions(merged.mutable_positions());
   return merged;
 }
 

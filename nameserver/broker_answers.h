@@ -50,6 +50,8 @@ v1::ListDeadLettersResponse MergeDeadLetters(
     const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit);
 v1::ListDelayedMessagesResponse MergeDelayedMessages(
     const std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>>& answers, int32_t limit);
+// Where a group stands after a reset, over all brokers that did it.
+v1::ResetGroupResponse MergeReset(const std::vector<BrokerAnswer<v1::ResetGroupResponse>>& answers);
 
 }  // namespace mansio::nameserver
 

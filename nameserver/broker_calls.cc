@@ -167,4 +167,22 @@ std::vector<BrokerAnswer<v1::CancelDelayedMessageResponse>> AskAll(
   return Ask(brokers, request, deadline, &Stub::AsyncCancelDelayedMessage);
 }
 
+std::vector<BrokerAnswer<v1::ResetGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::ResetGroupRequest& request,
+                                                         absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncResetGroup);
+}
+
+std::vector<BrokerAnswer<v1::PauseGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::PauseGroupRequest& request,
+                                                         absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncPauseGroup);
+}
+
+std::vector<BrokerAnswer<v1::ResumeGroupResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ResumeGroupRequest& request,
+                                                          absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncResumeGroup);
+}
+
 }  // namespace mansio::nameserver

@@ -55,6 +55,15 @@ std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>> AskAll(
     const Brokers& brokers, const v1::ListDelayedMessagesRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::CancelDelayedMessageResponse>> AskAll(
     const Brokers& brokers, const v1::CancelDelayedMessageRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResetGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::ResetGroupRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::PauseGroupResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::PauseGroupRequest& request,
+                                                         absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResumeGroupResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ResumeGroupRequest& request,
+                                                          absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

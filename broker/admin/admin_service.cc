@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -111,7 +112,44 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
   group.name = info.name();
   group.start = static_cast<StartPolicy>(info.start());
+  group.broadcast = info.broadcast();
   return group;
+}
+
+// The end of the year 9999, as protobuf has it.
+constexpr int64_t kLastSecond = 253402300799;
+
+// Where a reset is to go.
+absl::StatusOr<ResetPoint> PointOf(const v1::ResetGroupRequest& request) {
+  switch (request.to_case()) {
+    case v1::ResetGroupRequest::kEdge:
+      if (request.edge() == v1::START_POLICY_EARLIEST) return ResetPoint{};
+      if (request.edge() == v1::START_POLICY_LATEST) {
+        return ResetPoint{ResetPoint::Kind::kLatest, 0};
+      }
+      break;
+    case v1::ResetGroupRequest::kTime: {
+      const auto& time = request.time();
+      if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
+          time.nanos() > 999999999) {
+        return WireError(v2::BAD_REQUEST,
+                         "the time to go to is not valid; give one from 1970 to 9999");
+      }
+      // Rounded up: a message of the same millisecond may be older than the time.
+      const int64_t millis = time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
+      return ResetPoint{ResetPoint::Kind::kTime, millis};
+    }
+    case v1::ResetGroupRequest::kOffset:
+      if (request.offset() >= 0) return ResetPoint{ResetPoint::Kind::kOffset, request.offset()};
+      return WireError(
+          v2::ILLEGAL_OFFSET,
+          fmt::format("offset {} is negative; offsets count from 0", request.offset()));
+    default:
+      break;
+  }
+  return WireError(
+      v2::BAD_REQUEST,
+      "the reset does not say where to go; name earliest, latest, a time or an offset");
 }
 
 template <typename Response>
@@ -148,6 +186,9 @@ void AdminService::Register(rpc::MethodTable& methods) {
   add("DescribeGroup", parsed(&AdminService::DescribeGroup, v1::DescribeGroupRequest()));
   add("AlterGroup", parsed(&AdminService::AlterGroup, v1::AlterGroupRequest()));
   add("DeleteGroup", parsed(&AdminService::DeleteGroup, v1::DeleteGroupRequest()));
+  add("ResetGroup", parsed(&AdminService::ResetGroup, v1::ResetGroupRequest()));
+  add("PauseGroup", parsed(&AdminService::PauseGroup, v1::PauseGroupRequest()));
+  add("ResumeGroup", parsed(&AdminService::ResumeGroup, v1::ResumeGroupRequest()));
 }
 
 template <typename Response>
@@ -295,15 +336,8 @@ void AdminService::DescribeGroup(rpc::UnaryCall& call,
   }
   v1::DescribeGroupResponse response;
   *response.mutable_group() = GroupInfoOf(*group);
-  for (const QueueConsumption& queue : environment_.consumption->Describe(*group)) {
-    v1::GroupPosition* position = response.add_positions();
-    position->set_broker(options_.broker_name);
-    position->set_topic(queue.topic);
-    position->set_queue_id(static_cast<int32_t>(queue.queue));
-    position->set_cursor(static_cast<int64_t>(queue.cursor));
-    position->set_leases(static_cast<int64_t>(queue.leased));
-    position->set_ready(static_cast<int64_t>(queue.ready));
-    position->set_next_offset(static_cast<int64_t>(queue.next));
+  for (v1::GroupPosition& position : PositionsOf(*group, "")) {
+    *response.add_positions() = std::move(position);
   }
   for (const gateway::ClientInfo& client : environment_.clients->List(group->name)) {
     response.add_client_ids(client.id);
@@ -316,6 +350,69 @@ void AdminService::DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupReques
                                      [this, &call](const absl::StatusOr<GroupPtr>& group) {
                                        Answer(call, group.status(), v1::DeleteGroupResponse());
                                      });
+}
+
+std::vector<v1::GroupPosition> AdminService::PositionsOf(const GroupRecord& group,
+                                                         std::string_view topic) const {
+  std::vector<v1::GroupPosition> positions;
+  for (const QueueConsumption& queue : environment_.consumption->Describe(group)) {
+    if (!topic.empty() && queue.topic != topic) continue;
+    v1::GroupPosition& position = positions.emplace_back();
+    position.set_broker(options_.broker_name);
+    position.set_topic(queue.topic);
+    position.set_queue_id(static_cast<int32_t>(queue.queue));
+    position.set_client_id(queue.client);
+    position.set_cursor(static_cast<int64_t>(queue.cursor));
+    position.set_leases(static_cast<int64_t>(queue.leased));
+    position.set_ready(static_cast<int64_t>(queue.ready));
+    position.set_next_offset(static_cast<int64_t>(queue.next));
+  }
+  return positions;
+}
+
+void AdminService::ResetGroup(rpc::UnaryCall& call, const v1::ResetGroupRequest& request) {
+  const auto refuse = [this, &call](const absl::Status& status) {
+    Answer(call, status, v1::ResetGroupResponse());
+  };
+  const GroupPtr group = environment_.metadata->FindGroup(request.group());
+  if (group == nullptr) return refuse(GroupNotFound(request.group()));
+  const TopicPtr topic = environment_.metadata->FindTopic(request.topic());
+  if (topic == nullptr || !IsReadable(topic->kind)) return refuse(TopicNotFound(request.topic()));
+  const absl::StatusOr<ResetPoint> to = PointOf(request);
+  if (!to.ok()) return refuse(to.status());
+  std::optional<uint32_t> queue;
+  if (request.has_queue_id()) {
+    if (request.queue_id() < 0 || static_cast<uint32_t>(request.queue_id()) >= topic->queues) {
+      return refuse(WireError(v2::BAD_REQUEST,
+                              fmt::format("topic {} has no queue {}; its queues are 0 to {}",
+                                          topic->name, request.queue_id(), topic->queues - 1)));
+    }
+    queue = static_cast<uint32_t>(request.queue_id());
+  }
+  environment_.consumption->Reset(
+      group, topic, *to, queue, [this, &call, group, topic](const absl::Status& status) {
+        v1::ResetGroupResponse response;
+        if (status.ok()) {
+          for (v1::GroupPosition& position : PositionsOf(*group, topic->name)) {
+            *response.add_positions() = std::move(position);
+          }
+        }
+        Answer(call, status, std::move(response));
+      });
+}
+
+void AdminService::PauseGroup(rpc::UnaryCall& call, const v1::PauseGroupRequest& request) {
+  environment_.metadata->SetPaused(request.name(), true,
+                                   [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                     Answer(call, group.status(), v1::PauseGroupResponse());
+                                   });
+}
+
+void AdminService::ResumeGroup(rpc::UnaryCall& call, const v1::ResumeGroupRequest& request) {
+  environment_.metadata->SetPaused(request.name(), false,
+                                   [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                     Answer(call, group.status(), v1::ResumeGroupResponse());
+                                   });
 }
 
 }  // namespace mansio::broker

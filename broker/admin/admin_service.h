@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "broker/consumption/consumption.h"
@@ -48,6 +50,12 @@ class AdminService {
   void DescribeGroup(rpc::UnaryCall& call, const v1::DescribeGroupRequest& request) const;
   void AlterGroup(rpc::UnaryCall& call, const v1::AlterGroupRequest& request);
   void DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request);
+  void ResetGroup(rpc::UnaryCall& call, const v1::ResetGroupRequest& request);
+  void PauseGroup(rpc::UnaryCall& call, const v1::PauseGroupRequest& request);
+  void ResumeGroup(rpc::UnaryCall& call, const v1::ResumeGroupRequest& request);
+  // Where the group stands in `topic`, or in all topics when it is empty.
+  std::vector<v1::GroupPosition> PositionsOf(const GroupRecord& group,
+                                             std::string_view topic) const;
 
   // Answers with `response`, whose status and result of this broker are set from `status`.
   template <typename Response>

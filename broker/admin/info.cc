@@ -37,6 +37,8 @@ v1::GroupInfo GroupInfoOf(const GroupRecord& group) {
     ToWire(group.backoff, info.mutable_backoff());
     info.mutable_backoff()->set_max_attempts(info.max_attempts());
   }
+  info.set_broadcast(group.broadcast);
+  info.set_paused(group.paused);
   return info;
 }
 

@@ -77,7 +77,8 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
   absl::Status refused = client.ok() ? CheckRequest(request) : client.status();
   if (!refused.ok()) return call.Finish(gateway::StatusResponse(refused));
 
-  const LeaseScope scope = FindScope(context_, request.group().name(), request.topic().name());
+  const LeaseScope scope =
+      FindScope(context_, request.group().name(), *client, request.topic().name());
   v2::AckMessageResponse response;
   std::vector<absl::StatusOr<ReceiptHandle>> handles;
   for (const v2::AckMessageEntry& entry : request.entries()) {

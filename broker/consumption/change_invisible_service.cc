@@ -76,7 +76,8 @@ void ChangeInvisibleService::Handle(rpc::UnaryCall& call,
   if (!client.ok()) return Answer(call, client.status(), text);
   const absl::StatusOr<absl::Duration> invisible = CheckRequest(request);
   if (!invisible.ok()) return Answer(call, invisible.status(), text);
-  const LeaseScope scope = FindScope(context_, request.group().name(), request.topic().name());
+  const LeaseScope scope =
+      FindScope(context_, request.group().name(), *client, request.topic().name());
   const auto handle = OpenHandle(context_, scope, text);
   if (!handle.ok()) return Answer(call, handle.status(), text);
 

@@ -9,6 +9,7 @@
 #include "broker/consumption/context.h"
 #include "broker/consumption/forward_service.h"
 #include "broker/consumption/receive_operation.h"
+#include "common/clock/broker_time.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
 #include "common/rpc/proto_call.h"
@@ -30,17 +31,24 @@ absl::Status AppendRefused(const absl::Status& status) {
 
 namespace {
 
+// How often unused members of broadcast groups are looked for; the first time only after clients
+// had that long to come back from a restart.
+constexpr absl::Duration kDropInterval = absl::Minutes(10);
+
 class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
  public:
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
         state_(env.metadata),
         waiting_(options_.max_parked_receives),
-        redelivery_({&state_, env.metadata, env.time, env.timers, env.mover, env.budget}),
-        leases_({&state_, env.clients, env.time, env.timers, env.metadata, &redelivery_}),
+        members_(options_.broadcast, {env.metadata, env.clients, env.time}),
+        redelivery_(
+            {&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget}),
+        leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
+        moves_(&state_, &positions_, &members_),
         context_{options_, *env.metadata, *env.clients, *env.time,   *env.timers, state_,
-                 waiting_, leases_,       positions_,   redelivery_, stopping_},
+                 waiting_, leases_,       positions_,   redelivery_, members_,    stopping_},
         acks_(context_),
         changes_(context_),
         forwards_(context_) {
@@ -50,13 +58,22 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
                                     size_t n) { waiting_.WakeGroup(group, topic, n); },
         .lease_until = [this](const ProgressKey& key, int64_t at) { leases_.Note(key, at); },
     });
+    members_.OnGone([this](uint32_t member) {
+      state_.ForgetMember(member);
+      waiting_.WakeAllOfGroup(member);
+    });
     env.metadata->AddListener({
         .topic_deleted = [this](const TopicPtr& t) { waiting_.WakeAllOfTopic(t->id); },
-        .group_deleted = [this](const GroupPtr& g) { waiting_.WakeAllOfGroup(g->id); },
+        .group_changed = [this](const GroupPtr& g) { WakeGroup(g); },
+        .group_deleted =
+            [this](const GroupPtr& g) {
+              members_.ForgetGroup(g->id);
+              waiting_.WakeAllOfGroup(g->id);
+            },
     });
   }
 
-  Feature* feature() override { return &state_; }
+  std::vector<Feature*> features() override { return {&members_, &state_}; }
   gateway::ClientObserver* observer() override { return this; }
 
   void Register(rpc::MethodTable& methods) override {
@@ -87,7 +104,10 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
                                  })});
   }
 
-  void Start() override { leases_.Start(options_.owner_grace); }
+  void Start() override {
+    leases_.Start(options_.owner_grace);
+    ScheduleDropping();
+  }
 
   void Stop() override {
     leases_.Stop();
@@ -95,6 +115,14 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     waiting_.WakeAll();
   }
 
+  std::optional<store::QueueOffset> Position(const GroupPtr& group, std::string_view client,
+                                             store::QueueKey queue) const override;
+  void SetPosition(const GroupPtr& group, std::string_view client, const TopicPtr& topic,
+                   QueueCursor position, PositionMoves::Done done) override;
+  void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
+             std::optional<uint32_t> queue, PositionMoves::Done done) override {
+    moves_.Reset(group, topic, to, queue, std::move(done));
+  }
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override;
 
   // ClientObserver
@@ -107,13 +135,20 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
 
  private:
   void Receive(rpc::ServerStreamCall& call, const v2::ReceiveMessageRequest& request);
+  // The group may have been resumed.
+  void WakeGroup(const GroupPtr& group);
+  void ScheduleDropping();
+  void DescribeOne(uint32_t group, const std::string& client,
+                   std::vector<QueueConsumption>& all) const;
 
   const ConsumptionOptions options_;
   ConsumptionState state_;
   WaitList waiting_;
+  BroadcastMembers members_;
   Redelivery redelivery_;
   LeaseKeeper leases_;
   Positions positions_;
+  PositionMoves moves_;
   std::atomic<bool> stopping_{false};
   FilterCache filters_;
   ConsumptionContext context_;
@@ -138,7 +173,24 @@ void ConsumptionImpl::Receive(rpc::ServerStreamCall& call,
       ->Begin();
 }
 
-void ConsumptionImpl::OnSubscription(std::string_view, std::string_view group_name,
+void ConsumptionImpl::WakeGroup(const GroupPtr& group) {
+  waiting_.WakeAllOfGroup(group->id);
+  if (!group->broadcast) return;
+  for (const auto& [client, member] : members_.MembersOf(*group)) {
+    waiting_.WakeAllOfGroup(member->id);
+  }
+}
+
+void ConsumptionImpl::ScheduleDropping() {
+  const int64_t next = context_.time.NowMillis() + absl::ToInt64Milliseconds(kDropInterval);
+  context_.timers.Schedule(next, [this] {
+    if (stopping_) return;
+    members_.DropUnused();
+    ScheduleDropping();
+  });
+}
+
+void ConsumptionImpl::OnSubscription(std::string_view client, std::string_view group_name,
                                      const std::vector<std::string>& topics) {
   const auto fix = [this](const GroupPtr& group, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
@@ -147,16 +199,46 @@ void ConsumptionImpl::OnSubscription(std::string_view, std::string_view group_na
       positions_.Ensure(group, topic, [](const absl::Status&) {});
     }
   };
-  context_.metadata.EnsureGroup(group_name, [fix, topics](absl::StatusOr<GroupPtr> group) {
-    // A refusal shows at the group's first receive, which tries again.
-    if (group.ok()) fix(*group, topics);
+  // A refusal shows at the group's first receive, which tries again.
+  context_.metadata.EnsureGroup(group_name, [this, fix, topics, client = std::string(client)](
+                                                absl::StatusOr<GroupPtr> group) {
+    if (!group.ok()) return;
+    members_.Join(*group, client, [fix, topics](absl::StatusOr<GroupPtr> place) {
+      if (place.ok()) fix(*place, topics);
+    });
   });
 }
 
-std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group) const {
-  std::vector<QueueConsumption> all;
-  const GroupProgressPtr progress = state_.Find(group.id);
-  if (progress == nullptr) return all;
+std::optional<store::QueueOffset> ConsumptionImpl::Position(const GroupPtr& group,
+                                                            std::string_view client,
+                                                            store::QueueKey queue) const {
+  const GroupPtr place = members_.Find(group, client);
+  if (place == nullptr) return std::nullopt;
+  const GroupProgressPtr progress = state_.Find(place->id);
+  if (progress == nullptr) return std::nullopt;
+  MutexLock lock(&progress->mutex);
+  const auto topic = progress->topics.find(queue.topic);
+  if (topic == progress->topics.end()) return std::nullopt;
+  const QueueProgress* found = topic->second.queue(queue.queue);
+  if (found == nullptr || found->implied()) return std::nullopt;
+  return found->consumed();
+}
+
+void ConsumptionImpl::SetPosition(const GroupPtr& group, std::string_view client,
+                                  const TopicPtr& topic, QueueCursor position,
+                                  PositionMoves::Done done) {
+  members_.Join(
+      group, client,
+      [this, topic, position, done = std::move(done)](absl::StatusOr<GroupPtr> place) mutable {
+        if (!place.ok()) return done(place.status());
+        moves_.Set(*place, topic, position, std::move(done));
+      });
+}
+
+void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,
+                                  std::vector<QueueConsumption>& all) const {
+  const GroupProgressPtr progress = state_.Find(group);
+  if (progress == nullptr) return;
   MutexLock lock(&progress->mutex);
   for (const auto& [topic_id, topic] : progress->topics) {
     const TopicPtr info = context_.metadata.FindTopic(topic_id);
@@ -169,15 +251,26 @@ std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group
       }
       const QueueProgress& queue = topic.queues()[id];
       const store::QueueRange range = context_.store().Range({topic_id, id});
-      QueueConsumption c{info->name, id, queue.next(), range.next, 0, 0};
+      QueueConsumption c{info->name, id, client, queue.next(), range.next, 0, 0};
       c.leased = queue.outstanding() - queue.ready().size();
       c.ready = queue.ready().size() +
                 (range.next > queue.next() ? range.next - std::max(queue.next(), range.min) : 0);
       all.push_back(std::move(c));
     }
   }
+}
+
+std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group) const {
+  std::vector<QueueConsumption> all;
+  if (group.broadcast) {
+    for (const auto& [client, member] : members_.MembersOf(group)) {
+      DescribeOne(member->id, client, all);
+    }
+  } else {
+    DescribeOne(group.id, "", all);
+  }
   std::sort(all.begin(), all.end(), [](const QueueConsumption& a, const QueueConsumption& b) {
-    return std::tie(a.topic, a.queue) < std::tie(b.topic, b.queue);
+    return std::tie(a.topic, a.queue, a.client) < std::tie(b.topic, b.queue, b.client);
   });
   return all;
 }

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "broker/consumption/position_moves.h"
 #include "broker/core/feature.h"
 #include "broker/metadata/metadata.h"
 #include "common/gateway/client_registry.h"
@@ -35,12 +38,14 @@ struct ConsumptionOptions {
   absl::Duration recent_topic = absl::Minutes(10);  // start rule of a new group, design section 6
   absl::Duration owner_grace =
       absl::Seconds(60);  // after a start every lease owner counts as alive
+  BroadcastMembers::Options broadcast;
 };
 
 // How far a group is on one queue.
 struct QueueConsumption {
   std::string topic;
   uint32_t queue = 0;
+  std::string client;   // of a broadcast group: whose position it is
   uint64_t cursor = 0;  // the next message to hand out
   uint64_t next = 0;    // the end of the queue
   uint64_t leased = 0;  // handed out, not acknowledged
@@ -64,8 +69,8 @@ class Consumption {
   static std::unique_ptr<Consumption> Create(ConsumptionOptions options, Environment environment);
   virtual ~Consumption() = default;
 
-  // Its part of the broker's state; to be added to the FeatureSet after Metadata.
-  virtual Feature* feature() = 0;
+  // Its parts of the broker's state; to be added to the FeatureSet, in this order, after Metadata.
+  virtual std::vector<Feature*> features() = 0;
   // Told of subscriptions and dead clients by the gateway.
   virtual gateway::ClientObserver* observer() = 0;
   // Adds its methods.
@@ -75,7 +80,19 @@ class Consumption {
   // Answers every parked receive (nothing found); no more expiry. Before the server shuts down.
   virtual void Stop() = 0;
 
-  // Per topic and queue that the group consumes, by name and queue.
+  // Up to where a group, of a broadcast group the given client, has consumed a queue: everything
+  // before the offset is acknowledged or passed over. nullopt when it has no position there.
+  virtual std::optional<store::QueueOffset> Position(const GroupPtr& group, std::string_view client,
+                                                     store::QueueKey queue) const = 0;
+  // Moves that position; makes one if needed. `done` is called when it is applied, on the log
+  // thread, or at once when it is refused.
+  virtual void SetPosition(const GroupPtr& group, std::string_view client, const TopicPtr& topic,
+                           QueueCursor position, PositionMoves::Done done) = 0;
+  // As PositionMoves::Reset.
+  virtual void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
+                     std::optional<uint32_t> queue, PositionMoves::Done done) = 0;
+
+  // Per topic and queue that the group consumes, by name, queue and client.
   virtual std::vector<QueueConsumption> Describe(const GroupRecord& group) const = 0;
 };
 

@@ -58,7 +58,8 @@ std::vector<GroupProgressPtr> ConsumptionState::All() const {
 
 std::vector<store::RecordKind> ConsumptionState::Kinds() const {
   return {store::kMessageRecord, kPositionRecord,   kLeaseRecord,   kAckRecord,
-          kLeaseChangedRecord,   kLeaseEndedRecord, kRetriedRecord, kDeadLetterRecord};
+          kLeaseChangedRecord,   kLeaseEndedRecord, kRetriedRecord, kDeadLetterRecord,
+          kPositionMovedRecord};
 }
 
 void ConsumptionState::Apply(const store::RecordView& record) {
@@ -68,6 +69,9 @@ void ConsumptionState::Apply(const store::RecordView& record) {
       break;
     case kPositionRecord:
       if (auto r = PositionRecord::Decode(record.body); r.ok()) ApplyPosition(*r);
+      break;
+    case kPositionMovedRecord:
+      if (auto r = PositionMovedRecord::Decode(record.body); r.ok()) ApplyMoved(*r);
       break;
     case kLeaseRecord:
       if (auto r = LeaseRecord::Decode(record.body); r.ok()) {
@@ -109,8 +113,27 @@ void ConsumptionState::ApplyPosition(const PositionRecord& record) {
   TopicProgress& topic = group->topics[record.topic];
   if (topic.fixed()) return;
   for (uint32_t id = 0; id < record.cursors.size(); ++id) {
-    topic.queues().emplace_back(record.cursors[id]);
+    topic.queues().emplace_back(record.cursors[id], record.implied);
     dirty_.insert({record.group, record.topic, id});
+  }
+}
+
+void ConsumptionState::ApplyMoved(const PositionMovedRecord& record) {
+  const GroupProgressPtr group = Find(record.group);
+  if (group == nullptr) return;
+  MutexLock lock(&group->mutex);
+  const auto topic = group->topics.find(record.topic);
+  if (topic == group->topics.end()) return;
+  for (const QueueCursor& q : record.queues) {
+    const QueueProgress* ended = topic->second.applied(q.queue);
+    if (ended == nullptr) continue;
+    leases_ -= ended->applied_outstanding();
+    topic->second.ApplyMove(q.queue, q.cursor);
+    dirty_.insert({record.group, record.topic, q.queue});
+    const store::QueueOffset next = store_->Range({record.topic, q.queue}).next;
+    if (next > q.cursor) {
+      returned_[{record.group, OriginOf(*group, {record.topic, q.queue})}] += next - q.cursor;
+    }
   }
 }
 
@@ -123,7 +146,7 @@ void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition 
   if (topic == group->topics.end()) return;
   const Lease lease{id, record.deadline_ms, record.owner, 1, record.auto_renew, time, time};
   for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = topic->second.queue(q.queue);
+    QueueProgress* progress = topic->second.applied(q.queue);
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
     bool abandoned = false;
@@ -145,7 +168,7 @@ void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::Log
   MutexLock lock(&group->mutex);
   const auto topic = group->topics.find(record.topic);
   if (topic == group->topics.end()) return;
-  QueueProgress* progress = topic->second.queue(record.queue);
+  QueueProgress* progress = topic->second.applied(record.queue);
   if (progress == nullptr) return;
   const bool abandoned = progress->ApplyChange(record.offset, id, record.deadline_ms);
   const ProgressKey key{record.group, record.topic, record.queue};
@@ -158,7 +181,7 @@ void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind
   if (group == nullptr) return;
   MutexLock lock(&group->mutex);
   for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = group->Queue({record.topic, q.queue});
+    QueueProgress* progress = group->Applied({record.topic, q.queue});
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
     for (const store::QueueOffset offset : q.offsets) {
@@ -195,7 +218,9 @@ void ConsumptionState::ForgetTopic(const Topic& topic) {
     MutexLock lock(&group->mutex);
     // What is to be retried of it will not be delivered either.
     if (const auto retry = group->RetryOf(topic.id)) {
-      leases_ -= retry->progress->applied_outstanding();
+      QueueProgress* applied = group->Applied(retry->key);
+      leases_ -= applied->applied_outstanding();
+      applied->ForgetLeases();
       retry->progress->ForgetLeases();
       dirty_.insert({group->id, retry->key.topic, retry->key.queue});
       group->retry_queues.erase(topic.id);
@@ -204,7 +229,7 @@ void ConsumptionState::ForgetTopic(const Topic& topic) {
     const auto it = group->topics.find(topic.id);
     if (it == group->topics.end()) continue;
     for (uint32_t id = 0; id < it->second.queues().size(); ++id) {
-      leases_ -= it->second.queues()[id].applied_outstanding();
+      leases_ -= it->second.applied(id)->applied_outstanding();
       dirty_.insert({group->id, topic.id, id});
     }
     group->topics.erase(it);
@@ -218,7 +243,7 @@ void ConsumptionState::ForgetGroup(uint32_t id) {
     MutexLock lock(&group->mutex);
     for (auto& [topic, progress] : group->topics) {
       for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
-        leases_ -= progress.queues()[queue].applied_outstanding();
+        leases_ -= progress.applied(queue)->applied_outstanding();
         dirty_.insert({id, topic, queue});
       }
     }
@@ -233,7 +258,7 @@ void ConsumptionState::Capture(const ProgressKey& key, store::StateSink& sink) {
     MutexLock lock(&group->mutex);
     const auto topic = group->topics.find(key.topic);
     QueueProgress* progress =
-        topic == group->topics.end() ? nullptr : topic->second.queue(key.queue);
+        topic == group->topics.end() ? nullptr : topic->second.applied(key.queue);
     if (progress != nullptr) return sink.Put(EncodeKey(key), progress->Encode());
   }
   sink.Delete(EncodeKey(key));
@@ -249,7 +274,7 @@ void ConsumptionState::CaptureAll(store::StateSink& sink) {
     MutexLock lock(&group->mutex);
     for (auto& [topic, progress] : group->topics) {
       for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
-        sink.Put(EncodeKey({group->id, topic, queue}), progress.queues()[queue].Encode());
+        sink.Put(EncodeKey({group->id, topic, queue}), progress.applied(queue)->Encode());
       }
     }
   }

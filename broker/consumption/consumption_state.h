@@ -57,6 +57,8 @@ class ConsumptionState : public Feature {
   std::vector<GroupProgressPtr> All() const;
   // Messages handed out and not acknowledged, all groups together.
   size_t leases() const { return leases_.load(std::memory_order_relaxed); }
+  // Part of the fold: a client of a broadcast group is forgotten.
+  void ForgetMember(uint32_t member) { ForgetGroup(member); }
 
   // Feature
   std::vector<store::RecordKind> Kinds() const override;
@@ -74,6 +76,7 @@ class ConsumptionState : public Feature {
 
  private:
   void ApplyPosition(const PositionRecord& record);
+  void ApplyMoved(const PositionMovedRecord& record);
   void ApplyLease(const LeaseRecord& record, store::LogPosition id, store::StoreTime time);
   void ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id);
   void ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption.h"
 #include "broker/consumption/consumption_state.h"
 #include "broker/consumption/lease_keeper.h"
@@ -24,6 +25,7 @@ struct ConsumptionContext {
   LeaseKeeper& leases;
   Positions& positions;
   Redelivery& redelivery;
+  BroadcastMembers& members;
   // Set when the broker stops: receives are answered instead of parked.
   const std::atomic<bool>& stopping;
 

@@ -41,7 +41,8 @@ void ForwardService::Handle(rpc::UnaryCall& call,
   const auto client = gateway::IdentifyClient(call, context_.clients);
   absl::Status refused = client.ok() ? CheckRequest(request) : client.status();
   if (!refused.ok()) return answer(refused);
-  const LeaseScope scope = FindScope(context_, request.group().name(), request.topic().name());
+  const LeaseScope scope =
+      FindScope(context_, request.group().name(), *client, request.topic().name());
   const auto handle = OpenHandle(context_, scope, request.receipt_handle());
   if (!handle.ok()) return answer(handle.status());
 

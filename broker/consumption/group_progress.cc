@@ -186,6 +186,49 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   return outcome;
 }
 
+QueueProgress* TopicProgress::appended(uint32_t id) {
+  if (const auto ended = ended_.find(id); ended != ended_.end()) {
+    for (Ended& e : ended->second) {
+      if (!e.move_appended) return &e.progress;
+    }
+  }
+  return queue(id);
+}
+
+QueueProgress* TopicProgress::applied(uint32_t id) {
+  const auto ended = ended_.find(id);
+  return ended != ended_.end() ? &ended->second.front().progress : queue(id);
+}
+
+void TopicProgress::ClaimMove(uint32_t id, store::QueueOffset cursor) {
+  ended_[id].push_back({std::exchange(queues_[id], QueueProgress(cursor))});
+}
+
+void TopicProgress::UnclaimMove(uint32_t id) {
+  const auto ended = ended_.find(id);
+  queues_[id] = std::move(ended->second.back().progress);
+  ended->second.pop_back();
+  if (ended->second.empty()) ended_.erase(ended);
+}
+
+void TopicProgress::MoveAppended(uint32_t id) {
+  const auto ended = ended_.find(id);
+  if (ended == ended_.end()) return;
+  for (Ended& e : ended->second) {
+    if (!std::exchange(e.move_appended, true)) return;
+  }
+}
+
+void TopicProgress::ApplyMove(uint32_t id, store::QueueOffset cursor) {
+  const auto ended = ended_.find(id);
+  if (ended == ended_.end()) {
+    if (QueueProgress* progress = queue(id)) *progress = QueueProgress(cursor);
+    return;
+  }
+  ended->second.pop_front();
+  if (ended->second.empty()) ended_.erase(ended);
+}
+
 void TopicProgress::Undo(const TakeOutcome& outcome, std::optional<RetryQueue> retry) {
   for (const TakenMessage& message : outcome.taken) {
     const bool retried = retry.has_value() && message.queue == retry->key;
@@ -219,6 +262,16 @@ std::optional<RetryQueue> GroupProgress::RetryOf(uint32_t origin) {
 QueueProgress* GroupProgress::Queue(store::QueueKey key) {
   const auto topic = topics.find(key.topic);
   return topic == topics.end() ? nullptr : topic->second.queue(key.queue);
+}
+
+QueueProgress* GroupProgress::Appended(store::QueueKey key) {
+  const auto topic = topics.find(key.topic);
+  return topic == topics.end() ? nullptr : topic->second.appended(key.queue);
+}
+
+QueueProgress* GroupProgress::Applied(store::QueueKey key) {
+  const auto topic = topics.find(key.topic);
+  return topic == topics.end() ? nullptr : topic->second.applied(key.queue);
 }
 
 }  // namespace mansio::broker

@@ -2,6 +2,7 @@
 #define MANSIO_BROKER_CONSUMPTION_GROUP_PROGRESS_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -79,7 +80,22 @@ class TopicProgress {
   bool fixed() const { return !queues_.empty(); }
   std::vector<QueueProgress>& queues() { return queues_; }
   const std::vector<QueueProgress>& queues() const { return queues_; }
+  // A queue as decisions see it, claims included; nullptr when there is none.
   QueueProgress* queue(uint32_t id) { return id < queues_.size() ? &queues_[id] : nullptr; }
+  // The same queue for a record that gets its place in the log, and for one that is applied. These
+  // are not the one above while a move of the cursor is on its way: what was logged before the move
+  // belongs to the progress that the move ends.
+  QueueProgress* appended(uint32_t id);
+  QueueProgress* applied(uint32_t id);
+
+  // Claims that the group goes on at `cursor`: from now on nothing is handed out, and no handle
+  // given so far is good. The queue must exist.
+  void ClaimMove(uint32_t id, store::QueueOffset cursor);
+  // The claim's record was refused at once, before the lock was released.
+  void UnclaimMove(uint32_t id);
+  // Its record has its place in the log, and is applied (with or without a claim).
+  void MoveAppended(uint32_t id);
+  void ApplyMove(uint32_t id, store::QueueOffset cursor);
 
   // Claims up to `request.max` messages from the queues in turn, in each those that came back first
   // (design section 6: any queue, fairly). Every fourth call begins with `retry`, the others end
@@ -100,7 +116,13 @@ class TopicProgress {
 
  private:
   friend class QueueTake;
+  // What a move ends, until the move is applied.
+  struct Ended {
+    QueueProgress progress;
+    bool move_appended = false;
+  };
   std::vector<QueueProgress> queues_;
+  absl::flat_hash_map<uint32_t, std::deque<Ended>> ended_;  // by queue, oldest first
   std::vector<store::QueueOffset> rewind_;  // next() of each queue before the last Take
   store::QueueOffset rewind_retry_ = 0;
   uint32_t turn_ = 0;   // the queue that the next Take looks at first
@@ -122,6 +144,10 @@ struct GroupProgress {
   std::optional<RetryQueue> RetryOf(uint32_t origin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The progress on a queue, its own or one to retry; nullptr when the group does not consume it.
   QueueProgress* Queue(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The same for a record that gets its place in the log, and for one that is applied; see
+  // TopicProgress.
+  QueueProgress* Appended(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  QueueProgress* Applied(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Calls that wait for a position that is being logged, by topic.
   absl::flat_hash_map<uint32_t, std::vector<absl::AnyInvocable<void(const absl::Status&)>>>
       positioning ABSL_GUARDED_BY(mutex);

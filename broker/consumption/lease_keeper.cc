@@ -96,7 +96,7 @@ void LeaseKeeper::Fire() {
 
 void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   const GroupProgressPtr group = environment_.state->Find(key.group);
-  const GroupPtr record = environment_.metadata->FindGroup(key.group);
+  const GroupPtr record = environment_.members->GroupOf(key.group);
   if (group == nullptr || record == nullptr) return;
   {
     MutexLock lock(&mutex_);

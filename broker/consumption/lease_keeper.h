@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption_state.h"
 #include "broker/consumption/redelivery.h"
 #include "common/gateway/client_registry.h"
@@ -31,7 +32,7 @@ class LeaseKeeper {
     const gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
-    const Metadata* metadata = nullptr;
+    const BroadcastMembers* members = nullptr;
     Redelivery* redelivery = nullptr;
   };
   explicit LeaseKeeper(Environment environment);

@@ -27,10 +27,11 @@ bool IsOf(const ReceiptHandle& handle, const LeaseScope& scope) {
 }  // namespace
 
 LeaseScope FindScope(const ConsumptionContext& context, std::string_view group,
-                     std::string_view topic) {
+                     std::string_view client, std::string_view topic) {
   LeaseScope scope;
   scope.group = context.metadata.FindGroup(group);
   scope.topic = context.metadata.FindTopic(topic);
+  if (scope.group != nullptr) scope.group = context.members.Find(scope.group, client);
   if (scope.group != nullptr) scope.progress = context.state.Find(scope.group->id);
   return scope;
 }

@@ -9,14 +9,15 @@
 
 namespace mansio::broker {
 
-// The group and topic that a request names, as far as they exist here.
+// The group and topic that a request names, as far as they exist here; of a broadcast group the
+// client's place in it.
 struct LeaseScope {
   GroupPtr group;
   TopicPtr topic;
   GroupProgressPtr progress;
 };
 LeaseScope FindScope(const ConsumptionContext& context, std::string_view group,
-                     std::string_view topic);
+                     std::string_view client, std::string_view topic);
 
 // Decodes a handle and checks that it is one of this scope. INVALID_RECEIPT_HANDLE otherwise, for
 // whatever reason: SDKs stop retrying on that code only (contract pitfall 26).

@@ -31,7 +31,7 @@ class Positions::PositionAppend : public store::Append {
   const uint32_t topic_;
 };
 
-void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, Done done) {
+void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implied, Done done) {
   const GroupProgressPtr progress = state_->FindOrCreate(group->id);
   absl::Status refused;
   {
@@ -44,7 +44,7 @@ void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, Done done) 
         waiting->second.push_back(std::move(done));
         return;
       }
-      PositionRecord record{group->id, topic->id, {}};
+      PositionRecord record{group->id, topic->id, implied, {}};
       for (uint32_t id = 0; id < topic->queues; ++id) {
         record.cursors.push_back(StartOf(*group, {topic->id, id}));
       }

@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_CONSUMPTION_POSITIONS_H_
 #define MANSIO_BROKER_CONSUMPTION_POSITIONS_H_
 
+#include <utility>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -24,10 +26,17 @@ class Positions {
 
   // Calls `done` when the position is applied: at once if it is already, else on the log thread.
   // Calls that come meanwhile join the one that is being logged.
-  void Ensure(const GroupPtr& group, const TopicPtr& topic, Done done);
+  void Ensure(const GroupPtr& group, const TopicPtr& topic, Done done) {
+    Ensure(group, topic, false, std::move(done));
+  }
+  // The same; where it makes the position, that is only implied (QueueProgress).
+  void EnsureImplied(const GroupPtr& group, const TopicPtr& topic, Done done) {
+    Ensure(group, topic, true, std::move(done));
+  }
 
  private:
   class PositionAppend;
+  void Ensure(const GroupPtr& group, const TopicPtr& topic, bool implied, Done done);
   store::QueueOffset StartOf(const GroupRecord& group, store::QueueKey queue) const;
 
   ConsumptionState* const state_;

@@ -128,6 +128,7 @@ void QueueProgress::ForgetLeases() {
 }
 
 void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
+  implied_ = false;
   cursor_ = std::max(cursor_, cursor);
   claimed_cursor_ = std::max(claimed_cursor_, cursor_);
 }
@@ -178,7 +179,7 @@ void QueueProgress::ApplyEnd(store::QueueOffset offset, bool counted) {
 
 std::string QueueProgress::Encode() const {
   ByteWriter w;
-  w.Varint(cursor_);
+  w.Varint(cursor_).U8(implied_ ? 1 : 0);
   for (const auto& [offset, entry] : entries_) {
     if (!entry.has_applied) continue;  // only claimed: not part of the fold
     const Lease& lease = entry.applied;
@@ -194,6 +195,7 @@ std::string QueueProgress::Encode() const {
 absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
   ByteReader r(value);
   QueueProgress progress(r.Varint());
+  progress.implied_ = r.U8() != 0;
   while (r.ok() && !r.AtEnd()) {
     const store::QueueOffset offset = r.Varint();
     Entry entry;

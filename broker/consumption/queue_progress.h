@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_CONSUMPTION_QUEUE_PROGRESS_H_
 #define MANSIO_BROKER_CONSUMPTION_QUEUE_PROGRESS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -36,7 +37,9 @@ class QueueProgress {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  explicit QueueProgress(store::QueueOffset cursor) : cursor_(cursor), claimed_cursor_(cursor) {}
+  // `implied`: the group begins here should it ever consume, but nobody has asked for it.
+  explicit QueueProgress(store::QueueOffset cursor, bool implied = false)
+      : cursor_(cursor), claimed_cursor_(cursor), implied_(implied) {}
 
   // ---- Decisions ----
 
@@ -110,6 +113,12 @@ class QueueProgress {
   // ---- Reading ----
 
   store::QueueOffset cursor() const { return cursor_; }
+  // Whether nothing was ever consumed here, nor the position set.
+  bool implied() const { return implied_; }
+  // Everything before it is acknowledged or passed over, claims included.
+  store::QueueOffset consumed() const {
+    return entries_.empty() ? claimed_cursor_ : std::min(entries_.begin()->first, claimed_cursor_);
+  }
   // Messages handed out and not acknowledged, those that came back included: by the log, and with
   // claims.
   size_t applied_outstanding() const { return applied_; }
@@ -137,6 +146,7 @@ class QueueProgress {
 
   store::QueueOffset cursor_;
   store::QueueOffset claimed_cursor_;
+  bool implied_;
   absl::btree_map<store::QueueOffset, Entry> entries_;
   absl::btree_set<store::QueueOffset> ready_;
   size_t applied_ = 0;  // entries with has_applied

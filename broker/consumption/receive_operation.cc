@@ -52,7 +52,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
       MutexLock lock(&progress_->mutex);
       for (TakenMessage& m : operation_->taken_) {
         m.lease = result.PositionOf(RecordOf(m.queue.topic));
-        if (QueueProgress* queue = progress_->Queue(m.queue))
+        if (QueueProgress* queue = progress_->Appended(m.queue))
           queue->LeaseAppended(m.offset, m.lease);
       }
     }
@@ -107,7 +107,16 @@ void ReceiveOperation::Begin() {
   });
   context_.metadata.EnsureGroup(
       request_.group, [self = shared_from_this()](absl::StatusOr<GroupPtr> group) {
-        self->call_.Post([self, group = std::move(group)] { self->FixPosition(group); });
+        self->call_.Post([self, group = std::move(group)] { self->JoinGroup(group); });
+      });
+}
+
+void ReceiveOperation::JoinGroup(absl::StatusOr<GroupPtr> group) {
+  if (!group.ok()) return FixPosition(std::move(group));
+  context_.members.Join(
+      *group, *gateway::ClientId(call_),
+      [self = shared_from_this()](absl::StatusOr<GroupPtr> place) {
+        self->call_.Post([self, place = std::move(place)] { self->FixPosition(place); });
       });
 }
 
@@ -125,6 +134,7 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 
 void ReceiveOperation::Attempt() {
   if (call_.Cancelled()) return PassOn();
+  if (context_.metadata.IsPaused(request_.group)) return Park();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
   if (absl::IsCancelled(refused)) return PassOn();
@@ -297,7 +307,7 @@ void ReceiveOperation::Park() {
     const auto topic = progress->topics.find(topic_->id);
     // Whoever scans wakes another when it has found something or gives up.
     again = again || topic == progress->topics.end() ||
-            (!topic->second.scanning() &&
+            (!context_.metadata.IsPaused(request_.group) && !topic->second.scanning() &&
              topic->second.HasMore(context_.store(), topic_->id, progress->RetryOf(topic_->id)));
   }
   if (again && context_.waiting.Remove(this)) {

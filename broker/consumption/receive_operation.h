@@ -40,6 +40,8 @@ class ReceiveOperation : public ParkedReceive,
  private:
   class LeaseAppend;
 
+  // Of a broadcast group, the client's place in it is what receives.
+  void JoinGroup(absl::StatusOr<GroupPtr> group);
   void FixPosition(absl::StatusOr<GroupPtr> group);
   // Tries to take messages, and parks when there are none.
   void Attempt();
@@ -77,6 +79,7 @@ class ReceiveOperation : public ParkedReceive,
   GroupPtr group_;
   TopicPtr topic_;
   std::vector<TakenMessage> taken_;
+  store::LogPosition lease_;  // of taken_, once the log has placed it
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;

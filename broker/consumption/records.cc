@@ -32,7 +32,7 @@ std::vector<store::QueueOffset> ReadOffsets(ByteReader& r) {
 
 std::string PositionRecord::Encode() const {
   ByteWriter w;
-  w.Varint(group).Varint(topic).Varint(cursors.size());
+  w.Varint(group).Varint(topic).U8(implied ? 1 : 0).Varint(cursors.size());
   for (const store::QueueOffset cursor : cursors) w.Varint(cursor);
   return w.Take();
 }
@@ -42,9 +42,30 @@ absl::StatusOr<PositionRecord> PositionRecord::Decode(std::string_view body) {
   PositionRecord p;
   p.group = r.Varint32();
   p.topic = r.Varint32();
+  p.implied = r.U8() != 0;
   for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) p.cursors.push_back(r.Varint());
   if (!r.ok()) return Damaged("position");
   return p;
+}
+
+std::string PositionMovedRecord::Encode() const {
+  ByteWriter w;
+  w.Varint(group).Varint(topic);
+  for (const QueueCursor& q : queues) w.Varint(q.queue).Varint(q.cursor);
+  return w.Take();
+}
+
+absl::StatusOr<PositionMovedRecord> PositionMovedRecord::Decode(std::string_view body) {
+  ByteReader r(body);
+  PositionMovedRecord m;
+  m.group = r.Varint32();
+  m.topic = r.Varint32();
+  while (r.ok() && !r.AtEnd()) {
+    const uint32_t queue = r.Varint32();
+    m.queues.push_back({queue, r.Varint()});
+  }
+  if (!r.ok()) return Damaged("moved position");
+  return m;
 }
 
 std::string LeaseRecord::Encode() const {

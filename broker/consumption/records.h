@@ -21,8 +21,11 @@ inline constexpr store::RecordKind kAckRecord = 34;           // leases ended by
 inline constexpr store::RecordKind kLeaseChangedRecord = 35;  // a new deadline and handle
 inline constexpr store::RecordKind kLeaseEndedRecord = 36;    // leases ended without one
 // Leases ended without an ack whose messages follow as copies in the same frame.
-inline constexpr store::RecordKind kRetriedRecord = 37;     // in the group's retry queue
-inline constexpr store::RecordKind kDeadLetterRecord = 38;  // in its dead-letter queue
+inline constexpr store::RecordKind kRetriedRecord = 37;        // in the group's retry queue
+inline constexpr store::RecordKind kDeadLetterRecord = 38;     // in its dead-letter queue
+inline constexpr store::RecordKind kPositionMovedRecord = 39;  // a group goes on elsewhere
+inline constexpr store::RecordKind kMemberRecord = 40;         // a client of a broadcast group
+inline constexpr store::RecordKind kMemberGoneRecord = 41;     // it is forgotten
 
 // Offsets of one queue, rising.
 struct QueueOffsets {
@@ -35,9 +38,26 @@ struct QueueOffsets {
 struct PositionRecord {
   uint32_t group = 0;
   uint32_t topic = 0;
+  bool implied = false;  // nobody asked for it: a client keeps its own position on one queue
   std::vector<store::QueueOffset> cursors;
   std::string Encode() const;
   static absl::StatusOr<PositionRecord> Decode(std::string_view body);
+};
+
+// A queue and the next message of it that a group is handed.
+struct QueueCursor {
+  uint32_t queue = 0;
+  store::QueueOffset cursor = 0;
+};
+
+// A group goes on elsewhere in these queues. What it was handed out of them has ended with that:
+// behind the record there is a cursor, and nothing else.
+struct PositionMovedRecord {
+  uint32_t group = 0;
+  uint32_t topic = 0;
+  std::vector<QueueCursor> queues;
+  std::string Encode() const;
+  static absl::StatusOr<PositionMovedRecord> Decode(std::string_view body);
 };
 
 // Messages handed out by one receive: a first delivery, or the next attempt of one that came back.

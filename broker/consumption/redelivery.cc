@@ -34,7 +34,8 @@ enum class Redelivery::Fate {
   kDeadLetter,
   kBackOff,  // the lease goes on for the group's back-off
   kGone,     // retention has taken the message
-  kDamaged,  // it cannot be read: it comes again in place
+  kInPlace,  // the group is a broadcast one
+  kDamaged,  // it cannot be read: it comes again in place, too
 };
 
 struct Redelivery::Decision {
@@ -76,6 +77,7 @@ class Redelivery::Frame : public store::Append {
     Add(Fate::kRetry, kRetriedRecord);
     Add(Fate::kDeadLetter, kDeadLetterRecord);
     Add(Fate::kGone, kAckRecord);
+    Add(Fate::kInPlace, kLeaseEndedRecord);
     Add(Fate::kDamaged, kLeaseEndedRecord);
     AddBackOffs();
   }
@@ -192,7 +194,7 @@ void Redelivery::Later(int64_t delay_ms, const JobPtr& job,
 }
 
 void Redelivery::Gather(const JobPtr& job) {
-  job->group = environment_.metadata->FindGroup(job->queue.group);
+  job->group = environment_.members->GroupOf(job->queue.group);
   job->topic = environment_.metadata->FindTopic(job->queue.topic);
   if (job->group == nullptr || job->topic == nullptr) return Finish(job, absl::OkStatus());
   std::vector<MoveSource> sources;
@@ -257,7 +259,7 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   } else if (ended.lease.auto_renew && !ended.abandoned) {
     decision.fate = Fate::kBackOff;
   } else {
-    decision.fate = Fate::kRetry;
+    decision.fate = group.broadcast ? Fate::kInPlace : Fate::kRetry;
   }
 }
 

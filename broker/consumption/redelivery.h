@@ -8,6 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption_state.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
@@ -29,7 +30,8 @@ inline constexpr std::string_view kReasonForwarded = "forwarded";  // its consum
 // What becomes of messages whose lease ended without an ack (design section 6). One atomic frame
 // holds the end of the lease and the copy of the message: in the group's retry queue with its
 // attempts counted, or, when they are used up, in its dead letters. A lease that was renewed as
-// long as that is possible gets the group's back-off instead, as nobody named a time.
+// long as that is possible gets the group's back-off instead, as nobody named a time. A client of a
+// broadcast group gets its message again in place: a retry queue would be that of all clients.
 //
 // Bytes are gathered first, then the leases that still live are claimed. Thread-safe.
 class Redelivery {
@@ -38,6 +40,7 @@ class Redelivery {
   struct Environment {
     ConsumptionState* state = nullptr;
     Metadata* metadata = nullptr;
+    const BroadcastMembers* members = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
     Mover* mover = nullptr;

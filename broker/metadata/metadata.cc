@@ -31,7 +31,7 @@ constexpr uint32_t kMaxAttemptsLimit = 10000;
 
 bool SameSettings(const GroupRecord& a, const GroupRecord& b) {
   return a.fifo == b.fifo && a.max_attempts == b.max_attempts && a.start == b.start &&
-         a.backoff == b.backoff;
+         a.backoff == b.backoff && a.broadcast == b.broadcast;
 }
 
 absl::Status ValidatePolicy(const GroupRecord& group) {
@@ -368,6 +368,44 @@ void Metadata::DeleteGroup(std::string_view name, Done<GroupPtr> done) {
         }
         EndClaim(&Metadata::group_claims_, group->name);
       });
+}
+
+void Metadata::SetPaused(std::string_view name, bool paused, Done<GroupPtr> done) {
+  GroupPtr group;
+  bool log = false;
+  {
+    MutexLock lock(&mutex_);
+    if (const auto claim = group_claims_.find(name); claim != group_claims_.end()) {
+      claim->second.push_back(
+          [this, name = std::string(name), paused, done = std::move(done)]() mutable {
+            SetPaused(name, paused, std::move(done));
+          });
+      return;
+    }
+    if (const auto it = groups_.find(name); it != groups_.end()) {
+      group = it->second;
+      log = group->paused != paused;
+      if (log) group_claims_[group->name];
+    }
+  }
+  if (group == nullptr) return done(GroupNotFound(name));
+  if (!log) return done(std::move(group));
+  Log(kGroupPausedRecord, GroupPausedRecord{group->id, paused}.Encode(),
+      [this, id = group->id, name = group->name,
+       done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(FindGroup(id));
+        } else {
+          done(status);
+        }
+        EndClaim(&Metadata::group_claims_, name);
+      });
+}
+
+bool Metadata::IsPaused(std::string_view group) const {
+  if (paused_groups_.load(std::memory_order_acquire) == 0) return false;
+  const GroupPtr found = FindGroup(group);
+  return found != nullptr && found->paused;
 }
 
 std::array<uint64_t, 2> Metadata::handle_key() const {

@@ -94,6 +94,11 @@ class Metadata : public Feature {
   void AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done);
   // Deletes a group with its retry and dead-letter topics.
   void DeleteGroup(std::string_view name, Done<GroupPtr> done);
+  // Pauses or resumes a group: while it is paused, nothing is handed out to its consumers. OK when
+  // it is so already. CONSUMER_GROUP_NOT_FOUND when there is none.
+  void SetPaused(std::string_view name, bool paused, Done<GroupPtr> done);
+  // Whether a group of this name is paused. Hot: one load while no group is.
+  bool IsPaused(std::string_view group) const;
 
   // The queue of %RETRY%<group> for what came from the topic `origin`; nullopt when there is none
   // yet. EnsureRetryQueue logs one then.
@@ -166,6 +171,7 @@ class Metadata : public Feature {
   StringMap<GroupPtr> groups_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
   size_t user_topics_ ABSL_GUARDED_BY(mutex_) = 0;  // those that limits.topics counts
+  std::atomic<size_t> paused_groups_{0};            // counted under the lock
   uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
   Claims topic_claims_ ABSL_GUARDED_BY(mutex_);

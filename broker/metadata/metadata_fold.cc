@@ -25,7 +25,8 @@ std::string KeyOf(char table, uint32_t id) {
 }  // namespace
 
 std::vector<store::RecordKind> Metadata::Kinds() const {
-  return {kTopicRecord, kTopicDeletedRecord, kGroupRecord, kGroupDeletedRecord, kHandleKeyRecord};
+  return {kTopicRecord,        kTopicDeletedRecord, kGroupRecord,
+          kGroupDeletedRecord, kHandleKeyRecord,    kGroupPausedRecord};
 }
 
 void Metadata::Apply(const store::RecordView& record) {
@@ -48,6 +49,15 @@ void Metadata::Apply(const store::RecordView& record) {
       break;
     case kGroupDeletedRecord:
       ApplyGroupDeleted(reader.Varint32());
+      break;
+    case kGroupPausedRecord:
+      if (auto r = GroupPausedRecord::Decode(record.body); r.ok()) {
+        if (const GroupPtr group = FindGroup(r->id)) {
+          GroupRecord changed = *group;
+          changed.paused = r->paused;
+          ApplyGroup(std::move(changed));
+        }
+      }
       break;
     case kHandleKeyRecord: {
       MutexLock lock(&mutex_);
@@ -95,7 +105,10 @@ void Metadata::ApplyGroup(GroupRecord record) {
   auto group = std::make_shared<const GroupRecord>(std::move(record));
   {
     MutexLock lock(&mutex_);
-    groups_[group->name] = group;
+    GroupPtr& entry = groups_[group->name];
+    if (entry != nullptr && entry->paused) --paused_groups_;
+    if (group->paused) ++paused_groups_;
+    entry = group;
     groups_by_id_[group->id] = group;
     next_group_id_ = std::max(next_group_id_, group->id + 1);
   }
@@ -115,6 +128,7 @@ void Metadata::ApplyGroupDeleted(uint32_t id) {
     MutexLock lock(&mutex_);
     groups_.erase(group->name);
     groups_by_id_.erase(id);
+    if (group->paused) --paused_groups_;
   }
   dirty_groups_.insert(id);
   for (const Listener& l : listeners_) {
@@ -201,6 +215,7 @@ void Metadata::Clear() {
   groups_.clear();
   groups_by_id_.clear();
   user_topics_ = 0;
+  paused_groups_ = 0;
   next_topic_id_ = next_group_id_ = 1;
   handle_key_ = {0, 0};
   dirty_topics_.clear();

@@ -38,6 +38,15 @@ Backoff ReadBackoff(ByteReader& r) {
   return backoff;
 }
 
+constexpr uint8_t kFifoFlag = 1;
+constexpr uint8_t kBroadcastFlag = 2;
+constexpr uint8_t kPausedFlag = 4;
+
+uint8_t FlagsOf(const GroupRecord& group) {
+  return (group.fifo ? kFifoFlag : 0) | (group.broadcast ? kBroadcastFlag : 0) |
+         (group.paused ? kPausedFlag : 0);
+}
+
 }  // namespace
 
 std::string TopicRecord::Encode() const {
@@ -74,7 +83,7 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
 
 std::string GroupRecord::Encode() const {
   ByteWriter w;
-  w.Varint(id).Bytes(name).U8(fifo ? 1 : 0).Varint(max_attempts).U8(static_cast<uint8_t>(start));
+  w.Varint(id).Bytes(name).U8(FlagsOf(*this)).Varint(max_attempts).U8(static_cast<uint8_t>(start));
   w.Fixed64(created_ms);
   Write(w, backoff);
   return w.Take();
@@ -85,13 +94,29 @@ absl::StatusOr<GroupRecord> GroupRecord::Decode(std::string_view body) {
   GroupRecord g;
   g.id = r.Varint32();
   g.name = std::string(r.Bytes());
-  g.fifo = r.U8() != 0;
+  const uint8_t flags = r.U8();
+  g.fifo = (flags & kFifoFlag) != 0;
+  g.broadcast = (flags & kBroadcastFlag) != 0;
+  g.paused = (flags & kPausedFlag) != 0;
   g.max_attempts = r.Varint32();
   g.start = static_cast<StartPolicy>(r.U8());
   g.created_ms = static_cast<int64_t>(r.Fixed64());
   g.backoff = ReadBackoff(r);
   if (!r.ok() || g.name.empty()) return absl::DataLossError("a group record cannot be decoded");
   return g;
+}
+
+std::string GroupPausedRecord::Encode() const {
+  return ByteWriter().Varint(id).U8(paused ? 1 : 0).Take();
+}
+
+absl::StatusOr<GroupPausedRecord> GroupPausedRecord::Decode(std::string_view body) {
+  ByteReader r(body);
+  GroupPausedRecord p;
+  p.id = r.Varint32();
+  p.paused = r.U8() != 0;
+  if (!r.ok()) return absl::DataLossError("the record of a paused group cannot be decoded");
+  return p;
 }
 
 std::string EncodeHandleKey(const std::array<uint64_t, 2>& key) {

@@ -20,7 +20,8 @@ inline constexpr store::RecordKind kTopicRecord = 16;  // created or changed
 inline constexpr store::RecordKind kTopicDeletedRecord = 17;
 inline constexpr store::RecordKind kGroupRecord = 18;
 inline constexpr store::RecordKind kGroupDeletedRecord = 19;
-inline constexpr store::RecordKind kHandleKeyRecord = 20;  // the key of receipt handles' MAC
+inline constexpr store::RecordKind kHandleKeyRecord = 20;    // the key of receipt handles' MAC
+inline constexpr store::RecordKind kGroupPausedRecord = 24;  // paused or resumed
 
 enum class MessageType : uint8_t {  // values of v2.MessageType
   kNormal = 1,
@@ -38,6 +39,11 @@ enum class TopicKind : uint8_t {
   kDeadLetter = 2,  // %DLQ%<group>: what it has given up
   kSystem = 3,      // what waits inside the broker; no client can name it
 };
+
+// Whether clients can read from such a topic. What is retried comes with the topic it came from.
+inline bool IsReadable(TopicKind kind) {
+  return kind == TopicKind::kUser || kind == TopicKind::kDeadLetter;
+}
 
 // When producers are asked about transactions that nobody has ended. 0: as configured.
 struct CheckBackPolicy {
@@ -77,9 +83,19 @@ struct GroupRecord {
   Backoff backoff = Backoff::Default();
   StartPolicy start = StartPolicy::kDefault;
   int64_t created_ms = 0;
+  bool broadcast = false;  // each client has a position of its own
+  bool paused = false;     // nothing is handed out
 
   std::string Encode() const;
   static absl::StatusOr<GroupRecord> Decode(std::string_view body);
+};
+
+// The body of kGroupPausedRecord.
+struct GroupPausedRecord {
+  uint32_t id = 0;
+  bool paused = false;
+  std::string Encode() const;
+  static absl::StatusOr<GroupPausedRecord> Decode(std::string_view body);
 };
 
 // The body of kHandleKeyRecord.

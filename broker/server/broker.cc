@@ -18,6 +18,7 @@
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
+#include "broker/offsets/offsets.h"
 #include "broker/registration/registration_client.h"
 #include "broker/send/send_service.h"
 #include "broker/server/advertise.h"
@@ -120,6 +121,18 @@ ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPo
   options.min_long_polling = config.min_long_polling;
   options.max_long_polling = config.max_long_polling;
   options.max_auto_renew = config.max_auto_renew;
+  options.broadcast.max_members = config.broadcast_clients;
+  return options;
+}
+
+OffsetsOptions OffsetsOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
+  OffsetsOptions options;
+  options.broker_name = config.name;
+  options.store_host = advertised.ToString();
+  options.pull_batch = config.receive_batch;
+  options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
+  options.max_parked_pulls = config.parked_receives;
+  options.max_long_polling = config.max_long_polling;
   return options;
 }
 
@@ -177,6 +190,12 @@ class Broker::Parts {
                                         .budget = &budget_,
                                         .time = &time_,
                                         .timers = &timers_}),
+        offsets_(Offsets::Create(OffsetsOptionsOf(config, advertised),
+                                 {.metadata = &metadata_,
+                                  .clients = &clients_,
+                                  .consumption = consumption_.get(),
+                                  .time = &time_,
+                                  .timers = &timers_})),
         transactions_(
             Transactions::Create(TransactionOptionsOf(config, advertised), {.metadata = &metadata_,
                                                                             .clients = &clients_,
@@ -205,8 +224,9 @@ class Broker::Parts {
         registered_(&metadata_),
         registration_(RegistrationOptionsOf(config), &registered_) {
     features_.Add(&metadata_);
-    features_.Add(consumption_->feature());
+    for (Feature* feature : consumption_->features()) features_.Add(feature);
     features_.Add(delay_.feature());
+    features_.Add(offsets_->feature());
     features_.Add(transactions_->feature());
     clients_.SetObserver(consumption_->observer());
   }
@@ -237,6 +257,7 @@ class Broker::Parts {
   AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
   Delay delay_;
+  std::unique_ptr<Offsets> offsets_;
   std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
@@ -291,6 +312,7 @@ void Broker::Parts::Stop() {
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
   delay_.Stop();
+  offsets_->Stop();
   transactions_->Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
@@ -322,6 +344,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   send_.Register(methods);
   delay_.Register(methods);
   consumption_->Register(methods);
+  offsets_->Register(methods);
   transactions_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);

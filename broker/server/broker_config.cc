@@ -197,8 +197,12 @@ void AddLimits(Schema& schema) {
            "with TOO_MANY_REQUESTS.")
       .Int("limits.parked-receives", &BrokerConfig::parked_receives, 200'000, {1, 100'000'000},
            "receives",
-           "The most receives that wait for a message at a time; further ones are refused with "
-           "TOO_MANY_REQUESTS.")
+           "The most receives that wait for a message at a time, and the most pulls; further ones "
+           "are refused with TOO_MANY_REQUESTS.")
+      .Int("limits.broadcast-clients", &BrokerConfig::broadcast_clients, 100'000, {1, 10'000'000},
+           "clients",
+           "The most clients of broadcast groups whose positions are kept, for a day after their "
+           "last use; further ones are refused with TOO_MANY_REQUESTS.")
       .Int(
           "limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
           "The most messages that are handed out and not acknowledged; beyond it receives are refused "

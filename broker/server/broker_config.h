@@ -54,6 +54,7 @@ struct BrokerConfig {
   uint64_t groups = 0;
   uint64_t parked_receives = 0;
   uint64_t leases = 0;
+  uint64_t broadcast_clients = 0;
   uint64_t pending_timers = 0;
   uint64_t move_bytes_per_second = 0;
 

@@ -79,10 +79,24 @@ Json TopicJson(const v1::TopicInfo& topic) {
 }
 
 Json GroupJson(const v1::GroupInfo& group) {
-  Json value = {{"name", group.name()}, {"mode", group.fifo() ? "fifo" : "normal"}};
+  const char* mode = group.broadcast() ? "broadcast" : group.fifo() ? "fifo" : "normal";
+  Json value = {{"name", group.name()}, {"mode", mode}};
   value["max_attempts"] = group.max_attempts() > 0 ? Json(group.max_attempts()) : Json();
   value["backoff"] = BackoffText(group);
   value["start"] = StartName(group.start());
+  value["paused"] = group.paused();
+  return value;
+}
+
+Json PositionJson(const v1::GroupPosition& position) {
+  Json value = {{"topic", position.topic()},
+                {"broker", position.broker()},
+                {"queue", position.queue_id()},
+                {"ready", position.ready()},
+                {"in_flight", position.leases()},
+                {"cursor", position.cursor()},
+                {"next_offset", position.next_offset()}};
+  if (!position.client_id().empty()) value["client"] = position.client_id();
   return value;
 }
 

@@ -17,8 +17,10 @@ std::string TypeName(apache::rocketmq::v2::MessageType type);
 Json TimeText(const google::protobuf::Timestamp& time);
 // name, type, queues, permission.
 Json TopicJson(const v1::TopicInfo& topic);
-// name, mode, max_attempts, backoff, start.
+// name, mode, max_attempts, backoff, start, paused.
 Json GroupJson(const v1::GroupInfo& group);
+// topic, broker, queue, ready, in_flight, cursor, next_offset; of a broadcast group also client.
+Json PositionJson(const v1::GroupPosition& position);
 
 // Adds the body of a message, unpacked: "body", or "body_base64" when it is no text.
 void AddBody(const apache::rocketmq::v2::Message& message, Json* value);

@@ -33,7 +33,7 @@ Json StatsJson(const v1::DelayStats& stats) {
           {"pending_by_level", std::move(levels)}};
 }
 
-Json MessageJson(const v1::DelayedMessage& message) {
+Json DelayedJson(const v1::DelayedMessage& message) {
   return {{"due", TimeText(message.due())},
           {"level", message.level() == 0 ? Json() : Json(message.level())},
           {"topic", message.topic()},
@@ -62,7 +62,7 @@ int ListDelayed(const Context& context, const std::string& topic, int limit) {
   if (!response.ok()) return Fail(context, response.status());
   Json rows = Json::array();
   for (const v1::DelayedMessage& message : response->messages()) {
-    rows.push_back(MessageJson(message));
+    rows.push_back(DelayedJson(message));
   }
   context.Print(rows);
   return ReportRefusals(context, response->results());

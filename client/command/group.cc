@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
+#include "client/command/group_positions.h"
 #include "client/lib/admin_client.h"
 #include "common/backoff/backoff.h"
 
@@ -20,6 +21,7 @@ struct PolicyArguments {
   int max_attempts = 0;  // not given
   std::string start;
   v2::RetryPolicy backoff;
+  bool broadcast = false;
 };
 
 v1::StartPolicy StartOf(const PolicyArguments& arguments) {
@@ -78,6 +80,7 @@ int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   group.set_max_attempts(arguments.max_attempts);
   *group.mutable_backoff() = arguments.backoff;
   group.set_start(StartOf(arguments));
+  group.set_broadcast(arguments.broadcast);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateGroup(group);
@@ -117,13 +120,7 @@ int DescribeGroup(const Context& context, const std::string& name) {
   for (const v1::GroupPosition& position : response->positions()) {
     ready += position.ready();
     in_flight += position.leases();
-    positions.push_back({{"topic", position.topic()},
-                         {"broker", position.broker()},
-                         {"queue", position.queue_id()},
-                         {"ready", position.ready()},
-                         {"in_flight", position.leases()},
-                         {"cursor", position.cursor()},
-                         {"next_offset", position.next_offset()}});
+    positions.push_back(PositionJson(position));
   }
   value["ready"] = ready;
   value["in_flight"] = in_flight;
@@ -172,13 +169,15 @@ void AddPolicy(CLI::App& verb, const std::shared_ptr<PolicyArguments>& arguments
 
 void AddGroup(CLI::App& app, Context& context) {
   CLI::App* group =
-      app.add_subcommand("group", "Create, look at, alter and delete consumer groups");
+      app.add_subcommand("group", "Create, look at, alter, move, pause and delete consumer groups");
   group->require_subcommand(1)->fallthrough();
 
   auto arguments = std::make_shared<PolicyArguments>();
   CLI::App* create = group->add_subcommand(
       "create", "Create a consumer group on every broker; a group is also made at its first use");
   AddPolicy(*create, arguments);
+  create->add_flag("--broadcast", arguments->broadcast,
+                   "Every client of the group gets every message; each has its own position");
   create->footer("Example:\n  mansio group create billing --start earliest");
   create->fallthrough();
   create->callback([&context, arguments] {
@@ -219,6 +218,7 @@ void AddGroup(CLI::App& app, Context& context) {
   remove->callback([&context, name, yes] {
     context.action = [&context, name, yes] { return DeleteGroup(context, *name, *yes); };
   });
+  AddGroupPositions(*group, context);
 }
 
 }  // namespace mansio::command

@@ -1,5 +1,6 @@
 #include "CLI/CLI.hpp"
 #include "client/command/context.h"
+#include "client/command/message_print.h"
 #include "client/command/message_receive.h"
 #include "client/command/message_send.h"
 
@@ -97,13 +98,47 @@ void AddReceive(CLI::App& message, Context& context) {
   });
 }
 
+void AddPrint(CLI::App& message, Context& context) {
+  CLI::App* verb = message.add_subcommand(
+      "print", "Print the messages of a topic as they stand in it; no group is moved by it");
+  auto arguments = std::make_shared<PrintArguments>();
+  verb->add_option("TOPIC", arguments->topic, "The topic")->required();
+  verb->add_option("--from", arguments->from,
+                   "Where to begin in each queue: earliest, latest, an offset, or a time such as "
+                   "2026-01-31T12:00:00Z or 10m (ago)")
+      ->type_name("WHERE")
+      ->capture_default_str();
+  verb->add_flag("-f,--follow", arguments->follow,
+                 "At the end wait for further messages, until interrupted");
+  verb->add_option("--queue", arguments->queue, "Only queues with this number")
+      ->check(CLI::Range(0, 1 << 30).description(""))
+      ->type_name("N");
+  verb->add_option("--max", arguments->max, "Stop after that many messages")
+      ->check(CLI::Range(1, 1 << 30).description(""))
+      ->type_name("N");
+  verb->add_option("--filter", arguments->filter, "Only these tags: \"a || b\"; * is all")
+      ->type_name("TAGS")
+      ->capture_default_str();
+  verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");
+  verb->footer(
+      "With -o json or yaml each message is a document of its own.\n"
+      "Examples:\n"
+      "  mansio message print orders --from 10m\n"
+      "  mansio message print orders --from latest --follow");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return PrintMessages(context, *arguments); };
+  });
+}
+
 }  // namespace
 
 void AddMessage(CLI::App& app, Context& context) {
-  CLI::App* message = app.add_subcommand("message", "Send and receive messages");
+  CLI::App* message = app.add_subcommand("message", "Send, receive and print messages");
   message->require_subcommand(1)->fallthrough();
   AddSend(*message, context);
   AddReceive(*message, context);
+  AddPrint(*message, context);
 }
 
 }  // namespace mansio::command

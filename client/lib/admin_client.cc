@@ -70,6 +70,20 @@ class AdminClientImpl final : public AdminClient {
         "/mansio.v1.Admin/DeleteGroup", name);
   }
 
+  absl::StatusOr<v1::ResetGroupResponse> ResetGroup(const v1::ResetGroupRequest& request) override {
+    return Ask<v1::ResetGroupResponse>("/mansio.v1.Admin/ResetGroup", request);
+  }
+
+  absl::StatusOr<v1::PauseGroupResponse> PauseGroup(const std::string& name) override {
+    return AskByName<v1::PauseGroupResponse, v1::PauseGroupRequest>("/mansio.v1.Admin/PauseGroup",
+                                                                    name);
+  }
+
+  absl::StatusOr<v1::ResumeGroupResponse> ResumeGroup(const std::string& name) override {
+    return AskByName<v1::ResumeGroupResponse, v1::ResumeGroupRequest>(
+        "/mansio.v1.Admin/ResumeGroup", name);
+  }
+
   absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,
                                                               int limit) override {
     v1::ListDeadLettersRequest request;

@@ -38,6 +38,10 @@ class AdminClient {
   virtual absl::StatusOr<v1::AlterGroupResponse> AlterGroup(
       const v1::AlterGroupRequest& change) = 0;
   virtual absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::ResetGroupResponse> ResetGroup(
+      const v1::ResetGroupRequest& request) = 0;
+  virtual absl::StatusOr<v1::PauseGroupResponse> PauseGroup(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::ResumeGroupResponse> ResumeGroup(const std::string& name) = 0;
 
   // The group's newest dead letters; a limit of 0 is the broker's default.
   virtual absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(const std::string& group,

@@ -42,4 +42,11 @@ std::string ConsumerSettings(const ClientOptions& options, const std::string& gr
   return command.SerializeAsString();
 }
 
+std::string PullConsumerSettings(const ClientOptions& options, const std::string& group) {
+  v2::TelemetryCommand command;
+  SetCommon(options, v2::PULL_CONSUMER, command.mutable_settings());
+  command.mutable_settings()->mutable_subscription()->mutable_group()->set_name(group);
+  return command.SerializeAsString();
+}
+
 }  // namespace mansio::client

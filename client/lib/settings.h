@@ -22,6 +22,9 @@ std::string ProducerSettings(const ClientOptions& options, const std::vector<std
 std::string ConsumerSettings(const ClientOptions& options, const std::string& group,
                              const std::vector<Subscription>& subscriptions);
 
+// Of a pull consumer.
+std::string PullConsumerSettings(const ClientOptions& options, const std::string& group);
+
 }  // namespace mansio::client
 
 #endif  // MANSIO_CLIENT_LIB_SETTINGS_H_

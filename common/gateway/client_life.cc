@@ -17,10 +17,6 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-bool IsConsumer(ClientRole role) {
-  return role == ClientRole::kPushConsumer || role == ClientRole::kSimpleConsumer;
-}
-
 // The role that a heartbeat names; `known` helps out where it names none.
 absl::StatusOr<ClientRole> RoleOfType(v2::ClientType type, const std::optional<ClientInfo>& known) {
   switch (type) {
@@ -30,11 +26,13 @@ absl::StatusOr<ClientRole> RoleOfType(v2::ClientType type, const std::optional<C
       return ClientRole::kPushConsumer;
     case v2::SIMPLE_CONSUMER:
       return ClientRole::kSimpleConsumer;
+    case v2::PULL_CONSUMER:
+      return ClientRole::kPullConsumer;
     case v2::LITE_PUSH_CONSUMER:
     case v2::LITE_SIMPLE_CONSUMER:
       return WireError(
           v2::NOT_IMPLEMENTED,
-          fmt::format("clients of type {} are not served; use a push or simple consumer",
+          fmt::format("clients of type {} are not served; use a push, simple or pull consumer",
                       v2::ClientType_Name(type)));
     default:
       break;
@@ -43,11 +41,10 @@ absl::StatusOr<ClientRole> RoleOfType(v2::ClientType type, const std::optional<C
     return known->role;
   }
   const std::string& name = v2::ClientType_Name(type);
-  return WireError(
-      v2::UNRECOGNIZED_CLIENT_TYPE,
-      fmt::format("client type {} cannot send heartbeats; producers, push consumers and "
-                  "simple consumers can",
-                  name.empty() ? fmt::format("{}", static_cast<int>(type)) : name));
+  return WireError(v2::UNRECOGNIZED_CLIENT_TYPE,
+                   fmt::format("client type {} cannot send heartbeats; producers, push, simple and "
+                               "pull consumers can",
+                               name.empty() ? fmt::format("{}", static_cast<int>(type)) : name));
 }
 
 }  // namespace
@@ -74,7 +71,7 @@ absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& reques
              !status.ok()) {
     return status;
   }
-  if (IsConsumer(*role) && observer != nullptr) observer->OnSubscription(*id, group, topics);
+  if (ReceivesByLease(*role) && observer != nullptr) observer->OnSubscription(*id, group, topics);
   return absl::OkStatus();
 }
 

@@ -17,7 +17,7 @@ namespace mansio::gateway {
 // Keeps a client alive. What it consumes comes from its settings; without any (this node was
 // restarted, and Python, Go and C# repeat settings only every 5 minutes) the request's group and
 // type are used. The group is checked for consumers only. UNRECOGNIZED_CLIENT_TYPE for a type that
-// is unknown or PULL, NOT_IMPLEMENTED for lite types, ILLEGAL_CONSUMER_GROUP, CLIENT_ID_REQUIRED
+// is unknown, NOT_IMPLEMENTED for lite types, ILLEGAL_CONSUMER_GROUP, CLIENT_ID_REQUIRED
 // (Go's recovery heartbeat).
 absl::Status Heartbeat(const rpc::Call& call, const apache::rocketmq::v2::HeartbeatRequest& request,
                        ClientRegistry& clients, ClientObserver* observer);

@@ -24,7 +24,18 @@ namespace mansio::gateway {
 // only: the same on every node and after every restart.
 uint64_t ClientHash(std::string_view client_id);
 
-enum class ClientRole { kUnknown, kProducer, kPushConsumer, kSimpleConsumer };
+enum class ClientRole { kUnknown, kProducer, kPushConsumer, kSimpleConsumer, kPullConsumer };
+
+// Whether a client of this role belongs to a consumer group.
+inline bool IsConsumer(ClientRole role) {
+  return role == ClientRole::kPushConsumer || role == ClientRole::kSimpleConsumer ||
+         role == ClientRole::kPullConsumer;
+}
+// Whether it receives under leases. One that does begins with its group at its first sign of life;
+// a pull consumer says itself where it reads and begins nowhere.
+inline bool ReceivesByLease(ClientRole role) {
+  return IsConsumer(role) && role != ClientRole::kPullConsumer;
+}
 
 // A client as this node sees it.
 struct ClientInfo {

@@ -44,13 +44,13 @@ absl::Status ValidateClientType(const v2::Settings& settings) {
     case v2::PRODUCER:
     case v2::PUSH_CONSUMER:
     case v2::SIMPLE_CONSUMER:
-      return absl::OkStatus();
     case v2::PULL_CONSUMER:
+      return absl::OkStatus();
     case v2::LITE_PUSH_CONSUMER:
     case v2::LITE_SIMPLE_CONSUMER:
       return WireError(
           v2::NOT_IMPLEMENTED,
-          fmt::format("clients of type {} are not served; use a push or simple consumer",
+          fmt::format("clients of type {} are not served; use a push, simple or pull consumer",
                       v2::ClientType_Name(type)));
     default:
       return WireError(v2::UNRECOGNIZED_CLIENT_TYPE,
@@ -171,8 +171,9 @@ absl::Status ValidateSettings(const v2::Settings& settings) {
 
 ClientRole RoleOf(const v2::Settings& settings) {
   if (settings.has_publishing()) return ClientRole::kProducer;
-  return settings.client_type() == v2::PUSH_CONSUMER ? ClientRole::kPushConsumer
-                                                     : ClientRole::kSimpleConsumer;
+  if (settings.client_type() == v2::PUSH_CONSUMER) return ClientRole::kPushConsumer;
+  if (settings.client_type() == v2::PULL_CONSUMER) return ClientRole::kPullConsumer;
+  return ClientRole::kSimpleConsumer;
 }
 
 std::string GroupOf(const v2::Settings& settings) { return settings.subscription().group().name(); }

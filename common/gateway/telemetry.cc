@@ -80,7 +80,8 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
     if (!described.ok()) return End(described);
 
     const bool consumer = role != ClientRole::kProducer;
-    if (consumer && observer_ != nullptr) observer_->OnSubscription(client_id_, group, topics);
+    if (ReceivesByLease(role) && observer_ != nullptr)
+      observer_->OnSubscription(client_id_, group, topics);
     MergeSettings(options_, consumer ? directory_.Group(group) : GroupPolicy(), &settings);
 
     v2::TelemetryCommand reply;

@@ -151,8 +151,9 @@ TEST_F(ClusterTest, GroupsFromCreationToDeletion) {
     endpoint_ = endpoint;
     EXPECT_EQ(Mansio({"group", "create", "g-life", "--start", "earliest"}), 0) << err_;
     const Json described = MansioJson({"group", "describe", "g-life"});
-    EXPECT_THAT(Keys(described), ElementsAre("name", "mode", "max_attempts", "backoff", "start",
-                                             "ready", "in_flight", "clients", "positions"));
+    EXPECT_THAT(Keys(described),
+                ElementsAre("name", "mode", "max_attempts", "backoff", "start", "paused", "ready",
+                            "in_flight", "clients", "positions"));
     EXPECT_EQ(described["start"], "earliest");
     EXPECT_FALSE(MansioJson({"group", "list"}).empty());
     EXPECT_EQ(Mansio({"group", "delete", "g-life", "--yes"}), 0) << err_;

@@ -52,13 +52,15 @@ std::vector<std::string> RecordSeeds() {
           std::string(1, '\0') + transactional.Encode(),
           "\1" + list,
           "\1" + group.Encode(),
-          "\2" + PositionRecord{2, 1, {0, 5, 1000}}.Encode(),
+          "\2" + PositionRecord{2, 1, false, {0, 5, 1000}}.Encode(),
           "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, queues}.Encode(),
           "\4" + LeasesEndRecord{2, 1, false, queues}.Encode(),
           "\5" + LeaseChangedRecord{2, 1, 3, 2, 1700000000000}.Encode(),
-          "\6" + HalfRecord{7, 60000}.Encode(),
-          "\7" + TransactionEndRecord{300, TransactionOutcome::kCommitted}.Encode(),
-          "\10" + HalvesCheckedRecord{1700000000000, {1, 2, 300}}.Encode()};
+          "\6" + PositionMovedRecord{2, 1, {{0, 12}, {3, 0}}}.Encode(),
+          "\7" + GroupPausedRecord{2, true}.Encode(),
+          "\10" + HalfRecord{7, 60000}.Encode(),
+          "\11" + TransactionEndRecord{300, TransactionOutcome::kCommitted}.Encode(),
+          "\12" + HalvesCheckedRecord{1700000000000, {1, 2, 300}}.Encode()};
 }
 
 // What Decode accepts, Encode writes so that it is read back as the same.
@@ -74,10 +76,11 @@ void CheckRecord(std::string_view body) {
 
 int ReadRecord(const uint8_t* data, size_t size) {
   constexpr void (*kChecks[])(std::string_view) = {
-      CheckRecord<TopicRecord>,        CheckRecord<GroupRecord>,
-      CheckRecord<PositionRecord>,     CheckRecord<LeaseRecord>,
-      CheckRecord<LeasesEndRecord>,    CheckRecord<LeaseChangedRecord>,
-      CheckRecord<HalfRecord>,         CheckRecord<TransactionEndRecord>,
+      CheckRecord<TopicRecord>,         CheckRecord<GroupRecord>,
+      CheckRecord<PositionRecord>,      CheckRecord<LeaseRecord>,
+      CheckRecord<LeasesEndRecord>,     CheckRecord<LeaseChangedRecord>,
+      CheckRecord<PositionMovedRecord>, CheckRecord<GroupPausedRecord>,
+      CheckRecord<HalfRecord>,          CheckRecord<TransactionEndRecord>,
       CheckRecord<HalvesCheckedRecord>};
   std::string_view input = AsText(data, size);
   kChecks[TakeByte(input) % std::size(kChecks)](input);

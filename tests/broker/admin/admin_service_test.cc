@@ -20,11 +20,31 @@ using testing::HasSubstr;
 // Consumption as far as administration asks for it.
 class FakeConsumption : public Consumption {
  public:
-  Feature* feature() override { return nullptr; }
+  std::vector<Feature*> features() override { return {}; }
   gateway::ClientObserver* observer() override { return nullptr; }
   void Register(rpc::MethodTable&) override {}
   void Start() override {}
   void Stop() override {}
+  std::optional<store::QueueOffset> Position(const GroupPtr&, std::string_view,
+                                             store::QueueKey) const override {
+    return std::nullopt;
+  }
+  void SetPosition(const GroupPtr&, std::string_view, const TopicPtr&, QueueCursor,
+                   PositionMoves::Done done) override {
+    done(absl::OkStatus());
+  }
+  void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
+             std::optional<uint32_t> queue, PositionMoves::Done done) override {
+    resets.push_back({group->name, topic->name, to, queue});
+    done(absl::OkStatus());
+  }
+  struct ResetCall {
+    std::string group;
+    std::string topic;
+    ResetPoint to;
+    std::optional<uint32_t> queue;
+  };
+  std::vector<ResetCall> resets;
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override {
     return {{.topic = "topic-of-" + group.name,
              .queue = 2,
@@ -274,6 +294,68 @@ TEST_F(AdminServiceTest, AChangeThatCannotBeLoggedSaysWhy) {
   const auto refused = CreateTopic("orders");
   EXPECT_NE(refused.status().code(), v2::OK);
   EXPECT_THAT(refused.status().message(), HasSubstr("the disk is full"));
+}
+
+TEST_F(AdminServiceTest, AResetSaysWhereToGo) {
+  CreateTopic("orders", v2::NORMAL, 3);
+  v1::GroupInfo group;
+  group.set_name("workers");
+  CreateGroup(group);
+  v1::ResetGroupRequest request;
+  request.set_group("workers");
+  request.set_topic("orders");
+  const auto code = [this](const v1::ResetGroupRequest& r) {
+    return Call<v1::ResetGroupResponse>("ResetGroup", r).status().code();
+  };
+  EXPECT_EQ(code(request), v2::BAD_REQUEST) << "nowhere";
+  request.set_edge(v1::START_POLICY_UNSPECIFIED);
+  EXPECT_EQ(code(request), v2::BAD_REQUEST);
+  request.set_offset(-1);
+  EXPECT_EQ(code(request), v2::ILLEGAL_OFFSET);
+  EXPECT_TRUE(consumption_.resets.empty());
+  request.set_edge(v1::START_POLICY_LATEST);
+  EXPECT_EQ(code(request), v2::OK);
+  request.mutable_time()->set_seconds(12);
+  request.mutable_time()->set_nanos(345000000);
+  EXPECT_EQ(code(request), v2::OK);
+  request.set_offset(7);
+  request.set_queue_id(2);
+  EXPECT_EQ(code(request), v2::OK);
+  ASSERT_EQ(consumption_.resets.size(), 3u);
+  EXPECT_EQ(consumption_.resets[0].to.kind, ResetPoint::Kind::kLatest);
+  EXPECT_EQ(consumption_.resets[1].to.value, 12345);
+  EXPECT_EQ(consumption_.resets[2].to.value, 7);
+  EXPECT_EQ(consumption_.resets[2].queue, 2u);
+  request.set_queue_id(3);
+  EXPECT_EQ(code(request), v2::BAD_REQUEST);
+  request.set_topic("unknown");
+  EXPECT_EQ(code(request), v2::TOPIC_NOT_FOUND);
+  request.set_group("unknown");
+  EXPECT_EQ(code(request), v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, GroupsArePausedResumedAndBroadcast) {
+  v1::GroupInfo group;
+  group.set_name("news");
+  group.set_broadcast(true);
+  EXPECT_TRUE(CreateGroup(group).group().broadcast());
+  group.set_broadcast(false);
+  EXPECT_EQ(CreateGroup(group).status().code(), v2::PRECONDITION_FAILED);
+  const auto paused = [this] {
+    const auto request = Named<v1::DescribeGroupRequest>("news");
+    return Call<v1::DescribeGroupResponse>("DescribeGroup", request).group().paused();
+  };
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto pause = Named<v1::PauseGroupRequest>("news");
+    EXPECT_EQ(Call<v1::PauseGroupResponse>("PauseGroup", pause).status().code(), v2::OK);
+    EXPECT_TRUE(paused());
+  }
+  const auto resume = Named<v1::ResumeGroupRequest>("news");
+  EXPECT_EQ(Call<v1::ResumeGroupResponse>("ResumeGroup", resume).status().code(), v2::OK);
+  EXPECT_FALSE(paused());
+  const auto unknown = Named<v1::PauseGroupRequest>("unknown");
+  EXPECT_EQ(Call<v1::PauseGroupResponse>("PauseGroup", unknown).status().code(),
+            v2::CONSUMER_GROUP_NOT_FOUND);
 }
 
 TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {

@@ -42,7 +42,7 @@ struct Life {
         consumption(Consumption::Create(std::move(options),
                                         {&metadata, &clients, &time, &timers, &mover, &budget})) {
     features.Add(&metadata);
-    features.Add(consumption->feature());
+    for (Feature* feature : consumption->features()) features.Add(feature);
     clients.SetObserver(consumption->observer());
     consumption->Register(methods);
   }

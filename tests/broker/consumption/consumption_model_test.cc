@@ -26,8 +26,9 @@ struct Handed {
 struct Model {
   std::map<std::string, uint32_t> attempts;  // deliveries of each message
   std::map<std::string, Handed> in_flight;   // leased by us
-  std::set<std::string> acked;
-  std::multiset<std::string> dead;
+  std::set<std::string> acked;               // or passed over by a reset
+  std::set<std::string> given_up;            // since the last reset
+  std::multiset<std::string> letters;        // all that were ever given up
   int sent = 0;
 };
 
@@ -42,7 +43,7 @@ class Scenario {
   }
 
   void Step() {
-    switch (Pick(13)) {
+    switch (Pick(14)) {
       case 0:
       case 1:
       case 2:
@@ -70,6 +71,9 @@ class Scenario {
       case 12:
         if (Pick(3) == 0) Forward();
         break;
+      case 13:
+        if (Pick(20) == 0) Reset();
+        break;
     }
   }
 
@@ -83,13 +87,13 @@ class Scenario {
         while (!model_.in_flight.empty()) Ack();
       }
     }
-    EXPECT_EQ(model_.acked.size() + model_.dead.size(), static_cast<size_t>(model_.sent));
-    EXPECT_EQ(DeadLetters(), model_.dead);
+    EXPECT_EQ(model_.acked.size() + model_.given_up.size(), static_cast<size_t>(model_.sent));
+    EXPECT_EQ(DeadLetters(), model_.letters);
   }
 
  private:
   bool Done() const {
-    return model_.acked.size() + model_.dead.size() >= static_cast<size_t>(model_.sent);
+    return model_.acked.size() + model_.given_up.size() >= static_cast<size_t>(model_.sent);
   }
 
   std::multiset<std::string> DeadLetters() {
@@ -117,7 +121,7 @@ class Scenario {
     for (auto it = model_.in_flight.begin(); it != model_.in_flight.end();) {
       if (it->second.until <= now) {
         stale_.push_back(it->second.handle);
-        if (model_.attempts[it->first] == kMaxAttempts) model_.dead.insert(it->first);
+        if (model_.attempts[it->first] == kMaxAttempts) GiveUp(it->first);
         it = model_.in_flight.erase(it);
       } else {
         ++it;
@@ -133,7 +137,7 @@ class Scenario {
     for (const v2::Message& m : Harness::Messages(call)) {
       const std::string& id = m.body();
       EXPECT_EQ(model_.acked.count(id), 0u) << "message " << id << " came after its ack";
-      EXPECT_EQ(model_.dead.count(id), 0u) << "message " << id << " came after its death";
+      EXPECT_EQ(model_.given_up.count(id), 0u) << "message " << id << " came after its death";
       EXPECT_EQ(model_.in_flight.count(id), 0u) << "message " << id << " is leased twice";
       EXPECT_EQ(static_cast<uint32_t>(m.system_properties().delivery_attempt()),
                 ++model_.attempts[id])
@@ -170,9 +174,31 @@ class Scenario {
     const auto it = std::next(model_.in_flight.begin(), Pick(model_.in_flight.size()));
     EXPECT_EQ(h_.Forward(it->second.handle), v2::OK);
     EXPECT_EQ(h_.Forward(it->second.handle), v2::OK);
-    model_.dead.insert(it->first);
+    GiveUp(it->first);
     stale_.push_back(it->second.handle);
     model_.in_flight.erase(it);
+  }
+
+  void GiveUp(const std::string& id) {
+    model_.given_up.insert(id);
+    model_.letters.insert(id);
+  }
+
+  // Everything comes again, or nothing of what was sent so far.
+  void Reset() {
+    const bool to_latest = Pick(2) == 0;
+    const Metadata& metadata = h_.life().metadata;
+    const auto to = to_latest ? ResetPoint::Kind::kLatest : ResetPoint::Kind::kEarliest;
+    h_.life().consumption->Reset(
+        metadata.FindGroup(kGroup), metadata.FindTopic(kTopic), {to, 0}, std::nullopt,
+        [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+    h_.Settle();
+    for (const auto& [id, handed] : model_.in_flight) stale_.push_back(handed.handle);
+    model_.in_flight.clear();
+    model_.attempts.clear();
+    model_.acked.clear();
+    model_.given_up.clear();
+    for (int id = 0; to_latest && id < model_.sent; ++id) model_.acked.insert(std::to_string(id));
   }
 
   std::mt19937 random_;

@@ -457,7 +457,7 @@ TEST_F(ConsumptionTest, WhatIsAcknowledgedOrWasNeverTakenIsNotLive) {
   const auto messages = ReceiveNow({.batch = 2, .invisible = absl::Seconds(10)});
   ASSERT_THAT(messages, SizeIs(2));
   EXPECT_EQ(h.Ack({HandleOf(messages[0])}).status().code(), v2::OK);
-  const auto live = h.life().consumption->feature()->LiveMessages(queue, 0, 3, 10);
+  const auto live = h.life().consumption->features()[1]->LiveMessages(queue, 0, 3, 10);
   ASSERT_THAT(live, SizeIs(1));
   EXPECT_EQ(live[0].offset, 1u);
   EXPECT_EQ(live[0].keep, absl::InfiniteDuration());

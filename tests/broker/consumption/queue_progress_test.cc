@@ -151,7 +151,8 @@ TEST(QueueProgressTest, DamagedBytesAreRefused) {
   QueueProgress p(3);
   p.ApplyLease(3, LeaseOf(kFirst));
   const std::string good = p.Encode();
-  for (size_t n = 2; n + 1 < good.size(); ++n) {
+  const size_t cursor = QueueProgress(3).Encode().size();
+  for (size_t n = cursor + 1; n + 1 < good.size(); ++n) {
     EXPECT_FALSE(QueueProgress::Decode(good.substr(0, n)).ok()) << n;
   }
 }

@@ -92,8 +92,6 @@ TEST_F(GatewayTest, AHeartbeatIsRefusedWithTheRightCode) {
   EXPECT_EQ(Heartbeat(ConsumerHeartbeat("group"), std::string(1024, 'x')).code(), v2::OK);
   EXPECT_EQ(Heartbeat(ConsumerHeartbeat("")).code(), v2::ILLEGAL_CONSUMER_GROUP);
   v2::HeartbeatRequest request = ConsumerHeartbeat("group");
-  request.set_client_type(v2::PULL_CONSUMER);
-  EXPECT_EQ(Heartbeat(request).code(), v2::UNRECOGNIZED_CLIENT_TYPE);
   request.set_client_type(v2::CLIENT_TYPE_UNSPECIFIED);
   EXPECT_EQ(Heartbeat(request, "client-3").code(), v2::UNRECOGNIZED_CLIENT_TYPE);
   request.set_client_type(static_cast<v2::ClientType>(42));
@@ -102,6 +100,17 @@ TEST_F(GatewayTest, AHeartbeatIsRefusedWithTheRightCode) {
   const v2::Status lite = Heartbeat(request);
   EXPECT_EQ(lite.code(), v2::NOT_IMPLEMENTED);
   EXPECT_NE(lite.message().find("LITE_SIMPLE_CONSUMER"), std::string::npos);
+}
+
+TEST_F(GatewayTest, APullConsumerLivesButBeginsNowhere) {
+  v2::HeartbeatRequest request = ConsumerHeartbeat("group");
+  request.set_client_type(v2::PULL_CONSUMER);
+  EXPECT_EQ(Heartbeat(request).code(), v2::OK);
+  EXPECT_EQ(observer.events, Events{});
+  EXPECT_TRUE(registry.IsAlive(ClientHash("client-1")));
+  EXPECT_EQ(registry.List("group").size(), 1u);
+  request.mutable_group()->set_name("");
+  EXPECT_EQ(Heartbeat(request).code(), v2::ILLEGAL_CONSUMER_GROUP);
 }
 
 TEST_F(GatewayTest, TerminationIsIdempotent) {

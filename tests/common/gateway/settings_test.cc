@@ -123,8 +123,7 @@ TEST(ValidateSettingsTest, ChecksNames) {
 }
 
 TEST(ValidateSettingsTest, WhatIsNotServedIsNamed) {
-  for (const v2::ClientType type :
-       {v2::PULL_CONSUMER, v2::LITE_PUSH_CONSUMER, v2::LITE_SIMPLE_CONSUMER}) {
+  for (const v2::ClientType type : {v2::LITE_PUSH_CONSUMER, v2::LITE_SIMPLE_CONSUMER}) {
     v2::Settings settings = Consumer();
     settings.set_client_type(type);
     const absl::Status status = ValidateSettings(settings);

@@ -8,13 +8,14 @@ import sys
 
 from clients import run_clients
 from mansio_cluster import Cluster
+from offsets import run_offsets
 from receiving import run_handles, run_receive
 from report import Report
 from sending import run_sending
 from telemetry import run_telemetry
 from wire import Node
 
-TABLES = ("sending", "receiving", "handles", "clients", "telemetry")
+TABLES = ("sending", "receiving", "handles", "offsets", "clients", "telemetry")
 
 
 def main():
@@ -32,6 +33,8 @@ def main():
                 run_receive(report, cluster, broker)
             if "handles" in wanted:
                 run_handles(report, cluster, broker)
+            if "offsets" in wanted:
+                run_offsets(report, cluster, broker)
             if "clients" in wanted:
                 run_clients(report, nodes)
             if "telemetry" in wanted:

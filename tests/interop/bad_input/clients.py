@@ -47,7 +47,6 @@ TABLES = {
     "Heartbeat": [
         Case("no client id", "CLIENT_ID_REQUIRED", heartbeat(definition.PRODUCER), headers=metadata(None)),
         Case("no type, without settings", UNRECOGNIZED, heartbeat(0), headers=metadata("stranger-1")),
-        Case("type PULL_CONSUMER", UNRECOGNIZED, heartbeat(definition.PULL_CONSUMER, "beating"), "PULL_CONSUMER"),
         Case("the unknown type 42", UNRECOGNIZED, heartbeat(42, "beating"), "42"),
         Case("type LITE_PUSH_CONSUMER", "NOT_IMPLEMENTED", heartbeat(5, "beating"), "LITE_PUSH_CONSUMER"),
         Case("type LITE_SIMPLE_CONSUMER", "NOT_IMPLEMENTED", heartbeat(6, "beating"), "LITE_SIMPLE_CONSUMER"),
@@ -55,6 +54,8 @@ TABLES = {
         *group_cases(lambda name: heartbeat(definition.SIMPLE_CONSUMER, name)),
         Case("a consumer without a group", "ILLEGAL_CONSUMER_GROUP", heartbeat(definition.SIMPLE_CONSUMER)),
         Case("a consumer without settings", "OK", heartbeat(definition.SIMPLE_CONSUMER, "beating")),
+        Case("a pull consumer", "OK", heartbeat(definition.PULL_CONSUMER, "beating")),
+        Case("a pull consumer without a group", "ILLEGAL_CONSUMER_GROUP", heartbeat(definition.PULL_CONSUMER)),
         Case("a producer", "OK", heartbeat(definition.PRODUCER)),
         Case("a producer with an empty group", "OK", heartbeat(definition.PRODUCER, "")),
     ],

@@ -75,7 +75,6 @@ ENDED = [
 # Settings that are not served: one command with the status, then the end of the stream.
 NOT_SERVED = [
     ("a subscription of the unknown type 7", "7", consumer(filter_type=7)),
-    ("client type PULL_CONSUMER", "PULL_CONSUMER", consumer(kind=definition.PULL_CONSUMER)),
     ("client type LITE_PUSH_CONSUMER", "LITE_PUSH_CONSUMER", consumer(kind=definition.LITE_PUSH_CONSUMER)),
     ("client type LITE_SIMPLE_CONSUMER", "LITE_SIMPLE_CONSUMER", consumer(kind=definition.LITE_SIMPLE_CONSUMER)),
 ]
@@ -86,6 +85,7 @@ ANSWERED = [
     ("a producer of 1,000 topics", producer(*[f"topic{n}" for n in range(1000)])),
     ("a consumer of a topic and group that do not exist", consumer("told-new", "nowhere")),
     ("a push consumer", consumer(kind=definition.PUSH_CONSUMER)),
+    ("a pull consumer", consumer(kind=definition.PULL_CONSUMER)),
     ("a subscription of unspecified type", consumer(filter_type=0)),
     ("a subscription of type SQL", consumer(filter_type=definition.SQL)),
     ("settings without a client type", definition.Settings(publishing=definition.Publishing())),
