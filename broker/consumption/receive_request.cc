@@ -8,6 +8,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/consumption.h"
 #include "broker/consumption/durations.h"
+#include "common/hash/siphash.h"
 #include "common/names/names.h"
 #include "common/status/wire_status.h"
 
@@ -78,6 +79,7 @@ absl::StatusOr<ReceiveRequest> CheckReceive(const v2::ReceiveMessageRequest& req
   checked.filter = *std::move(filter);
   checked.batch = std::clamp(request.batch_size(), 1, options.receive_batch);
   checked.auto_renew = request.auto_renew();
+  if (request.has_attempt_id()) checked.attempt_id = SipHash24({2, 0}, request.attempt_id());
   if (!checked.auto_renew) {
     const auto invisible = ToDuration(request.invisible_duration());
     if (!invisible.has_value() || *invisible < kMinInvisible || *invisible > kMaxInvisible) {

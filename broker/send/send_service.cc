@@ -62,7 +62,8 @@ void SetDerivedType(v2::Message* message, const Topic& topic) {
 
 void AddTo(store::Append& append, const v2::Message& message, const ContentEncoder& encoder,
            store::QueueKey queue, int64_t now_ms) {
-  char* to = append.BeginMessage(queue, TagHash(message.system_properties().tag()), now_ms,
+  const v2::SystemProperties& system = message.system_properties();
+  char* to = append.BeginMessage(queue, EntryHash(system.tag(), system.message_group()), now_ms,
                                  encoder.size());
   encoder.EncodeTo(to, BodyDigest(message.body()));
   append.SealMessage();
