@@ -47,19 +47,36 @@ void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
   }
 }
 
+// After a record failed on its way, look again then.
+constexpr int64_t kLookAgainMs = 1000;
+
 // Cursors that passed over messages: nobody waits for them.
 class PassedAppend : public store::Append {
  public:
-  PassedAppend(GroupProgressPtr group, const std::vector<LeaseRecord>& records)
-      : group_(std::move(group)), passed_(FirstPassedIn(records)) {}
+  PassedAppend(ConsumptionContext& context, GroupProgressPtr group, uint32_t topic,
+               const std::vector<LeaseRecord>& records)
+      : context_(context),
+        group_(std::move(group)),
+        topic_(topic),
+        passed_(FirstPassedIn(records)) {}
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {
-    MutexLock lock(&group_->mutex);
-    TakeBackFrom(passed_, *group_);
+    if (passed_.empty()) return;  // the next record passes over them, too
+    {
+      MutexLock lock(&group_->mutex);
+      TakeBackFrom(passed_, *group_);
+    }
+    // What comes free of them wakes nobody now: its receive is parked and has to look again.
+    context_.timers.Schedule(context_.time.NowMillis() + kLookAgainMs,
+                             [&waiting = context_.waiting, group = group_->id, topic = topic_] {
+                               waiting.WakeGroup(group, topic, 1);
+                             });
   }
 
  private:
+  ConsumptionContext& context_;
   const GroupProgressPtr group_;
+  const uint32_t topic_;
   const FirstPassed passed_;
 };
 
@@ -259,7 +276,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   if (outcome.records.empty()) return outcome;
   std::unique_ptr<store::Append> append;
   if (outcome.taken.empty()) {
-    append = std::make_unique<PassedAppend>(progress, outcome.records);
+    append = std::make_unique<PassedAppend>(context_, progress, topic_->id, outcome.records);
   } else {
     taken_ = outcome.taken;
     append = std::make_unique<LeaseAppend>(shared_from_this(), progress, outcome.records);

@@ -80,7 +80,7 @@ class FifoScenario {
 
   void Step() {
     (void)h_.life().clients.Touch("client-1");
-    switch (Pick(14)) {
+    switch (Pick(15)) {
       case 0:
       case 1:
       case 2:
@@ -110,6 +110,9 @@ class FifoScenario {
         break;
       case 13:
         CancelReceives();
+        break;
+      case 14:
+        if (Pick(3) == 0) Fail();
         break;
     }
     if (Pick(2) == 0) Append();
@@ -193,6 +196,10 @@ class FifoScenario {
         continue;
       }
       const auto answer = it->call->Response<v2::AckMessageResponse>();
+      if (failing_ && answer.status().code() == v2::TOO_MANY_REQUESTS) {
+        it = acks_.erase(it);
+        continue;
+      }
       EXPECT_EQ(answer.status().code(), v2::OK) << it->body;
       FifoModel::Group& group = model_.groups[it->group];
       for (size_t i = 0; i < group.batch; ++i) {
@@ -306,6 +313,17 @@ class FifoScenario {
     durable_ = model_;
   }
 
+  // The log cannot take what is on its way; it has room again at once.
+  void Fail() {
+    Append();
+    Commit();
+    failing_ = true;
+    h_.store().StepFail(absl::ResourceExhaustedError("full"));
+    Collect();
+    failing_ = false;
+    Pass(absl::Seconds(2));  // what could not be logged is tried again
+  }
+
   void Restart() {
     h_.Restart(Pick(2) == 0);
     (void)h_.life().clients.Touch("client-1");
@@ -346,6 +364,7 @@ class FifoScenario {
   std::vector<std::pair<ReceiveCall, absl::Duration>> calls_;
   std::vector<Ending> acks_;
   size_t sent_ = 0;
+  bool failing_ = false;
 };
 
 TEST(FifoModelTest, RandomOperationsWithALaggingLogAndCrashes) {

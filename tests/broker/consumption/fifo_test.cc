@@ -290,14 +290,26 @@ TEST_F(FifoTest, WhatFailsOnItsWayIntoTheLogIsTakenBack) {
   Send("r2");
   const ReceiveCall parked = h_->Start({});  // passes r2 only
   h_->store().StepFail(absl::ResourceExhaustedError("full"));
-  h_->Settle();
   Ack(first[0]);
-  std::vector<std::string> got = Harness::Bodies(parked);
-  if (got.empty()) got = Bodies(Get());
-  EXPECT_THAT(got, ElementsAre("r1", "r2"));
+  ASSERT_TRUE(parked->finished());
+  EXPECT_THAT(Harness::Bodies(parked), ElementsAre("r1", "r2"));
   h_->Restart();
   h_->Advance(absl::Seconds(31));
   EXPECT_THAT(Bodies(Get()), UnorderedElementsAre("b0", "r1", "r2"));
+}
+
+TEST_F(FifoTest, AReceiveWhoseLookFailedLooksAgain) {
+  Begin();
+  Send("r0");
+  const auto first = Get();
+  Send("r1");
+  const ReceiveCall parked = h_->Start({});  // passes r1
+  h_->store().StepFail(absl::ResourceExhaustedError("full"));
+  Ack(first[0]);
+  EXPECT_FALSE(parked->finished()) << "nobody knows of r1";
+  h_->Advance(absl::Seconds(1));
+  ASSERT_TRUE(parked->finished());
+  EXPECT_THAT(Harness::Bodies(parked), ElementsAre("r1"));
 }
 
 TEST_F(FifoTest, AnEndThatFailsOnItsWayIsTriedAgain) {
