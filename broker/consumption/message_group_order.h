@@ -12,7 +12,7 @@
 
 namespace mansio::broker {
 
-// What a FIFO group may be handed of one queue (design section 6, contract section 6.7). The unit
+// What a FIFO group may be handed of one queue (design section 6). The unit
 // of order is the message group; messages without one are one group together. What one take hands
 // out of it is its *batch*; while there is one, the group's other messages wait.
 //

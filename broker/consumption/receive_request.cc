@@ -18,7 +18,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// SDKs send no request timeout with a receive; this is their common default (contract section 2.4).
+// SDKs send no request timeout with a receive; this is their common default (RocketMQ 5 API).
 constexpr absl::Duration kRequestTimeout = absl::Seconds(3);
 // A call is answered this much before its deadline, or the client would not see the answer.
 constexpr absl::Duration kDeadlineMargin = absl::Milliseconds(200);

@@ -17,7 +17,7 @@ namespace mansio::broker {
 
 struct ConsumptionOptions;
 
-// A ReceiveMessage that was checked (contract section 6.1).
+// A ReceiveMessage that was checked (RocketMQ 5 API).
 struct ReceiveRequest {
   std::string group;
   std::string topic;

@@ -26,7 +26,7 @@ constexpr uint8_t kTagField = 1 << 3 | 2;               // SystemProperties.tag
 constexpr uint8_t kKeysField = 2 << 3 | 2;              // SystemProperties.keys
 constexpr int64_t kMaxTimestampSeconds = 253402300799;  // year 9999, protobuf's own limit
 
-// Protobuf's text and JSON forms throw on times out of range (contract pitfall 38).
+// Protobuf's text and JSON forms throw on times out of range (RocketMQ 5 API).
 void Normalise(google::protobuf::Timestamp* time) {
   if (time->seconds() < 0 || time->seconds() > kMaxTimestampSeconds) time->set_seconds(0);
   if (time->nanos() < 0 || time->nanos() > 999999999) time->set_nanos(0);

@@ -90,7 +90,7 @@ inline MessageGroupHash MessageGroupHashOf(uint64_t entry_hash) {
   return static_cast<MessageGroupHash>(entry_hash >> 32);
 }
 
-// What one delivery adds to the stored bytes (contract section 6.3).
+// What one delivery adds to the stored bytes (RocketMQ 5 API).
 struct Delivery {
   std::string_view topic;
   std::string_view resource_namespace;  // echoed from the request
@@ -109,7 +109,7 @@ struct Delivery {
 rpc::Payload EncodeReceivedMessage(const StoredContent& content, const Delivery& delivery,
                                    std::shared_ptr<const void> owner, size_t share_from = 4096);
 
-// MD5 of a body; the digest every SDK checks alike (contract section 6.3).
+// MD5 of a body; the digest every SDK checks alike (RocketMQ 5 API).
 std::array<uint8_t, 16> BodyDigest(std::string_view body);
 
 }  // namespace mansio::broker

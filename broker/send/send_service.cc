@@ -182,7 +182,7 @@ void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& 
 RecallHandleOf SendService::RecallHandleFor(const std::optional<Delay::Waiting>& waiting,
                                             const Topic& topic,
                                             const std::string& message_id) const {
-  // Recall is for topics of delayed messages (contract section 8).
+  // Recall is for topics of delayed messages (RocketMQ 5 API).
   if (!waiting.has_value() || topic.type == MessageType::kNormal) return nullptr;
   return [delay = environment_.delay, waiting = *waiting, message_id](store::QueueOffset offset) {
     return delay->HandleOf(waiting, offset, message_id);

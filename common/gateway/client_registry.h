@@ -89,7 +89,7 @@ class ClientRegistry {
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);
   // A telemetry stream of the client opened or closed. Several per client are kept, the newest is
-  // used; closing an older one changes nothing else (contract 3.5).
+  // used; closing an older one changes nothing else (RocketMQ 5 API).
   absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
   void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
   // The client said goodbye. Idempotent.

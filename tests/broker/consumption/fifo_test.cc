@@ -81,7 +81,7 @@ TEST_F(FifoTest, MessagesWithoutAGroupAreOneGroup) {
   EXPECT_THAT(Bodies(Get()), ElementsAre("1"));
 }
 
-// What the end-to-end tests of the SDKs do, contract section 6.7.
+// What the end-to-end tests of the SDKs do.
 TEST_F(FifoTest, AckedSuccessorsComeAgainWithTheirHead) {
   Begin();
   for (int i = 0; i < 20; ++i) Send(std::to_string(i));
