@@ -276,7 +276,7 @@ void RoutingTable::ExpireSilent() {
 absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) const {
   gateway::TopicRoute route;
   bool any_broker = false;
-  // Nobody receives from a retry topic: what waits there comes with its origin (contract 6.5).
+  // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
   if (!names::IsRetryTopic(topic)) {
     ReaderMutexLock lock(&mutex_);
     any_broker = !brokers_.empty();

@@ -30,7 +30,7 @@ inline constexpr RecordKind kCarryRecord = 6;  // a live message, out of a segme
 struct MessageView {
   QueueKey queue;
   QueueOffset queue_offset = 0;
-  uint64_t tag_hash = 0;  // 0 when the message has no tag
+  uint64_t tag_hash = 0;  // broker/message/stored_message.h: EntryHash, tag and message group
   StoreTime store_time = 0;
   std::string_view content;  // opaque to the store: broker/message/stored_message.h
 };

@@ -96,12 +96,6 @@ absl::StatusOr<GroupChange> ChangeFrom(const v1::AlterGroupRequest& request) {
 }
 
 absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
-  if (info.fifo()) {
-    return WireError(
-        v2::NOT_IMPLEMENTED,
-        "FIFO groups are not served by this version of Mansio; create the group without "
-        "--fifo");
-  }
   GroupRecord group;
   if (absl::Status s = CheckStart(info.start()); !s.ok()) return s;
   if (info.max_attempts() != 0) {
@@ -111,6 +105,7 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   }
   if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
   group.name = info.name();
+  group.fifo = info.fifo();
   group.start = static_cast<StartPolicy>(info.start());
   group.broadcast = info.broadcast();
   return group;

@@ -34,7 +34,7 @@ absl::Status CheckRequest(const v2::AckMessageRequest& request) {
   return absl::OkStatus();
 }
 
-// The status of the whole from those of its entries (contract section 6.5).
+// The status of the whole from those of its entries (RocketMQ 5 API).
 void SetTopStatus(v2::AckMessageResponse& response) {
   const v2::Status& first = response.entries(0).status();
   bool same = true;

@@ -10,7 +10,7 @@ class AckMessageRequest;
 
 namespace mansio::broker {
 
-// AckMessage (contract section 6.5): all good entries of a request end in one log record; it is
+// AckMessage (RocketMQ 5 API): all good entries of a request end in one log record; it is
 // answered when that is committed. Thread-safe.
 class AckService {
  public:

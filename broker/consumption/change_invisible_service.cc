@@ -33,7 +33,7 @@ absl::StatusOr<absl::Duration> CheckRequest(const v2::ChangeInvisibleDurationReq
   return *invisible;
 }
 
-// SDKs overwrite their handle from the answer even when it is an error (contract pitfall 28).
+// SDKs overwrite their handle from the answer even when it is an error (RocketMQ 5 API).
 void Answer(rpc::UnaryCall& call, const absl::Status& status, const std::string& handle) {
   v2::ChangeInvisibleDurationResponse response;
   ToWire(status, response.mutable_status());

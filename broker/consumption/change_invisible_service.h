@@ -10,7 +10,7 @@ class ChangeInvisibleDurationRequest;
 
 namespace mansio::broker {
 
-// ChangeInvisibleDuration (contract section 6.5): gives a lease a new deadline and a new handle;
+// ChangeInvisibleDuration (RocketMQ 5 API): gives a lease a new deadline and a new handle;
 // the attempt is counted when it lapses. Thread-safe.
 class ChangeInvisibleService {
  public:

@@ -252,8 +252,8 @@ void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,
       const QueueProgress& queue = topic.queues()[id];
       const store::QueueRange range = context_.store().Range({topic_id, id});
       QueueConsumption c{info->name, id, client, queue.next(), range.next, 0, 0};
-      c.leased = queue.outstanding() - queue.ready().size();
-      c.ready = queue.ready().size() +
+      c.leased = queue.outstanding() - queue.waiting();
+      c.ready = queue.waiting() +
                 (range.next > queue.next() ? range.next - std::max(queue.next(), range.min) : 0);
       all.push_back(std::move(c));
     }

@@ -113,7 +113,7 @@ void ConsumptionState::ApplyPosition(const PositionRecord& record) {
   TopicProgress& topic = group->topics[record.topic];
   if (topic.fixed()) return;
   for (uint32_t id = 0; id < record.cursors.size(); ++id) {
-    topic.queues().emplace_back(record.cursors[id], record.implied);
+    topic.queues().emplace_back(record.cursors[id], record.fifo, record.implied);
     dirty_.insert({record.group, record.topic, id});
   }
 }
@@ -144,14 +144,17 @@ void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition 
   MutexLock lock(&group->mutex);
   const auto topic = group->topics.find(record.topic);
   if (topic == group->topics.end()) return;
-  const Lease lease{id, record.deadline_ms, record.owner, 1, record.auto_renew, time, time};
+  const Lease lease{id,   record.deadline_ms, record.owner, 1, record.auto_renew, time,
+                    time, record.attempt_id};
   for (const QueueOffsets& q : record.queues) {
     QueueProgress* progress = topic->second.applied(q.queue);
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
     bool abandoned = false;
-    for (const store::QueueOffset offset : q.offsets)
+    for (const auto& [offset, message_group] : q.passed) progress->ApplyWait(offset, message_group);
+    for (const store::QueueOffset offset : q.offsets) {
       abandoned |= progress->ApplyLease(offset, lease);
+    }
     progress->ApplyCursor(q.cursor);
     leases_ += progress->applied_outstanding() - before;
     const ProgressKey key{record.group, record.topic, q.queue};
@@ -174,6 +177,7 @@ void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::Log
   const ProgressKey key{record.group, record.topic, record.queue};
   dirty_.insert(key);
   if (hooks_.lease_until) hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);
+  if (progress->fifo()) NoteDeadline(key, *progress);  // that of the head counts
 }
 
 void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind) {
@@ -184,19 +188,27 @@ void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind
     QueueProgress* progress = group->Applied({record.topic, q.queue});
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
+    size_t freed = kind == kRetriedRecord ? q.offsets.size() : 0;
     for (const store::QueueOffset offset : q.offsets) {
       if (kind == kLeaseEndedRecord) {
-        progress->ApplyEnd(offset, record.counted);
+        freed += progress->ApplyEnd(offset, record.counted);
+      } else if (kind == kAckRecord) {
+        freed += progress->ApplyAck(offset);
       } else {
-        progress->ApplyAck(offset);
+        freed += progress->ApplyMoved(offset);
       }
     }
     leases_ -= before - progress->applied_outstanding();
-    dirty_.insert({record.group, record.topic, q.queue});
-    if (kind == kLeaseEndedRecord || kind == kRetriedRecord) {
-      returned_[{record.group, OriginOf(*group, {record.topic, q.queue})}] += q.offsets.size();
-    }
+    const ProgressKey key{record.group, record.topic, q.queue};
+    dirty_.insert(key);
+    if (progress->fifo()) NoteDeadline(key, *progress);  // the batch may have a new head
+    if (freed > 0) returned_[{record.group, OriginOf(*group, {record.topic, q.queue})}] += freed;
   }
+}
+
+void ConsumptionState::NoteDeadline(const ProgressKey& key, const QueueProgress& progress) {
+  const int64_t deadline = progress.earliest_deadline();
+  if (hooks_.lease_until && deadline != QueueProgress::kNever) hooks_.lease_until(key, deadline);
 }
 
 void ConsumptionState::FollowRetryTopic(const Topic& topic) {

@@ -80,6 +80,7 @@ class ConsumptionState : public Feature {
   void ApplyLease(const LeaseRecord& record, store::LogPosition id, store::StoreTime time);
   void ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id);
   void ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind);
+  void NoteDeadline(const ProgressKey& key, const QueueProgress& progress);
   void FollowRetryTopic(const Topic& topic);
   void ForgetTopic(const Topic& topic);
   void ForgetGroup(uint32_t group);

@@ -8,7 +8,7 @@
 
 namespace mansio::broker {
 
-// Bounds of an invisible time that a client asks for (contract section 6.1). A change may also be
+// Bounds of an invisible time that a client asks for (RocketMQ 5 API). A change may also be
 // 0.
 inline constexpr absl::Duration kMinInvisible = absl::Seconds(10);
 inline constexpr absl::Duration kMaxInvisible = absl::Hours(12);

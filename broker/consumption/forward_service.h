@@ -10,7 +10,7 @@ class ForwardMessageToDeadLetterQueueRequest;
 
 namespace mansio::broker {
 
-// ForwardMessageToDeadLetterQueue (contract section 6.5): a consumer gives a message up.
+// ForwardMessageToDeadLetterQueue (RocketMQ 5 API): a consumer gives a message up.
 // Thread-safe.
 class ForwardService {
  public:

@@ -38,14 +38,30 @@ class QueueTake {
     offsets_.queue = key.queue;
   }
 
+  // FIFO: takes once more what the receive's attempt id holds.
+  void RunHeld(size_t max) {
+    const Lease& by = request_.lease;
+    for (const auto& [offset, lease] : progress_.HeldBy(by.owner, by.attempt_id, max)) {
+      const auto entries = Entries(offset, 1);
+      if (!entries.has_value()) {
+        Cold(offset);
+        return;
+      }
+      const store::QueueEntry entry = entries->empty() ? store::QueueEntry{} : entries->front();
+      outcome_.taken.push_back(
+          {key_, offset, entry, lease.attempt, lease.id, false, lease.deadline_ms});
+    }
+  }
+
   // Takes up to `max`; false when what comes next is not in memory.
   bool Run(size_t max, store::QueueRange range) {
     const store::QueueOffset begin = progress_.next();
     const bool hot = TakeReturned(max) && TakeNew(max, range);
+    progress_.EndTake();
     offsets_.cursor = progress_.next();
     const bool skipped_far =
         progress_.next() != begin && progress_.next() - progress_.cursor() >= kUnloggedSkips;
-    if (!offsets_.offsets.empty() || skipped_far) {
+    if (!offsets_.offsets.empty() || !offsets_.passed.empty() || skipped_far) {
       std::sort(offsets_.offsets.begin(), offsets_.offsets.end());
       LeaseRecord& record = RecordOf(outcome_, key_.topic);
       record.queues.push_back(std::move(offsets_));
@@ -81,7 +97,7 @@ class QueueTake {
         const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
         if (!wanted.has_value()) return Cold(from + i);
         if (*wanted) {
-          Claim(from + i, (*entries)[i], request_.filter->reads_messages());
+          TakeWanted(from + i, (*entries)[i]);
         } else {
           progress_.SkipTo(from + i + 1);
           ++outcome_.passed_over;
@@ -89,6 +105,16 @@ class QueueTake {
       }
     }
     return true;
+  }
+
+  void TakeWanted(store::QueueOffset offset, const store::QueueEntry& entry) {
+    const MessageGroupHash group = MessageGroupHashOf(entry.tag_hash);
+    if (progress_.fifo()) offsets_.passed.push_back({offset, group});
+    if (progress_.MustWait(group)) {
+      progress_.ClaimWait(group);
+    } else {
+      Claim(offset, entry, request_.filter->reads_messages());
+    }
   }
 
   std::optional<std::vector<store::QueueEntry>> Entries(store::QueueOffset from, size_t max) const {
@@ -109,7 +135,7 @@ class QueueTake {
   // or is so expensive to judge that the cold pool has to.
   std::optional<bool> Wanted(store::QueueOffset offset, const store::QueueEntry& entry) {
     const MessageFilter& filter = *request_.filter;
-    if (!filter.reads_messages()) return filter.MayMatch(entry.tag_hash);
+    if (!filter.reads_messages()) return filter.MayMatch(TagHashOf(entry.tag_hash));
     const ColdEntries* cold = request_.cold;
     if (cold != nullptr && cold->Contains(key_, offset)) {
       return cold->wanted[offset - cold->from];
@@ -133,8 +159,10 @@ class QueueTake {
   }
 
   void Claim(store::QueueOffset offset, const store::QueueEntry& entry, bool judged) {
-    const uint32_t attempt = progress_.ClaimLease(offset, request_.lease);
-    outcome_.taken.push_back({key_, offset, entry, attempt, {}, judged});
+    const uint32_t attempt =
+        progress_.ClaimLease(offset, request_.lease, MessageGroupHashOf(entry.tag_hash));
+    outcome_.taken.push_back(
+        {key_, offset, entry, attempt, {}, judged, request_.lease.deadline_ms});
     outcome_.bytes += entry.size;
     offsets_.offsets.push_back(offset);
   }
@@ -154,13 +182,15 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   rewind_.clear();
   for (const QueueProgress& progress : queues_) rewind_.push_back(progress.next());
   if (retry.has_value()) rewind_retry_ = retry->progress->next();
+  if (TakeHeld(store, topic, request, outcome)) return outcome;
   bool ended = false;
   const auto take = [&](store::QueueKey key, QueueProgress& progress) {
-    const store::QueueRange range = store.Range(key);
+    store::QueueRange range = store.Range(key);
     if (progress.next() < range.min) {
       missed(key, range.min - progress.next());
       progress.SkipTo(range.min);
     }
+    range.next = progress.LookEnd(range.next);
     if (progress.ready().empty() && progress.next() >= range.next) return;
     const bool hot = QueueTake(store, key, progress, request, outcome)
                          .Run(request.max - outcome.taken.size(), range);
@@ -201,7 +231,7 @@ QueueProgress* TopicProgress::applied(uint32_t id) {
 }
 
 void TopicProgress::ClaimMove(uint32_t id, store::QueueOffset cursor) {
-  ended_[id].push_back({std::exchange(queues_[id], QueueProgress(cursor))});
+  ended_[id].push_back({std::exchange(queues_[id], QueueProgress(cursor, queues_[id].fifo()))});
 }
 
 void TopicProgress::UnclaimMove(uint32_t id) {
@@ -222,11 +252,24 @@ void TopicProgress::MoveAppended(uint32_t id) {
 void TopicProgress::ApplyMove(uint32_t id, store::QueueOffset cursor) {
   const auto ended = ended_.find(id);
   if (ended == ended_.end()) {
-    if (QueueProgress* progress = queue(id)) *progress = QueueProgress(cursor);
+    if (QueueProgress* progress = queue(id)) *progress = QueueProgress(cursor, progress->fifo());
     return;
   }
   ended->second.pop_front();
   if (ended->second.empty()) ended_.erase(ended);
+}
+
+bool TopicProgress::TakeHeld(const store::Store& store, uint32_t topic, const TakeRequest& request,
+                             TakeOutcome& outcome) {
+  // Some SDKs send an attempt id with every receive: cheap for groups without order.
+  if (request.lease.attempt_id == 0 || queues_.empty() || !queues_[0].fifo()) return false;
+  for (uint32_t id = 0; id < queues_.size(); ++id) {
+    QueueTake(store, {topic, id}, queues_[id], request, outcome)
+        .RunHeld(request.max - outcome.taken.size());
+  }
+  if (outcome.taken.empty()) return outcome.cold_queue.has_value();
+  outcome.cold_queue.reset();
+  return true;
 }
 
 void TopicProgress::Undo(const TakeOutcome& outcome, std::optional<RetryQueue> retry) {
@@ -242,7 +285,7 @@ void TopicProgress::Undo(const TakeOutcome& outcome, std::optional<RetryQueue> r
 bool TopicProgress::HasMore(const store::Store& store, uint32_t topic,
                             std::optional<RetryQueue> retry) const {
   const auto more = [&store](store::QueueKey key, const QueueProgress& progress) {
-    return !progress.ready().empty() || progress.next() < store.Range(key).next;
+    return !progress.ready().empty() || progress.next() < progress.LookEnd(store.Range(key).next);
   };
   for (uint32_t id = 0; id < queues_.size(); ++id) {
     if (more({topic, id}, queues_[id])) return true;

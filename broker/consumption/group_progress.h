@@ -28,6 +28,7 @@ struct TakenMessage {
   uint32_t attempt = 1;      // of this queue
   store::LogPosition lease;  // once it has its place in the log
   bool judged = false;       // the filter has seen the message itself
+  int64_t deadline_ms = 0;   // of the lease
 };
 
 // Queue entries that were read from disk for a receive that found them, or the messages that its
@@ -47,7 +48,7 @@ struct TakeRequest {
   const MessageFilter* filter = nullptr;
   size_t max = 1;
   size_t max_bytes = 8 << 20;         // one message is taken whatever its size
-  Lease lease;                        // owner, deadline, auto_renew
+  Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
 };
 
@@ -55,7 +56,8 @@ struct TakeOutcome {
   std::vector<TakenMessage> taken;
   size_t bytes = 0;  // of the messages taken
   // What has to be logged: leases, and cursors that passed over messages. One for the topic and one
-  // for the retry queue, each only if it is not empty.
+  // for the retry queue, each only if it is not empty; none when everything taken is leased
+  // already.
   std::vector<LeaseRecord> records;
   // Set when nothing was taken because entries or messages from here on are for the cold pool.
   std::optional<store::QueueKey> cold_queue;
@@ -99,8 +101,9 @@ class TopicProgress {
 
   // Claims up to `request.max` messages from the queues in turn, in each those that came back first
   // (design section 6: any queue, fairly). Every fourth call begins with `retry`, the others end
-  // with it, so that neither retries nor new messages starve. Memory only. `missed` is told of
-  // messages that retention took before the group came to them.
+  // with it, so that neither retries nor new messages starve. Of a FIFO group a receive that
+  // repeats its attempt id gets what it holds by it, and nothing else. Memory only. `missed` is
+  // told of messages that retention took before the group came to them.
   TakeOutcome Take(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry,
                    const TakeRequest& request,
                    absl::FunctionRef<void(store::QueueKey queue, uint64_t count)> missed);
@@ -121,6 +124,9 @@ class TopicProgress {
     QueueProgress progress;
     bool move_appended = false;
   };
+  // True when the receive goes on with what its attempt id holds.
+  bool TakeHeld(const store::Store& store, uint32_t topic, const TakeRequest& request,
+                TakeOutcome& outcome);
   std::vector<QueueProgress> queues_;
   absl::flat_hash_map<uint32_t, std::deque<Ended>> ended_;  // by queue, oldest first
   std::vector<store::QueueOffset> rewind_;  // next() of each queue before the last Take

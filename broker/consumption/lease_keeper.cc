@@ -21,6 +21,8 @@ class LeaseKeeper::EndAppend : public store::Append {
       : keeper_(keeper), records_(std::move(records)) {
     for (const LeasesEndRecord& record : records_) AddRecord(kind, record.Encode());
   }
+  // Leases that are claimed for a record which is added by itself.
+  void AlsoKeep(LeasesEndRecord leases) { records_.push_back(std::move(leases)); }
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {
     for (const LeasesEndRecord& record : records_) keeper_->KeepLeases(record);
@@ -28,7 +30,7 @@ class LeaseKeeper::EndAppend : public store::Append {
 
  private:
   LeaseKeeper* const keeper_;
-  const std::vector<LeasesEndRecord> records_;
+  std::vector<LeasesEndRecord> records_;
 };
 
 LeaseKeeper::LeaseKeeper(Environment environment) : environment_(environment) {}
@@ -109,8 +111,8 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
     MutexLock lock(&group->mutex);
     if (QueueProgress* progress = group->Queue({key.topic, key.queue})) {
       ended = progress->EndedBy(now, kBatch);
-      if (record->fifo && !ended.empty()) {
-        next = EndInPlace(key, *progress, std::exchange(ended, {}));
+      if (progress->fifo()) {
+        EndBatches(key, *record, *progress, ended, &next);
       } else if (ended.empty()) {
         progress->RecomputeEarliestDeadline();
         next = progress->earliest_deadline();
@@ -118,8 +120,9 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
     }
   }
   if (!ended.empty()) {
+    const auto cause = record->fifo ? Redelivery::Cause::kUsedUp : Redelivery::Cause::kEnded;
     environment_.redelivery->Move(
-        key, std::move(ended), Redelivery::Cause::kEnded, [this, key](const absl::Status& status) {
+        key, std::move(ended), cause, [this, key](const absl::Status& status) {
           {
             MutexLock lock(&mutex_);
             moving_.erase(key);
@@ -135,22 +138,49 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   if (next != QueueProgress::kNever) Note(key, next);
 }
 
-int64_t LeaseKeeper::EndInPlace(const ProgressKey& key, QueueProgress& progress,
-                                std::vector<QueueProgress::Ended> ended) {
-  LeasesEndRecord record{key.group, key.topic, true, {{key.queue, 0, {}}}};
-  for (const QueueProgress::Ended& lease : ended) {
-    record.queues[0].offsets.push_back(lease.offset);
-    progress.ClaimEnd(lease.offset);
+void LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
+                             QueueProgress& progress, std::vector<QueueProgress::Ended>& heads,
+                             int64_t* next) {
+  const int64_t now = environment_.time->NowMillis();
+  // One that came behind a poisoned message has not had its turn yet: it comes again as the first.
+  const auto dead =
+      std::stable_partition(heads.begin(), heads.end(), [&group](const QueueProgress::Ended& head) {
+        return head.lease.attempt < group.max_attempts || !head.led;
+      });
+  QueueOffsets returning{key.queue, 0, {}};
+  QueueOffsets backing_off{key.queue, 0, {}};
+  std::vector<LeaseChangedRecord> changes;
+  for (auto head = heads.begin(); head != dead; ++head) {
+    if (head->lease.auto_renew && !head->abandoned) {
+      // Renewed for as long as that is possible: nobody has named a time.
+      const absl::Duration wait = group.backoff.After(head->lease.attempt);
+      changes.push_back(
+          {key.group, key.topic, key.queue, head->offset, now + absl::ToInt64Milliseconds(wait)});
+      progress.ClaimEnd(head->offset);
+      backing_off.offsets.push_back(head->offset);
+      continue;
+    }
+    const auto batch = progress.ClaimReturn(head->offset);
+    returning.offsets.insert(returning.offsets.end(), batch.begin(), batch.end());
   }
-  std::vector<LeasesEndRecord> records = {std::move(record)};
-  auto append = std::make_unique<EndAppend>(this, kLeaseEndedRecord, std::move(records));
-  const bool submitted = environment_.state->store()->Submit(std::move(append)).ok();
-  if (!submitted) {
-    for (const QueueProgress::Ended& lease : ended) progress.UnclaimEnd(lease.offset);
-    return environment_.time->NowMillis() + kRetryMs;
+  heads.erase(heads.begin(), dead);
+  std::sort(returning.offsets.begin(), returning.offsets.end());
+  std::vector<LeasesEndRecord> ends;
+  if (!returning.offsets.empty()) ends.push_back({key.group, key.topic, true, {returning}});
+  auto append = std::make_unique<EndAppend>(this, kLeaseEndedRecord, std::move(ends));
+  for (const LeaseChangedRecord& change : changes) {
+    append->AddRecord(kLeaseChangedRecord, change.Encode());
+  }
+  append->AlsoKeep({key.group, key.topic, true, {backing_off}});
+  if (!append->empty() && !environment_.state->store()->Submit(std::move(append)).ok()) {
+    for (const QueueOffsets& claimed : {returning, backing_off}) {
+      for (const store::QueueOffset offset : claimed.offsets) progress.UnclaimEnd(offset);
+    }
+    *next = now + kRetryMs;
+    return;
   }
   progress.RecomputeEarliestDeadline();
-  return progress.earliest_deadline();
+  *next = progress.earliest_deadline();
 }
 
 void LeaseKeeper::EndLeasesOf(uint64_t owner) {
@@ -194,8 +224,12 @@ void LeaseKeeper::EndTaken(uint32_t group_id, const std::vector<TakenMessage>& m
     // The lease may have ended meanwhile, and the message be another's.
     QueueProgress* progress = group->Queue(message.queue);
     if (progress == nullptr || progress->Find(message.offset, message.lease) == nullptr) continue;
-    progress->ClaimEnd(message.offset);
-    ends[message.queue].insert(message.offset);
+    if (kind == kAckRecord) {
+      progress->ClaimEnd(message.offset);
+      ends[message.queue].insert(message.offset);
+    } else if (const auto batch = progress->ClaimReturn(message.offset); !batch.empty()) {
+      ends[message.queue].insert(batch.begin(), batch.end());
+    }
   }
   if (ends.empty()) return;
   auto append =

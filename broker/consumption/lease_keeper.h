@@ -62,10 +62,10 @@ class LeaseKeeper {
   void EndAbsent();
   // What becomes of the leases of one queue that have ended by `now`.
   void EndDue(const ProgressKey& key, int64_t now);
-  // Claims and logs the end of leases whose messages stay where they are, as the order of a FIFO
-  // group demands. Returns when to look at the queue again.
-  int64_t EndInPlace(const ProgressKey& key, QueueProgress& progress,
-                     std::vector<QueueProgress::Ended> ended);
+  // What becomes of a FIFO group's batches whose heads have ended: they come again in place, but
+  // for heads that have used up their attempts, which are left in `heads`. Sets when to look again.
+  void EndBatches(const ProgressKey& key, const GroupRecord& group, QueueProgress& progress,
+                  std::vector<QueueProgress::Ended>& heads, int64_t* next);
   void EndTaken(uint32_t group, const std::vector<TakenMessage>& messages, store::RecordKind kind);
   void Abandon(absl::FunctionRef<bool(const Lease&)> whose);
 

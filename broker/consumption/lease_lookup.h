@@ -20,7 +20,7 @@ LeaseScope FindScope(const ConsumptionContext& context, std::string_view group,
                      std::string_view client, std::string_view topic);
 
 // Decodes a handle and checks that it is one of this scope. INVALID_RECEIPT_HANDLE otherwise, for
-// whatever reason: SDKs stop retrying on that code only (contract pitfall 26).
+// whatever reason: SDKs stop retrying on that code only (RocketMQ 5 API).
 absl::StatusOr<ReceiptHandle> OpenHandle(const ConsumptionContext& context, const LeaseScope& scope,
                                          std::string_view text);
 

@@ -44,7 +44,7 @@ void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implie
         waiting->second.push_back(std::move(done));
         return;
       }
-      PositionRecord record{group->id, topic->id, implied, {}};
+      PositionRecord record{group->id, topic->id, implied, {}, group->fifo};
       for (uint32_t id = 0; id < topic->queues; ++id) {
         record.cursors.push_back(StartOf(*group, {topic->id, id}));
       }

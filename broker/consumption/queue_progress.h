@@ -13,6 +13,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "broker/consumption/message_group_order.h"
 #include "store/types.h"
 
 namespace mansio::broker {
@@ -26,9 +27,16 @@ struct Lease {
   bool auto_renew = false;   // lives while its owner does, at most until the deadline
   int64_t first_ms = 0;      // store time of the first delivery of the message in this queue
   int64_t delivered_ms = 0;  // and of this one
+  uint64_t attempt_id = 0;   // hash of the receive's attempt_id; 0 when it had none
 };
 
 // How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
+//
+// For a FIFO group it keeps the order within message groups (MessageGroupOrder). Messages behind
+// the cursor then also wait for their first delivery. An ack inside a batch counts for good when
+// all before it in the batch are acked or dead; when the lease of the first one, the *head*, ends,
+// all of the batch comes again in place, acked or not. A batch ends, and the next one begins, when
+// that is applied: a message handed out behind an ack that a crash takes back would overtake.
 //
 // Two layers (design section 1.3). *Applied* state is the fold of the log and nothing else.
 // *Claims* are decisions whose record is on its way; readers see them as if applied, replay never
@@ -37,9 +45,16 @@ class QueueProgress {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
+  // How far past the oldest message that is not finished a FIFO group looks for others to hand out.
+  static constexpr store::QueueOffset kLookAhead = 4096;
+
   // `implied`: the group begins here should it ever consume, but nobody has asked for it.
-  explicit QueueProgress(store::QueueOffset cursor, bool implied = false)
-      : cursor_(cursor), claimed_cursor_(cursor), implied_(implied) {}
+  explicit QueueProgress(store::QueueOffset cursor, bool fifo = false, bool implied = false)
+      : cursor_(cursor), claimed_cursor_(cursor), implied_(implied) {
+    if (fifo) order_ = std::make_unique<MessageGroupOrder>();
+  }
+
+  bool fifo() const { return order_ != nullptr; }
 
   // ---- Decisions ----
 
@@ -49,22 +64,38 @@ class QueueProgress {
   void SkipTo(store::QueueOffset to) {
     if (to > claimed_cursor_) claimed_cursor_ = to;
   }
-  // Messages that came back and wait for their next delivery, lowest first.
-  const absl::btree_set<store::QueueOffset>& ready() const { return ready_; }
+  // Where a take stops in a queue that ends at `end`.
+  store::QueueOffset LookEnd(store::QueueOffset end) const;
+  // Messages that came back and wait for their next delivery, lowest first. Of a FIFO group, the
+  // first of each message group that waits for any delivery and may have it.
+  const absl::btree_set<store::QueueOffset>& ready() const {
+    return fifo() ? order_->ready() : ready_;
+  }
+  // FIFO: whether the message at next(), of this message group, has to wait for one before it; and
+  // claims that it does, which moves the cursor behind it.
+  bool MustWait(MessageGroupHash group) const { return fifo() && order_->MustWait(group); }
+  void ClaimWait(MessageGroupHash group);
   // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(),
-  // which moves the cursor behind it. Returns the number of this delivery.
-  uint32_t ClaimLease(store::QueueOffset offset, Lease lease);
+  // which moves the cursor behind it; `group` is that one's message group. Returns the number of
+  // this delivery.
+  uint32_t ClaimLease(store::QueueOffset offset, Lease lease, MessageGroupHash group = 0);
+  // FIFO: nothing more joins the batches of the claims so far. After each take.
+  void EndTake() {
+    if (fifo()) order_->EndTake();
+  }
   // Its record has its place in the log.
   void LeaseAppended(store::QueueOffset offset, store::LogPosition id);
   // Takes back a claim whose record was refused at once, before the lock was released; RewindTo
-  // then puts next() where it was. (Later claims would otherwise log a cursor that passes over the
-  // message.)
+  // then puts next() where it was and forgets what was claimed behind it. (Later claims would
+  // otherwise log a cursor that passes over the message.)
   void Unclaim(store::QueueOffset offset);
-  void RewindTo(store::QueueOffset next) { claimed_cursor_ = next; }
+  void RewindTo(store::QueueOffset next);
   // Takes back a claim whose record failed on its way: the message is next again, or ready. The
   // records of all later claims have failed too, or will before any other is logged
   // (store/append.h).
   void TakeBack(store::QueueOffset offset);
+  // FIFO: the same of all that the record's take passed, from this offset on.
+  void TakeBackFrom(store::QueueOffset offset);
 
   // The lease that `id` names while it lives and no decision to end or change it is on its way;
   // nullptr otherwise. Claimed leases count as soon as they have an id.
@@ -73,14 +104,26 @@ class QueueProgress {
   void ClaimEnd(store::QueueOffset offset);
   // The claim's record was refused.
   void UnclaimEnd(store::QueueOffset offset);
+  // Claims the end of a lease that is to come again in place, of a FIFO group with its whole batch.
+  // Returns whose; nothing when another decision about one of them is on its way.
+  std::vector<store::QueueOffset> ClaimReturn(store::QueueOffset offset);
+
+  struct Held {
+    store::QueueOffset offset = 0;
+    Lease lease;
+  };
+  // FIFO: up to `max` messages that this owner holds by a receive with this attempt id, and has not
+  // acked: another receive with that id gets them once more. None for the attempt id 0.
+  std::vector<Held> HeldBy(uint64_t owner, uint64_t attempt_id, size_t max) const;
 
   struct Ended {
     store::QueueOffset offset = 0;
     Lease lease;
     bool abandoned = false;
+    bool led = true;  // FIFO: it was the first of its batch from the beginning
   };
   // Up to `max` applied leases that have ended by `now_ms`, lowest offsets first: those whose time
-  // has passed, and those that were abandoned. Nothing is claimed.
+  // has passed, and those that were abandoned. Of a FIFO group only heads. Nothing is claimed.
   std::vector<Ended> EndedBy(int64_t now_ms, size_t max) const;
   // Marks the leases that `whose` says so of as ended: their client is dead. Returns whether there
   // was one. What is on its way into the log counts, too; ApplyLease and ApplyChange tell when it
@@ -104,11 +147,16 @@ class QueueProgress {
   // ---- The fold: log thread ----
 
   void ApplyCursor(store::QueueOffset cursor);
+  // FIFO: the cursor will pass a message that waits, or that is leased with the same record.
+  void ApplyWait(store::QueueOffset offset, MessageGroupHash group);
   // Both return whether the lease was abandoned while its record was on its way.
   bool ApplyLease(store::QueueOffset offset, Lease lease);
   bool ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
-  void ApplyAck(store::QueueOffset offset);
-  void ApplyEnd(store::QueueOffset offset, bool counted);
+  // These return how many messages of the queue can be handed out that could not before.
+  size_t ApplyAck(store::QueueOffset offset);
+  size_t ApplyEnd(store::QueueOffset offset, bool counted);
+  // The message has gone elsewhere, with the end of its lease.
+  size_t ApplyMoved(store::QueueOffset offset);
 
   // ---- Reading ----
 
@@ -123,6 +171,8 @@ class QueueProgress {
   // claims.
   size_t applied_outstanding() const { return applied_; }
   size_t outstanding() const { return entries_.size(); }
+  // Of outstanding(), those that nobody has now: they came back, or wait.
+  size_t waiting() const { return fifo() ? order_->waiting() : ready_.size(); }
 
   // The applied state as bytes, and back. DataLoss for bytes that are not one.
   std::string Encode() const;
@@ -130,15 +180,36 @@ class QueueProgress {
 
  private:
   struct Entry {
-    Lease applied;
+    Lease applied;             // attempt 0: none so far
     bool has_applied = false;  // false: only claimed so far
     bool returned = false;     // the applied lease has ended; `attempt` counts it
+    bool acked = false;        // FIFO: behind one that is not
+    bool led = false;          // FIFO: the applied lease began as its batch's first
     bool ending = false;       // claimed: an ack, an end or a change is on its way
     bool abandoned = false;    // claimed: its client is dead
+    MessageGroupHash group = 0;
     std::unique_ptr<Lease> claimed;
     // The applied lease lives, and no decision about it is on its way.
     bool Live() const { return has_applied && !returned && !ending && claimed == nullptr; }
   };
+
+  using Entries = absl::btree_map<store::QueueOffset, Entry>;
+
+  // Nobody has the message now; the number of messages that can be handed out by that.
+  size_t SetWaiting(Entries::iterator it);
+  void SetLeased(Entries::iterator it);
+  // Forgets the message; the same number.
+  size_t Erase(Entries::iterator it);
+
+  // FIFO: the lease is that of a head, and nothing about its batch is on its way.
+  bool MayEndBatch(store::QueueOffset offset, const Entry& entry) const;
+  // FIFO: finishes what is acked at the front of the group's batch, and notes the new head.
+  size_t FinishFront(MessageGroupHash group);
+  void NoteHead(MessageGroupHash group);
+  // The oldest message that is not finished.
+  store::QueueOffset Oldest() const {
+    return entries_.empty() ? claimed_cursor_ : std::min(entries_.begin()->first, claimed_cursor_);
+  }
 
   void NoteDeadline(int64_t deadline_ms) {
     if (deadline_ms < earliest_deadline_) earliest_deadline_ = deadline_ms;
@@ -147,9 +218,10 @@ class QueueProgress {
   store::QueueOffset cursor_;
   store::QueueOffset claimed_cursor_;
   bool implied_;
-  absl::btree_map<store::QueueOffset, Entry> entries_;
-  absl::btree_set<store::QueueOffset> ready_;
-  size_t applied_ = 0;  // entries with has_applied
+  Entries entries_;
+  absl::btree_set<store::QueueOffset> ready_;  // without order
+  std::unique_ptr<MessageGroupOrder> order_;   // FIFO groups only
+  size_t applied_ = 0;                         // entries with an applied lease, ended ones included
   int64_t earliest_deadline_ = kNever;
 };
 

@@ -27,11 +27,57 @@ absl::Status NothingFound() {
   return WireError(v2::MESSAGE_NOT_FOUND, "no message came within the polling time");
 }
 
+// Of each queue of a FIFO group the first message that the records of one take passed.
+using FirstPassed = std::vector<std::pair<store::QueueKey, store::QueueOffset>>;
+
+FirstPassed FirstPassedIn(const std::vector<LeaseRecord>& records) {
+  FirstPassed first;
+  for (const LeaseRecord& record : records) {
+    for (const QueueOffsets& q : record.queues) {
+      if (!q.passed.empty()) first.push_back({{record.topic, q.queue}, q.passed[0].offset});
+    }
+  }
+  return first;
+}
+
+void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex) {
+  for (const auto& [key, offset] : first) {
+    if (QueueProgress* queue = group.Queue(key)) queue->TakeBackFrom(offset);
+  }
+}
+
+// After a record failed on its way, look again then.
+constexpr int64_t kLookAgainMs = 1000;
+
 // Cursors that passed over messages: nobody waits for them.
-class Unattended : public store::Append {
+class PassedAppend : public store::Append {
  public:
+  PassedAppend(ConsumptionContext& context, GroupProgressPtr group, uint32_t topic,
+               const std::vector<LeaseRecord>& records)
+      : context_(context),
+        group_(std::move(group)),
+        topic_(topic),
+        passed_(FirstPassedIn(records)) {}
   void Applied(const store::AppendResult&) override {}
-  void Failed(const absl::Status&) override {}
+  void Failed(const absl::Status&) override {
+    if (passed_.empty()) return;  // the next record passes over them, too
+    {
+      MutexLock lock(&group_->mutex);
+      TakeBackFrom(passed_, *group_);
+    }
+    // What comes free of them wakes nobody now: its receive is parked and has to look again.
+    context_.timers.Schedule(context_.time.NowMillis() + kLookAgainMs,
+                             [&waiting = context_.waiting, group = group_->id, topic = topic_] {
+                               waiting.WakeGroup(group, topic, 1);
+                             });
+  }
+
+ private:
+  ConsumptionContext& context_;
+  const GroupProgressPtr group_;
+  const uint32_t topic_;
+  const FirstPassed passed_;
 };
 
 }  // namespace
@@ -42,7 +88,9 @@ class ReceiveOperation::LeaseAppend : public store::Append {
  public:
   LeaseAppend(std::shared_ptr<ReceiveOperation> operation, GroupProgressPtr progress,
               const std::vector<LeaseRecord>& records)
-      : operation_(std::move(operation)), progress_(std::move(progress)) {
+      : operation_(std::move(operation)),
+        progress_(std::move(progress)),
+        passed_(FirstPassedIn(records)) {
     for (const LeaseRecord& record : records) topics_.push_back(record.topic);
   }
 
@@ -75,6 +123,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
     for (const TakenMessage& m : operation_->taken_) {
       if (QueueProgress* queue = progress_->Queue(m.queue)) queue->TakeBack(m.offset);
     }
+    TakeBackFrom(passed_, *progress_);
   }
   // Which of the append's records leases messages of `topic`.
   size_t RecordOf(uint32_t topic) const {
@@ -83,6 +132,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
 
   std::shared_ptr<ReceiveOperation> operation_;
   const GroupProgressPtr progress_;
+  const FirstPassed passed_;
   std::vector<uint32_t> topics_;
   bool appended_ = false;
 };
@@ -142,7 +192,8 @@ void ReceiveOperation::Attempt() {
   cold_.reset();
   if (!taken_.empty()) {
     if (outcome.more) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
-    return;  // LeaseAppend goes on
+    if (held_) Read();
+    return;  // or LeaseAppend goes on
   }
   if ((outcome.cold_queue.has_value() || outcome.more) && ScansTooLong()) return PassOn();
   if (outcome.cold_queue.has_value()) {
@@ -191,8 +242,14 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   take.filter = request_.filter.get();
   take.max = std::min(request_.batch, context_.options.max_leases - leases);
   take.max_bytes = context_.options.max_answer_bytes;
-  take.lease = {{}, now + absl::ToInt64Milliseconds(life), owner_, 1, request_.auto_renew, now,
-                now};
+  take.lease = {{},
+                now + absl::ToInt64Milliseconds(life),
+                owner_,
+                1,
+                request_.auto_renew,
+                now,
+                now,
+                request_.attempt_id};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
 
   MutexLock lock(&progress->mutex);
@@ -214,10 +271,12 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
             "came to them; it goes on at the oldest one there is",
             request_.group, count, request_.topic, queue.queue);
       });
+  held_ = outcome.records.empty() && !outcome.taken.empty();
+  if (held_) taken_ = outcome.taken;
   if (outcome.records.empty()) return outcome;
   std::unique_ptr<store::Append> append;
   if (outcome.taken.empty()) {
-    append = std::make_unique<Unattended>();
+    append = std::make_unique<PassedAppend>(context_, progress, topic_->id, outcome.records);
   } else {
     taken_ = outcome.taken;
     append = std::make_unique<LeaseAppend>(shared_from_this(), progress, outcome.records);
@@ -227,6 +286,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
     record.auto_renew = request_.auto_renew;
     record.owner = owner_;
     record.deadline_ms = take.lease.deadline_ms;
+    if (group_->fifo) record.attempt_id = request_.attempt_id;
     append->AddRecord(kLeaseRecord, record.Encode());
   }
   if (absl::Status status = context_.store().Submit(std::move(append)); !status.ok()) {
@@ -384,7 +444,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     }
   }
   context_.leases.Discard(group_->id, unwanted);
-  if (payloads.empty()) return Attempt();
+  if (payloads.empty()) return held_ ? AnswerNothing() : Attempt();
   Answer(absl::OkStatus(), std::move(payloads));
 }
 
@@ -411,7 +471,10 @@ std::optional<rpc::Payload> ReceiveOperation::Encode(
   delivery.queue_offset = static_cast<int64_t>(taken.offset);
   delivery.store_time_ms = message->view.store_time;
   delivery.attempt = static_cast<int32_t>(taken.attempt);
-  if (!request_.auto_renew) delivery.invisible_ms = absl::ToInt64Milliseconds(request_.invisible);
+  if (!request_.auto_renew) {
+    delivery.invisible_ms = held_ ? taken.deadline_ms - context_.time.NowMillis()
+                                  : absl::ToInt64Milliseconds(request_.invisible);
+  }
   if (!SetOrigin(taken, *content, &delivery)) return std::nullopt;
   return EncodeReceivedMessage(*content, delivery, message->bytes.owner);
 }

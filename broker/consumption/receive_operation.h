@@ -80,6 +80,7 @@ class ReceiveOperation : public ParkedReceive,
   TopicPtr topic_;
   std::vector<TakenMessage> taken_;
   store::LogPosition lease_;  // of taken_, once the log has placed it
+  bool held_ = false;  // taken_ is leased by an earlier receive with the same attempt id
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;

@@ -8,6 +8,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/consumption.h"
 #include "broker/consumption/durations.h"
+#include "common/hash/siphash.h"
 #include "common/names/names.h"
 #include "common/status/wire_status.h"
 
@@ -17,7 +18,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// SDKs send no request timeout with a receive; this is their common default (contract section 2.4).
+// SDKs send no request timeout with a receive; this is their common default (RocketMQ 5 API).
 constexpr absl::Duration kRequestTimeout = absl::Seconds(3);
 // A call is answered this much before its deadline, or the client would not see the answer.
 constexpr absl::Duration kDeadlineMargin = absl::Milliseconds(200);
@@ -78,6 +79,7 @@ absl::StatusOr<ReceiveRequest> CheckReceive(const v2::ReceiveMessageRequest& req
   checked.filter = *std::move(filter);
   checked.batch = std::clamp(request.batch_size(), 1, options.receive_batch);
   checked.auto_renew = request.auto_renew();
+  if (request.has_attempt_id()) checked.attempt_id = SipHash24({2, 0}, request.attempt_id());
   if (!checked.auto_renew) {
     const auto invisible = ToDuration(request.invisible_duration());
     if (!invisible.has_value() || *invisible < kMinInvisible || *invisible > kMaxInvisible) {

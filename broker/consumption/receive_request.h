@@ -17,7 +17,7 @@ namespace mansio::broker {
 
 struct ConsumptionOptions;
 
-// A ReceiveMessage that was checked (contract section 6.1).
+// A ReceiveMessage that was checked (RocketMQ 5 API).
 struct ReceiveRequest {
   std::string group;
   std::string topic;
@@ -25,6 +25,7 @@ struct ReceiveRequest {
   FilterPtr filter;
   size_t batch = 1;
   bool auto_renew = false;
+  uint64_t attempt_id = 0;   // hash; 0 when there was none
   absl::Duration invisible;  // not with auto_renew
   absl::Duration polling;    // how long to wait for the first message
 };

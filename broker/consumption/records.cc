@@ -28,12 +28,37 @@ std::vector<store::QueueOffset> ReadOffsets(ByteReader& r) {
   return offsets;
 }
 
+// Bits of a lease record's flags.
+constexpr uint8_t kAutoRenew = 1;
+constexpr uint8_t kAttemptId = 2;
+constexpr uint8_t kOrdered = 4;
+
+void WritePassed(ByteWriter& w, const std::vector<OrderedMessage>& passed) {
+  w.Varint(passed.size());
+  store::QueueOffset last = 0;
+  for (const OrderedMessage& message : passed) {
+    w.Varint(message.offset - last).Fixed32(message.group);
+    last = message.offset;
+  }
+}
+
+std::vector<OrderedMessage> ReadPassed(ByteReader& r) {
+  std::vector<OrderedMessage> passed;
+  store::QueueOffset last = 0;
+  for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) {
+    last += r.Varint();
+    passed.push_back({last, r.Fixed32()});
+  }
+  return passed;
+}
+
 }  // namespace
 
 std::string PositionRecord::Encode() const {
   ByteWriter w;
   w.Varint(group).Varint(topic).U8(implied ? 1 : 0).Varint(cursors.size());
   for (const store::QueueOffset cursor : cursors) w.Varint(cursor);
+  w.U8(fifo ? 1 : 0);
   return w.Take();
 }
 
@@ -44,6 +69,7 @@ absl::StatusOr<PositionRecord> PositionRecord::Decode(std::string_view body) {
   p.topic = r.Varint32();
   p.implied = r.U8() != 0;
   for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) p.cursors.push_back(r.Varint());
+  p.fifo = r.U8() != 0;
   if (!r.ok()) return Damaged("position");
   return p;
 }
@@ -70,10 +96,17 @@ absl::StatusOr<PositionMovedRecord> PositionMovedRecord::Decode(std::string_view
 
 std::string LeaseRecord::Encode() const {
   ByteWriter w;
-  w.Varint(group).Varint(topic).U8(auto_renew ? 1 : 0).Fixed64(owner).Varint(deadline_ms);
+  bool ordered = false;
+  for (const QueueOffsets& q : queues) ordered = ordered || !q.passed.empty();
+  w.Varint(group).Varint(topic);
+  w.U8((auto_renew ? kAutoRenew : 0) | (attempt_id != 0 ? kAttemptId : 0) |
+       (ordered ? kOrdered : 0));
+  w.Fixed64(owner).Varint(deadline_ms);
+  if (attempt_id != 0) w.Fixed64(attempt_id);
   for (const QueueOffsets& q : queues) {
     w.Varint(q.queue).Varint(q.cursor);
     WriteOffsets(w, q.offsets);
+    if (ordered) WritePassed(w, q.passed);
   }
   return w.Take();
 }
@@ -83,14 +116,17 @@ absl::StatusOr<LeaseRecord> LeaseRecord::Decode(std::string_view body) {
   LeaseRecord l;
   l.group = r.Varint32();
   l.topic = r.Varint32();
-  l.auto_renew = r.U8() != 0;
+  const uint8_t flags = r.U8();
+  l.auto_renew = (flags & kAutoRenew) != 0;
   l.owner = r.Fixed64();
   l.deadline_ms = static_cast<int64_t>(r.Varint());
+  if ((flags & kAttemptId) != 0) l.attempt_id = r.Fixed64();
   while (r.ok() && !r.AtEnd()) {
     QueueOffsets q;
     q.queue = r.Varint32();
     q.cursor = r.Varint();
     q.offsets = ReadOffsets(r);
+    if ((flags & kOrdered) != 0) q.passed = ReadPassed(r);
     l.queues.push_back(std::move(q));
   }
   if (!r.ok()) return Damaged("lease");

@@ -9,6 +9,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/status/statusor.h"
+#include "broker/message/stored_message.h"
 #include "store/record.h"
 
 // What consumption writes to the log. Compact, because every consumed message pays for it: ids
@@ -27,11 +28,19 @@ inline constexpr store::RecordKind kPositionMovedRecord = 39;  // a group goes o
 inline constexpr store::RecordKind kMemberRecord = 40;         // a client of a broadcast group
 inline constexpr store::RecordKind kMemberGoneRecord = 41;     // it is forgotten
 
+// A message that the cursor of a FIFO group has passed, handed out or not.
+struct OrderedMessage {
+  store::QueueOffset offset = 0;
+  MessageGroupHash group = 0;
+};
+
 // Offsets of one queue, rising.
 struct QueueOffsets {
   uint32_t queue = 0;
   store::QueueOffset cursor = 0;  // lease records only: the cursor after it
   std::vector<store::QueueOffset> offsets;
+  // Lease records of FIFO groups only: those between the old cursor and the new one.
+  std::vector<OrderedMessage> passed = {};
 };
 
 // Where a group begins on each queue of a topic.
@@ -40,6 +49,7 @@ struct PositionRecord {
   uint32_t topic = 0;
   bool implied = false;  // nobody asked for it: a client keeps its own position on one queue
   std::vector<store::QueueOffset> cursors;
+  bool fifo = false;  // the group's
   std::string Encode() const;
   static absl::StatusOr<PositionRecord> Decode(std::string_view body);
 };
@@ -61,7 +71,8 @@ struct PositionMovedRecord {
 };
 
 // Messages handed out by one receive: a first delivery, or the next attempt of one that came back.
-// What the filter passed over lies between the old cursor and the new one without being listed.
+// What the filter passed over lies between the old cursor and the new one without being listed. A
+// FIFO group passes messages that it cannot hand out yet, too, and lists all that it will.
 struct LeaseRecord {
   uint32_t group = 0;
   uint32_t topic = 0;
@@ -69,6 +80,7 @@ struct LeaseRecord {
   uint64_t owner = 0;       // gateway::ClientHash
   int64_t deadline_ms = 0;  // broker time
   std::vector<QueueOffsets> queues;
+  uint64_t attempt_id = 0;  // FIFO groups: hash of the receive's attempt_id; 0 when it had none
   std::string Encode() const;
   static absl::StatusOr<LeaseRecord> Decode(std::string_view body);
 };

@@ -251,10 +251,12 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
     decision.attempts += decision.source.attempts;
   }
   if (!status.ok()) {
-    decision.fate = absl::IsNotFound(status) ? Fate::kGone : Fate::kDamaged;
+    // One that has used up its attempts would hold up its message group for ever.
+    const bool gone = absl::IsNotFound(status) || job->cause == Cause::kUsedUp;
+    decision.fate = gone ? Fate::kGone : Fate::kDamaged;
     LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
               job->topic->name, job->queue.queue, ended.offset, Text(status));
-  } else if (job->cause == Cause::kForwarded || decision.attempts >= group.max_attempts) {
+  } else if (job->cause != Cause::kEnded || decision.attempts >= group.max_attempts) {
     decision.fate = Fate::kDeadLetter;
   } else if (ended.lease.auto_renew && !ended.abandoned) {
     decision.fate = Fate::kBackOff;

@@ -33,6 +33,8 @@ inline constexpr std::string_view kReasonForwarded = "forwarded";  // its consum
 // long as that is possible gets the group's back-off instead, as nobody named a time. A client of a
 // broadcast group gets its message again in place: a retry queue would be that of all clients.
 //
+// Messages of FIFO groups have no retry queue: only dead ones come here.
+//
 // Bytes are gathered first, then the leases that still live are claimed. Thread-safe.
 class Redelivery {
  public:
@@ -46,7 +48,11 @@ class Redelivery {
     Mover* mover = nullptr;
     AppendBudget* budget = nullptr;
   };
-  enum class Cause { kEnded, kForwarded };
+  enum class Cause {
+    kEnded,
+    kUsedUp,  // ended, and its attempts are used up by the rules of FIFO groups
+    kForwarded,
+  };
   // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are
   // as before: the store refused, or a message that was to be forwarded cannot be read.
   using Done = absl::AnyInvocable<void(const absl::Status&)>;

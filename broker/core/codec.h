@@ -17,6 +17,12 @@ class ByteWriter {
     out_.push_back(static_cast<char>(v));
     return *this;
   }
+  ByteWriter& Fixed32(uint32_t v) {
+    char b[4];
+    std::memcpy(b, &v, 4);
+    out_.append(b, 4);
+    return *this;
+  }
   ByteWriter& Fixed64(uint64_t v) {
     char b[8];
     std::memcpy(b, &v, 8);
@@ -61,6 +67,13 @@ class ByteReader {
     if (!Need(1)) return 0;
     const auto v = static_cast<uint8_t>(in_[0]);
     in_.remove_prefix(1);
+    return v;
+  }
+  uint32_t Fixed32() {
+    if (!Need(4)) return 0;
+    uint32_t v;
+    std::memcpy(&v, in_.data(), 4);
+    in_.remove_prefix(4);
     return v;
   }
   uint64_t Fixed64() {

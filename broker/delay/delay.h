@@ -30,7 +30,7 @@ struct DelayOptions {
   size_t max_pending = 10'000'000;
 };
 
-// Delayed messages (design section 8, contract section 8): the levels, exact delivery times, their
+// Delayed messages (design section 8): the levels, exact delivery times, their
 // recall and their delivery. Thread-safe once Start has returned.
 class Delay {
  public:

@@ -11,7 +11,7 @@
 
 namespace mansio::broker {
 
-// Names one pending timer (contract section 8): opaque text for clients, URL-safe base64, with a
+// Names one pending timer (RocketMQ 5 API): opaque text for clients, URL-safe base64, with a
 // keyed MAC as receipt handles have. It holds no log position, so that a message that is carried
 // forward keeps its handle.
 struct RecallHandle {

@@ -11,7 +11,7 @@
 
 namespace mansio::broker {
 
-// Which messages of a topic a subscription wants (contract section 6.8). Immutable; thread-safe;
+// Which messages of a topic a subscription wants (RocketMQ 5 API). Immutable; thread-safe;
 // shared by all subscribers with the same expression.
 class MessageFilter {
  public:

@@ -12,7 +12,7 @@
 namespace mansio::broker {
 
 // An SQL92 expression over a message's user properties, its tag as TAGS and its keys, joined by
-// blanks, as KEYS (contract section 6.8). Properties are looked at where they are stored.
+// blanks, as KEYS (RocketMQ 5 API). Properties are looked at where they are stored.
 class SqlFilter : public MessageFilter {
  public:
   // As CompileSql.

@@ -50,7 +50,7 @@ struct SqlToken {
   double real = 0;
 };
 
-// The words of an SQL92 filter expression (contract section 6.8). Blanks and comments (`--` to the
+// The words of an SQL92 filter expression (RocketMQ 5 API). Blanks and comments (`--` to the
 // end of the line, `/* */`) separate them. The expression must outlive the lexer and its tokens.
 class SqlLexer {
  public:

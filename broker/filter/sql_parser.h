@@ -25,7 +25,7 @@ inline constexpr size_t kMaxSqlSteps = 4096;  // values, comparisons and connect
 //   unary := {+ | - | NOT} primary
 //   primary := literal | property | (or)
 //
-// (contract section 6.8). NOT binds closest. What cannot have a meaning is refused here and not
+// (RocketMQ 5 API). NOT binds closest. What cannot have a meaning is refused here and not
 // found unknown for every message: order and arithmetic of texts and booleans, comparison of
 // different kinds, a whole that is neither true nor false. ILLEGAL_FILTER_EXPRESSION (wire status)
 // says at which character and what to write instead.

@@ -10,7 +10,7 @@
 
 namespace mansio::broker {
 
-// A TAG filter expression (contract section 6.8): `*` or nothing for all, else tags separated by
+// A TAG filter expression (RocketMQ 5 API): `*` or nothing for all, else tags separated by
 // `||`.
 class TagFilter : public MessageFilter {
  public:

@@ -92,7 +92,8 @@ void ContentCopy::EncodeTo(char* out) const {
 }
 
 void ContentCopy::AddTo(store::Append& append, store::QueueKey queue, int64_t now_ms) const {
-  EncodeTo(append.BeginMessage(queue, TagHash(TagOf(source_)), now_ms, size_));
+  const uint64_t hash = EntryHash(TagOf(source_), MessageGroupOf(source_));
+  EncodeTo(append.BeginMessage(queue, hash, now_ms, size_));
   append.SealMessage();
 }
 

@@ -10,6 +10,7 @@
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/core/codec.h"
 #include "broker/message/wire_writer.h"
+#include "common/hash/siphash.h"
 
 namespace mansio::broker {
 
@@ -25,7 +26,7 @@ constexpr uint8_t kTagField = 1 << 3 | 2;               // SystemProperties.tag
 constexpr uint8_t kKeysField = 2 << 3 | 2;              // SystemProperties.keys
 constexpr int64_t kMaxTimestampSeconds = 253402300799;  // year 9999, protobuf's own limit
 
-// Protobuf's text and JSON forms throw on times out of range (contract pitfall 38).
+// Protobuf's text and JSON forms throw on times out of range (RocketMQ 5 API).
 void Normalise(google::protobuf::Timestamp* time) {
   if (time->seconds() < 0 || time->seconds() > kMaxTimestampSeconds) time->set_seconds(0);
   if (time->nanos() < 0 || time->nanos() > 999999999) time->set_nanos(0);
@@ -124,6 +125,28 @@ std::string Hex(const std::array<uint8_t, 16>& bytes) {
   return hex;
 }
 
+uint32_t NonZero(uint32_t hash) { return hash == 0 ? 1 : hash; }
+
+// A string among the stored system properties, or "".
+std::string_view SystemField(const StoredContent& content, uint64_t number) {
+  ByteReader reader(content.system);
+  while (reader.ok() && !reader.AtEnd()) {
+    const uint64_t tag = reader.Varint();
+    switch (static_cast<WireType>(tag & 7)) {
+      case WireType::kVarint:
+        reader.Varint();
+        break;
+      case WireType::kBytes:
+        if (tag >> 3 == number) return reader.Bytes();
+        reader.Bytes();
+        break;
+      default:
+        return {};
+    }
+  }
+  return {};
+}
+
 // The system properties that belong to one delivery, to be put behind the stored ones.
 std::string EncodeDeliveryPart(const StoredContent& content, const Delivery& d) {
   WireWriter w;
@@ -204,22 +227,11 @@ std::string_view TagOf(const StoredContent& content) {
 }
 
 std::string_view MessageIdOf(const StoredContent& content) {
-  ByteReader reader(content.system);
-  while (reader.ok() && !reader.AtEnd()) {
-    const uint64_t tag = reader.Varint();
-    switch (static_cast<WireType>(tag & 7)) {
-      case WireType::kVarint:
-        reader.Varint();
-        break;
-      case WireType::kBytes:
-        if (tag >> 3 == v2::SystemProperties::kMessageIdFieldNumber) return reader.Bytes();
-        reader.Bytes();
-        break;
-      default:
-        return {};
-    }
-  }
-  return {};
+  return SystemField(content, v2::SystemProperties::kMessageIdFieldNumber);
+}
+
+std::string_view MessageGroupOf(const StoredContent& content) {
+  return SystemField(content, v2::SystemProperties::kMessageGroupFieldNumber);
 }
 
 void ForEachKey(const StoredContent& content, absl::FunctionRef<void(std::string_view)> visit) {
@@ -251,11 +263,17 @@ void ForEachUserProperty(const StoredContent& content,
   }
 }
 
-uint64_t TagHash(std::string_view tag) {
+uint32_t TagHash(std::string_view tag) {
   if (tag.empty()) return 0;
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: short texts, stable on disk
   for (const char c : tag) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash == 0 ? 1 : hash;
+  return NonZero(static_cast<uint32_t>(hash ^ hash >> 32));
+}
+
+MessageGroupHash HashMessageGroup(std::string_view message_group) {
+  if (message_group.empty()) return 0;
+  // Another key than the one that chooses the queue: the groups of one queue spread anew.
+  return NonZero(static_cast<uint32_t>(SipHash24({1, 0}, message_group)));
 }
 
 rpc::Payload EncodeReceivedMessage(const StoredContent& content, const Delivery& delivery,

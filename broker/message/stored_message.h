@@ -66,18 +66,31 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
 // The message's tag, or "" when it has none; reads the first field only.
 std::string_view TagOf(const StoredContent& content);
 
-// The message's id, or "" when it has none.
+// The message's id and message group, or "" when it has none.
 std::string_view MessageIdOf(const StoredContent& content);
+std::string_view MessageGroupOf(const StoredContent& content);
 // Calls `visit` for each key, and for each user property, in stored order; views into the record.
 void ForEachKey(const StoredContent& content, absl::FunctionRef<void(std::string_view key)> visit);
 void ForEachUserProperty(
     const StoredContent& content,
     absl::FunctionRef<void(std::string_view name, std::string_view value)> visit);
 
-// The hash that the ConsumeQueue keeps of a tag; 0 stands for "no tag", never for a tag.
-uint64_t TagHash(std::string_view tag);
+// The 64 bits that the ConsumeQueue keeps of a message, so that consumption need not read it to
+// filter and to keep order: the hash of its tag in the low half, that of its message group in the
+// high half. Either is 0 when the message has none, and only then. Two tags, or two groups, that
+// share a hash cost a comparison or make one group wait for the other; neither is ever wrong.
+using MessageGroupHash = uint32_t;
+uint32_t TagHash(std::string_view tag);
+MessageGroupHash HashMessageGroup(std::string_view message_group);
+inline uint64_t EntryHash(std::string_view tag, std::string_view message_group) {
+  return static_cast<uint64_t>(HashMessageGroup(message_group)) << 32 | TagHash(tag);
+}
+inline uint32_t TagHashOf(uint64_t entry_hash) { return static_cast<uint32_t>(entry_hash); }
+inline MessageGroupHash MessageGroupHashOf(uint64_t entry_hash) {
+  return static_cast<MessageGroupHash>(entry_hash >> 32);
+}
 
-// What one delivery adds to the stored bytes (contract section 6.3).
+// What one delivery adds to the stored bytes (RocketMQ 5 API).
 struct Delivery {
   std::string_view topic;
   std::string_view resource_namespace;  // echoed from the request
@@ -96,7 +109,7 @@ struct Delivery {
 rpc::Payload EncodeReceivedMessage(const StoredContent& content, const Delivery& delivery,
                                    std::shared_ptr<const void> owner, size_t share_from = 4096);
 
-// MD5 of a body; the digest every SDK checks alike (contract section 6.3).
+// MD5 of a body; the digest every SDK checks alike (RocketMQ 5 API).
 std::array<uint8_t, 16> BodyDigest(std::string_view body);
 
 }  // namespace mansio::broker

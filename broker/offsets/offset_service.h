@@ -12,7 +12,7 @@ class UpdateOffsetRequest;
 
 namespace mansio::broker {
 
-// The unary calls about offsets (contract section 2.6). Thread-safe.
+// The unary calls about offsets (RocketMQ 5 API). Thread-safe.
 class OffsetService {
  public:
   explicit OffsetService(OffsetsContext& context) : context_(context) {}

@@ -29,7 +29,7 @@ struct OffsetsOptions {
 };
 
 // Reading by offset: PullMessage, QueryOffset, and the positions that clients keep here with
-// GetOffset and UpdateOffset (contract sections 1.3 and 2.6). A pull leases nothing and moves
+// GetOffset and UpdateOffset (RocketMQ 5 API). A pull leases nothing and moves
 // nothing: what a group has read is what its client says with UpdateOffset. Thread-safe.
 class Offsets {
  public:

@@ -5,7 +5,7 @@
 #include <string_view>
 
 // Which queue of a topic a message goes to. The server decides, because the SDKs hash message
-// groups in three different ways (contract pitfall 17). Pure functions.
+// groups in three different ways (RocketMQ 5 API). Pure functions.
 namespace mansio::broker {
 
 // Jump consistent hash (Lamping and Veach, 2014): a number in [0, buckets) for a key. When buckets

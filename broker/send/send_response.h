@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 
-// Encoded v2.SendMessageResponse (contract section 5.3), written by hand: there is one per send.
+// Encoded v2.SendMessageResponse (RocketMQ 5 API), written by hand: there is one per send.
 // Pure functions.
 namespace mansio::broker {
 

@@ -62,7 +62,8 @@ void SetDerivedType(v2::Message* message, const Topic& topic) {
 
 void AddTo(store::Append& append, const v2::Message& message, const ContentEncoder& encoder,
            store::QueueKey queue, int64_t now_ms) {
-  char* to = append.BeginMessage(queue, TagHash(message.system_properties().tag()), now_ms,
+  const v2::SystemProperties& system = message.system_properties();
+  char* to = append.BeginMessage(queue, EntryHash(system.tag(), system.message_group()), now_ms,
                                  encoder.size());
   encoder.EncodeTo(to, BodyDigest(message.body()));
   append.SealMessage();
@@ -184,7 +185,7 @@ void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& 
 RecallHandleOf SendService::RecallHandleFor(const std::optional<Delay::Waiting>& waiting,
                                             const Topic& topic,
                                             const std::string& message_id) const {
-  // Recall is for topics of delayed messages (contract section 8).
+  // Recall is for topics of delayed messages (RocketMQ 5 API).
   if (!waiting.has_value() || topic.type == MessageType::kNormal) return nullptr;
   return [delay = environment_.delay, waiting = *waiting, message_id](store::QueueOffset offset) {
     return delay->HandleOf(waiting, offset, message_id);

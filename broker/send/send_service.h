@@ -34,7 +34,7 @@ struct SendOptions {
   uint32_t default_queues = 8;      // of a topic created so
 };
 
-// SendMessage (contract section 5): validates, picks the queue, encodes straight into an append,
+// SendMessage (RocketMQ 5 API): validates, picks the queue, encodes straight into an append,
 // and answers when the log says that it is stored. Thread-safe once Attach has been called.
 class SendService {
  public:

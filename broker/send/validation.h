@@ -12,7 +12,7 @@ class Message;
 class SendMessageRequest;
 }  // namespace apache::rocketmq::v2
 
-// What a send must look like (contract section 5.1). Every error is a wire status with the code
+// What a send must look like (RocketMQ 5 API). Every error is a wire status with the code
 // that the contract names and a sentence that says cause and cure. Pure functions.
 namespace mansio::broker {
 

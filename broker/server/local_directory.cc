@@ -11,7 +11,7 @@ LocalDirectory::LocalDirectory(Options options, Metadata* metadata)
 
 absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic) const {
   const TopicPtr known = metadata_->FindTopic(topic);
-  // Nobody receives from a retry topic: what waits there comes with its origin (contract 6.5).
+  // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
   if (known != nullptr && known->kind != TopicKind::kRetry) {
     return RouteOf(known->type, known->queues);
   }

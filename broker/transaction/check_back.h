@@ -19,7 +19,7 @@
 
 namespace mansio::broker {
 
-// Asks producers about halves that nobody has ended (contract section 7): through the telemetry
+// Asks producers about halves that nobody has ended (RocketMQ 5 API): through the telemetry
 // stream of a living producer of the topic, each time the next one, another one when that fails. A
 // half whose topic has no producer waits for one, uncounted. After the last check and one more
 // interval the half expires. Thread-safe.

@@ -13,7 +13,7 @@ class EndTransactionRequest;
 
 namespace mansio::broker {
 
-// EndTransaction (contract section 7): answered when the end is committed. A resolution that is not
+// EndTransaction (RocketMQ 5 API): answered when the end is committed. A resolution that is not
 // set is OK and changes nothing; who asks (`source`) does not matter. Thread-safe.
 class EndTransactionService {
  public:

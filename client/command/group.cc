@@ -22,6 +22,7 @@ struct PolicyArguments {
   std::string start;
   v2::RetryPolicy backoff;
   bool broadcast = false;
+  bool fifo = false;
 };
 
 v1::StartPolicy StartOf(const PolicyArguments& arguments) {
@@ -81,14 +82,15 @@ int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   *group.mutable_backoff() = arguments.backoff;
   group.set_start(StartOf(arguments));
   group.set_broadcast(arguments.broadcast);
+  group.set_fifo(arguments.fifo);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateGroup(group);
   if (!response.ok()) return Fail(context, response.status());
   const Json made = GroupJson(response->group());
-  PrintDone(
-      context, made,
-      fmt::format("created group {}: start {}", arguments.name, made["start"].get<std::string>()));
+  PrintDone(context, made,
+            fmt::format("created {}group {}: start {}", arguments.fifo ? "FIFO " : "",
+                        arguments.name, made["start"].get<std::string>()));
   return ReportRefusals(context, response->results());
 }
 
@@ -178,7 +180,10 @@ void AddGroup(CLI::App& app, Context& context) {
   AddPolicy(*create, arguments);
   create->add_flag("--broadcast", arguments->broadcast,
                    "Every client of the group gets every message; each has its own position");
-  create->footer("Example:\n  mansio group create billing --start earliest");
+  create->add_flag("--fifo", arguments->fifo,
+                   "Deliver the messages of a message group in order: each batch after the one "
+                   "before it was acknowledged");
+  create->footer("Example:\n  mansio group create billing --fifo --start earliest");
   create->fallthrough();
   create->callback([&context, arguments] {
     context.action = [&context, arguments] { return CreateGroup(context, *arguments); };

@@ -14,7 +14,7 @@ enum class DigestKind { kCrc32, kMd5, kSha1 };
 std::string Digest(DigestKind kind, std::string_view body);
 
 // True when `checksum` is the digest of `body`. Case and leading zeros do not matter, because
-// servers and SDKs differ in both (wire contract, section 6.3). Thread-safe.
+// servers and SDKs differ in both (RocketMQ 5 API). Thread-safe.
 bool DigestMatches(DigestKind kind, std::string_view checksum, std::string_view body);
 
 // Decompresses a gzip body. kDataLoss when it is damaged, kResourceExhausted when the result would

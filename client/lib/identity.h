@@ -16,7 +16,7 @@ const std::string& HostName();
 // A client id that no other client object uses: `host@pid@index@nanoseconds`. Thread-safe.
 std::string NewClientId();
 
-// The headers that identify a client to every server (wire contract, section 2.2).
+// The headers that identify a client to every server (RocketMQ 5 API).
 Headers IdentityHeaders(const std::string& client_id);
 
 }  // namespace mansio::client

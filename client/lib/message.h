@@ -11,7 +11,7 @@
 
 namespace mansio::client {
 
-// A message to send. The broker checks every field (wire contract, section 5.1).
+// A message to send. The broker checks every field (RocketMQ 5 API).
 struct Message {
   std::string topic;
   std::string body;               // 1 byte to 4 MiB

@@ -10,7 +10,7 @@
 
 namespace mansio::client {
 
-// Makes message ids as the official SDKs do (wire contract, section 5.2): 34 upper-case hex
+// Makes message ids as the official SDKs do (RocketMQ 5 API): 34 upper-case hex
 // characters for the version 01, the host's MAC address (6 bytes), the low 2 bytes of the process
 // id, the seconds since 2021-01-01 UTC (4 bytes) and a counter (4 bytes). Thread-safe.
 class MessageIdGenerator {

@@ -13,7 +13,7 @@ struct RetryDecision {
 
 // Whether a send that failed with `status` is worth another attempt, and when. `from_server`: the
 // status was in a response, else the transport failed; `attempts`: how many were made so far. The
-// back-off after TOO_MANY_REQUESTS is that of the official SDKs (wire contract, section 5.5);
+// back-off after TOO_MANY_REQUESTS is that of the official SDKs (RocketMQ 5 API);
 // unlike them, this client does not repeat what a broker has refused for good. Pure; thread-safe.
 RetryDecision DecideRetry(const absl::Status& status, bool from_server, int attempts);
 

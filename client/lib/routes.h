@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-// Which queue a request goes to. Pure functions of a route; wire contract, sections 4.2 and 4.4.
+// Which queue a request goes to. Pure functions of a route (RocketMQ 5 API).
 namespace mansio::client {
 
 // One queue of a topic.

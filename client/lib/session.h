@@ -13,7 +13,7 @@
 namespace mansio::client {
 
 // A connection to one node and the telemetry stream on it, which carries the client's settings and
-// tells the server that the client lives (wire contract, section 3). A lost stream is opened again
+// tells the server that the client lives (RocketMQ 5 API). A lost stream is opened again
 // after a second, with the settings. Thread-safe.
 class Session final : public BidiEvents, public std::enable_shared_from_this<Session> {
  public:

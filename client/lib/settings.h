@@ -6,7 +6,7 @@
 
 #include "client/lib/client_options.h"
 
-// The settings that clients announce over telemetry (wire contract, section 3.1), as encoded
+// The settings that clients announce over telemetry (RocketMQ 5 API), as encoded
 // TelemetryCommands. Pure functions, thread-safe.
 namespace mansio::client {
 

@@ -21,7 +21,7 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// Brokers refuse a receive whose deadline leaves less than this (contract 6.1).
+// Brokers refuse a receive whose deadline leaves less than this (RocketMQ 5 API).
 constexpr absl::Duration kLeastPolling = absl::Seconds(5);
 
 // The subscribed topics, in turn. Thread-safe.

@@ -22,7 +22,7 @@ struct Transaction {
   std::string endpoint;  // of the broker that holds it
 };
 
-// Sends messages to TRANSACTION topics in two steps (wire contract, section 7): Begin stores the
+// Sends messages to TRANSACTION topics in two steps (RocketMQ 5 API): Begin stores the
 // message, invisible; the application then does its own work; Commit makes the message visible,
 // Rollback drops it. When neither comes, the broker asks a producer of the topic what to do, this
 // one or any other: the checker must find out from the application's own data. Thread-safe.

@@ -23,7 +23,7 @@ namespace mansio::client {
 // Every other error is what a server said.
 bool IsTransportError(const absl::Status& status);
 
-// Request headers that are sent with every call of a connection (wire contract, section 2.2).
+// Request headers that are sent with every call of a connection (RocketMQ 5 API).
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // A bidirectional stream that the client has opened. Thread-safe.

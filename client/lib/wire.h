@@ -23,7 +23,7 @@ std::string EndpointsText(const apache::rocketmq::v2::Endpoints& endpoints);
 // writable.
 RouteQueue ToRouteQueue(const apache::rocketmq::v2::MessageQueue& queue);
 
-// Fills everything that a producer sets (wire contract, section 5.2). `message.message_id` must be
+// Fills everything that a producer sets (RocketMQ 5 API). `message.message_id` must be
 // set.
 void EncodeMessage(const Message& message, apache::rocketmq::v2::Message* out);
 

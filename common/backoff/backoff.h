@@ -14,7 +14,7 @@ class RetryPolicy;
 
 namespace mansio {
 
-// How long a consumer group waits before a message that failed is delivered again (contract 3.2):
+// How long a consumer group waits before a message that failed is delivered again (RocketMQ 5 API):
 // a list of waits, or waits that grow by a factor. Functions are pure and thread-safe.
 struct Backoff {
   struct Exponential {
@@ -39,8 +39,8 @@ struct Backoff {
 };
 
 // OK, or BAD_REQUEST with a sentence: a list has 1 to 64 waits; a wait is 1 second to 12 hours, the
-// longest invisible time (contract 6.1), in whole seconds, since Python's consumers accept nothing
-// else; a factor is 1 to 100.
+// longest invisible time (RocketMQ 5 API), in whole seconds, since Python's consumers accept
+// nothing else; a factor is 1 to 100.
 absl::Status ValidateBackoff(const Backoff& backoff);
 
 // Writes the strategy of a retry policy; max_attempts is left as it is.

@@ -10,7 +10,7 @@ class HeartbeatRequest;
 class NotifyClientTerminationRequest;
 }  // namespace apache::rocketmq::v2
 
-// Heartbeat and NotifyClientTermination (contract 2.6): what is answered. Thread-safe; called on
+// Heartbeat and NotifyClientTermination (RocketMQ 5 API): what is answered. Thread-safe; called on
 // rpc threads.
 namespace mansio::gateway {
 

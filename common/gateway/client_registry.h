@@ -90,7 +90,7 @@ class ClientRegistry {
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);
   // A telemetry stream of the client opened or closed. Several per client are kept, the newest is
-  // used; closing an older one changes nothing else (contract 3.5).
+  // used; closing an older one changes nothing else (RocketMQ 5 API).
   absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
   void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
   // The client said goodbye. Idempotent.
@@ -104,8 +104,8 @@ class ClientRegistry {
   std::optional<ClientInfo> Find(std::string_view client_id) const;
   // Where to push a command to a living client; null when it has no stream open.
   std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
-  // The client publishes to `topic`, which its settings may not say yet (contract 5.5). Kept until
-  // it is dead, whatever settings come. Refused as Describe.
+  // The client publishes to `topic`, which its settings may not say yet (RocketMQ 5 API). Kept
+  // until it is dead, whatever settings come. Refused as Describe.
   absl::Status NotePublished(std::string_view client_id, std::string_view topic);
   // Where to push commands to living producers: for each of `topics` that has some, the newest
   // stream of each, ordered by client id.

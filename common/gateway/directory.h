@@ -32,7 +32,7 @@ struct TopicRoute {
   std::vector<BrokerQueues> brokers;  // ordered by broker name: stable between calls; never empty
 };
 
-// How a group consumes; what settings tell its clients (contract section 3.2).
+// How a group consumes; what settings tell its clients (RocketMQ 5 API).
 struct GroupPolicy {
   bool fifo = false;
   int32_t max_attempts = 17;

@@ -21,7 +21,7 @@ struct GatewayOptions {
 };
 
 // The access point that nameserver and broker share: QueryRoute, QueryAssignment, Telemetry,
-// Heartbeat, NotifyClientTermination (contract sections 2.6, 3, 4), answered the same by both.
+// Heartbeat, NotifyClientTermination (RocketMQ 5 API), answered the same by both.
 class Gateway {
  public:
   // All borrowed; must outlive the server. `observer` may be null.

@@ -13,11 +13,11 @@
 // Thread-safe: no state of its own.
 namespace mansio::gateway {
 
-// Longer client ids are refused; those of the SDKs have about 100 bytes (contract 2.2).
+// Longer client ids are refused; those of the SDKs have about 100 bytes (RocketMQ 5 API).
 inline constexpr size_t kMaxClientIdBytes = 1024;
 
 // The client id of a call, valid as long as the call. CLIENT_ID_REQUIRED when the header is missing
-// or blank (contract 2.2), BAD_REQUEST when it is too long. Other headers, the authorization too
+// or blank (RocketMQ 5 API), BAD_REQUEST when it is too long. Other headers, the authorization too
 // (Python always sends one), are ignored.
 absl::StatusOr<std::string_view> ClientId(const rpc::Call& call);
 
@@ -25,7 +25,7 @@ absl::StatusOr<std::string_view> ClientId(const rpc::Call& call);
 absl::StatusOr<std::string_view> IdentifyClient(const rpc::Call& call, ClientRegistry& clients);
 
 // The encoded response that has nothing but a status. It fits every public method, and the elements
-// of ReceiveMessage and PullMessage: their status is field 1 (contract 1.3, 1.4). The one exception
+// of ReceiveMessage and PullMessage: their status is field 1 (RocketMQ 5 API). The one exception
 // is ChangeLogLevelResponse, which has a text there.
 rpc::Payload StatusResponse(const absl::Status& status);
 

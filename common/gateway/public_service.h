@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-// Every method of the public services (contract 1.3 and 1.4), for whoever registers, refuses or
+// Every method of the public services (RocketMQ 5 API), for whoever registers, refuses or
 // tests them.
 namespace mansio::gateway {
 

@@ -7,12 +7,12 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "common/gateway/directory.h"
 
-// Routes and assignments as the SDKs need them (contract 4, pitfalls 14 to 20). Pure functions,
+// Routes and assignments as the SDKs need them (RocketMQ 5 API). Pure functions,
 // thread-safe. The order of the answers is that of the route: the same between calls.
 namespace mansio::gateway {
 
 // Addresses with the scheme that they have in common. A domain name stands alone, and kinds cannot
-// be mixed (contract 4.2): where `addresses` does either, only the first one is used.
+// be mixed (RocketMQ 5 API): where `addresses` does either, only the first one is used.
 apache::rocketmq::v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses);
 
 // One element per queue of each master, ids 0 and up, with `topic` echoed. TOPIC_NOT_FOUND rather

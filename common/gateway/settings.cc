@@ -25,7 +25,7 @@ constexpr size_t kMaxPropertyValueBytes = 256;
 constexpr size_t kMaxPropertiesBytes = 4096;
 constexpr std::string_view kReservedPropertyPrefix = "rocketmq.";
 
-// Producers: few, short and growing pauses (contract 3.2). Java and Node accept only this form.
+// Producers: few, short and growing pauses (RocketMQ 5 API). Java and Node accept only this form.
 constexpr int kProducerAttempts = 3;
 constexpr int64_t kProducerFirstPauseNanos = 10'000'000;
 constexpr int64_t kProducerLongestPauseSeconds = 1;

@@ -14,7 +14,7 @@ class RetryPolicy;
 class Settings;
 }  // namespace apache::rocketmq::v2
 
-// Settings that clients send over their telemetry stream (contract 3.1, 3.2). Pure functions,
+// Settings that clients send over their telemetry stream (RocketMQ 5 API). Pure functions,
 // thread-safe.
 namespace mansio::gateway {
 

@@ -10,14 +10,14 @@
 
 namespace mansio::gateway {
 
-// Serves one Telemetry stream (contract 3). It belongs to the client of its x-mq-client-id header
-// from the start (Python rebuilds a stream without sending settings), and stays open until the
-// client ends it: C# never opens another one. Each settings command is answered with one command
-// that has status OK and the merged settings together (Python waits for that). How settings are
-// refused:
+// Serves one Telemetry stream (RocketMQ 5 API). It belongs to the client of its x-mq-client-id
+// header from the start (Python rebuilds a stream without sending settings), and stays open until
+// the client ends it: C# never opens another one. Each settings command is answered with one
+// command that has status OK and the merged settings together (Python waits for that). How settings
+// are refused:
 //  - what validation finds wrong ends the stream with INVALID_ARGUMENT, the code's name first in
 //  the
-//    text (contract 3.1);
+//    text (RocketMQ 5 API);
 //  - what is not served, or a limit, is one command with only that status; then the stream ends
 //  with OK.
 // Other commands from the client are tolerated. The result is used on the stream's rpc thread only.

@@ -2,7 +2,7 @@
 #define MANSIO_COMMON_NAMES_NAMES_H_
 
 // Rules for the names that clients send, each with the public code that its violation is answered
-// with (wire contract 2.5 and 5.1; common/status/wire_status.h reads the code from the status).
+// with (RocketMQ 5 API; common/status/wire_status.h reads the code from the status).
 // Every function is pure and thread safe. Error texts show the offending name escaped.
 
 #include <cstddef>

@@ -26,7 +26,7 @@ bool IsValidUtf8(std::string_view text);
 // must pass through this when it stems from bytes: SDKs fail to parse anything else.
 std::string SanitizeUtf8(std::string_view text);
 
-// True when `text` contains one of U+0000–001F and U+007F–009F (wire contract 5.1). Bytes that are
+// True when `text` contains one of U+0000–001F and U+007F–009F (RocketMQ 5 API). Bytes that are
 // not UTF-8 count as control characters, since no client can mean them.
 bool HasControlCharacter(std::string_view text);
 

@@ -26,7 +26,7 @@ struct ListenerOptions {
 enum class Protocol { kPlaintext, kTls };
 
 // Accepts the connections of one TCP port that speaks HTTP/2 both in plaintext and in TLS: the
-// first bytes tell which (design section 2; wire contract 2.1). They are peeked, not taken, by one
+// first bytes tell which (design section 2). They are peeked, not taken, by one
 // thread of its own that no connection can block. Refused, each with at most one log line in ten
 // seconds: a connection beyond the limit, one that says nothing for `silent_connection`, and one
 // that speaks anything else; an HTTP/1 client is told so with a short 400 response.

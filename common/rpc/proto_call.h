@@ -28,7 +28,7 @@ inline bool Parse(std::string_view bytes, google::protobuf::MessageLite* message
 }
 
 // The gRPC status for a request that cannot be parsed; no business code can say it, since the
-// fields that a response would refer to are unknown (wire contract 2.1).
+// fields that a response would refer to are unknown (RocketMQ 5 API).
 inline absl::Status CannotParse(const google::protobuf::MessageLite& message) {
   return absl::InvalidArgumentError("the request is not a valid encoding of " +
                                     message.GetTypeName());

@@ -63,7 +63,7 @@ void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
       {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options.max_request_bytes},
       {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
       // Clients ping often and without calls; a server that calls this abuse breaks their telemetry
-      // stream (contract 2.1, pitfall 8).
+      // stream (RocketMQ 5 API).
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000},
       {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0},

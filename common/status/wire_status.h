@@ -32,7 +32,7 @@ apache::rocketmq::v2::Code CodeOf(const absl::Status& status);
 std::string CodeName(apache::rocketmq::v2::Code code);
 
 // Writes `status` as a client sees it. The message is never empty, is valid UTF-8 and begins with
-// the code's name: "TOPIC_NOT_FOUND: there is no topic 'orders'; ..." (wire contract 2.5: users and
+// the code's name: "TOPIC_NOT_FOUND: there is no topic 'orders'; ..." (RocketMQ 5 API: users and
 // tests look for the name in the exception text). OK gives code OK and message "OK".
 void ToWire(const absl::Status& status, apache::rocketmq::v2::Status* out);
 

@@ -156,6 +156,10 @@ TEST_F(ClusterTest, GroupsFromCreationToDeletion) {
                             "in_flight", "clients", "positions"));
     EXPECT_EQ(described["start"], "earliest");
     EXPECT_FALSE(MansioJson({"group", "list"}).empty());
+    EXPECT_EQ(Mansio({"group", "create", "g-order", "--fifo"}), 0) << err_;
+    EXPECT_EQ(MansioJson({"group", "describe", "g-order"})["mode"], "fifo");
+    EXPECT_NE(Mansio({"group", "create", "g-order"}), 0) << "it is one for good";
+    EXPECT_EQ(Mansio({"group", "delete", "g-order", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"group", "delete", "g-life", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"group", "describe", "g-life"}), 3);
   }

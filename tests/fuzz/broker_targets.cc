@@ -54,6 +54,8 @@ std::vector<std::string> RecordSeeds() {
           "\1" + group.Encode(),
           "\2" + PositionRecord{2, 1, false, {0, 5, 1000}}.Encode(),
           "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, queues}.Encode(),
+          "\3" + LeaseRecord{2, 1, true, 77, 1700000000000, {{3, 9, {5, 7}, {{5, 1}, {8, 2}}}}, 55}
+                     .Encode(),
           "\4" + LeasesEndRecord{2, 1, false, queues}.Encode(),
           "\5" + LeaseChangedRecord{2, 1, 3, 2, 1700000000000}.Encode(),
           "\6" + PositionMovedRecord{2, 1, {{0, 12}, {3, 0}}}.Encode(),
@@ -95,14 +97,20 @@ std::vector<std::string> ProgressSeeds() {
   progress.ApplyLease(5, lease);
   progress.ApplyLease(7, lease);
   progress.ApplyEnd(7, true);
-  return {QueueProgress(0).Encode(), progress.Encode()};
+  QueueProgress fifo(5, true);
+  for (const store::QueueOffset offset : {5, 6, 7}) fifo.ApplyWait(offset, 1);
+  fifo.ApplyLease(5, lease);
+  fifo.ApplyLease(6, lease);
+  fifo.ApplyAck(6);
+  return {QueueProgress(0).Encode(), progress.Encode(), fifo.Encode()};
 }
 
 int ReadProgress(const uint8_t* data, size_t size) {
   const auto progress = QueueProgress::Decode(AsText(data, size));
   if (!progress.ok()) return 0;
-  MANSIO_FUZZ_CHECK(progress->outstanding() == progress->applied_outstanding());
-  MANSIO_FUZZ_CHECK(progress->ready().size() <= progress->outstanding());
+  MANSIO_FUZZ_CHECK(progress->applied_outstanding() <= progress->outstanding());
+  MANSIO_FUZZ_CHECK(progress->ready().size() <= progress->waiting());
+  MANSIO_FUZZ_CHECK(progress->waiting() <= progress->outstanding());
   const std::string encoded = progress->Encode();
   const auto again = QueueProgress::Decode(encoded);
   MANSIO_FUZZ_CHECK(again.ok());

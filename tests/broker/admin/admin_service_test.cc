@@ -273,15 +273,26 @@ TEST_F(AdminServiceTest, AGroupHasAPolicyOfItsOwnThatCanBeAltered) {
             v2::CONSUMER_GROUP_NOT_FOUND);
 }
 
-TEST_F(AdminServiceTest, GroupSettingsThatAreNotServedAreNamed) {
-  v1::GroupInfo fifo, attempts, backoff, start, name;
-  for (v1::GroupInfo* group : {&fifo, &attempts, &backoff, &start}) group->set_name("billing");
+TEST_F(AdminServiceTest, AFifoGroupIsOneForGood) {
+  v1::GroupInfo fifo;
+  fifo.set_name("billing");
   fifo.set_fifo(true);
+  const auto created = CreateGroup(fifo);
+  EXPECT_EQ(created.status().code(), v2::OK);
+  EXPECT_TRUE(created.group().fifo());
+  EXPECT_TRUE(metadata_.FindGroup("billing")->fifo);
+  EXPECT_EQ(CreateGroup(fifo).status().code(), v2::OK);
+  fifo.set_fifo(false);
+  EXPECT_EQ(CreateGroup(fifo).status().code(), v2::PRECONDITION_FAILED);
+}
+
+TEST_F(AdminServiceTest, GroupSettingsThatCannotBeAreNamed) {
+  v1::GroupInfo attempts, backoff, start, name;
+  for (v1::GroupInfo* group : {&attempts, &backoff, &start}) group->set_name("billing");
   attempts.set_max_attempts(-1);
   backoff.mutable_backoff()->mutable_customized_backoff();
   start.set_start(static_cast<v1::StartPolicy>(9));
   name.set_name("no spaces");
-  EXPECT_EQ(CreateGroup(fifo).status().code(), v2::NOT_IMPLEMENTED);
   EXPECT_EQ(CreateGroup(attempts).status().code(), v2::BAD_REQUEST);
   EXPECT_EQ(CreateGroup(backoff).status().code(), v2::BAD_REQUEST);
   EXPECT_EQ(CreateGroup(start).status().code(), v2::BAD_REQUEST);

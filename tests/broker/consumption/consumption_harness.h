@@ -67,6 +67,7 @@ struct ReceiveArguments {
   bool auto_renew = false;
   std::string client = "client-1";
   v2::FilterType filter_type = v2::TAG;
+  std::string attempt_id;
 };
 
 using ReceiveCall = std::shared_ptr<rpc::testing::FakeServerStreamCall>;
@@ -101,9 +102,10 @@ class Harness {
                                 [](absl::StatusOr<TopicPtr>) {});
     store().Run();
   }
-  void CreateGroup(StartPolicy start, const std::string& name = kGroup,
-                   uint32_t max_attempts = 17) {
+  void CreateGroup(StartPolicy start, const std::string& name = kGroup, uint32_t max_attempts = 17,
+                   bool fifo = false) {
     GroupRecord group;
+    group.fifo = fifo;
     group.name = name;
     group.max_attempts = max_attempts;
     group.start = start;
@@ -113,28 +115,31 @@ class Harness {
 
   // Puts a message into a queue; its body and id are `body`.
   void Send(const std::string& body, uint32_t queue = 0, const std::string& tag = "",
-            const std::map<std::string, std::string>& properties = {}) {
+            const std::map<std::string, std::string>& properties = {},
+            const std::string& message_group = "") {
     v2::Message message;
     message.mutable_topic()->set_name(kTopic);
     message.set_body(body);
     for (const auto& [name, value] : properties) (*message.mutable_user_properties())[name] = value;
     message.mutable_system_properties()->set_message_id(body);
     if (!tag.empty()) message.mutable_system_properties()->set_tag(tag);
+    if (!message_group.empty())
+      message.mutable_system_properties()->set_message_group(message_group);
     const int64_t now = life_->time.NowMillis();
     ContentEncoder encoder(&message, "test", now);
     auto append = std::make_unique<Unattended>();
     encoder.EncodeTo(append->BeginMessage({life_->metadata.FindTopic(kTopic)->id, queue},
-                                          TagHash(tag), now, encoder.size()),
+                                          EntryHash(tag, message_group), now, encoder.size()),
                      BodyDigest(body));
     append->SealMessage();
     (void)store().Submit(std::move(append));
-    store().Run();
+    Follow();
   }
 
   // Starts a receive and lets the log do what it can.
   ReceiveCall Receive(const ReceiveArguments& a = {}) {
     ReceiveCall call = Start(a);
-    store().Run();
+    Follow();
     return call;
   }
   // Starts a receive of a group whose position is fixed; its lease waits for the log.
@@ -158,6 +163,7 @@ class Harness {
     request.mutable_filter_expression()->set_expression(a.filter);
     request.set_batch_size(a.batch);
     request.set_auto_renew(a.auto_renew);
+    if (!a.attempt_id.empty()) request.set_attempt_id(a.attempt_id);
     request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(a.invisible));
     return request.SerializeAsString();
   }
@@ -181,11 +187,14 @@ class Harness {
 
   v2::AckMessageResponse Ack(const std::vector<std::string>& handles,
                              const std::string& group = kGroup) {
-    v2::AckMessageRequest request;
-    request.mutable_group()->set_name(group);
-    request.mutable_topic()->set_name(kTopic);
-    for (const std::string& handle : handles) request.add_entries()->set_receipt_handle(handle);
-    return Call<v2::AckMessageResponse>(0, request.SerializeAsString());
+    return Call<v2::AckMessageResponse>(0, AckRequest(handles, group));
+  }
+  // Only sends the ack; the log has not followed yet.
+  std::shared_ptr<rpc::testing::FakeUnaryCall> BeginAck(const std::string& handle) {
+    auto call = std::make_shared<rpc::testing::FakeUnaryCall>(AckRequest({handle}, kGroup),
+                                                              Headers("client-1"));
+    life_->methods.unary[0].handler(*call);
+    return call;
   }
   v2::Code Forward(const std::string& handle) {
     v2::ForwardMessageToDeadLetterQueueRequest request;
@@ -207,6 +216,8 @@ class Harness {
 
   // What is submitted next fails on its way into the log.
   void FailNext(absl::Status status) { fail_next_ = std::move(status); }
+  // From now on the log does not follow sends and receives by itself: step the store.
+  void SetLag(bool lag) { lag_ = lag; }
 
   // Lets time pass, runs what is due and lets the log follow.
   void Advance(absl::Duration d) {
@@ -235,6 +246,18 @@ class Harness {
     void Failed(const absl::Status&) override {}
   };
 
+  static std::string AckRequest(const std::vector<std::string>& handles, const std::string& group) {
+    v2::AckMessageRequest request;
+    request.mutable_group()->set_name(group);
+    request.mutable_topic()->set_name(kTopic);
+    for (const std::string& handle : handles) request.add_entries()->set_receipt_handle(handle);
+    return request.SerializeAsString();
+  }
+
+  void Follow() {
+    if (!lag_) store().Run();
+  }
+
   template <typename Response>
   Response Call(size_t method, std::string request) {
     rpc::testing::FakeUnaryCall call(std::move(request), Headers("client-1"));
@@ -253,6 +276,7 @@ class Harness {
 
   ConsumptionOptions options_;
   absl::Status fail_next_;
+  bool lag_ = false;
   std::vector<std::unique_ptr<Life>> dead_;
   std::unique_ptr<Life> life_;
   std::vector<ReceiveCall> calls_;

@@ -174,7 +174,7 @@ TEST_F(ConsumptionTest, FiltersByTag) {
   h.Send("c", 0);
   h.Send("d", 0, "red");
   EXPECT_THAT(Harness::Bodies(h.Receive({.filter = " red || green "})), ElementsAre("a", "d"));
-  // What the filter passed over is the group's no more (contract 6.8).
+  // What the filter passed over is the group's no more (RocketMQ 5 API).
   EXPECT_FALSE(h.Receive()->finished());
 }
 

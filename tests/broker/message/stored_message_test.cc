@@ -189,6 +189,23 @@ TEST(StoredMessageTest, TagHashKeepsZeroForNoTag) {
   EXPECT_NE(TagHash("Aa"), TagHash("BB"));
 }
 
+TEST(StoredMessageTest, TheEntryHashHoldsTagAndMessageGroup) {
+  EXPECT_EQ(EntryHash("", ""), 0u);
+  EXPECT_EQ(EntryHash("Aa", ""), TagHash("Aa"));
+  EXPECT_EQ(TagHashOf(EntryHash("Aa", "group")), TagHash("Aa"));
+  EXPECT_EQ(MessageGroupHashOf(EntryHash("Aa", "group")), HashMessageGroup("group"));
+  EXPECT_NE(HashMessageGroup("group"), 0u);
+  EXPECT_NE(HashMessageGroup("group"), HashMessageGroup("other"));
+}
+
+TEST(StoredMessageTest, ReadsTheMessageGroupWithoutParsing) {
+  v2::Message sent = Simple();
+  EXPECT_EQ(MessageGroupOf(*DecodeContent(Encode(sent))), "");
+  sent.mutable_system_properties()->set_message_group("group");
+  const std::string stored = Encode(sent);
+  EXPECT_EQ(MessageGroupOf(*DecodeContent(stored)), "group");
+}
+
 TEST(StoredMessageTest, BytesThatAreNoContentAreDataLoss) {
   const std::string stored = Encode(Simple());
   for (size_t cut = 0; cut < stored.size() - sizeof("hello") + 1; ++cut) {

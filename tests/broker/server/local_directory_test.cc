@@ -59,8 +59,10 @@ TEST_F(LocalDirectoryTest, GroupsHaveTheirPolicyOrTheDefault) {
   GroupRecord group;
   group.name = "billing";
   group.max_attempts = 5;
+  group.fifo = true;
   metadata_.CreateGroup(group, [](const absl::StatusOr<GroupPtr>&) {});
   EXPECT_EQ(Directory(false).Group("billing").max_attempts, 5);
+  EXPECT_TRUE(Directory(false).Group("billing").fifo);
   EXPECT_EQ(Directory(false).Group("unknown").max_attempts, 17);
 }
 

@@ -1,4 +1,4 @@
-"""Names of topics and consumer groups (contract 2.5), for every call that has them."""
+"""Names of topics and consumer groups (RocketMQ 5 API), for every call that has them."""
 
 from table import Case
 

@@ -1,4 +1,4 @@
-"""PullMessage, QueryOffset, GetOffset and UpdateOffset (contract 1.3, 2.6)."""
+"""PullMessage, QueryOffset, GetOffset and UpdateOffset (RocketMQ 5 API)."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rocketmq.grpc_protocol import definition_pb2 as definition

@@ -1,4 +1,4 @@
-"""ReceiveMessage (contract 6.1), AckMessage and ChangeInvisibleDuration (6.5)."""
+"""ReceiveMessage (RocketMQ 5 API), AckMessage and ChangeInvisibleDuration (6.5)."""
 
 import time
 

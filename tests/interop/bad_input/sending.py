@@ -1,4 +1,4 @@
-"""SendMessage (contract 5.1), and the types that are not served yet."""
+"""SendMessage (RocketMQ 5 API), and the types that are not served yet."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rocketmq.grpc_protocol import definition_pb2 as definition

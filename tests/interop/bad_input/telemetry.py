@@ -1,4 +1,4 @@
-"""The telemetry stream (contract 3): settings, commands nobody asked for, and several streams of one client."""
+"""The telemetry stream (RocketMQ 5 API): settings, commands nobody asked for, and several streams of one client."""
 
 import queue
 import uuid
@@ -187,7 +187,7 @@ def check_denied(stream, code, says=""):
 
 
 def check_merged(sent, got):
-    """What the SDKs need of a reply (contract 3.2); the rest comes back as it was sent."""
+    """What the SDKs need of a reply (RocketMQ 5 API); the rest comes back as it was sent."""
     assert got.client_type == sent.client_type and not got.metric.on, got
     if sent.HasField("publishing"):
         assert got.publishing.max_body_size == 4 << 20 and got.publishing.validate_message_type, got
@@ -236,7 +236,7 @@ def run_streams(report, where, node):
 
 
 def run_several_streams(report, where, node):
-    """Streams share the client's fate only together: contract 3.5 and pitfall 6."""
+    """Streams share the client's fate only together."""
     with report.case(f"{where} Telemetry: three streams of one client, each answered"):
         client = f"several-{uuid.uuid4()}"
         with Stream(node, client) as first, Stream(node, client) as second, Stream(node, client) as third:

@@ -5,7 +5,8 @@ Usage: sdk_suite.py COMMAND…     (COMMAND starts the SDK's test client, see sd
 
 For each access point (broker, nameserver): a producer, a push consumer and a simple consumer pass
 10,000 messages, none missing. Then: the nameserver dies after the clients have started; the broker restarts under
-running clients. Then transactions. MANSIO_INTEROP_MESSAGES changes the 10,000.
+running clients; a push consumer in a FIFO group gets each message group in order. Then transactions.
+MANSIO_INTEROP_MESSAGES changes the 10,000.
 """
 
 import contextlib
@@ -14,11 +15,14 @@ import sys
 import time
 
 from mansio_cluster import Cluster
+from raw_client import RawClient
 from report import Report
 from sdk_client import SdkClient, assert_all_received
 from transactions import Transactions
 
 MESSAGES = int(os.environ.get("MANSIO_INTEROP_MESSAGES", "10000"))
+FIFO_MESSAGES = 1000
+FIFO_GROUPS = 20
 START_TIMEOUT = 60  # seconds until a client must have started
 WORK_TIMEOUT = 240  # seconds until a client must have passed all its messages
 
@@ -87,6 +91,31 @@ class SdkSuite:
                 producer.proceed()
                 self._await_all(producer, simple, push)
 
+    def fifo_group(self):
+        """Each message of a message group comes once, after the one before it."""
+        with Cluster() as cluster:
+            endpoint, topic = cluster.broker.address, "in-order"
+            cluster.create_topic(topic, "--type", "fifo")
+            cluster.mansio("group", "create", f"{topic}-push", "--fifo", "--start", "earliest")
+            bodies = [f"g{number % FIFO_GROUPS}-{number // FIFO_GROUPS}" for number in range(FIFO_MESSAGES)]
+            with self._client(
+                cluster, "push", "--endpoint", endpoint, "--topic", topic, "--group", f"{topic}-push",
+                "--count", str(FIFO_MESSAGES),
+            ) as push:
+                sender = RawClient(endpoint)
+                for body in bodies:
+                    sender.send(topic, body.encode(), body.split("-")[0])
+                sender.close()
+                push.await_event("done", WORK_TIMEOUT)
+            assert_all_received(push, bodies)
+            repeated = [body for body, count in push.received.items() if count > 1]
+            assert not repeated, f"came more than once: {repeated[:5]}"
+            newest = {}
+            for body in push.received:  # in the order of their first delivery
+                group, number = body.split("-")
+                assert int(number) == newest.get(group, -1) + 1, f"{body} came after {group}-{newest.get(group)}"
+                newest[group] = int(number)
+
     def _await_all(self, producer, *consumers):
         producer.await_event("done", WORK_TIMEOUT)
         deadline = time.monotonic() + WORK_TIMEOUT
@@ -105,6 +134,8 @@ def main():
         suite.nameserver_dies()
     with report.case("clients outlive a broker restart"):
         suite.broker_restarts()
+    with report.case("a FIFO group gets each message group in order"):
+        suite.fifo_group()
     Transactions(sys.argv[1:]).run(report)
     report.finish()
 
