@@ -45,7 +45,8 @@ class Backlogs::PassAppend : public store::Append {
   void Failed(const absl::Status&) override {
     MutexLock lock(&group_->mutex);
     for (const Excess& e : passed_) {
-      if (QueueProgress* queue = group_->Queue({topic_, e.queue})) queue->TakeBackFrom(e.from);
+      QueueProgress* queue = group_->Appended({topic_, e.queue});
+      if (queue != nullptr) queue->TakeBackFrom(e.from);
     }
   }
 

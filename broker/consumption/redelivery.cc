@@ -353,7 +353,7 @@ void Redelivery::Unclaim(const Job& job) {
   const GroupProgressPtr group = environment_.state->Find(job.queue.group);
   if (group == nullptr) return;
   MutexLock lock(&group->mutex);
-  QueueProgress* progress = group->Queue(job.key());
+  QueueProgress* progress = group->Appended(job.key());
   if (progress == nullptr) return;
   if (job.cause == Cause::kOverflow) return progress->TakeBackFrom(job.leases[0].offset);
   for (const QueueProgress::Ended& ended : job.leases) progress->UnclaimEnd(ended.offset);

@@ -195,6 +195,33 @@ TEST_F(BacklogsTest, AFrameThatFailsIsTriedAgain) {
   }
 }
 
+TEST_F(BacklogsTest, WhatFailsBeforeAMoveOfThePositionThatFailsTooIsTakenBack) {
+  for (const Overflow overflow : {Overflow::kDeadLetter, Overflow::kDropOldest}) {
+    SCOPED_TRACE(static_cast<int>(overflow));
+    if (overflow == Overflow::kDeadLetter) Begin(1, overflow);
+    Alter({1, overflow});
+    SendAll({"x", "y"});
+    Look();
+    EXPECT_THAT(Bodies(), ElementsAre("y"));
+    SendAll({"a", "b", "c"});
+    const size_t before = h_.store().submitted();
+    h_.clock.Advance(absl::Milliseconds(Backlogs::kLookMs));
+    while (h_.life().timers.RunDue() > 0) {
+    }
+    EXPECT_EQ(h_.store().submitted(), before + 1);
+    const Metadata& metadata = h_.life().metadata;
+    h_.life().consumption->Reset(metadata.FindGroup(kGroup), metadata.FindTopic(kTopic),
+                                 {ResetPoint::Kind::kEarliest}, std::nullopt,
+                                 [](const absl::Status& status) { EXPECT_FALSE(status.ok()); });
+    EXPECT_EQ(h_.store().submitted(), before + 2);
+    h_.FailNext(absl::UnavailableError("the disk"));
+    h_.Settle();
+    Alter({.max_backlog = 0});
+    EXPECT_THAT(Bodies(), ElementsAre("a", "b", "c"));
+    EXPECT_THAT(DeadLetters(), SizeIs(1));
+  }
+}
+
 TEST_F(BacklogsTest, AFifoGroupKeepsWhatItHasLookedAt) {
   Begin(1, Overflow::kDropOldest, 1, true);
   for (const char* body : {"a", "b"}) h_.Send(body, 0, "", {}, "one");
