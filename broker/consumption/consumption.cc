@@ -42,7 +42,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
         state_(env.metadata),
-        dead_letters_(env.metadata, env.time, options_.dead_letter_retention),
+        dead_letters_(env.metadata, env.dead_letters, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
         redelivery_(
@@ -51,7 +51,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
         moves_(&state_, &positions_, &members_),
-        context_{options_, *env.metadata, *env.clients, *env.time,   *env.timers, state_,
+        context_{options_, *env.metadata, *env.dead_letters, *env.clients, *env.time,   *env.timers, state_,
                  waiting_, leases_,       positions_,   redelivery_, members_,    stopping_},
         acks_(context_),
         changes_(context_),

@@ -23,6 +23,7 @@ class TimerQueue;
 namespace mansio::broker {
 
 class AppendBudget;
+class DeadLetterState;
 class Mover;
 
 struct ConsumptionOptions {
@@ -63,6 +64,7 @@ class Consumption {
   // All borrowed.
   struct Environment {
     Metadata* metadata = nullptr;
+    const DeadLetterState* dead_letters = nullptr;  // before its features in the FeatureSet
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;

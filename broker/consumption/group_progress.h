@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "broker/consumption/queue_progress.h"
 #include "broker/consumption/records.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/filter/message_filter.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
@@ -51,6 +52,8 @@ struct TakeRequest {
   size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
+  // Of a dead-letter topic: what was removed from it is passed over. Else null.
+  const DeadLetterState* dead_letters = nullptr;
   // Of those handed out for the first time, and what the group may have of one queue in all.
   size_t max_new = std::numeric_limits<size_t>::max();
   size_t max_queue_leases = std::numeric_limits<size_t>::max();

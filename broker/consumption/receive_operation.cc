@@ -271,6 +271,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
                 now,
                 request_.attempt_id};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
+  if (topic_->kind == TopicKind::kDeadLetter) take.dead_letters = &context_.dead_letters;
 
   MutexLock lock(&progress->mutex);
   const size_t group_limit = context_.options.max_group_leases;

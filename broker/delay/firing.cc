@@ -186,6 +186,9 @@ absl::Status Firing::AddCopy(const TimerKey& timer,
   const TopicPtr topic = environment_.metadata->FindTopic(provenance->topic);
   if (topic == nullptr) return absl::OkStatus();  // deleted, and with it what was to come
   CopyChanges changes;
+  if (const auto delivered = Provenance::Decode(provenance->delivered); delivered.ok()) {
+    changes.provenance = *delivered;
+  }
   // As in RocketMQ: a consumer that sends the message on does not delay it again.
   if (timer.level() > 0) changes.drop_property = kDelayProperty;
   ContentCopy(*content, changes)

@@ -9,9 +9,11 @@
 #include <utility>
 
 #include "broker/admin/admin_service.h"
-#include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/deadletter/dead_letter_moves.h"
+#include "broker/deadletter/dead_letter_service.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/delay/delay.h"
 #include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
@@ -174,6 +176,7 @@ class Broker::Parts {
                    .queues_per_topic = config.queues_per_topic,
                    .groups = config.groups},
                   &time_),
+        dead_letters_(&metadata_),
         clients_({.max_clients = static_cast<size_t>(config.network.clients),
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
@@ -182,6 +185,7 @@ class Broker::Parts {
         budget_(config.move_bytes_per_second, &time_),
         consumption_(
             Consumption::Create(ConsumptionOptionsOf(config, advertised), {.metadata = &metadata_,
+                                                                           .dead_letters = &dead_letters_,
                                                                            .clients = &clients_,
                                                                            .time = &time_,
                                                                            .timers = &timers_,
@@ -213,7 +217,18 @@ class Broker::Parts {
                                       .halves = transactions_->halves()}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
-        dead_letters_(config.name, &metadata_),
+        dead_letter_moves_({.max_resends = config.max_resends}, {.metadata = &metadata_,
+                                                                 .state = &dead_letters_,
+                                                                 .delay = &delay_,
+                                                                 .budget = &budget_,
+                                                                 .time = &time_,
+                                                                 .timers = &timers_}),
+        dead_letter_service_(
+            {.broker_name = config.name, .limits = SendOptionsOf(config).limits},
+            {.metadata = &metadata_,
+             .state = &dead_letters_,
+             .moves = &dead_letter_moves_,
+             .time = &time_}),
         delay_admin_(&delay_, &metadata_),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
@@ -227,6 +242,7 @@ class Broker::Parts {
         registered_(&metadata_),
         registration_(RegistrationOptionsOf(config), &registered_) {
     features_.Add(&metadata_);
+    features_.Add(&dead_letters_);
     for (Feature* feature : consumption_->features()) features_.Add(feature);
     features_.Add(delay_.feature());
     features_.Add(offsets_->feature());
@@ -255,6 +271,7 @@ class Broker::Parts {
   TimerQueue timers_;
   FeatureSet features_;
   Metadata metadata_;
+  DeadLetterState dead_letters_;
   gateway::ClientRegistry clients_;
   Mover mover_;
   AppendBudget budget_;
@@ -264,7 +281,8 @@ class Broker::Parts {
   std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
-  DeadLetterService dead_letters_;
+  DeadLetterMoves dead_letter_moves_;
+  DeadLetterService dead_letter_service_;
   DelayAdmin delay_admin_;
   LocalDirectory directory_;
   gateway::Gateway gateway_;
@@ -285,7 +303,6 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
   send_.Attach(store_.get());
   mover_.Attach(store_.get());
-  dead_letters_.Attach(store_.get());
   admin_.SetNode(store_.get(), Identity());
   registered_.SetIdentity(Identity());
 
@@ -351,7 +368,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   transactions_->Register(methods);
   gateway_.Register(methods);
   admin_.Register(methods);
-  dead_letters_.Register(methods);
+  dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
