@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/consumption/cold_scan.h"
 #include "broker/consumption/receipt_handle.h"
@@ -49,6 +50,11 @@ void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
 
 // After a record failed on its way, look again then.
 constexpr int64_t kLookAgainMs = 1000;
+
+QueueOrder OrderOf(const TopicRecord& topic, const GroupRecord& group) {
+  if (topic.type != MessageType::kPriority || group.fifo) return QueueOrder::kTurns;
+  return topic.priority_guard ? QueueOrder::kGuardedPriority : QueueOrder::kPriority;
+}
 
 // Cursors that passed over messages: nobody waits for them.
 class PassedAppend : public store::Append {
@@ -251,6 +257,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
                 now,
                 request_.attempt_id};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
+  take.order = OrderOf(*topic_, *group_);
 
   MutexLock lock(&progress->mutex);
   const auto topic = progress->topics.find(topic_->id);
@@ -376,7 +383,13 @@ void ReceiveOperation::Park() {
 }
 
 void ReceiveOperation::Wake() {
-  call_.Post([self = shared_from_this()] { self->Attempt(); });
+  call_.Post([self = shared_from_this()] {
+    // It may have been altered while the receive was parked.
+    if (TopicPtr topic = self->context_.metadata.FindTopic(self->topic_->id)) {
+      self->topic_ = std::move(topic);
+    }
+    self->Attempt();
+  });
 }
 
 void ReceiveOperation::TimeOut() {
@@ -430,6 +443,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
   }
   std::vector<rpc::Payload> payloads;
   std::vector<TakenMessage> unwanted;
+  std::vector<TakenMessage> expired;
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
       LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
@@ -437,21 +451,76 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
                 std::string(messages[i].status().message()));
       continue;
     }
-    if (auto payload = Encode(taken_[i], messages[i])) {
+    const absl::StatusOr<StoredContent> content =
+        messages[i].ok() ? DecodeContent(messages[i]->view.content)
+                         : absl::StatusOr<StoredContent>(messages[i].status());
+    if (content.ok() && HasExpired(taken_[i], *content, messages[i]->view.store_time)) {
+      expired.push_back(taken_[i]);
+    } else if (auto payload = Encode(taken_[i], content, messages[i])) {
       payloads.push_back(*std::move(payload));
     } else {
       unwanted.push_back(taken_[i]);
     }
   }
   context_.leases.Discard(group_->id, unwanted);
-  if (payloads.empty()) return held_ ? AnswerNothing() : Attempt();
-  Answer(absl::OkStatus(), std::move(payloads));
+  Expire(expired);
+  if (!payloads.empty()) return Answer(absl::OkStatus(), std::move(payloads));
+  if (held_) return AnswerNothing();
+  // A backlog of expired messages is looked through no longer than one of unwanted messages.
+  if (!expired.empty() && ScansTooLong()) return PassOn();
+  Attempt();
+}
+
+bool ReceiveOperation::HasExpired(const TakenMessage& taken, const StoredContent& content,
+                                  store::StoreTime stored_ms) const {
+  // What was delivered before to a receive with the same attempt id may be in work.
+  if (held_ || topic_->kind != TopicKind::kUser) return false;
+  const std::optional<int64_t> own = TtlOf(content);
+  const int64_t topics = topic_->expiry.ttl_ms;
+  if (!own.has_value() && topics == 0) return false;
+  const int64_t ttl = topics == 0 ? *own : std::min(own.value_or(topics), topics);
+  if (taken.queue.topic != topic_->id) {
+    const auto origin = Provenance::Decode(content.provenance);
+    if (origin.ok()) stored_ms = origin->stored_ms;
+  }
+  return context_.time.NowMillis() - stored_ms >= ttl;
+}
+
+void ReceiveOperation::Expire(const std::vector<TakenMessage>& expired) {
+  if (!topic_->expiry.dead_letter) return context_.leases.Discard(group_->id, expired);
+  absl::btree_map<store::QueueKey, std::vector<TakenMessage>> by_queue;
+  for (const TakenMessage& message : expired) by_queue[message.queue].push_back(message);
+  for (auto& [queue, messages] : by_queue) MoveToDeadLetters(queue, std::move(messages));
+}
+
+void ReceiveOperation::MoveToDeadLetters(store::QueueKey queue, std::vector<TakenMessage> expired) {
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return;
+  std::vector<QueueProgress::Ended> leases;
+  {
+    MutexLock lock(&progress->mutex);
+    const QueueProgress* messages = progress->Queue(queue);
+    for (const TakenMessage& message : expired) {
+      const Lease* lease =
+          messages == nullptr ? nullptr : messages->Find(message.offset, message.lease);
+      if (lease != nullptr) leases.push_back({message.offset, *lease, false});
+    }
+  }
+  if (leases.empty()) return;
+  context_.redelivery.Move(
+      {group_->id, queue.topic, queue.queue}, std::move(leases), Redelivery::Cause::kExpired,
+      [&context = context_, group = group_->id, expired](const absl::Status& status) {
+        // What the move has left comes again: without delay what was too much for one frame.
+        const int64_t wait = status.ok() ? 0 : kLookAgainMs;
+        context.timers.Schedule(context.time.NowMillis() + wait, [&context, group, expired] {
+          context.leases.GiveBack(group, expired);
+        });
+      });
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(
-    const TakenMessage& taken, const absl::StatusOr<store::StoredMessage>& message) {
-  if (!message.ok()) return std::nullopt;
-  const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
+    const TakenMessage& taken, const absl::StatusOr<StoredContent>& content,
+    const absl::StatusOr<store::StoredMessage>& message) {
   if (!content.ok() || !(taken.judged || request_.filter->Matches(*content))) return std::nullopt;
   ReceiptHandle handle;
   handle.broker = context_.options.broker_name;

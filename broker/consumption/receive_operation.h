@@ -64,7 +64,15 @@ class ReceiveOperation : public ParkedReceive,
   void Read();
   void ReadCold();
   void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  // Whether nobody is to get the message any more.
+  bool HasExpired(const TakenMessage& taken, const StoredContent& content,
+                  store::StoreTime stored_ms) const;
+  // Ends the leases of messages that have expired, as the topic's policy says.
+  void Expire(const std::vector<TakenMessage>& expired);
+  void MoveToDeadLetters(store::QueueKey queue, std::vector<TakenMessage> expired);
+  // nullopt for a message that the receive does not want, or that has gone.
   std::optional<rpc::Payload> Encode(const TakenMessage& taken,
+                                     const absl::StatusOr<StoredContent>& content,
                                      const absl::StatusOr<store::StoredMessage>& message);
   bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
 
@@ -80,7 +88,7 @@ class ReceiveOperation : public ParkedReceive,
   TopicPtr topic_;
   std::vector<TakenMessage> taken_;
   store::LogPosition lease_;  // of taken_, once the log has placed it
-  bool held_ = false;  // taken_ is leased by an earlier receive with the same attempt id
+  bool held_ = false;         // taken_ is leased by an earlier receive with the same attempt id
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;

@@ -23,6 +23,17 @@ constexpr size_t kMaxMessages = 64;
 constexpr uint64_t kMaxBytes = 8u << 20;
 constexpr uint64_t kUnknownBytes = 512u << 10;  // of a message whose entry is not in memory
 
+std::string_view ReasonOf(Redelivery::Cause cause) {
+  switch (cause) {
+    case Redelivery::Cause::kForwarded:
+      return kReasonForwarded;
+    case Redelivery::Cause::kExpired:
+      return kReasonExpired;
+    default:
+      return kReasonAttempts;
+  }
+}
+
 std::string_view Text(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }
@@ -118,10 +129,14 @@ class Redelivery::Frame : public store::Append {
       if (job.topic->kind == TopicKind::kDeadLetter) p.dead_letter = decision.content.provenance;
     }
     p.attempts = decision.attempts;
-    p.last_ms = lease.delivered_ms;
+    if (job.cause != Cause::kExpired) {
+      p.last_ms = lease.delivered_ms;
+    } else if (p.attempts == 0) {
+      p.first_ms = 0;
+    }
     if (decision.fate == Fate::kDeadLetter) {
       p.group = job.group->name;
-      p.reason = job.cause == Cause::kForwarded ? kReasonForwarded : kReasonAttempts;
+      p.reason = ReasonOf(job.cause);
     }
     ContentCopy(decision.content, changes)
         .AddTo(*this, to, redelivery_->environment_.time->NowMillis());
@@ -238,6 +253,7 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   const absl::StatusOr<store::StoredMessage>& message = job->messages[index];
   Decision& decision = job->decisions[index];
   decision.attempts = ended.lease.attempt;
+  if (job->cause == Cause::kExpired) --decision.attempts;  // it was leased, not delivered
   absl::Status status = message.status();
   if (status.ok()) {
     auto content = DecodeContent(message->view.content);

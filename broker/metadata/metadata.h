@@ -36,6 +36,13 @@ struct Topic : TopicRecord {
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 
+// What of a topic's settings is to change; the rest stays.
+struct TopicChange {
+  std::optional<int64_t> ttl_ms;  // 0: none
+  std::optional<bool> expired_to_dead_letters;
+  std::optional<bool> priority_guard;
+};
+
 // What of a group's policy is to change; the rest stays.
 struct GroupChange {
   std::optional<uint32_t> max_attempts;
@@ -82,6 +89,9 @@ class Metadata : public Feature {
   // The same for a topic of the users with settings of its own; id and time of creation are filled
   // in.
   void CreateTopic(TopicRecord wanted, Done<TopicPtr> done);
+  // Changes settings of a topic of the users; messages that are there are judged by the new ones,
+  // too. The errors of DeleteTopic, and BAD_REQUEST for settings that it cannot have.
+  void AlterTopic(std::string_view name, const TopicChange& change, Done<TopicPtr> done);
   // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none,
   // ILLEGAL_TOPIC for one of the system or of a group.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);
