@@ -225,8 +225,8 @@ TEST_F(CommandTest, ListInThreeFormats) {
   };
   EXPECT_EQ(Mansio({"topic", "list"}), kOk);
   EXPECT_EQ(out_,
-            "NAME    TYPE    QUEUES  PERMISSION  BROKERS\n"
-            "orders  normal       8  read+write  b0, b1\n");
+            "NAME    TYPE    QUEUES  PERMISSION  TTL  EXPIRED  BROKERS\n"
+            "orders  normal       8  read+write    -  skip     b0, b1\n");
   EXPECT_EQ(Mansio({"topic", "list", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_)[0]["brokers"], Json({"b0", "b1"}));
   EXPECT_EQ(Mansio({"-o", "yaml", "topic", "list"}), kOk);

@@ -168,6 +168,16 @@ TEST_F(ExpiryTest, ManyExpiredMessagesBecomeDeadLettersOnce) {
   EXPECT_EQ(h_.store().Range({dlq, 0}).next, 200u);
 }
 
+TEST_F(ExpiryTest, MoreThanOneFrameOfExpiredMessages) {
+  Begin({kMinute, true});
+  for (const char c : {'a', 'b', 'c'}) h_.Send(std::string(3'500'000, c));
+  h_.Advance(absl::Seconds(61));
+  EXPECT_THAT(Get({.auto_renew = true}), IsEmpty());
+  EXPECT_EQ(Open(), 0u);
+  const uint32_t dlq = h_.life().metadata.FindTopic(kWorkersDeadLetters)->id;
+  EXPECT_EQ(h_.store().Range({dlq, 0}).next, 3u);
+}
+
 TEST_F(ExpiryTest, AFrameThatFailsIsTriedAgain) {
   Begin({kMinute, true});
   h_.Send("first");
@@ -177,9 +187,11 @@ TEST_F(ExpiryTest, AFrameThatFailsIsTriedAgain) {
   h_.Advance(absl::Seconds(61));
   h_.SetLag(true);
   const ReceiveCall call = h_.Receive({.auto_renew = true});
-  h_.store().Run();
-  h_.FailNext(absl::UnavailableError("the disk"));
-  h_.Settle();
+  h_.store().StepAppend();
+  h_.store().StepCommit();
+  ASSERT_GT(h_.store().pending(), 0u) << "the move is on its way";
+  h_.store().StepFail(absl::UnavailableError("the disk"));
+  EXPECT_EQ(Open(), 1u);
   h_.SetLag(false);
   h_.Advance(absl::Seconds(2));
   if (!call->finished()) call->Cancel();
