@@ -57,9 +57,10 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
   constexpr int32_t kMaxChecks = 1000;
   CheckBackPolicy policy;
   if (!topic.has_check_back()) return policy;
-  if (type != MessageType::kTransaction) {
+  if (!Takes(type, MessageType::kTransaction)) {
     return WireError(v2::BAD_REQUEST,
-                     "check-back settings belong to topics of type TRANSACTION; leave them out");
+                     "check-back settings belong to topics that take TRANSACTION messages; leave "
+                     "them out");
   }
   const v1::CheckBackPolicy& wanted = topic.check_back();
   policy.first_check_ms = ToMillis(wanted.first_check());

@@ -75,7 +75,7 @@ struct TopicRecord {
   TopicKind kind = TopicKind::kUser;
   uint32_t group = 0;             // kRetry, kDeadLetter: whose; they go with it
   std::vector<uint32_t> origins;  // kRetry: queue i holds what came from the topic origins[i]
-  CheckBackPolicy check_back;     // TRANSACTION topics
+  CheckBackPolicy check_back;     // where TRANSACTION messages are taken
   ExpiryPolicy expiry;
   bool priority_guard = false;  // PRIORITY topics: low priorities cannot starve
 

@@ -162,6 +162,10 @@ TEST_F(AdminServiceTest, MixedAndPriorityTopics) {
   const auto mixed = Call<v1::CreateTopicResponse>("CreateTopic", request);
   EXPECT_EQ(mixed.status().code(), v2::OK) << mixed.status().message();
   EXPECT_TRUE(mixed.topic().mixed());
+  request.mutable_topic()->set_name("all-2");
+  request.mutable_topic()->mutable_check_back()->set_max_checks(3);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::OK);
+  request.mutable_topic()->clear_check_back();
   EXPECT_EQ(mixed.topic().message_type(), v2::MESSAGE_TYPE_UNSPECIFIED);
   EXPECT_EQ(metadata_.FindTopic("all")->type, MessageType::kMixed);
   request.mutable_topic()->set_message_type(v2::FIFO);
