@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/btree_map.h"
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/consumption/cold_scan.h"
+#include "broker/consumption/expiry.h"
 #include "broker/consumption/receipt_handle.h"
 #include "broker/message/stored_message.h"
 #include "broker/message/wire_writer.h"
@@ -454,7 +454,10 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     const absl::StatusOr<StoredContent> content =
         messages[i].ok() ? DecodeContent(messages[i]->view.content)
                          : absl::StatusOr<StoredContent>(messages[i].status());
-    if (content.ok() && HasExpired(taken_[i], *content, messages[i]->view.store_time)) {
+    // What was delivered before to a receive with the same attempt id may be in work.
+    if (content.ok() && !held_ &&
+        HasExpired(*topic_, *content, messages[i]->view.store_time,
+                   taken_[i].queue.topic != topic_->id, context_.time.NowMillis())) {
       expired.push_back(taken_[i]);
     } else if (auto payload = Encode(taken_[i], content, messages[i])) {
       payloads.push_back(*std::move(payload));
@@ -463,59 +466,20 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     }
   }
   context_.leases.Discard(group_->id, unwanted);
-  Expire(expired);
-  if (!payloads.empty()) return Answer(absl::OkStatus(), std::move(payloads));
+  if (!payloads.empty()) {
+    EndExpired(context_, group_->id, topic_->expiry, expired, [] {});
+    return Answer(absl::OkStatus(), std::move(payloads));
+  }
   if (held_) return AnswerNothing();
-  // A backlog of expired messages is looked through no longer than one of unwanted messages.
-  if (!expired.empty() && ScansTooLong()) return PassOn();
-  Attempt();
-}
-
-bool ReceiveOperation::HasExpired(const TakenMessage& taken, const StoredContent& content,
-                                  store::StoreTime stored_ms) const {
-  // What was delivered before to a receive with the same attempt id may be in work.
-  if (held_ || topic_->kind != TopicKind::kUser) return false;
-  const std::optional<int64_t> own = TtlOf(content);
-  const int64_t topics = topic_->expiry.ttl_ms;
-  if (!own.has_value() && topics == 0) return false;
-  const int64_t ttl = topics == 0 ? *own : std::min(own.value_or(topics), topics);
-  if (taken.queue.topic != topic_->id) {
-    const auto origin = Provenance::Decode(content.provenance);
-    if (origin.ok()) stored_ms = origin->stored_ms;
-  }
-  return context_.time.NowMillis() - stored_ms >= ttl;
-}
-
-void ReceiveOperation::Expire(const std::vector<TakenMessage>& expired) {
-  if (!topic_->expiry.dead_letter) return context_.leases.Discard(group_->id, expired);
-  absl::btree_map<store::QueueKey, std::vector<TakenMessage>> by_queue;
-  for (const TakenMessage& message : expired) by_queue[message.queue].push_back(message);
-  for (auto& [queue, messages] : by_queue) MoveToDeadLetters(queue, std::move(messages));
-}
-
-void ReceiveOperation::MoveToDeadLetters(store::QueueKey queue, std::vector<TakenMessage> expired) {
-  const GroupProgressPtr progress = context_.state.Find(group_->id);
-  if (progress == nullptr) return;
-  std::vector<QueueProgress::Ended> leases;
-  {
-    MutexLock lock(&progress->mutex);
-    const QueueProgress* messages = progress->Queue(queue);
-    for (const TakenMessage& message : expired) {
-      const Lease* lease =
-          messages == nullptr ? nullptr : messages->Find(message.offset, message.lease);
-      if (lease != nullptr) leases.push_back({message.offset, *lease, false});
-    }
-  }
-  if (leases.empty()) return;
-  context_.redelivery.Move(
-      {group_->id, queue.topic, queue.queue}, std::move(leases), Redelivery::Cause::kExpired,
-      [&context = context_, group = group_->id, expired](const absl::Status& status) {
-        // What the move has left comes again: without delay what was too much for one frame.
-        const int64_t wait = status.ok() ? 0 : kLookAgainMs;
-        context.timers.Schedule(context.time.NowMillis() + wait, [&context, group, expired] {
-          context.leases.GiveBack(group, expired);
-        });
-      });
+  if (expired.empty()) return Attempt();
+  // One batch at a time: moves that wait for their turn keep their leases, which are limited.
+  EndExpired(context_, group_->id, topic_->expiry, expired, [self = shared_from_this()] {
+    self->call_.Post([self] {
+      // A backlog of expired messages is looked through no longer than one of unwanted messages.
+      if (self->ScansTooLong()) return self->PassOn();
+      self->Attempt();
+    });
+  });
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(

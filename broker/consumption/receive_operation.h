@@ -64,12 +64,6 @@ class ReceiveOperation : public ParkedReceive,
   void Read();
   void ReadCold();
   void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  // Whether nobody is to get the message any more.
-  bool HasExpired(const TakenMessage& taken, const StoredContent& content,
-                  store::StoreTime stored_ms) const;
-  // Ends the leases of messages that have expired, as the topic's policy says.
-  void Expire(const std::vector<TakenMessage>& expired);
-  void MoveToDeadLetters(store::QueueKey queue, std::vector<TakenMessage> expired);
   // nullopt for a message that the receive does not want, or that has gone.
   std::optional<rpc::Payload> Encode(const TakenMessage& taken,
                                      const absl::StatusOr<StoredContent>& content,
