@@ -63,6 +63,7 @@ class PositionMoves::MoveAppend : public store::Append {
   }
 
   void Appended(const store::AppendResult&) override {
+    appended_ = true;
     MutexLock lock(&group_->mutex);
     for (const PositionMovedRecord& move : moves_) {
       const auto topic = group_->topics.find(move.topic);
@@ -71,9 +72,22 @@ class PositionMoves::MoveAppend : public store::Append {
     }
   }
   void Applied(const store::AppendResult&) override { (*done_)(absl::OkStatus()); }
-  void Failed(const absl::Status& status) override { (*done_)(status); }
+  void Failed(const absl::Status& status) override {
+    if (!appended_) TakeBack();  // otherwise the store has stopped
+    (*done_)(status);
+  }
 
  private:
+  void TakeBack() {
+    MutexLock lock(&group_->mutex);
+    for (const PositionMovedRecord& move : moves_) {
+      const auto topic = group_->topics.find(move.topic);
+      if (topic == group_->topics.end()) continue;
+      for (const QueueCursor& q : move.queues) topic->second.UnclaimMove(q.queue);
+    }
+  }
+
+  bool appended_ = false;
   const GroupProgressPtr group_;
   const std::vector<PositionMovedRecord> moves_;
   const std::shared_ptr<Done> done_;

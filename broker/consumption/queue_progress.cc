@@ -70,6 +70,9 @@ void QueueProgress::RewindTo(store::QueueOffset next) {
 }
 
 void QueueProgress::TakeBack(store::QueueOffset offset) {
+  const auto claim = entries_.find(offset);
+  // A move that failed, too, has taken it back already.
+  if (claim == entries_.end() || claim->second.claimed == nullptr) return;
   Unclaim(offset);
   const auto it = entries_.find(offset);
   if (it == entries_.end() || !it->second.returned) TakeBackFrom(offset);

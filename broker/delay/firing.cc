@@ -20,26 +20,27 @@ constexpr size_t kBatchTimers = 256;
 constexpr uint64_t kBatchBytes = 1u << 20;
 // What a message counts whose size is not in memory.
 constexpr uint64_t kAssumedBytes = 16u << 10;
-// After the store refused a batch, or a message could not be read.
+// After the store refused a batch.
 constexpr int64_t kAgainMs = 50;
-constexpr int64_t kReadAgainMs = 1000;
+// After a batch failed in the log (a full disk), or a message could not be read.
+constexpr int64_t kTakeAgainMs = 1000;
 
 }  // namespace
 
 // Delivered messages and the end of their timers on their way into the log.
 class Firing::FiredAppend : public store::Append {
  public:
-  explicit FiredAppend(DelayState* state) : state_(state) {}
+  explicit FiredAppend(Firing* firing) : firing_(firing) {}
   std::vector<TimerKey> timers;
 
   void Applied(const store::AppendResult&) override {}
   void Failed(const absl::Status&) override {
-    for (const TimerKey& timer : timers) state_->Unclaim(timer);
-    state_->PutBack(timers.front());
+    for (const TimerKey& timer : timers) firing_->environment_.state->Unclaim(timer);
+    firing_->TakeAgain(timers.front());
   }
 
  private:
-  DelayState* const state_;
+  Firing* const firing_;
 };
 
 Firing::Firing(Environment environment) : environment_(environment), armed_for_(kNotArmed) {}
@@ -132,13 +133,13 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages)
   MutexLock lock(&mutex_);
   if (!running_) return kAgainMs;
   DelayState& state = *environment_.state;
-  auto append = std::make_unique<FiredAppend>(&state);
+  auto append = std::make_unique<FiredAppend>(this);
   absl::Status unread;
   for (size_t i = 0; i < due.size(); ++i) {
     if (!state.ClaimFiring(due[i])) continue;
     if (absl::Status added = AddCopy(due[i], messages[i], *append); !added.ok()) {
       state.Unclaim(due[i]);
-      if (unread.ok()) ReadAgain(due[i]);
+      if (unread.ok()) TakeAgain(due[i]);
       unread.Update(added);
       continue;
     }
@@ -158,8 +159,8 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages)
   return kAgainMs;
 }
 
-void Firing::ReadAgain(const TimerKey& first) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + kReadAgainMs, [this, first] {
+void Firing::TakeAgain(const TimerKey& first) {
+  environment_.timers->Schedule(environment_.time->NowMillis() + kTakeAgainMs, [this, first] {
     environment_.state->PutBack(first);
     Wake();
   });

@@ -54,8 +54,8 @@ class Firing {
   void NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndRound() ABSL_LOCKS_EXCLUDED(mutex_);
   void NextBatchIn(int64_t delay_ms) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Those from `first` on that could not be read are taken again after a while.
-  void ReadAgain(const TimerKey& first);
+  // Those from `first` on that could not be read or logged are taken again after a while.
+  void TakeAgain(const TimerKey& first);
   // Where the messages stand; drops from `due`, for the next batch, what would be too much at once.
   std::vector<MoveSource> SourcesOf(std::vector<TimerKey>& due) const;
   // Claims and submits; returns after how many milliseconds to go on.

@@ -126,7 +126,8 @@ SqlValue Search(SqlOp op, const SqlValue& value, std::string_view wanted) {
     default:
       // memmem takes at most a small multiple of the text's length; std::string_view::find, that
       // times the length of what is looked for.
-      return wanted.empty() ||
+      if (wanted.empty()) return true;
+      return text->size() >= wanted.size() &&  // memmem takes no null of an empty text
              memmem(text->data(), text->size(), wanted.data(), wanted.size()) != nullptr;
   }
 }

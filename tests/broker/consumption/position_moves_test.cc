@@ -225,6 +225,27 @@ TEST_F(PositionMovesTest, ARefusedMoveChangesNothing) {
   EXPECT_EQ(h.Ack({FirstHandle(held)}).status().code(), v2::OK);
 }
 
+// A full disk: the move was accepted, fails on its way, and later there is room again.
+TEST_F(PositionMovesTest, AMoveThatFailedInTheLogChangesNothing) {
+  h.Send("a");
+  h.Send("b");
+  const auto held = Harness::Messages(h.Receive());
+  ASSERT_THAT(held, SizeIs(2));
+  const auto first = StartReset(kToEarliest);
+  const ReceiveCall between = StartReceive();
+  const auto second = StartReset(kToLatest);
+  h.store().StepFail(absl::UnavailableError("no room"));
+  EXPECT_FALSE(first->value().ok());
+  EXPECT_FALSE(second->value().ok());
+  for (const auto& message : held) {
+    EXPECT_EQ(h.Ack({message.system_properties().receipt_handle()}).status().code(), v2::OK);
+  }
+  h.Send("c");
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("c"));
+  ASSERT_TRUE(Reset(kToEarliest).ok());
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("a", "b", "c"));
+}
+
 TEST_F(PositionMovesTest, ABusyDiskRefusesALookUpByTime) {
   h.Send("a");
   h.store().RefuseColdJobs(true);

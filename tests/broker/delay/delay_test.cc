@@ -247,6 +247,18 @@ TEST_F(DelayTest, ARefusedFiringIsTriedAgain) {
   EXPECT_THAT(h_.Ids("later"), ElementsAre("a"));
 }
 
+// A full disk: the firing was accepted, fails on its way, and later there is room again.
+TEST_F(DelayTest, AFiringThatFailedInTheLogIsTriedAgain) {
+  h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  h_.clock.Advance(absl::Seconds(1));
+  h_.life().timers.RunDue();
+  h_.store().StepFail(absl::UnavailableError("no room"));
+  h_.Settle();
+  EXPECT_THAT(h_.Ids("later"), IsEmpty());
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("a"));
+}
+
 TEST_F(DelayTest, ColdMessagesAreReadFromTheDisk) {
   for (int i = 0; i < 300; ++i) {
     h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), start_ + 1000 + i));

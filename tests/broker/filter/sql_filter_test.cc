@@ -115,6 +115,7 @@ TEST(SqlFilterTest, Searches) {
   EXPECT_TRUE(Matches("color NOT ENDSWITH 're'"));
   EXPECT_TRUE(Matches("color CONTAINS '' AND empty CONTAINS ''"));
   EXPECT_TRUE(Matches("umlaut CONTAINS 'öß'"));
+  EXPECT_TRUE(IsFalse("empty CONTAINS 'x'"));
   EXPECT_TRUE(IsUnknown("nothing CONTAINS 'x'"));
   EXPECT_TRUE(IsUnknown("nothing NOT STARTSWITH 'x'"));
 }
