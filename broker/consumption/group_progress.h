@@ -163,8 +163,8 @@ struct GroupProgress {
   std::optional<RetryQueue> RetryOf(uint32_t origin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The progress on a queue, its own or one to retry; nullptr when the group does not consume it.
   QueueProgress* Queue(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // The same for a record that gets its place in the log, and for one that is applied; see
-  // TopicProgress.
+  // The same for a record that gets its place in the log, or fails before (a later move may be on
+  // its way, and fail, too), and for one that is applied; see TopicProgress.
   QueueProgress* Appended(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   QueueProgress* Applied(store::QueueKey key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Calls that wait for a position that is being logged, by topic.

@@ -247,7 +247,7 @@ void LeaseKeeper::KeepLeases(const LeasesEndRecord& record) {
   const int64_t soonest = environment_.time->NowMillis() + kRetryMs;
   MutexLock lock(&group->mutex);
   for (const QueueOffsets& q : record.queues) {
-    QueueProgress* progress = group->Queue({record.topic, q.queue});
+    QueueProgress* progress = group->Appended({record.topic, q.queue});
     if (progress == nullptr) continue;
     for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
     Note({record.group, record.topic, q.queue}, soonest);

@@ -44,7 +44,7 @@ FirstPassed FirstPassedIn(const std::vector<LeaseRecord>& records) {
 void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex) {
   for (const auto& [key, offset] : first) {
-    if (QueueProgress* queue = group.Queue(key)) queue->TakeBackFrom(offset);
+    if (QueueProgress* queue = group.Appended(key)) queue->TakeBackFrom(offset);
   }
 }
 
@@ -127,7 +127,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
   void TakeBack() {
     MutexLock lock(&progress_->mutex);
     for (const TakenMessage& m : operation_->taken_) {
-      if (QueueProgress* queue = progress_->Queue(m.queue)) queue->TakeBack(m.offset);
+      if (QueueProgress* queue = progress_->Appended(m.queue)) queue->TakeBack(m.offset);
     }
     TakeBackFrom(passed_, *progress_);
   }

@@ -351,16 +351,7 @@ void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
     }
   }
   if (judged) return done(*std::move(judged));
-  Log(kGroupRecord, wanted.Encode(),
-      [this, id = wanted.id, name = wanted.name,
-       done = std::move(done)](const absl::Status& status) mutable {
-        if (status.ok()) {
-          done(FindGroup(id));
-        } else {
-          done(status);
-        }
-        EndClaim(&Metadata::group_claims_, name);
-      });
+  LogGroup(kGroupRecord, wanted.Encode(), wanted.id, wanted.name, std::move(done));
 }
 
 void Metadata::AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done) {
@@ -387,8 +378,13 @@ void Metadata::AlterGroup(std::string_view name, GroupChange change, Done<GroupP
     EndClaim(&Metadata::group_claims_, group->name);
     return done(status);
   }
-  Log(kGroupRecord, group->Encode(),
-      [this, id = group->id, name = group->name,
+  LogGroup(kGroupRecord, group->Encode(), group->id, group->name, std::move(done));
+}
+
+void Metadata::LogGroup(store::RecordKind kind, std::string body, uint32_t id, std::string name,
+                        Done<GroupPtr> done) {
+  Log(kind, std::move(body),
+      [this, id, name = std::move(name),
        done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
           done(FindGroup(id));
@@ -446,16 +442,8 @@ void Metadata::SetPaused(std::string_view name, bool paused, Done<GroupPtr> done
   }
   if (group == nullptr) return done(GroupNotFound(name));
   if (!log) return done(std::move(group));
-  Log(kGroupPausedRecord, GroupPausedRecord{group->id, paused}.Encode(),
-      [this, id = group->id, name = group->name,
-       done = std::move(done)](const absl::Status& status) mutable {
-        if (status.ok()) {
-          done(FindGroup(id));
-        } else {
-          done(status);
-        }
-        EndClaim(&Metadata::group_claims_, name);
-      });
+  LogGroup(kGroupPausedRecord, GroupPausedRecord{group->id, paused}.Encode(), group->id,
+           group->name, std::move(done));
 }
 
 bool Metadata::IsPaused(std::string_view group) const {

@@ -167,6 +167,9 @@ class Metadata : public Feature {
   void EndClaim(Claims Metadata::*claims, const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
   void Log(store::RecordKind kind, std::string body,
            absl::AnyInvocable<void(const absl::Status&)> done);
+  // Logs a record of a claimed group; then tells `done` of the group as it is, and ends the claim.
+  void LogGroup(store::RecordKind kind, std::string body, uint32_t id, std::string name,
+                Done<GroupPtr> done) ABSL_LOCKS_EXCLUDED(mutex_);
   // As Log, and blocks until the record is applied.
   absl::Status LogAndWait(store::RecordKind kind, std::string body);
 

@@ -66,13 +66,7 @@ class PullConsumerImpl final : public PullConsumer {
   absl::Status Start(const ClientOptions& options) {
     Runtime::Role role;
     role.settings = [options, group = group_] { return PullConsumerSettings(options, group); };
-    v2::HeartbeatRequest heartbeat;
-    heartbeat.set_client_type(v2::PULL_CONSUMER);
-    heartbeat.mutable_group()->set_name(group_);
-    role.heartbeat = heartbeat.SerializeAsString();
-    v2::NotifyClientTerminationRequest termination;
-    termination.mutable_group()->set_name(group_);
-    role.termination = termination.SerializeAsString();
+    AnnounceGroup(v2::PULL_CONSUMER, group_, &role);
     absl::StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::Start(options, std::move(role));
     if (!runtime.ok()) return runtime.status();
     runtime_ = *std::move(runtime);

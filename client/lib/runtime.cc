@@ -217,4 +217,14 @@ std::vector<std::shared_ptr<Session>> Runtime::Sessions() const {
   return sessions;
 }
 
+void AnnounceGroup(v2::ClientType type, const std::string& group, Runtime::Role* role) {
+  v2::HeartbeatRequest heartbeat;
+  heartbeat.set_client_type(type);
+  heartbeat.mutable_group()->set_name(group);
+  role->heartbeat = heartbeat.SerializeAsString();
+  v2::NotifyClientTerminationRequest termination;
+  termination.mutable_group()->set_name(group);
+  role->termination = termination.SerializeAsString();
+}
+
 }  // namespace mansio::client

@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "apache/rocketmq/v2/definition.pb.h"
 #include "client/lib/client_options.h"
 #include "client/lib/message_id.h"
 #include "client/lib/routes.h"
@@ -95,6 +96,10 @@ class Runtime {
   StringMap<std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
   StringMap<std::shared_ptr<const Route>> routes_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Sets the heartbeat and the termination of a consumer of `group`.
+void AnnounceGroup(apache::rocketmq::v2::ClientType type, const std::string& group,
+                   Runtime::Role* role);
 
 }  // namespace mansio::client
 

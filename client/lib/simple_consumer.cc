@@ -95,13 +95,7 @@ class SimpleConsumerImpl final : public SimpleConsumer {
     role.settings = [this, options] {
       return ConsumerSettings(options, group_, subscriptions_.All());
     };
-    v2::HeartbeatRequest heartbeat;
-    heartbeat.set_client_type(v2::SIMPLE_CONSUMER);
-    heartbeat.mutable_group()->set_name(group_);
-    role.heartbeat = heartbeat.SerializeAsString();
-    v2::NotifyClientTerminationRequest termination;
-    termination.mutable_group()->set_name(group_);
-    role.termination = termination.SerializeAsString();
+    AnnounceGroup(v2::SIMPLE_CONSUMER, group_, &role);
     absl::StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::Start(options, std::move(role));
     if (!runtime.ok()) return runtime.status();
     runtime_ = *std::move(runtime);

@@ -246,6 +246,20 @@ TEST_F(PositionMovesTest, AMoveThatFailedInTheLogChangesNothing) {
   EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("a", "b", "c"));
 }
 
+TEST_F(PositionMovesTest, WhatFailedBeforeAMoveThatFailsTooIsNextAgain) {
+  h.Send("a");
+  const ReceiveCall held = h.Receive();
+  ASSERT_THAT(Harness::Bodies(held), ElementsAre("a"));
+  h.Send("b");
+  const ReceiveCall failed = StartReceive();
+  const auto ack = h.BeginAck(FirstHandle(held));
+  const auto moved = StartReset(kToEarliest);
+  h.store().StepFail(absl::UnavailableError("no room"));
+  EXPECT_FALSE(moved->value().ok());
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("b"));
+  EXPECT_EQ(h.Ack({FirstHandle(held)}).status().code(), v2::OK);
+}
+
 TEST_F(PositionMovesTest, ABusyDiskRefusesALookUpByTime) {
   h.Send("a");
   h.store().RefuseColdJobs(true);

@@ -119,9 +119,19 @@ def request_headers(cluster, server, _):
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
             assert "metadata" in error.details(), error.details()
-        with contextlib.suppress(grpc.RpcError):  # UNAVAILABLE when it meets the end of the old connection
-            node.call("QueryRoute", route())
-        accepted(node.call("QueryRoute", route()))
+        accepted(once_reconnected(node))
+
+
+def once_reconnected(node):
+    """The answer to a call; calls made on the connection that is just being closed end with UNAVAILABLE."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return node.call("QueryRoute", route())
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+            assert time.monotonic() < deadline, "the client has not made another connection"
+            time.sleep(0.01)
 
 
 def silent_connection(_, server, __):

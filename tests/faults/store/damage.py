@@ -107,7 +107,7 @@ def missing_checkpoint(cluster, sent):
     cluster.broker.terminate()
     shutil.rmtree(cluster.directory / "broker" / "checkpoint")
     cluster.broker.start()
-    assert "no usable checkpoint" in cluster.broker.log(), cluster.broker.log()
+    assert "without a checkpoint" in cluster.broker.log(), cluster.broker.log()
     assert offsets(cluster) == before
     assert sent.read("halfway", MESSAGES - 300) == set(range(300, MESSAGES)), "the group's position is another"
 
