@@ -94,6 +94,29 @@ absl::StatusOr<bool> ToDeadLetters(v1::ExpiredPolicy expired) {
                                static_cast<int>(expired)));
 }
 
+absl::StatusOr<uint64_t> BacklogFrom(int64_t max) {
+  if (max >= 0) return static_cast<uint64_t>(max);
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("a backlog cannot have {} messages; 0 is no limit", max));
+}
+
+absl::StatusOr<Overflow> OverflowFrom(v1::OverflowPolicy policy) {
+  switch (policy) {
+    case v1::OVERFLOW_POLICY_UNSPECIFIED:
+    case v1::OVERFLOW_POLICY_REFUSE:
+      return Overflow::kRefuse;
+    case v1::OVERFLOW_POLICY_DROP_OLDEST:
+      return Overflow::kDropOldest;
+    case v1::OVERFLOW_POLICY_DEAD_LETTER:
+      return Overflow::kDeadLetter;
+    default:
+      return WireError(v2::BAD_REQUEST,
+                       fmt::format("overflow policy number {} is not known; use refuse, "
+                                   "drop-oldest or dead-letter",
+                                   static_cast<int>(policy)));
+  }
+}
+
 absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
   TopicChange change;
   if (request.has_ttl()) {
@@ -107,6 +130,16 @@ absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
     change.expired_to_dead_letters = *to_dead_letters;
   }
   if (request.has_priority_guard()) change.priority_guard = request.priority_guard();
+  if (request.has_max_backlog()) {
+    const absl::StatusOr<uint64_t> max = BacklogFrom(request.max_backlog());
+    if (!max.ok()) return max.status();
+    change.max_backlog = *max;
+  }
+  if (request.has_overflow()) {
+    const absl::StatusOr<Overflow> overflow = OverflowFrom(request.overflow());
+    if (!overflow.ok()) return overflow.status();
+    change.overflow = *overflow;
+  }
   return change;
 }
 
@@ -129,6 +162,10 @@ absl::StatusOr<TopicRecord> TopicFrom(const v1::TopicInfo& wanted, uint32_t defa
   if (!ttl.ok()) return ttl.status();
   const absl::StatusOr<bool> to_dead_letters = ToDeadLetters(wanted.expired());
   if (!to_dead_letters.ok()) return to_dead_letters.status();
+  const absl::StatusOr<uint64_t> max_backlog = BacklogFrom(wanted.max_backlog());
+  if (!max_backlog.ok()) return max_backlog.status();
+  const absl::StatusOr<Overflow> overflow = OverflowFrom(wanted.overflow());
+  if (!overflow.ok()) return overflow.status();
   TopicRecord record;
   record.name = wanted.name();
   record.type = *type;
@@ -136,6 +173,7 @@ absl::StatusOr<TopicRecord> TopicFrom(const v1::TopicInfo& wanted, uint32_t defa
   record.check_back = *check_back;
   record.expiry = {*ttl, *to_dead_letters};
   record.priority_guard = wanted.priority_guard();
+  record.backlog = {*max_backlog, *overflow};
   return record;
 }
 

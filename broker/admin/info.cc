@@ -31,6 +31,11 @@ v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
   if (topic.expiry.ttl_ms > 0) SetMillis(topic.expiry.ttl_ms, info.mutable_ttl());
   if (topic.expiry.dead_letter) info.set_expired(v1::EXPIRED_POLICY_DEAD_LETTER);
   info.set_priority_guard(topic.priority_guard);
+  info.set_max_backlog(static_cast<int64_t>(topic.backlog.max));
+  if (topic.backlog.max > 0) {
+    info.set_overflow(
+        static_cast<v1::OverflowPolicy>(static_cast<int>(topic.backlog.overflow) + 1));
+  }
   return info;
 }
 

@@ -46,6 +46,7 @@ class ReceiveOperation : public ParkedReceive,
   // Tries to take messages, and parks when there are none.
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
+  absl::Status AtLimit(const TakeOutcome& outcome) const;
   TakeOutcome TakeAndLog(absl::Status* refused);
   // Ends without a message where there may be some, or without anybody to get it: another receive
   // goes on.

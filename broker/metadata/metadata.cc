@@ -62,7 +62,7 @@ absl::Status ValidateSettings(const TopicRecord& topic) {
 
 bool SameSettings(const TopicRecord& a, const TopicRecord& b) {
   return a.type == b.type && a.queues == b.queues && a.check_back == b.check_back &&
-         a.expiry == b.expiry && a.priority_guard == b.priority_guard;
+         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog;
 }
 
 // Retry and dead-letter topics come and go with their group.
@@ -168,7 +168,7 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
         v2::PRECONDITION_FAILED,
         fmt::format(
             "topic {} exists already with {} queues and type {}, or other settings; change its "
-            "ttl, expired and priority guard with `mansio topic alter {}`, or delete it first",
+            "settings with `mansio topic alter {}`, or delete it first",
             existing->name, existing->queues, NameOf(existing->type), existing->name));
   }
   if (user_topics_ + topic_claims_.size() >= limits_.topics) {
@@ -248,6 +248,8 @@ void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done
     }
   }
   if (!topic) return done(TopicNotFound(name));
+  if (change.max_backlog) topic->backlog.max = *change.max_backlog;
+  if (change.overflow) topic->backlog.overflow = *change.overflow;
   if (change.ttl_ms) topic->expiry.ttl_ms = *change.ttl_ms;
   if (change.expired_to_dead_letters) topic->expiry.dead_letter = *change.expired_to_dead_letters;
   if (change.priority_guard) topic->priority_guard = *change.priority_guard;

@@ -28,10 +28,12 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// A topic as readers see it: immutable but for the rotation of its writers.
+// A topic as readers see it: immutable but for the rotation of its writers and its backlog.
 struct Topic : TopicRecord {
   explicit Topic(TopicRecord r) : TopicRecord(std::move(r)) {}
   mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
+  // Of the slowest group; kept where there is a limit (broker/consumption/backlogs.h).
+  mutable std::atomic<uint64_t> backlog_now{0};
 };
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
@@ -41,6 +43,8 @@ struct TopicChange {
   std::optional<int64_t> ttl_ms;  // 0: none
   std::optional<bool> expired_to_dead_letters;
   std::optional<bool> priority_guard;
+  std::optional<uint64_t> max_backlog;  // 0: none
+  std::optional<Overflow> overflow;
 };
 
 // What of a group's policy is to change; the rest stays.

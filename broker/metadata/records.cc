@@ -88,13 +88,16 @@ std::string TopicRecord::Encode() const {
   w.Varint(id).Bytes(name).U8(static_cast<uint8_t>(type)).Varint(queues).Fixed64(created_ms);
   w.U8(static_cast<uint8_t>(kind)).Varint(group).Varint(origins.size());
   for (const uint32_t origin : origins) w.Varint(origin);
-  // Most topics have none of what follows, and no byte for it.
-  const bool consumed_specially = expiry != ExpiryPolicy{} || priority_guard;
+  // Most topics have none of what follows, and no byte for it; each part is there when a later one
+  // is.
+  const bool limited = backlog != BacklogPolicy{};
+  const bool consumed_specially = limited || expiry != ExpiryPolicy{} || priority_guard;
   if (consumed_specially || check_back != CheckBackPolicy{}) {
     w.Varint(static_cast<uint64_t>(check_back.first_check_ms));
     w.Varint(static_cast<uint64_t>(check_back.interval_ms)).Varint(check_back.max_checks);
   }
   if (consumed_specially) w.Varint(static_cast<uint64_t>(expiry.ttl_ms)).U8(FlagsOf(*this));
+  if (limited) w.Varint(backlog.max).U8(static_cast<uint8_t>(backlog.overflow));
   return w.Take();
 }
 
@@ -119,6 +122,10 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
     const uint8_t flags = r.U8();
     t.expiry.dead_letter = (flags & kExpiredToDeadLettersFlag) != 0;
     t.priority_guard = (flags & kPriorityGuardFlag) != 0;
+  }
+  if (!r.AtEnd()) {
+    t.backlog.max = r.Varint();
+    t.backlog.overflow = static_cast<Overflow>(r.U8());
   }
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;

@@ -66,6 +66,20 @@ struct ExpiryPolicy {
   friend bool operator==(const ExpiryPolicy&, const ExpiryPolicy&) = default;
 };
 
+// What happens when a group has as many messages of a topic before it as it may.
+enum class Overflow : uint8_t {
+  kRefuse = 0,      // sends are refused
+  kDropOldest = 1,  // the group goes on behind its oldest ones
+  kDeadLetter = 2,  // those are moved to its dead letters
+};
+
+// How many messages a topic keeps for its slowest group.
+struct BacklogPolicy {
+  uint64_t max = 0;  // 0: no limit
+  Overflow overflow = Overflow::kRefuse;
+  friend bool operator==(const BacklogPolicy&, const BacklogPolicy&) = default;
+};
+
 struct TopicRecord {
   uint32_t id = 0;
   std::string name;
@@ -78,6 +92,7 @@ struct TopicRecord {
   CheckBackPolicy check_back;     // where TRANSACTION messages are taken
   ExpiryPolicy expiry;
   bool priority_guard = false;  // PRIORITY topics: low priorities cannot starve
+  BacklogPolicy backlog;
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);

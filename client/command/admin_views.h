@@ -18,7 +18,7 @@ Json TimeText(const google::protobuf::Timestamp& time);
 // "normal", …, "mixed".
 std::string TypeName(const v1::TopicInfo& topic);
 // name, type, queues, permission, ttl (null: none), expired; of a priority topic also
-// priority_guard.
+// priority_guard, of one with a limit also max_backlog and overflow.
 Json TopicJson(const v1::TopicInfo& topic);
 // name, mode, max_attempts, backoff, start, paused.
 Json GroupJson(const v1::GroupInfo& group);

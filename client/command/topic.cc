@@ -20,6 +20,8 @@ struct ConsumptionArguments {
   std::optional<absl::Duration> ttl;
   std::string expired;         // empty: not given
   std::string priority_guard;  // the same
+  std::optional<int64_t> max_backlog;
+  std::string overflow;  // the same
 };
 
 struct TopicArguments {
@@ -43,6 +45,12 @@ void SetCheckBack(const TopicArguments& arguments, v1::TopicInfo* topic) {
   if (arguments.max_checks > 0) topic->mutable_check_back()->set_max_checks(arguments.max_checks);
 }
 
+v1::OverflowPolicy OverflowOf(std::string_view overflow) {
+  if (overflow == "drop-oldest") return v1::OVERFLOW_POLICY_DROP_OLDEST;
+  if (overflow == "dead-letter") return v1::OVERFLOW_POLICY_DEAD_LETTER;
+  return v1::OVERFLOW_POLICY_REFUSE;
+}
+
 // Works for TopicInfo and AlterTopicRequest; what was not given stays unset.
 template <typename Proto>
 void SetConsumption(const ConsumptionArguments& arguments, Proto* topic) {
@@ -54,6 +62,8 @@ void SetConsumption(const ConsumptionArguments& arguments, Proto* topic) {
   if (!arguments.priority_guard.empty()) {
     topic->set_priority_guard(arguments.priority_guard == "on");
   }
+  if (arguments.max_backlog.has_value()) topic->set_max_backlog(*arguments.max_backlog);
+  if (!arguments.overflow.empty()) topic->set_overflow(OverflowOf(arguments.overflow));
 }
 
 int CreateTopic(const Context& context, const TopicArguments& arguments) {
@@ -90,19 +100,16 @@ int AlterTopic(const Context& context, const TopicArguments& arguments) {
   v1::AlterTopicRequest change;
   change.set_name(arguments.name);
   SetConsumption(arguments.consumption, &change);
-  if (!change.has_ttl() && !change.has_expired() && !change.has_priority_guard()) {
+  if (!change.has_ttl() && !change.has_expired() && !change.has_priority_guard() &&
+      !change.has_max_backlog() && !change.has_overflow()) {
     return FailUsage(context, "there is nothing to change",
-                     "give --ttl, --expired or --priority-guard");
+                     "give --ttl, --expired, --priority-guard, --max-backlog or --overflow");
   }
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->AlterTopic(change);
   if (!response.ok()) return Fail(context, response.status());
-  const Json now = TopicJson(response->topic());
-  const std::string ttl = now["ttl"].is_null() ? "none" : now["ttl"].get<std::string>();
-  PrintDone(context, now,
-            fmt::format("altered topic {}: ttl {}, expired {}", arguments.name, ttl,
-                        now["expired"].get<std::string>()));
+  PrintDone(context, TopicJson(response->topic()), fmt::format("altered topic {}", arguments.name));
   return ReportRefusals(context, response->results());
 }
 
@@ -186,14 +193,25 @@ void AddConsumption(CLI::App& verb, ConsumptionArguments* arguments) {
                   "them in turn")
       ->check(CLI::IsMember({"on", "off"}).description(""))
       ->type_name("on|off");
+  verb.add_option("--max-backlog", arguments->max_backlog,
+                  "The most messages that the slowest group has before it; 0: no limit")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->type_name("N");
+  verb.add_option("--overflow", arguments->overflow,
+                  "And beyond it: refuse sends (default), drop-oldest, or dead-letter: move the "
+                  "oldest to the group's dead letters")
+      ->check(CLI::IsMember({"refuse", "drop-oldest", "dead-letter"}).description(""))
+      ->type_name("POLICY");
 }
 
 void AddAlterTopic(CLI::App& topic, Context& context) {
-  CLI::App* verb = topic.add_subcommand("alter", "Change how the messages of a topic are consumed");
+  CLI::App* verb = topic.add_subcommand("alter", "Change the settings of a topic");
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "The topic")->required();
   AddConsumption(*verb, &arguments->consumption);
-  verb->footer("Example:\n  mansio topic alter quotes --ttl 30s --expired dead-letter");
+  verb->footer(
+      "Examples:\n  mansio topic alter quotes --ttl 30s --expired dead-letter\n"
+      "  mansio topic alter payments --max-backlog 1000000 --overflow refuse");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return AlterTopic(context, *arguments); };
