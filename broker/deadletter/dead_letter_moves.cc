@@ -14,6 +14,7 @@
 #include "broker/send/send_append.h"
 #include "common/clock/broker_time.h"
 #include "common/names/utf8.h"
+#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::broker {
@@ -37,9 +38,14 @@ std::vector<std::pair<std::string, std::string>> PropertiesOf(const DeadLetterMe
           {std::string(kDlqResendsProperty), fmt::format("{}", letter.resends() + 1)}};
 }
 
+// As a send would choose it.
 store::QueueKey QueueAtEnd(const Topic& topic, const StoredContent& content) {
-  const std::string_view message_group = MessageGroupOf(content);
-  if (!message_group.empty()) return {topic.id, QueueOfGroup(message_group, topic.queues)};
+  v2::SystemProperties system;
+  rpc::Parse(content.system, &system);
+  if (system.has_message_group()) {
+    return {topic.id, QueueOfGroup(system.message_group(), topic.queues)};
+  }
+  if (system.has_priority()) return {topic.id, QueueOfPriority(system.priority(), topic.queues)};
   return {topic.id, topic.next_queue.fetch_add(1, std::memory_order_relaxed) % topic.queues};
 }
 
