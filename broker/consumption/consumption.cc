@@ -9,8 +9,10 @@
 #include "broker/consumption/change_invisible_service.h"
 #include "broker/consumption/context.h"
 #include "broker/consumption/dead_letter_retention.h"
+#include "broker/consumption/explanation.h"
 #include "broker/consumption/forward_service.h"
 #include "broker/consumption/receive_operation.h"
+#include "broker/consumption/situation.h"
 #include "common/clock/broker_time.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
@@ -138,6 +140,10 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     moves_.Reset(group, topic, to, queue, std::move(done));
   }
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override;
+
+  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
+    return broker::Explain(SituationOf(context_, group));
+  }
 
   // ClientObserver
   void OnSubscription(std::string_view, std::string_view group,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -131,6 +132,17 @@ class TopicProgress {
   // Whether a Take could find something.
   bool HasMore(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry) const;
 
+  // What happened to receives since the start; in memory only, for explanations.
+  struct Notes {
+    int64_t asked_ms = 0;      // broker time of the last receive
+    uint64_t passed_over = 0;  // messages that no filter wanted, since one was last taken
+    std::string filter;        // the last that did not want them
+    uint64_t missed = 0;       // messages that retention took before the group came to them
+    int64_t missed_ms = 0;     // when that was noticed last
+  };
+  Notes& notes() { return notes_; }
+  const Notes& notes() const { return notes_; }
+
   // Whether a receive lets its filter read old messages. The others of the group wait for what it
   // finds: side by side they would all read the same messages.
   bool scanning() const { return scanning_; }
@@ -158,6 +170,7 @@ class TopicProgress {
   uint64_t guard_ = 0;  // Takes by guarded priority
   uint64_t takes_ = 0;  // for the turn of the retry queue
   bool scanning_ = false;
+  Notes notes_;
 };
 
 // One group's consumption on this broker, with the lock that guards it. Decisions are made and

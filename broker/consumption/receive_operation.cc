@@ -295,13 +295,20 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
     return outcome;
   }
   const std::optional<RetryQueue> retry = progress->RetryOf(topic_->id);
+  TopicProgress::Notes& notes = topic->second.notes();
   outcome = topic->second.Take(
-      context_.store(), topic_->id, retry, take, [this](store::QueueKey queue, uint64_t count) {
+      context_.store(), topic_->id, retry, take,
+      [this, &notes, now](store::QueueKey queue, uint64_t count) {
+        notes.missed += count;
+        notes.missed_ms = now;
         LOG_WARNING(
             "group {} missed {} messages of topic {} queue {}: retention deleted them before the group "
             "came to them; it goes on at the oldest one there is",
             request_.group, count, request_.topic, queue.queue);
       });
+  notes.asked_ms = now;
+  notes.passed_over = outcome.taken.empty() ? notes.passed_over + outcome.passed_over : 0;
+  if (outcome.passed_over > 0) notes.filter = request_.filter_text;
   if (outcome.taken.empty() && !outcome.cold_queue.has_value()) *refused = AtLimit(outcome);
   held_ = outcome.records.empty() && !outcome.taken.empty();
   if (held_) taken_ = outcome.taken;

@@ -125,6 +125,26 @@ Json PositionJson(const v1::GroupPosition& position) {
   return value;
 }
 
+Json ClientJson(const v1::ClientDescription& client) {
+  const auto texts = [](const auto& list) {
+    Json array = Json::array();
+    for (const std::string& text : list) array.push_back(text);
+    return array;
+  };
+  const absl::Duration silent =
+      absl::Seconds(client.silent().seconds()) + absl::Nanoseconds(client.silent().nanos());
+  return {{"client", client.id()},
+          {"role", client.role()},
+          {"group", client.group()},
+          {"topics", texts(client.topics())},
+          {"language", client.language()},
+          {"version", client.version()},
+          {"address", client.peer()},
+          {"connected", client.connected()},
+          {"silent", absl::FormatDuration(absl::Trunc(silent, absl::Seconds(1)))},
+          {"brokers", texts(client.brokers())}};
+}
+
 void AddBody(const v2::Message& message, Json* value) {
   std::string body = message.body();
   if (message.system_properties().body_encoding() == v2::GZIP) {

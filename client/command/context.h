@@ -70,6 +70,7 @@ void AddTopic(CLI::App& app, Context& context);
 void AddDelay(CLI::App& app, Context& context);
 void AddDlq(CLI::App& app, Context& context);
 void AddGroup(CLI::App& app, Context& context);
+void AddClients(CLI::App& app, Context& context);
 void AddCluster(CLI::App& app, Context& context);
 void AddMessage(CLI::App& app, Context& context);
 void AddTransaction(CLI::App& app, Context& context);

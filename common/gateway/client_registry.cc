@@ -70,6 +70,10 @@ class ClientRegistry::Impl {
  public:
   Impl(Options options, const Clock* clock) : options_(options), clock_(clock) {}
 
+  absl::Duration SilenceOf(const ClientInfo& client) const {
+    return clock_->BootNow() - client.last_seen;
+  }
+
   void SetObserver(ClientObserver* observer) { observer_ = observer; }
 
   // Runs `change(entry)` on the live entry of the client, created or revived if needed, and returns
@@ -340,6 +344,10 @@ StringMap<std::vector<Stream>> ClientRegistry::ProducerStreams(const StringSet& 
 
 std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {
   return impl_->List(group);
+}
+
+absl::Duration ClientRegistry::SilenceOf(const ClientInfo& client) const {
+  return impl_->SilenceOf(client);
 }
 
 size_t ClientRegistry::size() const { return impl_->size(); }

@@ -111,6 +111,8 @@ class ClientRegistry {
   // stream of each, ordered by client id.
   StringMap<std::vector<std::shared_ptr<rpc::BidiCall>>> ProducerStreams(
       const StringSet& topics) const;
+  // How long nothing was heard of a client that was looked up just now.
+  absl::Duration SilenceOf(const ClientInfo& client) const;
   // All living clients (of a group, when it is not empty), ordered by id.
   std::vector<ClientInfo> List(std::string_view group) const;
   // How many count towards the limit.

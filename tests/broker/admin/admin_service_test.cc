@@ -38,6 +38,11 @@ class FakeConsumption : public Consumption {
     resets.push_back({group->name, topic->name, to, queue});
     done(absl::OkStatus());
   }
+  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
+    v1::GroupExplanation explanation;
+    explanation.set_text("why " + group.name);
+    return {explanation};
+  }
   struct ResetCall {
     std::string group;
     std::string topic;

@@ -100,12 +100,12 @@ class RawClient:
             raise Refused(response.status)
         return response.entries[0]
 
-    def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5):
+    def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5, filter_tag="*"):
         """Receives up to batch messages; an empty list when nothing came within the polling time."""
         request = service.ReceiveMessageRequest(
             group=definition.Resource(name=group),
             message_queue=self._queue(topic),
-            filter_expression=definition.FilterExpression(type=definition.TAG, expression="*"),
+            filter_expression=definition.FilterExpression(type=definition.TAG, expression=filter_tag),
             batch_size=batch,
         )
         request.invisible_duration.seconds = invisible_seconds
@@ -142,6 +142,20 @@ class RawClient:
         response = self._stub.AckMessage(request, metadata=self._metadata, timeout=5)
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
+
+    def change_invisible(self, topic, group, message, seconds):
+        """Gives a received message another invisible time; returns its new handle."""
+        request = service.ChangeInvisibleDurationRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+        )
+        request.invisible_duration.seconds = seconds
+        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=5)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+        return response.receipt_handle
 
     def _queue(self, topic):
         """Any queue of the topic: the broker serves a normal group from all of them."""
