@@ -80,6 +80,7 @@ std::vector<store::RecordKind> DeadLetterState::Kinds() const {
 void DeadLetterState::Apply(const store::RecordView& view) {
   const auto record = DeadLettersRemovedRecord::Decode(view.body);
   if (!record.ok()) return;
+  const store::QueueOffset first = FirstOf(record->topic);
   {
     MutexLock lock(&mutex_);
     Letters& letters = topics_[record->topic];
@@ -88,19 +89,19 @@ void DeadLetterState::Apply(const store::RecordView& view) {
       letters.claimed.erase(offset);
       dirty_.insert({record->topic, RemovedOffsets::ChunkOf(offset)});
     }
-    ForgetOld(record->topic, letters);
+    for (const uint64_t chunk : letters.removed.ForgetBefore(first)) {
+      dirty_.insert({record->topic, chunk});
+    }
   }
   for (const store::QueueOffset offset : record->offsets) {
     store_->ForgetCarried({record->topic, 0}, offset);
   }
 }
 
-void DeadLetterState::ForgetOld(uint32_t topic, Letters& letters) {
-  store::QueueOffset first = store_->Range({topic, 0}).min;
-  if (const auto carried = store_->CarriedEntries({topic, 0}, 0, 1); !carried.empty()) {
-    first = std::min(first, carried[0].offset);
-  }
-  for (const uint64_t chunk : letters.removed.ForgetBefore(first)) dirty_.insert({topic, chunk});
+store::QueueOffset DeadLetterState::FirstOf(uint32_t topic) const {
+  const store::QueueOffset min = store_->Range({topic, 0}).min;
+  const auto carried = store_->CarriedEntries({topic, 0}, 0, 1);
+  return carried.empty() ? min : std::min(min, carried[0].offset);
 }
 
 void DeadLetterState::ForgetTopic(uint32_t topic) {

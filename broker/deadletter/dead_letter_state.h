@@ -55,8 +55,8 @@ class DeadLetterState : public Feature {
     absl::flat_hash_set<store::QueueOffset> claimed;
   };
   void ForgetTopic(uint32_t topic) ABSL_LOCKS_EXCLUDED(mutex_);
-  // What stands before everything that the topic still has need not be remembered.
-  void ForgetOld(uint32_t topic, Letters& letters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Nothing of the topic stands before it any more: what was removed there need not be remembered.
+  store::QueueOffset FirstOf(uint32_t topic) const;
 
   store::Store* store_ = nullptr;
   mutable Mutex mutex_;
