@@ -19,7 +19,7 @@ namespace {
 std::unique_ptr<v1::Admin::Stub> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY,
-                   0);  // a proxy of the environment is meant for the web
+                   0);                     // a proxy of the environment is meant for the web
   arguments.SetMaxReceiveMessageSize(-1);  // a page of dead letters
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // no back-off left over from before
   return v1::Admin::NewStub(
@@ -217,13 +217,15 @@ std::vector<BrokerAnswer<v1::ImportDeadLettersResponse>> AskAll(
   return Ask(brokers, request, deadline, &Stub::AsyncImportDeadLetters);
 }
 
-std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(
-    const Brokers& brokers, const v1::ExplainGroupRequest& request, absl::Time deadline) {
+std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(const Brokers& brokers,
+                                                           const v1::ExplainGroupRequest& request,
+                                                           absl::Time deadline) {
   return Ask(brokers, request, deadline, &Stub::AsyncExplainGroup);
 }
 
-std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(
-    const Brokers& brokers, const v1::ListClientsRequest& request, absl::Time deadline) {
+std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ListClientsRequest& request,
+                                                          absl::Time deadline) {
   return Ask(brokers, request, deadline, &Stub::AsyncListClients);
 }
 

@@ -77,10 +77,12 @@ std::vector<BrokerAnswer<v1::ExportDeadLettersResponse>> AskAll(
     const Brokers& brokers, const v1::ExportDeadLettersRequest& request, absl::Time deadline);
 std::vector<BrokerAnswer<v1::ImportDeadLettersResponse>> AskAll(
     const Brokers& brokers, const v1::ImportDeadLettersRequest& request, absl::Time deadline);
-std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(
-    const Brokers& brokers, const v1::ExplainGroupRequest& request, absl::Time deadline);
-std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(
-    const Brokers& brokers, const v1::ListClientsRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(const Brokers& brokers,
+                                                           const v1::ExplainGroupRequest& request,
+                                                           absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ListClientsRequest& request,
+                                                          absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

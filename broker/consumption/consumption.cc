@@ -53,8 +53,9 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
         moves_(&state_, &positions_, &members_),
-        context_{options_, *env.metadata, *env.dead_letters, *env.clients, *env.time,   *env.timers, state_,
-                 waiting_, leases_,       positions_,   redelivery_, members_,    stopping_},
+        context_{options_,    *env.metadata, *env.dead_letters, *env.clients, *env.time,
+                 *env.timers, state_,        waiting_,          leases_,      positions_,
+                 redelivery_, members_,      stopping_},
         acks_(context_),
         changes_(context_),
         forwards_(context_) {

@@ -75,11 +75,12 @@ Explanation NoConsumer(const GroupSituation& group) {
     if (RecentlyAsked(group, topic)) return std::nullopt;
     ready += topic.ready;
   }
-  return Make(v1::GROUP_CAUSE_NO_CONSUMER, ready,
-              fmt::format("no consumer of the group is connected{}; start one",
-                          ready == 0 ? "" : fmt::format(", and {} waiting",
-                                                        ready == 1 ? "1 message is"
-                                                                   : Count(ready) + " are")));
+  return Make(
+      v1::GROUP_CAUSE_NO_CONSUMER, ready,
+      fmt::format("no consumer of the group is connected{}; start one",
+                  ready == 0 ? ""
+                             : fmt::format(", and {} waiting",
+                                           ready == 1 ? "1 message is" : Count(ready) + " are")));
 }
 
 // ---- Causes on one topic, what says most first ----
@@ -129,14 +130,13 @@ Explanation ClientLost(const GroupSituation&, const TopicSituation& topic) {
           ? ""
           : fmt::format(", whose connection is closed and of which nothing was heard for {}",
                         Seconds(topic.lost.silence));
-  auto explanation =
-      Make(v1::GROUP_CAUSE_CLIENT_LOST, topic.held_by_lost,
-           fmt::format("{} held by {}{}; {} again when it counts as dead (clients.disconnected), or "
-                       "at {} at the latest",
-                       topic.held_by_lost == 1 ? "1 message is" : Count(topic.held_by_lost) + " are",
-                       NameOf(topic.lost), silence, topic.held_by_lost == 1 ? "it comes"
-                                                                            : "they come",
-                       InstantOf(topic.lost.until_ms)));
+  auto explanation = Make(
+      v1::GROUP_CAUSE_CLIENT_LOST, topic.held_by_lost,
+      fmt::format("{} held by {}{}; {} again when it counts as dead (clients.disconnected), or "
+                  "at {} at the latest",
+                  topic.held_by_lost == 1 ? "1 message is" : Count(topic.held_by_lost) + " are",
+                  NameOf(topic.lost), silence, topic.held_by_lost == 1 ? "it comes" : "they come",
+                  InstantOf(topic.lost.until_ms)));
   explanation.set_client_id(topic.lost.client);
   SetUntil(topic.lost.until_ms, explanation);
   return explanation;
@@ -208,10 +208,11 @@ Explanation InFlight(const GroupSituation&, const TopicSituation& topic) {
 
 Explanation NoMatch(const GroupSituation&, const TopicSituation& topic) {
   if (topic.ready > 0 || topic.leased > 0 || topic.passed_over == 0) return std::nullopt;
-  return Make(v1::GROUP_CAUSE_FILTER, topic.passed_over,
-              fmt::format("the last {} of the topic did not match the subscription '{}'; compare it "
-                          "with the tags or properties of the messages (`mansio message print`)",
-                          Count(topic.passed_over), EscapeForLog(topic.filter, 200)));
+  return Make(
+      v1::GROUP_CAUSE_FILTER, topic.passed_over,
+      fmt::format("the last {} of the topic did not match the subscription '{}'; compare it "
+                  "with the tags or properties of the messages (`mansio message print`)",
+                  Count(topic.passed_over), EscapeForLog(topic.filter, 200)));
 }
 
 // ---- When there is nothing to complain of ----
@@ -253,8 +254,8 @@ std::vector<v1::GroupExplanation> Explain(const GroupSituation& situation) {
     if (!any) add(AllIsWell(topic));
   }
   if (explanations.empty()) {
-    explanations.push_back(Make(v1::GROUP_CAUSE_CAUGHT_UP, 0,
-                                "the group has consumed nothing on this broker so far"));
+    explanations.push_back(
+        Make(v1::GROUP_CAUSE_CAUGHT_UP, 0, "the group has consumed nothing on this broker so far"));
   }
   std::stable_sort(explanations.begin(), explanations.end(),
                    [](const v1::GroupExplanation& a, const v1::GroupExplanation& b) {

@@ -151,8 +151,7 @@ class QueueTake {
   }
 
   bool Removed(store::QueueOffset offset) const {
-    return request_.dead_letters != nullptr &&
-           request_.dead_letters->IsRemoved(key_.topic, offset);
+    return request_.dead_letters != nullptr && request_.dead_letters->IsRemoved(key_.topic, offset);
   }
 
   // What the filter says of a new message; nullopt when it has to see it and it is not in memory,

@@ -177,9 +177,10 @@ class QueueProgress {
 
   // Tells of messages that somebody holds, claims included, lowest offsets first, of at most `max`
   // of them; `group` is the message group of a FIFO group's.
-  void ForEachLease(size_t max, absl::FunctionRef<void(store::QueueOffset offset,
-                                                       const Lease& lease, MessageGroupHash group)>
-                                    visit) const;
+  void ForEachLease(
+      size_t max,
+      absl::FunctionRef<void(store::QueueOffset offset, const Lease& lease, MessageGroupHash group)>
+          visit) const;
   // FIFO: messages that wait behind the batch of their message group.
   size_t WaitingBehind(MessageGroupHash group) const {
     return fifo() ? order_->WaitingOf(group) : 0;

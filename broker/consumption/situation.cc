@@ -64,8 +64,8 @@ class TopicLook {
     situation_.ready += free + (end > next ? end - next : 0);
     situation_.waiting += queue.waiting() - free;
     situation_.leased += queue.outstanding() - queue.waiting();
-    situation_.most_of_a_queue = std::max<uint64_t>(situation_.most_of_a_queue,
-                                                    queue.outstanding());
+    situation_.most_of_a_queue =
+        std::max<uint64_t>(situation_.most_of_a_queue, queue.outstanding());
     if (queue.next() < range.min) {
       situation_.gap += range.min - queue.next();
       situation_.gap_queue = key.queue;

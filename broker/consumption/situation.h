@@ -16,10 +16,10 @@ struct ConsumptionContext;
 
 // Who has a message.
 struct LeaseHolder {
-  std::string client;       // its id; empty: one that this broker does not know any more
-  absl::Duration silence;   // since something was heard of it
-  bool lost = false;        // it is dead, or seems to be: no stream, and silent for a while
-  int64_t until_ms = 0;     // broker time at which the lease ends at the latest
+  std::string client;      // its id; empty: one that this broker does not know any more
+  absl::Duration silence;  // since something was heard of it
+  bool lost = false;       // it is dead, or seems to be: no stream, and silent for a while
+  int64_t until_ms = 0;    // broker time at which the lease ends at the latest
 };
 
 // A message group whose messages wait behind its first ones.
@@ -56,8 +56,8 @@ struct TopicSituation {
   // What the last filter did not want, since a message was last taken.
   uint64_t passed_over = 0;
   std::string filter;
-  int64_t asked_ms = 0;  // broker time of the last receive; 0: none since the start
-  size_t parked = 0;     // receives that wait
+  int64_t asked_ms = 0;          // broker time of the last receive; 0: none since the start
+  size_t parked = 0;             // receives that wait
   uint64_t most_of_a_queue = 0;  // leases
 };
 

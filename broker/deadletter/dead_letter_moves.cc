@@ -29,13 +29,13 @@ std::string InstantOf(int64_t ms) {
 
 std::vector<std::pair<std::string, std::string>> PropertiesOf(const DeadLetterMessage& letter) {
   const Provenance& p = letter.provenance;
-  return {{std::string(kDlqGroupProperty), std::string(p.group)},
-          {std::string(kDlqTimeProperty), InstantOf(letter.dead_ms())},
-          {std::string(kDlqReasonProperty), std::string(p.reason)},
-          {std::string(kDlqOriginProperty),
-           fmt::format("{}/{}/{}", p.topic_name, p.queue, p.offset)},
-          {std::string(kDlqAttemptsProperty), fmt::format("{}", p.attempts)},
-          {std::string(kDlqResendsProperty), fmt::format("{}", letter.resends() + 1)}};
+  return {
+      {std::string(kDlqGroupProperty), std::string(p.group)},
+      {std::string(kDlqTimeProperty), InstantOf(letter.dead_ms())},
+      {std::string(kDlqReasonProperty), std::string(p.reason)},
+      {std::string(kDlqOriginProperty), fmt::format("{}/{}/{}", p.topic_name, p.queue, p.offset)},
+      {std::string(kDlqAttemptsProperty), fmt::format("{}", p.attempts)},
+      {std::string(kDlqResendsProperty), fmt::format("{}", letter.resends() + 1)}};
 }
 
 // As a send would choose it.
@@ -111,8 +111,7 @@ void DeadLetterMoves::Read(const JobPtr& job) {
   auto page = DeadLetterReader(environment_.state, job->move.letters->id)
                   .ReadPage(job->move.stretch, job->move.selection);
   if (!page.ok()) {
-    return job->Finish(
-        WireError(v2::INTERNAL_SERVER_ERROR, std::string(page.status().message())));
+    return job->Finish(WireError(v2::INTERNAL_SERVER_ERROR, std::string(page.status().message())));
   }
   job->result.page = *std::move(page);
   Plan(job);

@@ -72,7 +72,8 @@ class DeadLetterMoves {
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
   };
-  // TOO_MANY_REQUESTS at a limit, another wire status when the frame failed; nothing was moved then.
+  // TOO_MANY_REQUESTS at a limit, another wire status when the frame failed; nothing was moved
+  // then.
   using Done = absl::AnyInvocable<void(absl::StatusOr<DeadLetterMoveResult>)>;
 
   DeadLetterMoves(Options options, Environment environment)

@@ -35,8 +35,7 @@ uint32_t DeadLetterMessage::resends() const {
   return resends;
 }
 
-absl::StatusOr<DeadLetterSelection> DeadLetterSelection::From(
-    const v1::DeadLetterSelection& wire) {
+absl::StatusOr<DeadLetterSelection> DeadLetterSelection::From(const v1::DeadLetterSelection& wire) {
   DeadLetterSelection selection;
   if (wire.message_ids_size() > kMaxIds) {
     return WireError(v2::BAD_REQUEST, "a call can name at most 1,000 message ids; make more calls");

@@ -52,7 +52,7 @@ class DeadLetterSelection {
   bool Matches(const DeadLetterMessage& letter) const;
 
  private:
-  StringSet ids_;      // empty: any
+  StringSet ids_;     // empty: any
   FilterPtr filter_;  // null: any
   int64_t from_ms_ = 0;
   int64_t until_ms_ = INT64_MAX;
@@ -78,7 +78,7 @@ class DeadLetterReader {
   // What one ReadPage looks at, so that it takes some milliseconds.
   static constexpr size_t kMaxExamined = 4096;
   static constexpr size_t kMaxPassed = 16 * kMaxExamined;  // removed ones
-  static constexpr size_t kMaxBytes = 4u << 20;  // and one message
+  static constexpr size_t kMaxBytes = 4u << 20;            // and one message
 
   // `state` is borrowed.
   DeadLetterReader(const DeadLetterState* state, uint32_t topic)
@@ -95,8 +95,7 @@ class DeadLetterReader {
   absl::StatusOr<DeadLetterMessage> Oldest();
 
  private:
-  absl::StatusOr<DeadLetterMessage> Read(store::QueueOffset offset,
-                                         const store::QueueEntry& entry);
+  absl::StatusOr<DeadLetterMessage> Read(store::QueueOffset offset, const store::QueueEntry& entry);
   // Entries from `from` on, below `until`, carried ones included; empty: there are no more.
   absl::StatusOr<std::vector<store::CarriedEntry>> EntriesFrom(store::QueueOffset from,
                                                                store::QueueOffset until);

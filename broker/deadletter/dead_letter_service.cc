@@ -104,9 +104,9 @@ void DeadLetterService::AnswerCold(rpc::UnaryCall& call, Read read) const {
   const bool queued = environment_.state->store()->RunCold(
       [this, &call, read = std::move(read)] { Answer<Response>(call, read()); });
   if (queued) return;
-  Answer<Response>(
-      call, WireError(v2::TOO_MANY_REQUESTS,
-                      "too many reads of old messages wait for the disk; try again later"));
+  Answer<Response>(call,
+                   WireError(v2::TOO_MANY_REQUESTS,
+                             "too many reads of old messages wait for the disk; try again later"));
 }
 
 absl::StatusOr<DeadLetterService::Letters> DeadLetterService::Find(const std::string& name) const {
@@ -138,9 +138,8 @@ absl::StatusOr<DeadLetterStretch> DeadLetterService::StretchOf(const v1::DeadLet
   if (page.until() > 0) {
     stretch.until = std::min(stretch.until, static_cast<store::QueueOffset>(page.until()));
   }
-  stretch.limit = page.limit() == 0
-                      ? kMaxPageLetters
-                      : std::min(kMaxPageLetters, static_cast<size_t>(page.limit()));
+  stretch.limit = page.limit() == 0 ? kMaxPageLetters
+                                    : std::min(kMaxPageLetters, static_cast<size_t>(page.limit()));
   return stretch;
 }
 
@@ -167,8 +166,7 @@ void DeadLetterService::List(rpc::UnaryCall& call,
   if (!letters.ok()) return Answer<v1::ListDeadLettersResponse>(call, letters.status());
   const int32_t limit = request.limit() <= 0 ? kDefaultLimit : std::min(request.limit(), kMaxLimit);
   AnswerCold<v1::ListDeadLettersResponse>(
-      call, [this, topic = letters->topic,
-             limit]() -> absl::StatusOr<v1::ListDeadLettersResponse> {
+      call, [this, topic = letters->topic, limit]() -> absl::StatusOr<v1::ListDeadLettersResponse> {
         v1::ListDeadLettersResponse response;
         if (topic == nullptr) return response;
         response.set_total(static_cast<int64_t>(environment_.state->Count(topic->id)));
@@ -188,26 +186,27 @@ void DeadLetterService::Describe(rpc::UnaryCall& call,
   using Response = v1::DescribeDeadLetterResponse;
   const auto letters = Find(request.group());
   if (!letters.ok()) return Answer<Response>(call, letters.status());
-  AnswerCold<Response>(call, [this, topic = letters->topic,
-                              id = request.message_id()]() -> absl::StatusOr<Response> {
-    Response response;
-    absl::Status status;
-    if (topic != nullptr) {
-      status = DeadLetterReader(environment_.state, topic->id)
-                   .WalkBack(kMaxSearched, [&](const DeadLetterMessage& found) {
-                     if (MessageIdOf(found.content) != id) return false;
-                     Fill(found, response.mutable_dead_letter());
-                     FillMessage(found, response.mutable_message());
-                     return true;
-                   });
-    }
-    if (!status.ok()) return status;
-    if (response.has_dead_letter()) return response;
-    return WireError(v2::MESSAGE_NOT_FOUND,
-                     fmt::format("none of the group's newest {} dead letters has the id '{}'; "
-                                 "`mansio dlq list` shows them",
-                                 kMaxSearched, EscapeForLog(id)));
-  });
+  AnswerCold<Response>(
+      call,
+      [this, topic = letters->topic, id = request.message_id()]() -> absl::StatusOr<Response> {
+        Response response;
+        absl::Status status;
+        if (topic != nullptr) {
+          status = DeadLetterReader(environment_.state, topic->id)
+                       .WalkBack(kMaxSearched, [&](const DeadLetterMessage& found) {
+                         if (MessageIdOf(found.content) != id) return false;
+                         Fill(found, response.mutable_dead_letter());
+                         FillMessage(found, response.mutable_message());
+                         return true;
+                       });
+        }
+        if (!status.ok()) return status;
+        if (response.has_dead_letter()) return response;
+        return WireError(v2::MESSAGE_NOT_FOUND,
+                         fmt::format("none of the group's newest {} dead letters has the id '{}'; "
+                                     "`mansio dlq list` shows them",
+                                     kMaxSearched, EscapeForLog(id)));
+      });
 }
 
 void DeadLetterService::Stats(rpc::UnaryCall& call,
@@ -261,15 +260,16 @@ void DeadLetterService::Export(rpc::UnaryCall& call,
   auto selection = DeadLetterSelection::From(request.selection());
   if (!selection.ok()) return Answer<Response>(call, selection.status());
   AnswerCold<Response>(
-      call, [this, letters = *letters, stretch = *stretch, selection = *std::move(selection),
-             ids_only = request.ids_only()]() -> absl::StatusOr<Response> {
+      call,
+      [this, letters = *letters, stretch = *stretch, selection = *std::move(selection),
+       ids_only = request.ids_only()]() -> absl::StatusOr<Response> {
         Response response;
         if (letters.topic == nullptr) {
           response.mutable_progress()->set_done(true);
           return response;
         }
-        const auto page = DeadLetterReader(environment_.state, letters.topic->id)
-                              .ReadPage(stretch, selection);
+        const auto page =
+            DeadLetterReader(environment_.state, letters.topic->id).ReadPage(stretch, selection);
         if (!page.ok()) return page.status();
         FillProgress(*page, response.mutable_progress());
         for (const DeadLetterMessage& found : page->letters) {
@@ -341,22 +341,22 @@ void DeadLetterService::Resend(rpc::UnaryCall& call,
   Response nothing;
   nothing.mutable_progress()->set_done(true);
   if (move->letters == nullptr) return Answer<Response>(call, std::move(nothing));
-  environment_.moves->Run(
-      *std::move(move), [this, &call](const absl::StatusOr<DeadLetterMoveResult>& result) {
-        if (!result.ok()) return Answer<Response>(call, result.status());
-        Response response;
-        FillProgress(result->page, response.mutable_progress());
-        response.set_resent(static_cast<int64_t>(result->moved));
-        response.set_refused(static_cast<int64_t>(result->refusals.size()));
-        for (const auto& refusal : result->refusals) {
-          if (response.refusals_size() == kMaxRefusalsTold) break;
-          v1::DeadLetterRefusal* out = response.add_refusals();
-          out->set_message_id(refusal.message_id);
-          out->set_offset(static_cast<int64_t>(refusal.offset));
-          out->set_reason(refusal.reason);
-        }
-        Answer<Response>(call, std::move(response));
-      });
+  environment_.moves->Run(*std::move(move),
+                          [this, &call](const absl::StatusOr<DeadLetterMoveResult>& result) {
+                            if (!result.ok()) return Answer<Response>(call, result.status());
+                            Response response;
+                            FillProgress(result->page, response.mutable_progress());
+                            response.set_resent(static_cast<int64_t>(result->moved));
+                            response.set_refused(static_cast<int64_t>(result->refusals.size()));
+                            for (const auto& refusal : result->refusals) {
+                              if (response.refusals_size() == kMaxRefusalsTold) break;
+                              v1::DeadLetterRefusal* out = response.add_refusals();
+                              out->set_message_id(refusal.message_id);
+                              out->set_offset(static_cast<int64_t>(refusal.offset));
+                              out->set_reason(refusal.reason);
+                            }
+                            Answer<Response>(call, std::move(response));
+                          });
 }
 
 void DeadLetterService::Purge(rpc::UnaryCall& call,
@@ -409,8 +409,8 @@ void DeadLetterService::Import(rpc::UnaryCall& call,
   if (absl::Status s = CheckImport(request); !s.ok()) return Answer<Response>(call, s);
   if (letters->topic != nullptr) return ImportInto(call, *letters, request);
   environment_.metadata->EnsureDeadLetters(
-      letters->group, [this, &call, group = letters->group,
-                       request](const absl::StatusOr<TopicPtr>& topic) {
+      letters->group,
+      [this, &call, group = letters->group, request](const absl::StatusOr<TopicPtr>& topic) {
         if (!topic.ok()) return Answer<Response>(call, topic.status());
         call.Post([this, &call, letters = Letters{group, *topic}, request] {
           ImportInto(call, letters, request);

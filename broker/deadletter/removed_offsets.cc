@@ -29,8 +29,8 @@ bool RemovedOffsets::Contains(store::QueueOffset offset) const {
 
 uint64_t RemovedOffsets::CountIn(store::QueueOffset from, store::QueueOffset to) const {
   uint64_t count = 0;
-  for (auto it = chunks_.lower_bound(ChunkOf(from));
-       it != chunks_.end() && it->first * kChunk < to; ++it) {
+  for (auto it = chunks_.lower_bound(ChunkOf(from)); it != chunks_.end() && it->first * kChunk < to;
+       ++it) {
     const store::QueueOffset begin = it->first * kChunk;
     if (begin >= from && begin + kChunk <= to) {
       count += it->second.count;

@@ -52,9 +52,8 @@ void AddClients(CLI::App& app, Context& context) {
   describe->add_option("ID", *id, "The client id, as the list shows it")->required();
   describe->footer("Example:\n  mansio client describe host@17@2@abc");
   describe->fallthrough();
-  describe->callback([&context, id] {
-    context.action = [&context, id] { return DescribeClient(context, *id); };
-  });
+  describe->callback(
+      [&context, id] { context.action = [&context, id] { return DescribeClient(context, *id); }; });
 }
 
 }  // namespace mansio::command

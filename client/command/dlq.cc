@@ -1,3 +1,5 @@
+#include "client/command/dlq.h"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -6,7 +8,6 @@
 #include "CLI/CLI.hpp"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
-#include "client/command/dlq.h"
 #include "client/lib/admin_client.h"
 
 namespace mansio::command {
@@ -93,12 +94,13 @@ int ShowDeadLetter(const Context& context, const std::string& group, const std::
 }  // namespace
 
 void AddDlq(CLI::App& app, Context& context) {
-  CLI::App* dlq = app.add_subcommand("dlq", "Look at, resend, save and delete the messages that groups have given up");
+  CLI::App* dlq = app.add_subcommand(
+      "dlq", "Look at, resend, save and delete the messages that groups have given up");
   dlq->require_subcommand(1)->fallthrough();
 
   auto group = std::make_shared<std::string>();
-  CLI::App* stats = dlq->add_subcommand(
-      "stats", "Show which groups have dead letters, how many, and since when");
+  CLI::App* stats =
+      dlq->add_subcommand("stats", "Show which groups have dead letters, how many, and since when");
   stats->add_option("GROUP", *group, "Only this consumer group");
   stats->footer("Example:\n  mansio dlq stats");
   stats->fallthrough();

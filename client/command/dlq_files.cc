@@ -19,8 +19,8 @@ namespace mansio::command {
 
 namespace {
 
-constexpr int kImportLetters = 100;         // in one call
-constexpr size_t kImportBytes = 2u << 20;   // and one letter
+constexpr int kImportLetters = 100;        // in one call
+constexpr size_t kImportBytes = 2u << 20;  // and one letter
 constexpr char kStandardStream[] = "-";
 
 struct FileArguments {
@@ -56,7 +56,8 @@ absl::StatusOr<int64_t> ExportTo(const Context& context, const FileArguments& ar
          const auto response = (*admin)->ExportDeadLetters(request);
          if (!response.ok()) return response.status();
          for (const auto& letter : response->letters()) out << LineOf(letter) << '\n';
-         if (!out.flush()) return absl::DataLossError("the file cannot be written; is there space?");
+         if (!out.flush())
+           return absl::DataLossError("the file cannot be written; is there space?");
          exported += response->letters_size();
          return response->progress();
        }});
@@ -93,8 +94,8 @@ int Export(const Context& context, const FileArguments& arguments) {
   if (error) return FailUsage(context, fmt::format("{}: {}", arguments.file, error.message()), "");
   PrintDone(context,
             {{"group", arguments.letters.group}, {"file", arguments.file}, {"exported", *exported}},
-            fmt::format("exported {} dead letters of group {} to {}; they are still there", *exported,
-                        arguments.letters.group, arguments.file));
+            fmt::format("exported {} dead letters of group {} to {}; they are still there",
+                        *exported, arguments.letters.group, arguments.file));
   return kOk;
 }
 

@@ -79,9 +79,9 @@ std::string Destination(const ResendArguments& arguments) {
 int Report(const Context& context, const ResendArguments& arguments, const Resent& done,
            const absl::Status& status) {
   const std::string destination = Destination(arguments);
-  const std::string sentence = fmt::format(
-      "{}resent {} dead letters of group {} to {}", arguments.dry_run ? "would have " : "",
-      done.resent, arguments.letters.group, destination);
+  const std::string sentence = fmt::format("{}resent {} dead letters of group {} to {}",
+                                           arguments.dry_run ? "would have " : "", done.resent,
+                                           arguments.letters.group, destination);
   if (context.format != Format::kTable) {
     context.Print({{"group", arguments.letters.group},
                    {"to", destination},
@@ -191,7 +191,8 @@ int Purge(const Context& context, const PurgeArguments& arguments) {
 void AddDlqMoves(CLI::App& dlq, Context& context) {
   auto arguments = std::make_shared<ResendArguments>();
   CLI::App* resend = dlq.add_subcommand(
-      "resend", "Give dead letters back to their group, or to a topic; they are dead letters no more");
+      "resend",
+      "Give dead letters back to their group, or to a topic; they are dead letters no more");
   AddLetterOptions(*resend, &arguments->letters);
   AddAll(*resend, &arguments->letters);
   resend->add_flag("--all-groups", arguments->all_groups,

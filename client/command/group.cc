@@ -171,8 +171,8 @@ void AddPolicy(CLI::App& verb, const std::shared_ptr<PolicyArguments>& arguments
 }  // namespace
 
 void AddGroup(CLI::App& app, Context& context) {
-  CLI::App* group =
-      app.add_subcommand("group", "Create, look at, explain, alter, move, pause and delete consumer groups");
+  CLI::App* group = app.add_subcommand(
+      "group", "Create, look at, explain, alter, move, pause and delete consumer groups");
   group->require_subcommand(1)->fallthrough();
 
   auto arguments = std::make_shared<PolicyArguments>();

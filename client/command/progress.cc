@@ -23,8 +23,8 @@ std::string ProgressLine(const std::string& what, int64_t done, int64_t total,
   const double part = total > 0 ? std::clamp(static_cast<double>(done) / total, 0.0, 1.0) : 1.0;
   const double seconds = std::max(absl::ToDoubleSeconds(elapsed), 0.001);
   const double rate = static_cast<double>(done) / seconds;
-  std::string numbers = fmt::format(" {} of {}  {:.0f}%  {:.0f}/s", done, std::max(done, total),
-                                    part * 100, rate);
+  std::string numbers =
+      fmt::format(" {} of {}  {:.0f}%  {:.0f}/s", done, std::max(done, total), part * 100, rate);
   if (rate > 0 && done < total) {
     const absl::Duration left = absl::Seconds(static_cast<double>(total - done) / rate);
     numbers += fmt::format("  {} left", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))));

@@ -166,8 +166,7 @@ int ShowTopicStats(const Context& context, const std::string& name) {
     }
     Json& row = rows.back();
     row["queues"] = row["queues"].get<int64_t>() + 1;
-    row["messages"] =
-        row["messages"].get<int64_t>() + queue.next_offset() - queue.min_offset();
+    row["messages"] = row["messages"].get<int64_t>() + queue.next_offset() - queue.min_offset();
     row["ever_stored"] = row["ever_stored"].get<int64_t>() + queue.next_offset();
   }
   context.Print(rows);

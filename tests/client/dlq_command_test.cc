@@ -1,5 +1,5 @@
-// `mansio dlq`, `mansio group why` and the like: tables, JSON and exit codes, against a node in this
-// process.
+// `mansio dlq`, `mansio group why` and the like: tables, JSON and exit codes, against a node in
+// this process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -52,7 +52,8 @@ class DlqCommandTest : public CommandHarness {
       const int64_t count = std::min<int64_t>(2, request.page().until() - request.page().from());
       const bool poison = request.page().broker() == "b1";
       response.mutable_progress()->set_next(request.page().from() + count);
-      response.mutable_progress()->set_done(request.page().from() + count >= request.page().until());
+      response.mutable_progress()->set_done(request.page().from() + count >=
+                                            request.page().until());
       response.mutable_progress()->set_examined(count);
       response.mutable_progress()->set_matched(count);
       response.set_resent(count - poison);
@@ -136,9 +137,26 @@ TEST_F(DlqCommandTest, ResendTakesItsSelectionAndDestination) {
   EXPECT_EQ(Mansio({"dlq", "resend", "billing", "--all", "--all-groups", "--to-topic", "t"}),
             kUsage);
   EXPECT_TRUE(resends_.empty());
-  Mansio({"dlq", "resend", "billing", "--id", "M", "--id", "N", "--sql", "a > 1", "--since",
-          "2026-01-01T00:00:00Z", "--until", "2026-01-02T00:00:00Z", "--to-topic", "orders",
-          "--delay", "90s", "--force", "--rate", "1000"});
+  Mansio({"dlq",
+          "resend",
+          "billing",
+          "--id",
+          "M",
+          "--id",
+          "N",
+          "--sql",
+          "a > 1",
+          "--since",
+          "2026-01-01T00:00:00Z",
+          "--until",
+          "2026-01-02T00:00:00Z",
+          "--to-topic",
+          "orders",
+          "--delay",
+          "90s",
+          "--force",
+          "--rate",
+          "1000"});
   ASSERT_FALSE(resends_.empty());
   const v1::ResendDeadLettersRequest& request = resends_[0];
   EXPECT_EQ(request.selection().message_ids_size(), 2);
@@ -351,11 +369,12 @@ TEST_F(DlqCommandTest, EachVerbHasAnExample) {
 
 TEST(ProgressTest, ALineFitsItsTerminal) {
   EXPECT_EQ(ProgressLine("resending", 4200, 10000, absl::Seconds(10), 80),
-            "resending [===========               ] 4200 of 10000  42%  420/s  14s left");
+            "resending [=============                   ] 4200 of 10000  42%  420/s  14s left");
   EXPECT_EQ(ProgressLine("resending", 10, 10, absl::Seconds(1), 200),
             "resending [========================================] 10 of 10  100%  10/s");
   EXPECT_EQ(ProgressLine("resending", 4200, 10000, absl::Seconds(10), 20), "resending  4200 of 1");
-  EXPECT_EQ(ProgressLine("purging", 0, 0, absl::ZeroDuration(), 40), "purging [==] 0 of 0  100%  0/s");
+  EXPECT_EQ(ProgressLine("purging", 0, 0, absl::ZeroDuration(), 40),
+            "purging [============] 0 of 0  100%  0/s");
 }
 
 TEST(ProgressTest, OnlyATerminalSeesIt) {

@@ -492,8 +492,8 @@ TEST_F(AdminServiceTest, AGroupIsExplained) {
 TEST_F(AdminServiceTest, ClientsAreListedByGroupAndId) {
   using gateway::ClientRole;
   ASSERT_TRUE(clients_
-                  .Describe("c1", ClientRole::kPushConsumer, "billing", {"orders"}, "JAVA",
-                            "5.0.8", "192.0.2.7:1")
+                  .Describe("c1", ClientRole::kPushConsumer, "billing", {"orders"}, "JAVA", "5.0.8",
+                            "192.0.2.7:1")
                   .ok());
   clock_.Advance(absl::Seconds(9));
   ASSERT_TRUE(clients_.Describe("p1", ClientRole::kProducer, "", {"orders"}, "GO", "", "").ok());

@@ -41,11 +41,11 @@ class ExplanationTest : public testing::Test {
   }
   // A consumer that is alive for all of the test.
   void Connect(const std::string& client) {
-    ASSERT_TRUE(h_->life()
-                    .clients
-                    .Describe(client, gateway::ClientRole::kSimpleConsumer, kGroup, {kTopic}, "",
-                              "", "")
-                    .ok());
+    ASSERT_TRUE(
+        h_->life()
+            .clients
+            .Describe(client, gateway::ClientRole::kSimpleConsumer, kGroup, {kTopic}, "", "", "")
+            .ok());
   }
   std::unique_ptr<Harness> h_;
 };
@@ -188,9 +188,9 @@ TEST_F(ExplanationTest, ALimitIsReached) {
   };
   ConsumptionOptions broker, group, queue;
   broker.max_leases = group.max_group_leases = queue.max_queue_leases = 2;
-  for (const Case& limit : {Case{"limits.leases allows", broker},
-                            Case{"limits.leases-per-group", group},
-                            Case{"limits.leases-per-queue", queue}}) {
+  for (const Case& limit :
+       {Case{"limits.leases allows", broker}, Case{"limits.leases-per-group", group},
+        Case{"limits.leases-per-queue", queue}}) {
     Begin(false, limit.options);
     Connect("client-1");
     for (const char* body : {"a", "b", "c"}) h_->Send(body);

@@ -23,8 +23,7 @@ TEST(RemovedOffsetsTest, IsASet) {
     const store::QueueOffset from = random() % (4 * kChunk);
     const store::QueueOffset to = from + random() % (3 * kChunk);
     ASSERT_EQ(removed.CountIn(from, to),
-              static_cast<uint64_t>(
-                  std::distance(model.lower_bound(from), model.lower_bound(to))));
+              static_cast<uint64_t>(std::distance(model.lower_bound(from), model.lower_bound(to))));
     ASSERT_EQ(removed.Contains(from), model.contains(from));
     const store::QueueOffset next = removed.SkipComplete(from);
     for (store::QueueOffset o = from; o < next; ++o) ASSERT_TRUE(model.contains(o));

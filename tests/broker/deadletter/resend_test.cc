@@ -178,9 +178,7 @@ TEST_F(ResendTest, SomeCanBeSelected) {
               s->add_message_ids("none");
             }),
             1);
-  const auto set = [between](google::protobuf::Timestamp* time) {
-    time->set_seconds(between);
-  };
+  const auto set = [between](google::protobuf::Timestamp* time) { time->set_seconds(between); };
   EXPECT_EQ(resend([&](v1::DeadLetterSelection* s) { set(s->mutable_from()); }), 2);
   EXPECT_EQ(resend([&](v1::DeadLetterSelection* s) { set(s->mutable_until()); }), 2);
   v1::ResendDeadLettersRequest request = ResendRequest();
