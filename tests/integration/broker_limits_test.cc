@@ -121,6 +121,8 @@ TEST_F(BrokerLimitsTest, OfLeases) {
   const auto first = consumer->Receive(2, kInvisible, absl::Seconds(20));
   ASSERT_TRUE(first.ok()) << first.status();
   ASSERT_EQ(first->size(), 2u);
+  // A receive is answered before its leases count. They do when a later record is acknowledged.
+  ASSERT_TRUE(Send(MessageTo("orders", "x")).ok());
   ExpectRefused(consumer->Receive(2, kInvisible, absl::Seconds(20)).status(), v2::TOO_MANY_REQUESTS,
                 "limits.leases");
   EXPECT_TRUE(consumer->Ack(first->front()).ok());
