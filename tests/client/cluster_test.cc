@@ -89,7 +89,7 @@ class ClusterTest : public ::testing::Test {
   }
 
   int Mansio(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
+    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
     return Run("mansio", arguments);
   }
 

@@ -153,7 +153,8 @@ class Cluster:
 
     def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT):
         """Runs the mansio command with JSON output; returns what it printed, decoded."""
-        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "-o", "json", *arguments]
+        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", "30s"]
+        command += ["-o", "json", *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode != 0:
             raise AssertionError(f"'mansio {' '.join(arguments)}' exited with {result.returncode}: {result.stderr}")
