@@ -16,7 +16,9 @@ namespace {
 
 using Explanation = std::optional<v1::GroupExplanation>;
 
-// A receive that was made this long ago shows that there is a consumer, and one that is not stuck.
+// A receive that was made this long ago shows that there is a consumer, also one that has said
+// nothing else of itself; and that one which is known to be there is not stuck.
+constexpr int64_t kJustNowMs = 5'000;
 constexpr int64_t kRecentlyMs = 30'000;
 // What retention has taken is told for this long.
 constexpr int64_t kMissedToldMs = 3600'000;
@@ -51,8 +53,8 @@ std::string NameOf(const LeaseHolder& holder) {
                                : fmt::format("client {}", EscapeForLog(holder.client));
 }
 
-bool RecentlyAsked(const GroupSituation& group, const TopicSituation& topic) {
-  return topic.parked > 0 || (topic.asked_ms > 0 && group.now_ms - topic.asked_ms < kRecentlyMs);
+bool AskedWithin(int64_t ms, const GroupSituation& group, const TopicSituation& topic) {
+  return topic.parked > 0 || (topic.asked_ms > 0 && group.now_ms - topic.asked_ms < ms);
 }
 
 // ---- Causes that concern the group as a whole ----
@@ -72,7 +74,7 @@ Explanation NoConsumer(const GroupSituation& group) {
   if (!group.clients.empty()) return std::nullopt;
   uint64_t ready = 0;
   for (const TopicSituation& topic : group.topics) {
-    if (RecentlyAsked(group, topic)) return std::nullopt;
+    if (AskedWithin(kJustNowMs, group, topic)) return std::nullopt;
     ready += topic.ready;
   }
   return Make(
@@ -177,7 +179,7 @@ Explanation BackOff(const GroupSituation&, const TopicSituation& topic) {
 }
 
 Explanation NotReceiving(const GroupSituation& group, const TopicSituation& topic) {
-  if (group.paused || topic.ready == 0 || RecentlyAsked(group, topic)) return std::nullopt;
+  if (group.paused || topic.ready == 0 || AskedWithin(kRecentlyMs, group, topic)) return std::nullopt;
   if (group.clients.empty()) return std::nullopt;
   const std::string since =
       topic.asked_ms == 0

@@ -145,6 +145,13 @@ class RawClient:
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
 
+    def heartbeat(self, group):
+        """Says that this client is a consumer of a group."""
+        request = service.HeartbeatRequest(group=definition.Resource(name=group), client_type=definition.SIMPLE_CONSUMER)
+        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=5)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+
     def change_invisible(self, topic, group, message, seconds):
         """Gives a received message another invisible time; returns its new handle."""
         request = service.ChangeInvisibleDurationRequest(

@@ -1,6 +1,7 @@
 """Every cause that `mansio group why` knows, staged on real processes."""
 
 import contextlib
+import datetime
 import os
 import time
 
@@ -18,6 +19,7 @@ class WhyCases:
         self.buggy = buggy
         self.cluster = None
         self.raw = None
+        self.online = []  # (client, group): consumers that say that they live
 
     def run(self):
         settings = [f"limits.leases-per-group={LIMIT}", "clients.disconnected=10m"]
@@ -61,6 +63,8 @@ class WhyCases:
         """Waits until this is the first that is said; returns it."""
         deadline = time.monotonic() + PATIENCE
         while True:
+            for client, of_group in self.online:
+                client.heartbeat(of_group)
             said = self.why(group)
             if said[0]["cause"] == cause:
                 break
@@ -71,23 +75,25 @@ class WhyCases:
         return said[0]
 
     @contextlib.contextmanager
-    def consumer(self, client_id, group, topic=None):
-        """A consumer that receives once, for 120 s, and then holds what it got."""
+    def consumer(self, client_id, group, batch=32, tag="*"):
+        """A consumer that receives once, for 120 s, then holds what it got, and lives."""
         client = RawClient(self.cluster.broker.address, client_id)
         try:
-            client.messages = client.receive(topic or group, group, batch=32, invisible_seconds=120)
+            client.messages = client.receive(group, group, batch=batch, invisible_seconds=120, filter_tag=tag)
+            self.online.append((client, group))
             yield client
         finally:
+            self.online.clear()
             client.close()
 
     def no_consumer(self):
         """no consumer"""
         self.topic("nobody")
         self.await_cause("nobody", "no-consumer")
-        with self.consumer("visitor", "nobody") as client:
-            client.ack("nobody", "nobody", client.messages)
+        received = self.raw.receive("nobody", "nobody")
+        self.raw.ack("nobody", "nobody", received)
         self.raw.send("nobody", b"late")
-        said = self.await_cause("nobody", "no-consumer")  # after half a minute without a receive
+        said = self.await_cause("nobody", "no-consumer")  # some time after the last receive
         assert said["messages"] == 1, said
 
     def paused(self):
@@ -109,22 +115,22 @@ class WhyCases:
     def filter(self):
         """nothing matches the filter"""
         self.topic("tagged")
-        assert self.raw.receive("tagged", "tagged", filter_tag="other") == []
-        said = self.await_cause("tagged", "filter", messages=3, topic="tagged")
+        with self.consumer("picky", "tagged", tag="other") as client:
+            assert client.messages == []
+            said = self.await_cause("tagged", "filter", messages=3, topic="tagged")
         assert "'other'" in said["text"], said
 
     def fifo_head(self):
         """FIFO head leased"""
         self.topic("ordered", "--fifo", message_group="customer-7")
-        client = RawClient(self.cluster.broker.address, "slow-one")
-        held = client.receive("ordered", "ordered", batch=1, invisible_seconds=120)
-        assert len(held) == 1, held
         before = time.time()
-        # Another receive finds nothing that it may have.
-        assert self.raw.receive("ordered", "ordered", batch=8) == []
-        said = self.await_cause("ordered", "fifo-head", client="slow-one", message_group="customer-7", messages=2)
-        assert before < time.mktime(time.strptime(said["until"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone < before + 125
-        client.close()
+        with self.consumer("slow-one", "ordered", batch=1) as client:
+            assert len(client.messages) == 1, client.messages
+            # Another receive finds nothing that it may have.
+            assert self.raw.receive("ordered", "ordered", batch=8) == []
+            said = self.await_cause("ordered", "fifo-head", client="slow-one", message_group="customer-7", messages=2)
+        until = datetime.datetime.fromisoformat(said["until"].replace("Z", "+00:00")).timestamp()
+        assert before + 119 < until < time.time() + 121, said
 
     def back_off(self):
         """waiting for back-off"""
@@ -183,6 +189,7 @@ class WhyCases:
         body = os.urandom(64 * 1024)
         self.raw.send("flood", body)
         self.raw.ack("flood", "late", self.raw.receive("flood", "late"))
+        self.online.append((self.raw, "late"))
         deadline = time.monotonic() + PATIENCE
         while self.cluster.mansio("topic", "describe", "flood")["queue_offsets"][0]["min_offset"] < 2:
             for _ in range(20):
@@ -195,3 +202,4 @@ class WhyCases:
         assert received and received[0].offset >= minimum, received[:1]
         said = self.await_cause("late", "behind-retention")  # also when it has gone on
         assert said["messages"] >= minimum - 1, said
+        self.online.clear()
