@@ -179,7 +179,8 @@ Explanation BackOff(const GroupSituation&, const TopicSituation& topic) {
 }
 
 Explanation NotReceiving(const GroupSituation& group, const TopicSituation& topic) {
-  if (group.paused || topic.ready == 0 || AskedWithin(kRecentlyMs, group, topic)) return std::nullopt;
+  if (group.paused || topic.ready == 0 || AskedWithin(kRecentlyMs, group, topic))
+    return std::nullopt;
   if (group.clients.empty()) return std::nullopt;
   const std::string since =
       topic.asked_ms == 0
