@@ -152,6 +152,7 @@ class WhyCases:
         self.topic("stuck", messages=LIMIT // 2)
         options = ["--endpoint", self.cluster.broker.address, "--topic", "stuck", "--group", "stuck"]
         with SdkClient(self.buggy, self.cluster.directory, "buggy", *options, "--count", "1", "--hold", "600") as client:
+            client.await_event("ready", PATIENCE)
             client.await_event("done", PATIENCE)
             self.raw.send("stuck", b"one more")
             said = self.await_cause("stuck", "not-receiving")
@@ -175,6 +176,7 @@ class WhyCases:
         self.topic("orphan")
         options = ["--endpoint", self.cluster.broker.address, "--topic", "orphan", "--group", "orphan"]
         with SdkClient(self.buggy, self.cluster.directory, "buggy", *options, "--count", "3", "--hold", "600") as client:
+            client.await_event("ready", PATIENCE)
             client.await_event("done", PATIENCE)
             holder = self.await_cause("orphan", "in-flight", messages=3)
             assert holder["messages"] == 3, holder
