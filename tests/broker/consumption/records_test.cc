@@ -8,7 +8,7 @@
 namespace mansio::broker {
 namespace {
 
-std::vector<store::QueueOffset> Run(store::QueueOffset first, size_t count) {
+std::vector<store::QueueOffset> Following(store::QueueOffset first, size_t count) {
   std::vector<store::QueueOffset> offsets;
   for (size_t i = 0; i < count; ++i) offsets.push_back(first + i);
   return offsets;
@@ -30,8 +30,15 @@ void ExpectComesBack(const LeaseRecord& record) {
 }
 
 TEST(ConsumptionRecordsTest, OffsetsComeBackInWhateverPatternTheyStand) {
-  const std::vector<std::vector<store::QueueOffset>> patterns = {
-      {}, {0}, {5}, {5, 6}, {5, 7}, {3, 4, 9}, {3, 9, 4, 6}, Run(70000, 32), {~0ull - 1, ~0ull}};
+  const std::vector<std::vector<store::QueueOffset>> patterns = {{},
+                                                                 {0},
+                                                                 {5},
+                                                                 {5, 6},
+                                                                 {5, 7},
+                                                                 {3, 4, 9},
+                                                                 {3, 9, 4, 6},
+                                                                 Following(70000, 32),
+                                                                 {~0ull - 1, ~0ull}};
   for (const auto& offsets : patterns) {
     for (const store::QueueOffset cursor : {0ull, 6ull, 70032ull, ~0ull}) {
       ExpectComesBack(LeaseOf({{3, cursor, offsets}, {4, 1, {1}}}));
@@ -48,7 +55,7 @@ TEST(ConsumptionRecordsTest, OffsetsComeBackInWhateverPatternTheyStand) {
 TEST(ConsumptionRecordsTest, MessagesThatFollowEachOtherCostNoBytes) {
   const size_t one = LeaseOf({{3, 1'500'001, {1'500'000}}}).Encode().size();
   EXPECT_LE(one, 23u);
-  EXPECT_EQ(LeaseOf({{3, 1'500'032, Run(1'500'000, 32)}}).Encode().size(), one);
+  EXPECT_EQ(LeaseOf({{3, 1'500'032, Following(1'500'000, 32)}}).Encode().size(), one);
   EXPECT_LE((LeasesEndRecord{2, 7, true, {{3, 0, {1'500'000}}}}).Encode().size(), 8u);
 }
 
