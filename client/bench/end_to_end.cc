@@ -22,7 +22,7 @@ constexpr uint64_t kSequenceMask = (uint64_t{1} << kSequenceBits) - 1;
 constexpr auto kSettle = std::chrono::seconds(1);
 constexpr int kSettleTimes = 60;               // at most, while the server is busy
 constexpr double kQuiet = 0.05;                // CPUs that a server uses which is not
-constexpr int64_t kPatience = 10'000'000'000;  // nanoseconds for the last messages to arrive
+constexpr int64_t kPatience = 30'000'000'000;  // nanoseconds for the last messages to arrive
 constexpr auto kPoll = std::chrono::milliseconds(10);
 constexpr absl::Duration kPauseOfReceiver = absl::Milliseconds(20);
 
