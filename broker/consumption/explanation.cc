@@ -19,7 +19,7 @@ using Explanation = std::optional<v1::GroupExplanation>;
 // A receive that was made this long ago shows that there is a consumer, also one that has said
 // nothing else of itself; and that one which is known to be there is not stuck.
 constexpr int64_t kJustNowMs = 5'000;
-constexpr int64_t kRecentlyMs = 30'000;
+constexpr int64_t kRecentlyMs = 15'000;
 // What retention has taken is told for this long.
 constexpr int64_t kMissedToldMs = 3600'000;
 
