@@ -33,6 +33,8 @@ import time
 
 START_TIMEOUT = 60  # seconds until a client must have started
 LEAVE_TIMEOUT = 30  # seconds until it must have ended
+# More processes that start at the same time would take all of a small machine.
+_starting = threading.Semaphore(2)
 
 Delivery = collections.namedtuple("Delivery", "at body attempt consumer")
 
@@ -146,8 +148,10 @@ class Sdk:
         arguments = [command, "--endpoint", endpoint or cluster.broker.address, "--topic", topic]
         for name, value in options.items():
             arguments += [f"--{name}", str(value)]
-        with SdkClient(self._command, cluster.directory, *arguments) as client:
-            client.await_event("ready", START_TIMEOUT)
+        with contextlib.ExitStack() as running:
+            with _starting:
+                client = running.enter_context(SdkClient(self._command, cluster.directory, *arguments))
+                client.await_event("ready", START_TIMEOUT)
             yield client
 
     def consumer(self, cluster, kind, topic, group, endpoint=None, **options):

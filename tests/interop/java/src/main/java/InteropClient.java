@@ -40,8 +40,9 @@ public final class InteropClient {
 
   private InteropClient(Map<String, String> options) {
     this.options = options;
-    // TLS stays at the SDK's default: on.
-    configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint")).build();
+    // TLS stays at the SDK's default: on. Its 3 s for a request do not last on a busy machine.
+    configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint"))
+        .setRequestTimeout(Duration.ofSeconds(15)).build();
     topic = options.get("topic");
     count = number("count", 0);
   }
