@@ -147,8 +147,9 @@ class Suite:
             time.sleep(5)
             producer.send(made("skips", "short", mansio_ttl_ms=1000))
             time.sleep(1.5)
+            consumer = self.consumer("skips")
             producer.send(made("skips", "new"))
-            bodies = self.receive(self.consumer("skips"), 1)
+            bodies = self.receive(consumer, 1)
             assert bodies == ["new"], bodies
             assert self.dead_letters("skips") == {}
             described = self.cluster.mansio("group", "describe", "skips")
@@ -173,6 +174,16 @@ class Suite:
             for group in ("letters", "letters-2"):
                 letters = self.await_letters(group, ids)
                 assert {(row["reason"], row["attempts"]) for row in letters.values()} == {("expired", 0)}, letters
+
+        with self.report.case("what has expired by its own time goes to the dead letters of a topic without a ttl"):
+            self.topic("own-times", "--expired", "dead-letter")
+            producer = self.producer("own-times")
+            expired = producer.send(made("own-times", "short", mansio_ttl_ms=500)).message_id
+            producer.send(made("own-times", "endless"))
+            time.sleep(1)
+            bodies = self.receive(self.consumer("own-times"), 1)
+            assert bodies == ["endless"], bodies
+            self.await_letters("own-times", {expired})
 
     def await_letters(self, group, ids):
         deadline = time.monotonic() + WAIT
