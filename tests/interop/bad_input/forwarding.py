@@ -33,19 +33,20 @@ def run_forwarding(report, cluster, broker):
         Case("a group that does not exist", "INVALID_RECEIPT_HANDLE", forwarded(forged, group="nobody")),
         Case("a message", "OK", forwarded(given_up)),
         Case("the same once more", "OK", forwarded(given_up)),
-        Case("with attempts that are lies", "OK", forwarded(others[0], delivery_attempt=-7, max_delivery_attempts=2**31 - 1)),
+        Case("with attempts that are lies", "OK", forwarded(
+            others[0], delivery_attempt=-7, max_delivery_attempts=2**31 - 1)),
     ])
-    with report.case("broker ForwardMessageToDeadLetterQueue: an acknowledged message -> OK, and it is no dead letter"):
+    with report.case("broker: an acknowledged message is forwarded -> OK, and it is no dead letter"):
         check(broker.call("AckMessage", ack(acked, topic=TOPIC, group=GROUP)), "OK")
         check(broker.call("ForwardMessageToDeadLetterQueue", forwarded(acked)), "OK")
-    with report.case("broker ForwardMessageToDeadLetterQueue: the handle from before a change -> OK, and nothing is done"):
+    with report.case("broker: the handle from before a change is forwarded -> OK, and nothing is done"):
         newer = broker.call("ChangeInvisibleDuration", change(renewed, 600, TOPIC, GROUP)).response.receipt_handle
         check(broker.call("ForwardMessageToDeadLetterQueue", forwarded(renewed)), "OK")
         check(broker.call("ForwardMessageToDeadLetterQueue", forwarded(newer)), "OK")
     with report.case("broker: a message that was given up cannot be acknowledged -> INVALID_RECEIPT_HANDLE"):
         for handle in (given_up, newer):
             check(broker.call("AckMessage", ack(handle, topic=TOPIC, group=GROUP)), "INVALID_RECEIPT_HANDLE")
-    with report.case("broker ForwardMessageToDeadLetterQueue: each became one dead letter, and the others are untouched"):
+    with report.case("broker: what was forwarded became one dead letter each, and the others are untouched"):
         letters = cluster.mansio("dlq", "list", GROUP)
         assert sorted(letter["message_id"] for letter in letters) == sorted([ids[0], ids[1], ids[4]]), letters
         assert {(letter["attempts"], letter["reason"]) for letter in letters} == {(1, "forwarded")}, letters

@@ -71,7 +71,7 @@ def create(cluster, name, *options, queues=4):
 
 
 def consumers_join_and_leave(cluster, sdks, sdk):
-    """Under load one consumer says goodbye and one is killed; others join, of other SDKs, too. Their share comes again."""
+    """Under load one consumer says goodbye and one is killed; others join, of other SDKs, too. They get its share."""
     name = f"coming-{sdk.key}"
     groups = [f"g{number}" for number in range(8)]
     create(cluster, name)
@@ -205,7 +205,9 @@ def main():
         return [(f"{sdk.name}: {what}", functools.partial(case, *arguments, sdk)) for sdk in sdks]
 
     with Cluster() as cluster:
-        report.together(each("consumers join, leave and are killed under load", consumers_join_and_leave, cluster, sdks))
+        report.together(
+            each("consumers join, leave and are killed under load", consumers_join_and_leave, cluster, sdks)
+        )
         report.together([
             *each("a push consumer with a poisoned message", push_consumer_poisoned, cluster),
             *each("a simple consumer with a poisoned message", simple_consumer_poisoned, cluster),

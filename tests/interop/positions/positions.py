@@ -181,7 +181,8 @@ class Suite:
         self.send("sdk-casts", "a", "b")
         with contextlib.ExitStack() as online:
             consumers = [
-                SdkConsumer(online.enter_context(sdk.consumer(self.cluster, "push", "sdk-casts", group))) for sdk in sdks
+                SdkConsumer(online.enter_context(sdk.consumer(self.cluster, "push", "sdk-casts", group)))
+                for sdk in sdks
             ]
             for sdk, consumer in zip(sdks, consumers):
                 consumer.await_bodies("ab", f"what was there, to {sdk.name}")
