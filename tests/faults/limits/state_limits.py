@@ -57,28 +57,28 @@ def parked(cluster, rpc, request, count):
     with Node(cluster.broker.address) as node, concurrent.futures.ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(node.call, rpc, request) for _ in range(5)]
         done = []
-        for call in concurrent.futures.as_completed(calls, timeout=15):
+        for call in concurrent.futures.as_completed(calls, timeout=30):
             done.append(call)
             if len(done) == 3:
                 break
         for call in done:
             refused(call.result(), "TOO_MANY_REQUESTS", "limits.parked-receives")
         accepted(node.call("SendMessage", send(*[message("topic") for _ in range(count)])))
-        waiting = [call.result(timeout=15) for call in calls if call not in done]
+        waiting = [call.result(timeout=30) for call in calls if call not in done]
         return sorted(one.system_properties.queue_offset for answer in waiting for one in received(accepted(answer)))
 
 
 def parked_receives(cluster, _):
     """a further one -> TOO_MANY_REQUESTS, and a further pull; those that wait get their messages"""
     cluster.create_topic("topic", "--queues", "1")
-    got = parked(cluster, "ReceiveMessage", receive("topic", "group"), 2)
+    got = parked(cluster, "ReceiveMessage", receive("topic", "group", long_polling_timeout=seconds(20)), 2)
     assert got == [0, 1], got
     pull = service.PullMessageRequest(
         group=resource("pullers"),
         message_queue=definition.MessageQueue(topic=resource("topic")),
         offset=2,
         batch_size=32,
-        long_polling_timeout=seconds(12),
+        long_polling_timeout=seconds(20),
     )
     got = parked(cluster, "PullMessage", pull, 1)
     assert got == [2, 2], got
@@ -136,14 +136,20 @@ def pending_transactions(cluster, _):
         accepted(node.call("SendMessage", half()))
 
 
+def take(node, group, batch=32):
+    """A receive whose leases count: it is answered before they do, but not before a send behind it is acknowledged."""
+    answer = node.call("ReceiveMessage", receive("topic", group, batch_size=batch))
+    accepted(node.call("SendMessage", send(message("topic"))))
+    return answer
+
+
 def leases(cluster, _):
     """further ones -> TOO_MANY_REQUESTS, until one is acknowledged; a receive takes no more than are left"""
     cluster.create_topic("topic", "--queues", "1")
     with Node(cluster.broker.address) as node:
         accepted(node.call("SendMessage", send(*[message("topic") for _ in range(12)])))
-        first = accepted(node.call("ReceiveMessage", receive("topic", "group", batch_size=3)))
-        second = accepted(node.call("ReceiveMessage", receive("topic", "group", batch_size=32)))
-        sizes = (len(received(first)), len(received(second)))
+        first, second = take(node, "group", 3), take(node, "group", 32)
+        sizes = (len(received(accepted(first))), len(received(accepted(second))))
         assert sizes == (3, 1), f"{sizes} messages were handed out, the limit is 4"
         refused(node.call("ReceiveMessage", receive("topic", "group")), "TOO_MANY_REQUESTS", "limits.leases")
         refused(node.call("ReceiveMessage", receive("topic", "other")), "TOO_MANY_REQUESTS", "limits.leases")
@@ -187,7 +193,7 @@ def receive_all(node, group):
     """Handles of what the group may be handed out, by receives that find something at once."""
     taken = []
     while True:
-        answer = node.call("ReceiveMessage", receive("topic", group, batch_size=32))
+        answer = take(node, group)
         if code_name(answer.code) != "OK":
             return taken
         taken += handles(answer)

@@ -22,7 +22,7 @@ from sdk_client import all_deliveries, assert_all_received, await_bodies, sdks_o
 
 MESSAGES = 5
 LOAD = 5000 if os.environ.get("MANSIO_LONG") == "1" else 500  # messages of the cases under load
-PATIENCE = 90  # seconds until something must have happened
+PATIENCE = 180  # seconds until something must have happened
 # A simple consumer's invisible time begins when the broker hands the message out, which a busy client notices later.
 NOTICED = 3  # seconds
 # The Node.js SDK knows no list of waits and asks for the next delivery at once.
@@ -80,12 +80,12 @@ def push_consumer_fails(cluster, access_point, sdk):
     endpoint = getattr(cluster, access_point).address
     topic = group = f"failing-{access_point}-{sdk.key}"
     cluster.create_topic(topic)
-    cluster.mansio("group", "create", group, "--max-attempts", "3", "--backoff", "2s,4s", "--start", "earliest")
+    cluster.mansio("group", "create", group, "--max-attempts", "3", "--backoff", "1s,2s", "--start", "earliest")
     bodies = send(cluster, topic)
     with sdk.consumer(cluster, "push", topic, group, endpoint, fail="*") as consumer:
         letters = await_dead_letters(cluster, group, endpoint, bodies)
-        time.sleep(5)  # one delivery too many would come in this time
-        check_deliveries(consumer, bodies, 3, waits_of(sdk, 2, 4))
+        time.sleep(3)  # one delivery too many would come in this time
+        check_deliveries(consumer, bodies, 3, waits_of(sdk, 1, 2))
     check_letters(letters, bodies, topic, 3, "attempts")
     shown = cluster.mansio("dlq", "show", group, letters[0]["message_id"], endpoint=endpoint)
     assert shown["body"] in bodies, shown
