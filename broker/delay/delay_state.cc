@@ -26,7 +26,7 @@ std::vector<TimerKey> DelayState::TakeDue(int64_t now_ms, size_t max) {
   const TimerTable::Keys& keys = pending_.keys();
   for (auto it = keys.lower_bound(scan_); it != keys.end() && it->due_ms <= now_ms; ++it) {
     if (due.size() == max) break;
-    scan_ = {it->due_ms, it->place + 1};
+    scan_ = it->Next();
     if (!claims_.contains(it->place)) due.push_back(*it);
   }
   return due;
@@ -39,9 +39,30 @@ void DelayState::PutBack(const TimerKey& first) {
 
 std::optional<int64_t> DelayState::NextDue() const {
   MutexLock lock(&mutex_);
-  const auto next = pending_.keys().lower_bound(scan_);
+  return NextDueFrom(scan_);
+}
+
+std::optional<int64_t> DelayState::NextDue(const TimerKey& from) const {
+  MutexLock lock(&mutex_);
+  return NextDueFrom(from);
+}
+
+std::optional<int64_t> DelayState::NextDueFrom(const TimerKey& from) const {
+  const auto next = pending_.keys().lower_bound(from);
   if (next == pending_.keys().end()) return std::nullopt;
   return next->due_ms;
+}
+
+std::vector<TimerKey> DelayState::Upcoming(const TimerKey& from, int64_t until_ms,
+                                           size_t max) const {
+  std::vector<TimerKey> upcoming;
+  MutexLock lock(&mutex_);
+  const TimerTable::Keys& keys = pending_.keys();
+  for (auto it = keys.lower_bound(from); it != keys.end() && it->due_ms <= until_ms; ++it) {
+    if (upcoming.size() == max) break;
+    upcoming.push_back(*it);
+  }
+  return upcoming;
 }
 
 bool DelayState::ClaimFiring(const TimerKey& timer) {

@@ -53,6 +53,10 @@ class DelayState : public Feature {
   void PutBack(const TimerKey& first);
   // The due time of the first timer that TakeDue would ever give; nullopt when there is none.
   std::optional<int64_t> NextDue() const;
+  // The same of the first one from `from` on, whether taken or not.
+  std::optional<int64_t> NextDue(const TimerKey& from) const;
+  // Up to `max` pending timers, in order, from `from` on, that are due at `until_ms`.
+  std::vector<TimerKey> Upcoming(const TimerKey& from, int64_t until_ms, size_t max) const;
   // Claims a timer for its firing; false when it is gone or claimed.
   bool ClaimFiring(const TimerKey& timer);
   // It is not fired after all, and taken again once it was put back.
@@ -95,6 +99,8 @@ class DelayState : public Feature {
   void ApplyEnd(const store::RecordView& record);
   void Insert(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<int64_t> NextDueFrom(const TimerKey& from) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetRecalls(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   store::Store* store_ = nullptr;

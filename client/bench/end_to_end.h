@@ -2,7 +2,7 @@
 #define MANSIO_CLIENT_BENCH_END_TO_END_H_
 
 #include "absl/status/statusor.h"
-#include "client/bench/histogram.h"
+#include "client/bench/arrivals.h"
 #include "client/bench/produce.h"
 #include "client/bench/receiver.h"
 
@@ -16,9 +16,7 @@ struct EndToEndOptions {
 
 struct EndToEndResult {
   LoadResult sends;
-  Histogram latency;  // from the intended send to the receive, of messages sent after the warm-up
-  int64_t received = 0;    // different messages, the warm-up included
-  int64_t duplicates = 0;  // messages received again
+  ArrivalCounts arrivals;  // latency: from the intended send to the receive
   int64_t missing = 0;     // acknowledged sends that did not arrive within 10 s after the last one
 };
 

@@ -1,0 +1,34 @@
+#ifndef MANSIO_CLIENT_BENCH_RECEIVING_H_
+#define MANSIO_CLIENT_BENCH_RECEIVING_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "client/bench/receiver.h"
+#include "client/bench/target.h"
+
+namespace mansio::bench {
+
+// Receives that follow one another until Stop. Thread-safe.
+class Receiving {
+ public:
+  // Both borrowed, until the target has shut its transport down.
+  Receiving(Receiver& receiver, Target& target) : receiver_(receiver), target_(target) {}
+
+  // Keeps `chains` receives under way; returns when they can be expected to wait at the server.
+  void Start(int chains);
+  // Shuts the target's transport down, which ends the last receives.
+  void Stop();
+
+ private:
+  void Next();
+
+  Receiver& receiver_;
+  Target& target_;
+  std::atomic<size_t> next_link_{0};
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace mansio::bench
+
+#endif  // MANSIO_CLIENT_BENCH_RECEIVING_H_
