@@ -152,7 +152,7 @@ void DelayState::ApplyMessage(const store::MessageView& message) {
 }
 
 void DelayState::Insert(const TimerKey& timer) {
-  places_.insert(timer.place);
+  places_.Insert(timer.place);
   if (by_level_.size() <= timer.level()) by_level_.resize(timer.level() + 1);
   ++by_level_[timer.level()];
   pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
@@ -160,7 +160,7 @@ void DelayState::Insert(const TimerKey& timer) {
 
 void DelayState::Erase(const TimerKey& timer) {
   if (!pending_.Erase(timer)) return;
-  places_.erase(timer.place);
+  places_.Erase(timer.place);
   --by_level_[timer.level()];
   pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
 }
@@ -239,7 +239,7 @@ void DelayState::Clear() {
   MutexLock lock(&mutex_);
   pending_.Clear();
   recalled_.Clear();
-  places_.clear();
+  places_.Clear();
   by_level_.clear();
   claims_.clear();
   scan_ = {};
@@ -254,9 +254,10 @@ std::vector<store::LiveMessage> DelayState::LiveMessages(store::QueueKey queue,
   const uint32_t level = queue.topic == timer_topic_ ? 0 : queue.queue + 1;
   const uint64_t end = TimerKey::Of(0, level, to).place;
   MutexLock lock(&mutex_);
-  for (auto it = places_.lower_bound(TimerKey::Of(0, level, from).place);
-       it != places_.end() && *it < end && live.size() < max; ++it) {
-    live.push_back({TimerKey{0, *it}.offset()});
+  for (auto place = places_.FirstFrom(TimerKey::Of(0, level, from).place);
+       place.has_value() && *place < end && live.size() < max;
+       place = places_.FirstFrom(*place + 1)) {
+    live.push_back({TimerKey{0, *place}.offset()});
   }
   return live;
 }

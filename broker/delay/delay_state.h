@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/core/feature.h"
+#include "broker/delay/place_set.h"
 #include "broker/delay/records.h"
 #include "broker/delay/timer_table.h"
 #include "broker/metadata/metadata.h"
@@ -115,8 +115,8 @@ class DelayState : public Feature {
   mutable Mutex mutex_;
   TimerTable pending_ ABSL_GUARDED_BY(mutex_){'p'};
   TimerTable recalled_ ABSL_GUARDED_BY(mutex_){'r'};
-  absl::btree_set<uint64_t> places_ ABSL_GUARDED_BY(mutex_);  // of pending_, in queue order
-  std::vector<size_t> by_level_ ABSL_GUARDED_BY(mutex_);      // how many of pending_
+  PlaceSet places_ ABSL_GUARDED_BY(mutex_);                              // of pending_
+  std::vector<size_t> by_level_ ABSL_GUARDED_BY(mutex_);                 // how many of pending_
   absl::flat_hash_map<uint64_t, Claim> claims_ ABSL_GUARDED_BY(mutex_);  // by place
   TimerKey scan_ ABSL_GUARDED_BY(mutex_);  // what lies before it was taken
 };
