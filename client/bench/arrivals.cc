@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kSequenceBits = 40;  // the bits above tell this run's messages from others'
 constexpr uint64_t kSequenceMask = (uint64_t{1} << kSequenceBits) - 1;
-constexpr absl::Duration kPatience = absl::Seconds(10);  // for the last messages to arrive
+constexpr absl::Duration kPatience = absl::Seconds(30);  // for the last messages to arrive
 
 }  // namespace
 

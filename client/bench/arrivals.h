@@ -33,7 +33,7 @@ class Arrivals {
   void Expect(uint64_t first, int count, int64_t intended);
   // A message has come, now.
   void Arrived(uint64_t sequence);
-  // Waits until `messages` different ones have come, or 10 s have passed.
+  // Waits until `messages` different ones have come, or 30 s have passed.
   void WaitFor(int64_t messages) const;
 
   ArrivalCounts counts() const;
