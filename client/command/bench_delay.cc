@@ -96,9 +96,7 @@ void AddDelayed(CLI::App& verb, bench::DelayOptions& options) {
 
 void AddBenchDelay(CLI::App& bench_noun, Context& context) {
   CLI::App* verb = bench_noun.add_subcommand(
-      "delay",
-      "Measure how late delayed messages come, and a plain load with and without them: before, "
-      "then in turn while they come due and while they only wait");
+      "delay", "Measure how late delayed messages come, and what they cost a plain load");
   auto arguments = std::make_shared<DelayArguments>();
   bench::DelayOptions& options = arguments->options;
   options.produce.load.in_flight = 16;
@@ -121,7 +119,9 @@ void AddBenchDelay(CLI::App& bench_noun, Context& context) {
       ->capture_default_str();
   AddReceiver(*verb, options.receiver);
   verb->footer(
-      "--duration is the length of one phase. Lateness counts from the delivery time to the "
+      "Phases: the plain load alone; then all delayed messages are sent; then the plain load in turn\n"
+      "while they come due and while they only wait. --duration is the length of one phase.\n"
+      "Lateness counts from the delivery time to the "
       "receive,\nby the clock of this machine: run it where the broker runs.\n"
       "Example:\n"
       "  mansio bench delay --pending 1000000 --due 10000 --due-after 60s --rate 10000");
