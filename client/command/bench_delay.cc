@@ -119,10 +119,10 @@ void AddBenchDelay(CLI::App& bench_noun, Context& context) {
       ->capture_default_str();
   AddReceiver(*verb, options.receiver);
   verb->footer(
-      "The plain load runs alone; then all delayed messages are sent; then it runs in turn while they\n"
-      "come due and while they only wait. --duration is the length of each of these phases. Lateness\n"
-      "counts from the delivery time to the receive, by the clock of this machine: run it where the\n"
-      "broker runs.\n"
+      "The plain load runs alone; then all delayed messages are sent; then it runs in turn while\n"
+      "they come due and while they only wait. --duration is the length of each of these phases.\n"
+      "Lateness counts from the delivery time to the receive, by the clock of this machine: run\n"
+      "it where the broker runs.\n"
       "Example:\n"
       "  mansio bench delay --pending 1000000 --due 10000 --due-after 60s --rate 10000");
   verb->fallthrough();
