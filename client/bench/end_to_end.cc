@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/bench/arrivals.h"
+#include "client/bench/process_usage.h"
 #include "client/bench/receiving.h"
 
 namespace mansio::bench {
@@ -22,7 +23,9 @@ absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options) {
   Receiver receiver(consumer, options.receiver, **consuming, nullptr,
                     [&arrivals](uint64_t sequence) { arrivals.Arrived(sequence); });
   Receiving receiving(receiver, **consuming);
-  receiving.Start(options.receivers);
+  const pid_t server = produce.load.server_pid;
+  const auto idle = ReadProcessUsage(server);
+  const int64_t waiting = receiving.Start(options.receivers, server);
 
   absl::StatusOr<LoadResult> sends = Produce(produce);
   if (sends.ok()) arrivals.WaitFor(sends->messages_in_all);
@@ -32,6 +35,7 @@ absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options) {
   EndToEndResult result;
   result.arrivals = arrivals.counts();
   result.missing = std::max<int64_t>(sends->messages_in_all - result.arrivals.received, 0);
+  if (idle.ok() && waiting > 0) result.waiting_bytes = waiting - idle->rss_anon_bytes;
   result.sends = *std::move(sends);
   return result;
 }

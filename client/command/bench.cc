@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <memory>
 
 #include "CLI/CLI.hpp"
@@ -91,9 +92,15 @@ int RunConsume(const Context& context, bench::ConsumeOptions& options) {
   report["group"] = options.target.group;
   report["receive_batch"] = options.receiver.batch;
   report["ack_batch"] = options.receiver.ack_batch;
-  report["in_flight"] = options.load.in_flight;
+  report["in_flight"] = options.load.rate > 0 ? Json() : Json(options.load.in_flight);
   report.update(bench::LoadReport(options.load, result->load));
   report["ack_latency_us"] = bench::LatencyReport(result->ack_latency);
+  if (result->log_bytes.has_value() && result->load.messages_in_all > 0) {
+    report["log_bytes_per_message"] =
+        std::round(10.0 * static_cast<double>(*result->log_bytes) /
+                   static_cast<double>(result->load.messages_in_all)) /
+        10;
+  }
   return Finish(context, report, result->load);
 }
 
@@ -112,6 +119,10 @@ void AddConsume(CLI::App& bench_noun, Context& context) {
       ->check(CLI::Range(1, 65536).description(""))
       ->type_name("N")
       ->capture_default_str();
+  verb->add_option("--rate", options->load.rate,
+                   "Open loop instead: receives a second, whatever the answers")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("R");
   AddReceiver(*verb, options->receiver);
   AddLoad(*verb, options->load);
   verb->add_option("--prefill", options->prefill,
@@ -159,6 +170,10 @@ int RunEndToEnd(const Context& context, EndToEndArguments& arguments) {
   report["received"] = result->arrivals.received;
   report["duplicates"] = result->arrivals.duplicates;
   report["missing"] = result->missing;
+  report["receivers"] = options.receivers;
+  if (result->waiting_bytes.has_value()) {
+    report["server_bytes_per_receiver"] = *result->waiting_bytes / options.receivers;
+  }
   report["sends"] = bench::LoadReport(options.produce.load, result->sends);
   const int exit = Finish(context, report, result->sends);
   return result->missing > 0 ? static_cast<int>(kPartial) : exit;
@@ -178,11 +193,14 @@ void AddEndToEnd(CLI::App& bench_noun, Context& context) {
   AddSchedule(*verb, options.produce.load);
   AddLoad(*verb, options.produce.load);
   verb->add_option("--receivers", options.receivers, "Receives that wait at any time")
-      ->check(CLI::Range(1, 65536).description(""))
+      ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N")
       ->capture_default_str();
   AddReceiver(*verb, options.receiver);
-  verb->footer("Example:\n  mansio bench e2e --rate 5000 --duration 30s --warmup 2s");
+  verb->footer(
+      "Examples:\n"
+      "  mansio bench e2e --rate 5000 --duration 30s --warmup 2s\n"
+      "  mansio bench e2e --receivers 100000 --connections 100 --wait 5m --rate 100");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return RunEndToEnd(context, *arguments); };

@@ -55,6 +55,11 @@ void AddSchedule(CLI::App& verb, bench::LoadOptions& load) {
 }
 
 void AddReceiver(CLI::App& verb, bench::ReceiverOptions& receiver) {
+  verb.add_option("--tags", receiver.tags, "Tags that are wanted, as `A || B`; * for all")
+      ->type_name("TAGS")
+      ->capture_default_str();
+  verb.add_option("--sql", receiver.sql, "A SQL92 expression over the messages' properties instead")
+      ->type_name("EXPRESSION");
   verb.add_option("--receive-batch", receiver.batch, "Messages asked for in a receive")
       ->check(CLI::Range(1, 1024).description(""))
       ->type_name("N")
