@@ -148,23 +148,36 @@ class RawClient:
     def heartbeat(self, group):
         """Says that this client is a consumer of a group."""
         request = service.HeartbeatRequest(group=definition.Resource(name=group), client_type=definition.SIMPLE_CONSUMER)
-        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=5)
+        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=DEADLINE)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
-    def change_invisible(self, topic, group, message, seconds):
-        """Gives a received message another invisible time; returns its new handle."""
+    def change(self, topic, group, message, invisible_seconds):
+        """Gives a received message another invisible time from now on; returns it with its new handle."""
         request = service.ChangeInvisibleDurationRequest(
             group=definition.Resource(name=group),
             topic=definition.Resource(name=topic),
             receipt_handle=message.handle,
             message_id=message.id,
         )
-        request.invisible_duration.seconds = seconds
-        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=5)
+        request.invisible_duration.seconds = invisible_seconds
+        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=DEADLINE)
         if response.status.code != definition.OK:
             raise Refused(response.status)
-        return response.receipt_handle
+        return message._replace(handle=response.receipt_handle)
+
+    def forward(self, topic, group, message):
+        """Gives a received message up: it becomes a dead letter."""
+        request = service.ForwardMessageToDeadLetterQueueRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+            delivery_attempt=message.attempt,
+        )
+        response = self._stub.ForwardMessageToDeadLetterQueue(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
 
     def _queue(self, topic):
         """Any queue of the topic: the broker serves a normal group from all of them."""

@@ -137,7 +137,7 @@ class WhyCases:
         self.topic("failing")
         with self.consumer("failer", "failing") as client:
             for message in client.messages:
-                client.change_invisible("failing", "failing", message, 60)
+                client.change("failing", "failing", message, 60)
             said = self.await_cause("failing", "back-off", messages=3)
             assert said["until"], said
 
