@@ -11,11 +11,10 @@ it must have been delivered. It prints one JSON object a line: {"event": "sent",
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 import time
 
+from delayed_events import events_of
 from mansio_cluster import Cluster
 from report import Report
 from sdk_client import SdkClient
@@ -26,23 +25,6 @@ LATE = 5  # seconds that a delivery may take beyond its time on a busy machine
 
 def now_ms():
     return time.time() * 1000
-
-
-def events_of(command, cluster, *arguments):
-    """Runs a producer to its end and returns what it reports."""
-    with open(os.path.join(cluster.directory, "producer.stderr"), "wb") as log:
-        result = subprocess.run(
-            [*command, cluster.broker.address, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            timeout=120,
-            check=False,
-            env={**os.environ, "HOME": str(cluster.directory), "JAVA_TOOL_OPTIONS": f"-Duser.home={cluster.directory}"},
-        )
-    events = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    assert result.returncode == 0, f"the producer failed: {events}; see {log.name}"
-    return events
 
 
 class Arrivals:
@@ -77,7 +59,7 @@ def sdk_delays_and_recalls(producer, consumer):
         with Arrivals(consumer, "exact", cluster).watching(2) as exact, Arrivals(consumer, "plain", cluster).watching(
             1
         ) as plain:
-            events = events_of(producer, cluster, "exact", "plain")
+            events = events_of(producer, cluster.directory, cluster.broker.address, "exact", "plain")
             sent = {event["body"]: event for event in events if event["event"] == "sent"}
             answers = [event for event in events if event["event"] != "sent"]
             assert [event["event"] for event in answers] == ["recalled", "recalled", "refused"], answers

@@ -38,12 +38,12 @@ def free_port():
 class Process:
     """One Mansio process; it keeps its address, data and log over restarts."""
 
-    def __init__(self, name, directory, config, settings):
-        self.name = name
+    def __init__(self, program, directory, config, settings, name=None):
+        self.name = name or program
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.log_path = directory / f"{name}.log"
-        self._command = [str(BIN_DIR / f"mansio-{name}"), "--config", str(config)]
+        self.log_path = directory / f"{self.name}.log"
+        self._command = [str(BIN_DIR / f"mansio-{program}"), "--config", str(config)]
         for setting in [f"listen={self.address}", *settings]:
             self._command += ["--set", setting]
         self._directory = directory
