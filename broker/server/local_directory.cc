@@ -29,12 +29,16 @@ absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic
 gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues,
                                             gateway::TopicRoute others) const {
   gateway::TopicRoute route;
-  route.message_type = static_cast<int>(type);
+  route.mixed = type == MessageType::kMixed;
+  if (!route.mixed) route.message_type = static_cast<int>(type);
   route.brokers.push_back({.broker = options_.broker_name,
                            .broker_id = 0,
                            .endpoints = {options_.advertised},
                            .queues = static_cast<int32_t>(queues)});
-  if (others.message_type != route.message_type) return route;
+  if (std::pair(others.message_type, others.mixed) !=
+      std::pair(route.message_type, route.mixed)) {
+    return route;
+  }
   std::move(others.brokers.begin(), others.brokers.end(), std::back_inserter(route.brokers));
   std::sort(route.brokers.begin(), route.brokers.end(),
             [](const auto& a, const auto& b) { return a.broker < b.broker; });

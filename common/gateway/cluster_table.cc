@@ -65,8 +65,9 @@ TopicRoute ClusterTable::Route(std::string_view topic) const {
   for (const Member* member : having->second) {
     const v1::TopicInfo& info = member->topics.find(topic)->second;
     if (member->identity.id() != 0 || !IsUsable(info)) continue;
-    if (route.brokers.empty()) route.message_type = info.message_type();
-    if (info.message_type() != route.message_type) continue;
+    const std::pair<int, bool> type(info.message_type(), info.mixed());
+    if (route.brokers.empty()) std::tie(route.message_type, route.mixed) = type;
+    if (type != std::pair(route.message_type, route.mixed)) continue;
     if (!route.brokers.empty() && route.brokers.back().broker == member->identity.name()) continue;
     route.brokers.push_back({.broker = member->identity.name(),
                              .endpoints = AddressesOf(member->identity),
