@@ -84,8 +84,7 @@ class Nameserver::Impl {
                   .disconnected = config.client_disconnected},
                  clock),
         timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
-        peers_(rpc::Client::Create(
-            {.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
         relay_(NodeOf(config), {.directory = &table_,
                                 .clients = &clients_,
                                 .peers = peers_.get(),

@@ -12,9 +12,9 @@ namespace mansio::nameserver {
 namespace {
 
 constexpr char kWatchPath[] = "/mansio.v1.Registration/Watch";
-constexpr int kPartSize = 1000;       // topics or groups in one part of a snapshot
-constexpr uint64_t kWindow = 4;       // updates under way to one watcher
-constexpr size_t kBatch = 128 << 10;  // bytes of one update, unless one broker's part has more
+constexpr int kPartSize = 1000;           // topics or groups in one part of a snapshot
+constexpr uint64_t kWindow = 4;           // updates under way to one watcher
+constexpr size_t kBatch = 128 << 10;      // bytes of one update, unless one broker's part has more
 constexpr size_t kMaxWaiting = 64 << 20;  // bytes that wait for one watcher
 
 using gateway::ClusterTable;

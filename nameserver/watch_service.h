@@ -13,13 +13,13 @@
 namespace mansio::nameserver {
 
 // The nameserver's side of the watch streams (mansio/v1/registration.proto), by which brokers learn
-// of each other: each is told all brokers first, then what changes. What is told is encoded once for
-// all watchers; of each only a few updates are under way, and one that is too slow must begin again.
-// Thread-safe.
+// of each other: each is told all brokers first, then what changes. What is told is encoded once
+// for all watchers; of each only a few updates are under way, and one that is too slow must begin
+// again. Thread-safe.
 class WatchService final : public RoutingListener {
  public:
-  // `table` is borrowed, and must outlive the server as this object must; it is listened to from now
-  // on.
+  // `table` is borrowed, and must outlive the server as this object must; it is listened to from
+  // now on.
   explicit WatchService(RoutingTable* table);
   ~WatchService() override;
 
@@ -40,8 +40,7 @@ class WatchService final : public RoutingListener {
   void Acknowledge(Watcher& watcher, uint64_t sequence);
   void Remove(const Watcher* watcher);
   // Tells those that know of the broker; the others will be told of it as a whole, if it is there.
-  void Tell(const v1::BrokerIdentity& broker, const std::vector<Bytes>& updates,
-            bool has_left);
+  void Tell(const v1::BrokerIdentity& broker, const std::vector<Bytes>& updates, bool has_left);
 
   bool IsWatched();
 

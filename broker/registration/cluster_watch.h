@@ -17,12 +17,12 @@ class ClientContext;
 namespace mansio::broker {
 
 // Keeps a ClusterView up to date from one nameserver at a time, on a thread of its own
-// (mansio/v1/registration.proto): all of them know the same, so when one is lost, the next is asked.
-// Thread-safe.
+// (mansio/v1/registration.proto): all of them know the same, so when one is lost, the next is
+// asked. Thread-safe.
 class ClusterWatch {
  public:
   struct Options {
-    std::vector<std::string> nameservers;  // HOST:PORT each; none: nothing is watched
+    std::vector<std::string> nameservers;            // HOST:PORT each; none: nothing is watched
     absl::Duration pause = absl::Milliseconds(300);  // when all of them have failed
   };
   // `view` is borrowed.

@@ -237,8 +237,7 @@ class Broker::Parts {
                     .auto_create_topics = config.auto_create_topics,
                     .default_queues = config.default_queues},
                    &metadata_, &others_),
-        peers_(rpc::Client::Create(
-            {.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
         relay_(NodeOf(config), {.directory = &directory_,
                                 .clients = &clients_,
                                 .peers = peers_.get(),

@@ -35,10 +35,9 @@ gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues,
                            .broker_id = 0,
                            .endpoints = {options_.advertised},
                            .queues = static_cast<int32_t>(queues)});
-  if (std::pair(others.message_type, others.mixed) !=
-      std::pair(route.message_type, route.mixed)) {
-    return route;
-  }
+  const bool same_type =
+      others.mixed == route.mixed && (route.mixed || others.message_type == route.message_type);
+  if (!same_type) return route;
   std::move(others.brokers.begin(), others.brokers.end(), std::back_inserter(route.brokers));
   std::sort(route.brokers.begin(), route.brokers.end(),
             [](const auto& a, const auto& b) { return a.broker < b.broker; });

@@ -27,8 +27,8 @@ class LocalDirectory final : public gateway::Directory {
   // Borrowed.
   LocalDirectory(Options options, Metadata* metadata, const ClusterView* others);
 
-  // With auto_create_topics, a topic that no broker has begins to be created as a NORMAL one, and its route
-  // is answered at once: the first send comes after it in the log.
+  // With auto_create_topics, a topic that no broker has begins to be created as a NORMAL one, and
+  // its route is answered at once: the first send comes after it in the log.
   absl::StatusOr<gateway::TopicRoute> Route(std::string_view topic) const override;
   gateway::GroupPolicy Group(std::string_view group) const override;
   std::string_view Self() const override { return options_.broker_name; }

@@ -40,8 +40,8 @@ inline constexpr std::array<OwnedMethod, 11> kOwnedMethods = {{
 
 // What a request says. Views into it, but for the broker.
 struct CallTarget {
-  std::string broker;             // "" where it names none, or its handle is none
-  std::string_view topic;         // of the first message
+  std::string broker;              // "" where it names none, or its handle is none
+  std::string_view topic;          // of the first message
   std::string_view message_group;  // the same
   bool transaction = false;        // a send of a TRANSACTION message
 };

@@ -41,7 +41,7 @@ inline bool ReceivesByLease(ClientRole role) {
 struct ClientInfo {
   std::string id;
   ClientRole role = ClientRole::kUnknown;
-  std::string group;                // consumers
+  std::string group;                   // consumers
   std::vector<std::string> topics;     // published or subscribed, as it says itself
   std::vector<std::string> published;  // by sends
   std::string language;

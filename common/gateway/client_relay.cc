@@ -110,9 +110,7 @@ void ClientRelay::Subscribed(std::string_view client_id, std::string_view topic)
   Note(client_id, {.subscribed = {std::string(topic)}});
 }
 
-void ClientRelay::Terminated(std::string_view client_id) {
-  Note(client_id, {.terminated = true});
-}
+void ClientRelay::Terminated(std::string_view client_id) { Note(client_id, {.terminated = true}); }
 
 void ClientRelay::Note(std::string_view client_id, Hint hint) {
   {
@@ -159,7 +157,8 @@ void ClientRelay::LookAround() {
   Updates updates;
   MutexLock lock(&mutex_);
   std::vector<std::string> next;
-  const size_t count = std::min(std::max(kClientsOfRound, relayed_.size() / kTicksAround), relayed_.size());
+  const size_t count =
+      std::min(std::max(kClientsOfRound, relayed_.size() / kTicksAround), relayed_.size());
   for (auto it = relayed_.upper_bound(looked_at_); next.size() < count; ++it) {
     if (it == relayed_.end()) it = relayed_.begin();
     next.push_back(it->first);
@@ -240,9 +239,11 @@ ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {
   if (now < link->next_try || !master) return nullptr;
   link->next_try = now + kReconnect;
   link->number = ++last_link_;
-  link->stream = environment_.peers->OpenBidi(
-      {.address = AddressText(*master), .path = kRelayPath, .headers = {{std::string(kForwardedBy), node_}}},
-      std::make_unique<LinkEvents>(*this, broker, link->number));
+  link->stream =
+      environment_.peers->OpenBidi({.address = AddressText(*master),
+                                    .path = kRelayPath,
+                                    .headers = {{std::string(kForwardedBy), node_}}},
+                                   std::make_unique<LinkEvents>(*this, broker, link->number));
   return link.get();
 }
 

@@ -34,8 +34,8 @@ class ClusterTable {
 
   // Enters or replaces a member.
   void Replace(Member member);
-  // What has changed of a member: `update` has topics, groups, deleted_topics and deleted_groups, as
-  // Delta and BrokerUpdate have. Nothing for a member that is not there.
+  // What has changed of a member: `update` has topics, groups, deleted_topics and deleted_groups,
+  // as Delta and BrokerUpdate have. Nothing for a member that is not there.
   template <typename Update>
   void Change(const Key& key, const Update& update);
   void Remove(const Key& key);
@@ -98,8 +98,10 @@ void ClusterTable::Change(const Key& key, const Update& update) {
   Member& member = found->second;
   for (const v1::TopicInfo& topic : update.topics()) Set(member, topic, member.topics, topics_);
   for (const v1::GroupInfo& group : update.groups()) Set(member, group, member.groups, groups_);
-  for (const std::string& name : update.deleted_topics()) Drop(member, name, member.topics, topics_);
-  for (const std::string& name : update.deleted_groups()) Drop(member, name, member.groups, groups_);
+  for (const std::string& name : update.deleted_topics())
+    Drop(member, name, member.topics, topics_);
+  for (const std::string& name : update.deleted_groups())
+    Drop(member, name, member.groups, groups_);
 }
 
 }  // namespace mansio::gateway

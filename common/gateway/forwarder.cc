@@ -30,7 +30,7 @@ namespace {
 
 // What owners look at, or will (RocketMQ 5 API).
 constexpr std::array<std::string_view, 10> kHeaders = {
-    "x-mq-client-id",  "x-mq-language",        "x-mq-client-version", "x-mq-protocol",
+    "x-mq-client-id",  "x-mq-language",         "x-mq-client-version", "x-mq-protocol",
     "x-mq-request-id", "x-mq-protocol-version", "x-mq-date-time",      "x-mq-namespace",
     "authorization",   "x-mq-session-token"};
 
@@ -94,9 +94,8 @@ size_t BrokerOfGroup(std::string_view message_group, const std::vector<BrokerQue
   const std::array<uint64_t, 2> key = {SipHash24({3, 0}, message_group), 0};
   const auto weight = [&key](const BrokerQueues& broker) { return SipHash24(key, broker.broker); };
   const auto best =
-      std::max_element(brokers.begin(), brokers.end(), [&](const auto& a, const auto& b) {
-        return weight(a) < weight(b);
-      });
+      std::max_element(brokers.begin(), brokers.end(),
+                       [&](const auto& a, const auto& b) { return weight(a) < weight(b); });
   return static_cast<size_t>(best - brokers.begin());
 }
 
@@ -179,10 +178,9 @@ absl::StatusOr<Forwarder::Owner> Forwarder::WithTopic(const CallTarget& target) 
   const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
   if (!route.ok()) return route.status();
   const std::vector<BrokerQueues>& brokers = route->brokers;
-  const size_t chosen =
-      target.message_group.empty()
-          ? turn_.fetch_add(1, std::memory_order_relaxed) % brokers.size()
-          : BrokerOfGroup(target.message_group, brokers);
+  const size_t chosen = target.message_group.empty()
+                            ? turn_.fetch_add(1, std::memory_order_relaxed) % brokers.size()
+                            : BrokerOfGroup(target.message_group, brokers);
   return Owner{brokers[chosen].broker, AddressText(brokers[chosen].endpoints.front())};
 }
 
@@ -258,8 +256,7 @@ rpc::OutgoingCall Forwarder::Outgoing(const rpc::Call& call, const OwnedMethod& 
     if (!value.empty()) outgoing.headers.emplace_back(key, value);
   }
   outgoing.headers.emplace_back(kForwardedBy, options_.node);
-  outgoing.deadline =
-      method.shape == Shape::kServerStream ? call.Deadline() : DeadlineFor(call);
+  outgoing.deadline = method.shape == Shape::kServerStream ? call.Deadline() : DeadlineFor(call);
   return outgoing;
 }
 
@@ -267,13 +264,13 @@ void Forwarder::Forward(const rpc::Call& call, const OwnedMethod& method, const 
                         std::string request, Answer answer) {
   auto ticket = Ticket::Take(*this, request.size());
   if (!ticket.ok()) return answer(ticket.status());
-  environment_.peers->CallUnary(
-      Outgoing(call, method, owner), rpc::Payload(std::move(request)),
-      [ticket = *std::move(ticket), owner,
-       answer = std::move(answer)](absl::StatusOr<rpc::Payload> response) mutable {
-        if (response.ok() || IsOfForm(response.status())) return answer(std::move(response));
-        answer(NoAnswer(owner.broker, owner.address, response.status()));
-      });
+  environment_.peers->CallUnary(Outgoing(call, method, owner), rpc::Payload(std::move(request)),
+                                [ticket = *std::move(ticket), owner, answer = std::move(answer)](
+                                    absl::StatusOr<rpc::Payload> response) mutable {
+                                  if (response.ok() || IsOfForm(response.status()))
+                                    return answer(std::move(response));
+                                  answer(NoAnswer(owner.broker, owner.address, response.status()));
+                                });
 }
 
 void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
@@ -334,17 +331,15 @@ void Forwarder::Stream(rpc::ServerStreamCall& call, const OwnedMethod& method,
   auto ticket = Ticket::Take(*this, call.Request().size());
   if (!ticket.ok()) return RefuseStream(call, ticket.status(), true);
   auto relay = std::make_shared<StreamRelay>(
-      call,
-      StreamRelay::Hooks{
-          .reserve = [ticket = *ticket](int64_t bytes) { return ticket->Reserve(bytes); },
-          .refuse =
-              [this, owner = **owner](rpc::ServerStreamCall& ended, const absl::Status& why) {
-                if (IsOfForm(why)) return ended.Abort(why);
-                RefuseStream(ended, NoAnswer(owner.broker, owner.address, why), true);
-              }});
+      call, StreamRelay::Hooks{
+                .reserve = [ticket = *ticket](int64_t bytes) { return ticket->Reserve(bytes); },
+                .refuse =
+                    [this, owner = **owner](rpc::ServerStreamCall& ended, const absl::Status& why) {
+                      if (IsOfForm(why)) return ended.Abort(why);
+                      RefuseStream(ended, NoAnswer(owner.broker, owner.address, why), true);
+                    }});
   relay->Begin(environment_.peers->CallServerStream(
-      Outgoing(call, method, **owner), rpc::Payload(std::string(call.Request())),
-      relay->Events()));
+      Outgoing(call, method, **owner), rpc::Payload(std::string(call.Request())), relay->Events()));
 }
 
 void Forwarder::RefuseStream(rpc::ServerStreamCall& call, const absl::Status& status, bool pause) {

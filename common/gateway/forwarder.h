@@ -31,8 +31,8 @@ class ClientRelay;
 inline constexpr std::string_view kForwardedBy = "x-mansio-forwarded-by";
 
 struct ForwarderOptions {
-  std::string node;           // how this node names itself in errors and in kForwardedBy
-  size_t max_calls = 10'000;  // forwarded at a time
+  std::string node;             // how this node names itself in errors and in kForwardedBy
+  size_t max_calls = 10'000;    // forwarded at a time
   size_t max_bytes = 64 << 20;  // of their requests, and of answers that wait for their reader
 };
 

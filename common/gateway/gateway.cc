@@ -142,16 +142,16 @@ void Gateway::Register(rpc::MethodTable& methods) {
   add("QueryAssignment",
       rpc::ParsedUnary<v2::QueryAssignmentRequest>(
           [this](rpc::UnaryCall& call, const v2::QueryAssignmentRequest& request) {
-            FinishOrFail(call, QueryAssignment(call, request, *directory_, *clients_, observer_,
-                                               relay_));
+            FinishOrFail(call,
+                         QueryAssignment(call, request, *directory_, *clients_, observer_, relay_));
           }));
-  add("Heartbeat",
-      rpc::ParsedUnary<v2::HeartbeatRequest>(
-          [this](rpc::UnaryCall& call, const v2::HeartbeatRequest& request) {
-            const absl::Status status = Heartbeat(call, request, *clients_, observer_);
-            if (status.ok() && relay_ != nullptr) relay_->Changed(call.Metadata("x-mq-client-id"));
-            call.Finish(StatusResponse(status));
-          }));
+  add("Heartbeat", rpc::ParsedUnary<v2::HeartbeatRequest>(
+                       [this](rpc::UnaryCall& call, const v2::HeartbeatRequest& request) {
+                         const absl::Status status = Heartbeat(call, request, *clients_, observer_);
+                         if (status.ok() && relay_ != nullptr)
+                           relay_->Changed(call.Metadata("x-mq-client-id"));
+                         call.Finish(StatusResponse(status));
+                       }));
   add("NotifyClientTermination",
       rpc::ParsedUnary<v2::NotifyClientTerminationRequest>(
           [this](rpc::UnaryCall& call, const v2::NotifyClientTerminationRequest& request) {

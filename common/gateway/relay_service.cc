@@ -103,7 +103,8 @@ class RelayService::Stream final : public rpc::ParsedBidiEvents<v1::RelayUpdate>
  private:
   absl::Status Enter(const v1::RelayedClient& client) {
     const ClientRole role = RoleOfRelayed(client.type());
-    if (!IsValid(client, role)) return absl::InvalidArgumentError("it has names that are not valid");
+    if (!IsValid(client, role))
+      return absl::InvalidArgumentError("it has names that are not valid");
     const std::vector<std::string> topics(client.topics().begin(), client.topics().end());
     if (role == ClientRole::kUnknown) {
       for (const std::string& topic : topics) {

@@ -22,8 +22,8 @@
 namespace mansio::rpc {
 
 struct OutgoingCall {
-  std::string address;  // HOST:PORT, spoken to in plaintext
-  std::string path;     // "/package.Service/Method"
+  std::string address;                                       // HOST:PORT, spoken to in plaintext
+  std::string path;                                          // "/package.Service/Method"
   std::vector<std::pair<std::string, std::string>> headers;  // lower-case keys
   absl::Time deadline = absl::InfiniteFuture();
 };

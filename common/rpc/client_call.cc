@@ -74,8 +74,8 @@ void UnaryClientCall::Start() {
     delete this;
     return;
   }
-  reader_ = channel_->stub.PrepareUnaryCall(
-      &context_, call_.path, ToByteBuffer(std::move(request_)), thread_->queue());
+  reader_ = channel_->stub.PrepareUnaryCall(&context_, call_.path,
+                                            ToByteBuffer(std::move(request_)), thread_->queue());
   reader_->StartCall();
   reader_->Finish(&response_, &status_, RpcThread::Tag(this));
 }

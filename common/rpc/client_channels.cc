@@ -57,15 +57,15 @@ std::shared_ptr<ClientChannel> ClientChannels::Take(const std::string& address) 
   const auto calls = [](const auto& channel) {
     return channel->calls.load(std::memory_order_relaxed);
   };
-  auto chosen = std::find_if(channels.begin(), channels.end(),
-                             [&](const auto& channel) { return calls(channel) < kCallsPerChannel; });
+  auto chosen = std::find_if(channels.begin(), channels.end(), [&](const auto& channel) {
+    return calls(channel) < kCallsPerChannel;
+  });
   if (chosen == channels.end() && channels.size() < kChannelsPerNode) {
     channels.push_back(std::make_shared<ClientChannel>(address));
     chosen = std::prev(channels.end());
   } else if (chosen == channels.end()) {
-    chosen = std::min_element(channels.begin(), channels.end(), [&](const auto& a, const auto& b) {
-      return calls(a) < calls(b);
-    });
+    chosen = std::min_element(channels.begin(), channels.end(),
+                              [&](const auto& a, const auto& b) { return calls(a) < calls(b); });
   }
   (*chosen)->calls.fetch_add(1, std::memory_order_relaxed);
   return *chosen;

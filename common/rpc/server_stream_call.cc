@@ -13,9 +13,9 @@ void ServerStreamCallImpl::Accept(RpcThread* thread, CallPool<ServerStreamCallIm
   grpc::ServerContext& context = call->context_.Emplace();
   context.AsyncNotifyWhenDone(RpcThread::Tag(&call->gone_event_));
   call->writer_.emplace(&context);
-  method->service->RequestAsyncServerStreaming(method->index, &context, &call->buffer_,
-                                               &*call->writer_, thread->queue(), thread->server_queue(),
-                                               RpcThread::Tag(&call->operation_event_));
+  method->service->RequestAsyncServerStreaming(
+      method->index, &context, &call->buffer_, &*call->writer_, thread->queue(),
+      thread->server_queue(), RpcThread::Tag(&call->operation_event_));
 }
 
 void ServerStreamCallImpl::OnOperation(bool ok) {

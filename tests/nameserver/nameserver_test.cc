@@ -321,9 +321,9 @@ TEST_F(NameserverTest, BrokersLearnOfEachOther) {
   ASSERT_TRUE(Knows(*second, "orders"));
   static const RealClock clock;
   broker::ClusterView view("b", &clock);
-  broker::ClusterWatch watch({.nameservers = {second->Address(), first->Address()},
-                              .pause = absl::Milliseconds(10)},
-                             &view);
+  broker::ClusterWatch watch(
+      {.nameservers = {second->Address(), first->Address()}, .pause = absl::Milliseconds(10)},
+      &view);
   watch.Start();
   const auto has = [&](std::string_view topic) { return view.MastersWith(topic).size() == 1; };
   EXPECT_TRUE(Eventually([&] { return has("orders"); }));

@@ -34,9 +34,7 @@ class FakeClientStream final : public ClientStream {
   void Cancel() override { cancelled = true; }
 
   void Element(const std::string& bytes) { events_->OnElement(Payload(bytes)); }
-  void End(const absl::Status& status) {
-    std::exchange(events_, nullptr)->OnEnd(status);
-  }
+  void End(const absl::Status& status) { std::exchange(events_, nullptr)->OnEnd(status); }
   template <typename Message>
   std::vector<Message> Written() const {
     std::vector<Message> messages(written.size());
@@ -68,8 +66,8 @@ class FakeClient final : public Client {
   }
   std::shared_ptr<ClientStream> CallServerStream(
       OutgoingCall call, Payload request, std::unique_ptr<ClientStreamEvents> events) override {
-    streams.push_back(std::make_shared<FakeClientStream>(std::move(call), request.Flatten(),
-                                                         std::move(events)));
+    streams.push_back(
+        std::make_shared<FakeClientStream>(std::move(call), request.Flatten(), std::move(events)));
     return streams.back();
   }
   std::shared_ptr<ClientStream> OpenBidi(OutgoingCall call,
