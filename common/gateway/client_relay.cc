@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
-#include "absl/time/clock.h"
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "common/gateway/address_text.h"
 #include "common/gateway/forwarder.h"
@@ -29,7 +28,7 @@ constexpr size_t kClientsOfRound = 1000;
 // All clients are looked at within so many ticks, or a round's worth for each tick.
 constexpr size_t kTicksAround = 8;
 constexpr size_t kMaxAssigned = 1000;  // topics of one client beyond its settings
-constexpr absl::Duration kReconnect = absl::Seconds(1);
+constexpr uint64_t kReconnectTicks = 2;
 
 v2::ClientType TypeOf(ClientRole role) {
   switch (role) {
@@ -66,7 +65,7 @@ class ClientRelay::Link {
  public:
   uint64_t number = 0;                        // of the stream; 0: none
   std::shared_ptr<rpc::ClientStream> stream;  // null between streams
-  absl::Time next_try = absl::InfinitePast();
+  uint64_t next_try = 0;                      // in ticks
 };
 
 class ClientRelay::LinkEvents final : public rpc::ClientStreamEvents {
@@ -100,8 +99,12 @@ void ClientRelay::Start() {
 }
 
 void ClientRelay::Stop() {
-  MutexLock lock(&hints_mutex_);
-  running_ = false;
+  {
+    MutexLock lock(&hints_mutex_);
+    running_ = false;
+  }
+  MutexLock lock(&mutex_);  // waits for a round that is running
+  stopped_ = true;
 }
 
 void ClientRelay::Changed(std::string_view client_id) { Note(client_id, {}); }
@@ -117,7 +120,7 @@ void ClientRelay::Note(std::string_view client_id, Hint hint) {
     MutexLock lock(&hints_mutex_);
     if (!running_) return;
     Hint& known = hints_[client_id];
-    known.terminated = hint.terminated;
+    known.terminated = known.terminated || hint.terminated;
     for (std::string& topic : hint.subscribed) known.subscribed.push_back(std::move(topic));
     if (std::exchange(look_scheduled_, true)) return;
   }
@@ -156,6 +159,7 @@ void ClientRelay::Tick() {
 void ClientRelay::LookAround() {
   Updates updates;
   MutexLock lock(&mutex_);
+  ++ticks_;
   std::vector<std::string> next;
   const size_t count =
       std::min(std::max(kClientsOfRound, relayed_.size() / kTicksAround), relayed_.size());
@@ -234,10 +238,9 @@ ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {
   std::unique_ptr<Link>& link = links_[broker];
   if (link == nullptr) link = std::make_unique<Link>();
   if (link->stream != nullptr) return link.get();
-  const absl::Time now = absl::Now();
   const std::optional<HostPort> master = environment_.directory->MasterOf(broker);
-  if (now < link->next_try || !master) return nullptr;
-  link->next_try = now + kReconnect;
+  if (stopped_ || ticks_ < link->next_try || !master) return nullptr;
+  link->next_try = ticks_ + kReconnectTicks;
   link->number = ++last_link_;
   link->stream =
       environment_.peers->OpenBidi({.address = AddressText(*master),

@@ -42,7 +42,7 @@ class ClientRelay {
   ~ClientRelay();
 
   void Start();
-  // Before the timers and `peers` are stopped. Idempotent.
+  // Before `peers` are stopped, which waits for what they still tell this object. Idempotent.
   void Stop();
 
   // The registry knows something new of a client.
@@ -99,6 +99,8 @@ class ClientRelay {
   std::string looked_at_ ABSL_GUARDED_BY(mutex_);  // where LookAround stands
   std::map<std::string, std::unique_ptr<Link>> links_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_link_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mansio::gateway

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -147,13 +148,19 @@ void Forwarder::Install(rpc::MethodTable& methods) {
     if (method.shape == Shape::kServerStream) {
       auto& all = methods.server_stream;
       auto found = std::find_if(all.begin(), all.end(), named);
-      if (found == all.end()) found = all.insert(all.end(), {path, nullptr});
+      if (found == all.end()) {
+        all.push_back({path, nullptr});
+        found = std::prev(all.end());
+      }
       found->handler = [this, &method, local = std::move(found->handler)](
                            rpc::ServerStreamCall& call) { Stream(call, method, local); };
     } else {
       auto& all = methods.unary;
       auto found = std::find_if(all.begin(), all.end(), named);
-      if (found == all.end()) found = all.insert(all.end(), {path, nullptr, method.hot});
+      if (found == all.end()) {
+        all.push_back({path, nullptr, method.hot});
+        found = std::prev(all.end());
+      }
       const bool is_ack = method.by == OwnedMethod::Names::kHandles;
       found->handler = [this, &method, is_ack,
                         local = std::move(found->handler)](rpc::UnaryCall& call) {

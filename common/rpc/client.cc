@@ -20,7 +20,6 @@ class GrpcClient final : public Client {
   }
   ~GrpcClient() override {
     Stop();
-    own_->WaitUntilIdle(kPatience);
     own_->Stop();
   }
 
@@ -40,7 +39,10 @@ class GrpcClient final : public Client {
     return Open(std::move(call), std::nullopt, std::move(events));
   }
 
-  void Stop() override { calls_.CancelAll(); }
+  void Stop() override {
+    calls_.CancelAll();
+    own_->WaitUntilIdle(kPatience);
+  }
 
  private:
   RpcThread* Thread() {

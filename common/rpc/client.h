@@ -72,8 +72,9 @@ class Client {
   // A bidirectional stream.
   virtual std::shared_ptr<ClientStream> OpenBidi(OutgoingCall call,
                                                  std::unique_ptr<ClientStreamEvents> events) = 0;
-  // Cancels what is under way; later calls end at once with kUnavailable. Before the server is shut
-  // down, whose threads wait for the ends of all calls. Idempotent.
+  // Cancels what is under way; later calls end at once with kUnavailable. Returns when calls that
+  // were not started on rpc threads have ended; the others end before the server has shut down,
+  // which must come after this. Not from a callback. Idempotent.
   virtual void Stop() = 0;
 };
 

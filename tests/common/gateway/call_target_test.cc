@@ -113,7 +113,11 @@ TEST(CallTargetTest, GarbageNamesNobody) {
 
 TEST(WireScanTest, StepsOverEveryWireType) {
   // Fields 1 (varint 300), 2 (fixed64), 3 (fixed32), 4 ("ab"), and 4 again ("c").
-  const std::string bytes("\x08\xac\x02\x11\1\2\3\4\5\6\7\x08\x1d\1\2\3\4\x22\x02" "ab\x22\x01" "c", 25);
+  const std::string bytes(
+      "\x08\xac\x02\x11\1\2\3\4\5\6\7\x08\x1d\1\2\3\4\x22\x02"
+      "ab\x22\x01"
+      "c",
+      25);
   WireScan scan(bytes);
   ASSERT_TRUE(scan.Next());
   EXPECT_EQ(scan.field(), 1u);

@@ -180,8 +180,8 @@ TEST_F(ClientRelayTest, ALostLinkIsOpenedAgainWithEverything) {
   events_ = nullptr;
   EXPECT_FALSE(broker_clients_.Find("p")->stream_open);
   EXPECT_EQ(peers_.streams.size(), 1u);
-  const absl::Time end = absl::Now() + absl::Seconds(30);
-  while (peers_.streams.size() == 1 && absl::Now() < end) Pass(500);
+  for (int tick = 0; tick < 4; ++tick) Pass(500);
+  EXPECT_EQ(peers_.streams.size(), 2u);
   EXPECT_TRUE(broker_clients_.Find("p")->stream_open);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 
 #include "common/rpc/testing/fake_client.h"
 #include "common/timer/timer_queue.h"
@@ -29,13 +30,12 @@ class ForwarderTest : public ::testing::Test {
                                          {"c", 0, {{"2001:db8::3", 8082}}, 4}};
   }
 
-  // Every local handler writes down that it was called; acks are answered with `local_code`.
+  // Every local handler counts its calls, and says OK to each entry of an ack.
   void Install(bool with_local = true) {
     forwarder_ = std::make_unique<Forwarder>(
-        options_, Forwarder::Environment{.directory = &directory_,
-                                         .clients = &clients_,
-                                         .peers = &peers_,
-                                         .timers = &timers_});
+        options_,
+        Forwarder::Environment{
+            .directory = &directory_, .clients = &clients_, .peers = &peers_, .timers = &timers_});
     for (const OwnedMethod& method : kOwnedMethods) {
       if (!with_local) break;
       if (method.shape == Shape::kServerStream) {
@@ -61,14 +61,16 @@ class ForwarderTest : public ::testing::Test {
     forwarder_->Install(methods_);
   }
 
+  // The call is kept until the test ends, so that it may be answered late.
   template <typename Request>
-  std::unique_ptr<FakeUnaryCall> Call(std::string_view method, const Request& request,
-                                      rpc::testing::Headers headers = Client()) {
-    auto call = std::make_unique<FakeUnaryCall>(request.SerializeAsString(), std::move(headers));
+  FakeUnaryCall* Call(std::string_view method, const Request& request,
+                      rpc::testing::Headers headers = Client()) {
+    calls_.push_back(
+        std::make_unique<FakeUnaryCall>(request.SerializeAsString(), std::move(headers)));
     for (const auto& candidate : methods_.unary) {
-      if (candidate.path == MessagingPath(method)) candidate.handler(*call);
+      if (candidate.path == MessagingPath(method)) candidate.handler(*calls_.back());
     }
-    return call;
+    return calls_.back().get();
   }
   std::unique_ptr<FakeServerStreamCall> Receive(const std::string& topic, const std::string& broker,
                                                 bool hold_writes = false) {
@@ -133,6 +135,7 @@ class ForwarderTest : public ::testing::Test {
   int64_t now_ms_ = 0;
   TimerQueue timers_{[this] { return now_ms_; }};
   std::unique_ptr<Forwarder> forwarder_;
+  std::vector<std::unique_ptr<FakeUnaryCall>> calls_;
   rpc::MethodTable methods_;
   int local_calls_ = 0;
 };
@@ -154,7 +157,7 @@ TEST_F(ForwarderTest, WhatIsForAnotherIsPassedOnAsItIs) {
   Install();
   const v2::SendMessageRequest request = SendTo("there");
   const absl::Time before = absl::Now();
-  const auto call = Call("SendMessage", request);
+  const auto* call = Call("SendMessage", request);
   ASSERT_EQ(peers_.unary.size(), 1u);
   const rpc::OutgoingCall& outgoing = peers_.unary[0].call;
   EXPECT_EQ(outgoing.address, "192.0.2.2:8081");
@@ -208,10 +211,11 @@ TEST_F(ForwarderTest, ANameserverForwardsEverything) {
 
 TEST_F(ForwarderTest, NothingIsForwardedTwice) {
   Install();
-  const auto ack = Call("AckMessage", AckOf({"b"}), Forwarded());
+  const auto* ack = Call("AckMessage", AckOf({"b"}), Forwarded());
   const auto answer = ack->Response<v2::AckMessageResponse>();
   EXPECT_EQ(answer.status().code(), v2::INTERNAL_SERVER_ERROR);
-  EXPECT_THAT(answer.status().message(), HasSubstr("nameserver x:1 forwarded this call to broker a"));
+  EXPECT_THAT(answer.status().message(),
+              HasSubstr("nameserver x:1 forwarded this call to broker a"));
   ASSERT_EQ(answer.entries_size(), 1) << "Rust looks there";
   EXPECT_EQ(answer.entries(0).status().code(), v2::INTERNAL_SERVER_ERROR);
   Call("SendMessage", SendTo("there"), Forwarded());
@@ -229,7 +233,7 @@ TEST_F(ForwarderTest, AnUnreachableOwnerHasACodeThatIsTriedAgain) {
   v2::ChangeInvisibleDurationRequest change;
   change.mutable_topic()->set_name("there");
   change.set_receipt_handle(HandleOf("b"));
-  const auto call = Call("ChangeInvisibleDuration", change);
+  const auto* call = Call("ChangeInvisibleDuration", change);
   peers_.Answer(absl::UnavailableError("connection refused"));
   const auto answer = call->Response<v2::ChangeInvisibleDurationResponse>();
   EXPECT_EQ(answer.status().code(), v2::INTERNAL_SERVER_ERROR);
@@ -240,7 +244,7 @@ TEST_F(ForwarderTest, AnUnreachableOwnerHasACodeThatIsTriedAgain) {
   EXPECT_EQ(lost.status().code(), v2::INTERNAL_SERVER_ERROR);
   EXPECT_THAT(lost.status().message(), HasSubstr("broker 'lost' is not known to broker a"));
 
-  const auto unparsable = Call("AckMessage", AckOf({"b"}));
+  const auto* unparsable = Call("AckMessage", AckOf({"b"}));
   peers_.Answer(absl::InvalidArgumentError("not a message"));
   EXPECT_EQ(unparsable->status().code(), absl::StatusCode::kInvalidArgument);
 }
@@ -300,7 +304,7 @@ TEST_F(ForwarderTest, MessagesWithoutAGroupTakeTurns) {
 
 TEST_F(ForwarderTest, AnAckOfSeveralBrokersIsSplitAndJoined) {
   Install();
-  const auto call = Call("AckMessage", AckOf({"b", "a", "c", "b", "lost"}));
+  const auto* call = Call("AckMessage", AckOf({"b", "a", "c", "b", "lost"}));
   EXPECT_EQ(local_calls_, 1);
   ASSERT_EQ(peers_.unary.size(), 2u);
   v2::AckMessageRequest to_b;
@@ -409,7 +413,7 @@ TEST_F(ForwarderTest, CallsAndBytesAreLimited) {
   options_.max_calls = 1;
   options_.max_bytes = 100;
   Install();
-  const auto first = Call("SendMessage", SendTo("there"));
+  const auto* first = Call("SendMessage", SendTo("there"));
   EXPECT_FALSE(first->finished());
   EXPECT_EQ(CodeIn<v2::SendMessageResponse>(*Call("SendMessage", SendTo("there"))),
             v2::TOO_MANY_REQUESTS);

@@ -52,7 +52,7 @@ class FakeDirectory final : public Directory {
     return it->second;
   }
 
-  std::string self;                      // "" is a nameserver
+  std::string self;                           // "" is a nameserver
   std::set<std::string, std::less<>> stored;  // topics of this node
   std::map<std::string, HostPort, std::less<>> masters;
   std::map<std::string, TopicRoute, std::less<>> routes;

@@ -9,7 +9,10 @@ Everything else is as in mansio_cluster.
 
 import json
 
+from rocketmq.grpc_protocol import service_pb2 as service
+
 from mansio_cluster import ROOT, Cluster, Process
+from wire import Node, resource
 
 
 class BrokerGroups(Cluster):
@@ -39,26 +42,29 @@ class BrokerGroups(Cluster):
         return [*self.brokers.values(), *self.nameservers]
 
     def _await_registration(self):
-        for node in self._processes():
-            self.await_condition(
-                lambda n=node: self.knows_all_brokers(n), f"{node.name} knows every broker"
-            )
+        for nameserver in self.nameservers:
+            self.await_condition(lambda n=nameserver: self.knows_all_brokers(n), f"{nameserver.name} knows every broker")
 
-    def knows_all_brokers(self, node):
-        """Whether a node says of a topic of each broker where it is, respectively lists all brokers."""
-        if node in self.nameservers:
-            listing = json.dumps(self.mansio("cluster", "list", endpoint=node.address))
-            return all(broker.address in listing for broker in self.brokers.values() if broker.running)
-        others = sum(broker.running for broker in self.brokers.values()) - 1
-        return f"there are {others} other brokers" in node.log() or others == 0
+    def knows_all_brokers(self, nameserver):
+        listing = json.dumps(self.mansio("cluster", "list", endpoint=nameserver.address))
+        return all(broker.address in listing for broker in self.brokers.values() if broker.running)
 
     def create_topic(self, name, *options, on=None):
-        """Creates a topic on one broker, or on all, and waits until every nameserver has it there."""
-        brokers = [self.brokers[on]] if on else list(self.brokers.values())
+        """Creates a topic on one broker, or on all, and waits until every node knows where it is."""
+        brokers = [on] if on else list(self.brokers)
         for broker in brokers:
-            self.mansio("topic", "create", name, *options, endpoint=broker.address)
-        for nameserver in self.nameservers:
-            self.await_condition(lambda n=nameserver: self._lists_topic(n, name), f"{nameserver.name} knows topic {name}")
+            self.mansio("topic", "create", name, *options, endpoint=self.brokers[broker].address)
+        for process in self._processes():
+            self.await_condition(
+                lambda p=process: self.brokers_of(p, name) == set(brokers), f"{process.name} knows where topic {name} is"
+            )
+
+    @staticmethod
+    def brokers_of(process, topic):
+        """The names of the brokers in the route that a node answers."""
+        with Node(process.address) as node:
+            route = node.call("QueryRoute", service.QueryRouteRequest(topic=resource(topic)))
+        return {queue.broker.name for queue in route.response.message_queues}
 
     @classmethod
     def await_condition(cls, condition, what, timeout=20):
