@@ -178,7 +178,7 @@ absl::StatusOr<Forwarder::Owner> Forwarder::Named(const std::string& broker) con
       v2::INTERNAL_SERVER_ERROR,
       fmt::format("broker '{}' is not known to {} at the moment; start it, with nameservers= "
                   "naming those of this cluster",
-                  broker, options_.node));
+                  EscapeForLog(broker, 100), options_.node));
 }
 
 absl::StatusOr<Forwarder::Owner> Forwarder::WithTopic(const CallTarget& target) {
