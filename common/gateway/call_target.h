@@ -49,8 +49,9 @@ CallTarget TargetOf(const OwnedMethod& method, std::string_view request);
 
 // The broker of each entry of an ack, in their order.
 std::vector<std::string> BrokersOfAck(std::string_view request);
-// The message groups of a send, in the order of its messages; "" for a message without one.
-std::vector<std::string_view> MessageGroupsOf(std::string_view request);
+// The message groups of a send, in the order of its messages; "" for a message without one. Empty
+// for other methods.
+std::vector<std::string_view> MessageGroupsOf(const OwnedMethod& method, std::string_view request);
 
 // The broker that a receipt handle, transaction id or recall handle names, unchecked; "" for other
 // text. They all begin with one byte for their kind and the name (docs/design.md).

@@ -222,17 +222,13 @@ absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Cal
   return *std::move(owner);
 }
 
-absl::Status Forwarder::CheckGroups(const CallTarget& target, std::string_view request) const {
-  const std::vector<std::string_view> groups = MessageGroupsOf(request);
-  if (std::all_of(groups.begin(), groups.end(),
-                  [&](std::string_view group) { return group == target.message_group; })) {
-    return absl::OkStatus();
-  }
+absl::Status Forwarder::CheckGroups(const CallTarget& target,
+                                    const std::vector<std::string_view>& groups) const {
   const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
   if (!route.ok()) return route.status();
-  const size_t first = BrokerOfGroup(target.message_group, route->brokers);
+  const size_t owner = BrokerOfGroup(target.message_group, route->brokers);
   for (const std::string_view group : groups) {
-    if (BrokerOfGroup(group, route->brokers) == first) continue;
+    if (group.empty() || BrokerOfGroup(group, route->brokers) == owner) continue;
     return WireError(v2::BAD_REQUEST,
                      fmt::format("the message groups of this batch belong to different brokers; "
                                  "send each group in a request of its own, or send to a broker "
@@ -282,12 +278,21 @@ void Forwarder::Forward(const rpc::Call& call, const OwnedMethod& method, const 
 
 void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
                       const rpc::UnaryHandler& local) {
-  const CallTarget target = TargetOf(method, call.Request());
+  CallTarget target = TargetOf(method, call.Request());
   absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
   if (owner.ok() && !owner->has_value()) return local(call);
   absl::Status refused = Note(call, target);
   if (refused.ok()) refused = owner.status();
-  if (refused.ok() && !target.message_group.empty()) refused = CheckGroups(target, call.Request());
+  const std::vector<std::string_view> groups = MessageGroupsOf(method, call.Request());
+  if (refused.ok() && groups.size() > 1) {
+    const auto first = std::find_if(groups.begin(), groups.end(),
+                                    [](std::string_view group) { return !group.empty(); });
+    if (first != groups.end()) {
+      target.message_group = *first;
+      refused = CheckGroups(target, groups);
+      owner = Locate(call, target);
+    }
+  }
   if (!refused.ok()) return call.Finish(Refusal(method, call.Request(), refused));
   Forward(call, method, **owner, std::string(call.Request()),
           [&call, &method](absl::StatusOr<rpc::Payload> response) {

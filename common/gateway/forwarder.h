@@ -79,7 +79,8 @@ class Forwarder {
   absl::StatusOr<Owner> Named(const std::string& broker) const;
   absl::StatusOr<Owner> WithTopic(const CallTarget& target);
   // That a batch of several message groups is for one broker.
-  absl::Status CheckGroups(const CallTarget& target, std::string_view request) const;
+  absl::Status CheckGroups(const CallTarget& target,
+                           const std::vector<std::string_view>& groups) const;
 
   void Unary(rpc::UnaryCall& call, const OwnedMethod& method, const rpc::UnaryHandler& local);
   void Ack(rpc::UnaryCall& call, const OwnedMethod& method, const rpc::UnaryHandler& local);

@@ -90,7 +90,9 @@ TEST(CallTargetTest, ASendSaysItsTopicAndMessageGroup) {
   EXPECT_EQ(target.broker, "");
   EXPECT_FALSE(target.transaction);
   const std::string bytes = request.SerializeAsString();
-  EXPECT_EQ(MessageGroupsOf(bytes), (std::vector<std::string_view>{"customer", ""}));
+  EXPECT_EQ(MessageGroupsOf(Method("SendMessage"), bytes),
+            (std::vector<std::string_view>{"customer", ""}));
+  EXPECT_TRUE(MessageGroupsOf(Method("AckMessage"), bytes).empty());
   request.mutable_messages(0)->mutable_system_properties()->set_message_type(v2::TRANSACTION);
   EXPECT_TRUE(Target("SendMessage", request).transaction);
 }
