@@ -289,8 +289,9 @@ void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
                                     [](std::string_view group) { return !group.empty(); });
     if (first != groups.end()) {
       target.message_group = *first;
-      refused = CheckGroups(target, groups);
       owner = Locate(call, target);
+      if (owner.ok() && !owner->has_value()) return local(call);
+      refused = owner.ok() ? CheckGroups(target, groups) : owner.status();
     }
   }
   if (!refused.ok()) return call.Finish(Refusal(method, call.Request(), refused));
