@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/bench/process_usage.h"
 #include "client/lib/admin_client.h"
 #include "common/sync/sync.h"
 
@@ -18,9 +19,10 @@ namespace {
 
 constexpr int kSequenceBits = 40;  // the bits above tell this run's messages from others'
 constexpr uint64_t kSequenceMask = (uint64_t{1} << kSequenceBits) - 1;
-constexpr auto kSettle =
-    std::chrono::seconds(1);                   // until all waiting receives have reached the broker
-constexpr int64_t kPatience = 10'000'000'000;  // nanoseconds for the last messages to arrive
+constexpr auto kSettle = std::chrono::seconds(1);
+constexpr int kSettleTimes = 60;               // at most, while the server is busy
+constexpr double kQuiet = 0.05;                // CPUs that a server uses which is not
+constexpr int64_t kPatience = 30'000'000'000;  // nanoseconds for the last messages to arrive
 constexpr auto kPoll = std::chrono::milliseconds(10);
 constexpr absl::Duration kPauseOfReceiver = absl::Milliseconds(20);
 
@@ -122,6 +124,22 @@ void DeleteGroup(const TargetOptions& options) {
   if (admin.ok()) (*admin)->DeleteGroup(options.group).IgnoreError();
 }
 
+// Until all waiting receives have reached the server. Returns its memory then; 0 when it is
+// unknown.
+int64_t Settle(pid_t server) {
+  int64_t memory = 0;
+  for (int i = 0; i < kSettleTimes; ++i) {
+    const auto before = ReadProcessUsage(server);
+    std::this_thread::sleep_for(kSettle);
+    const auto after = ReadProcessUsage(server);
+    if (!before.ok() || !after.ok()) break;
+    memory = after->rss_anon_bytes;
+    const auto used = static_cast<double>(after->run_nanos - before->run_nanos) / 1e9;
+    if (used < kQuiet * std::chrono::duration<double>(kSettle).count()) break;
+  }
+  return memory;
+}
+
 void WaitForArrivals(const Arrivals& arrivals, int64_t expected) {
   const int64_t deadline = NowNanos() + kPatience;
   while (arrivals.received() < expected && NowNanos() < deadline) {
@@ -147,8 +165,10 @@ absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options) {
   Receiver receiver(produce.target, options.receiver, **consuming, nullptr,
                     [&arrivals](uint64_t tagged) { arrivals.Arrived(tagged); });
   Receiving receiving(receiver, **consuming);
+  const pid_t server = options.produce.load.server_pid;
+  const auto idle = ReadProcessUsage(server);
   receiving.Start(options.receivers);
-  std::this_thread::sleep_for(kSettle);
+  const int64_t waiting = Settle(server);
 
   ProduceOptions sending = produce;
   sending.target.group.clear();
@@ -160,6 +180,7 @@ absl::StatusOr<EndToEndResult> EndToEnd(const EndToEndOptions& options) {
   EndToEndResult result;
   arrivals.Fill(&result);
   result.missing = std::max<int64_t>(sends->messages_in_all - result.received, 0);
+  if (idle.ok() && waiting > 0) result.waiting_bytes = waiting - idle->rss_anon_bytes;
   result.sends = *std::move(sends);
   return result;
 }

@@ -66,6 +66,11 @@ void AddSchedule(CLI::App& verb, bench::LoadOptions& load) {
 }
 
 void AddReceiver(CLI::App& verb, bench::ReceiverOptions& receiver) {
+  verb.add_option("--tags", receiver.tags, "Tags that are wanted, as `A || B`; * for all")
+      ->type_name("TAGS")
+      ->capture_default_str();
+  verb.add_option("--sql", receiver.sql, "A SQL92 expression over the messages' properties instead")
+      ->type_name("EXPRESSION");
   verb.add_option("--receive-batch", receiver.batch, "Messages asked for in a receive")
       ->check(CLI::Range(1, 1024).description(""))
       ->type_name("N")
@@ -170,9 +175,15 @@ int RunConsume(const Context& context, bench::ConsumeOptions& options) {
   report["group"] = options.target.group;
   report["receive_batch"] = options.receiver.batch;
   report["ack_batch"] = options.receiver.ack_batch;
-  report["in_flight"] = options.load.in_flight;
+  report["in_flight"] = options.load.rate > 0 ? Json() : Json(options.load.in_flight);
   report.update(bench::LoadReport(options.load, result->load));
   report["ack_latency_us"] = bench::LatencyReport(result->ack_latency);
+  if (result->log_bytes.has_value() && result->load.messages_in_all > 0) {
+    report["log_bytes_per_message"] =
+        std::round(10.0 * static_cast<double>(*result->log_bytes) /
+                   static_cast<double>(result->load.messages_in_all)) /
+        10;
+  }
   return Finish(context, report, result->load);
 }
 
@@ -191,6 +202,10 @@ void AddConsume(CLI::App& bench_noun, Context& context) {
       ->check(CLI::Range(1, 65536).description(""))
       ->type_name("N")
       ->capture_default_str();
+  verb->add_option("--rate", options->load.rate,
+                   "Open loop instead: receives a second, whatever the answers")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("R");
   AddReceiver(*verb, options->receiver);
   AddLoad(*verb, options->load);
   verb->add_option("--prefill", options->prefill,
@@ -238,6 +253,10 @@ int RunEndToEnd(const Context& context, EndToEndArguments& arguments) {
   report["received"] = result->received;
   report["duplicates"] = result->duplicates;
   report["missing"] = result->missing;
+  report["receivers"] = options.receivers;
+  if (result->waiting_bytes.has_value()) {
+    report["server_bytes_per_receiver"] = *result->waiting_bytes / options.receivers;
+  }
   report["sends"] = bench::LoadReport(options.produce.load, result->sends);
   const int exit = Finish(context, report, result->sends);
   return result->missing > 0 ? static_cast<int>(kPartial) : exit;
@@ -257,11 +276,14 @@ void AddEndToEnd(CLI::App& bench_noun, Context& context) {
   AddSchedule(*verb, options.produce.load);
   AddLoad(*verb, options.produce.load);
   verb->add_option("--receivers", options.receivers, "Receives that wait at any time")
-      ->check(CLI::Range(1, 65536).description(""))
+      ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N")
       ->capture_default_str();
   AddReceiver(*verb, options.receiver);
-  verb->footer("Example:\n  mansio bench e2e --rate 5000 --duration 30s --warmup 2s");
+  verb->footer(
+      "Examples:\n"
+      "  mansio bench e2e --rate 5000 --duration 30s --warmup 2s\n"
+      "  mansio bench e2e --receivers 100000 --connections 100 --wait 5m --rate 100");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return RunEndToEnd(context, *arguments); };

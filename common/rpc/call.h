@@ -62,6 +62,9 @@ class ServerStreamCall : public Call {
   // owning rpc thread only, one at a time: `done` runs there when the transport has taken it (true)
   // or the client was gone (false), never before Write returns.
   virtual void Write(Payload element, absl::AnyInvocable<void(bool written)> done) = 0;
+  // The request's bytes are not needed any more. A call that is held for long would keep the buffer
+  // that they were received in.
+  virtual void ForgetRequest() = 0;
   // Writes all elements in order and ends the stream with gRPC OK. `done` runs on the rpc thread:
   // true when the transport took every element, false when the client was gone before.
   virtual void Finish(std::vector<Payload> elements,

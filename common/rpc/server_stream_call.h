@@ -38,6 +38,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   void Post(absl::AnyInvocable<void()> fn) override { thread_->Post(std::move(fn)); }
   std::string_view Request() const override { return request_.view(); }
   void Write(Payload element, absl::AnyInvocable<void(bool)> done) override;
+  void ForgetRequest() override { request_.Clear(); }
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool)> done) override;
   void Abort(absl::Status status) override;
 

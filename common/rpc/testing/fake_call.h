@@ -163,6 +163,7 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
   void TakeWrite() { std::exchange(held_write_, nullptr)(!Cancelled()); }
   bool write_is_held() const { return held_write_ != nullptr; }
   bool hold_writes = false;  // set before the call
+  void ForgetRequest() override { request_.clear(); }
   // Tells `done` at once whether the client was still there.
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool written)> done) override {
     const bool written = !Cancelled();
@@ -187,7 +188,7 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
   }
 
  private:
-  const std::string request_;
+  std::string request_;
   absl::AnyInvocable<void(bool written)> held_write_;  // of the test's thread
   std::vector<std::string> elements_ ABSL_GUARDED_BY(mutex_);
 };

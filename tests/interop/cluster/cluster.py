@@ -16,7 +16,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 
 from broker_groups import BrokerGroups
-from delayed_events import events_of
+from delayed_producer import DelayedProducer
 from report import Report
 from sdk_client import SdkClient, assert_all_received
 from wire import Node, ack, change, from_now, handles, message, metadata, receive, received, resource, seconds, send
@@ -78,10 +78,13 @@ class Sdk:
         exact, plain = f"exact-{self._label}", f"plain-{self._label}"
         self._groups.create_topic(exact, "--type", "delay", on="b")
         self._groups.create_topic(plain, on="b")
-        events = events_of(self._delayed, self._groups.directory, self._endpoint, exact, plain)
-        answers = [event["event"] for event in events if event["event"] != "sent"]
-        assert answers == ["recalled", "recalled", "refused"], events
-        self._groups.await_condition(lambda: visible(self._groups, exact) == 1, "the delayed message is there", WAIT)
+        with DelayedProducer(self._delayed, self._groups.directory, self._endpoint, exact, plain) as producer:
+            answers = [event["event"] for event in producer.events(5) if event["event"] != "sent"]
+            assert answers == ["recalled", "recalled"], answers
+            self._groups.await_condition(lambda: visible(self._groups, exact) == 1, "the message is delivered", WAIT)
+            producer.proceed()
+            (answer,) = producer.events(1)
+            assert answer["event"] == "refused", answer
 
 
 def visible(groups, topic):
