@@ -353,6 +353,7 @@ void Forwarder::Stream(rpc::ServerStreamCall& call, const OwnedMethod& method,
                     }});
   relay->Begin(environment_.peers->CallServerStream(
       Outgoing(call, method, **owner), rpc::Payload(std::string(call.Request())), relay->Events()));
+  call.ForgetRequest();
 }
 
 void Forwarder::RefuseStream(rpc::ServerStreamCall& call, const absl::Status& status, bool pause) {
