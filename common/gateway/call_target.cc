@@ -78,8 +78,7 @@ std::vector<std::string> BrokersOfAck(std::string_view request) {
   return brokers;
 }
 
-std::vector<std::string_view> MessageGroupsOf(const OwnedMethod& method,
-                                              std::string_view request) {
+std::vector<std::string_view> MessageGroupsOf(const OwnedMethod& method, std::string_view request) {
   std::vector<std::string_view> groups;
   if (method.by != OwnedMethod::Names::kNobody) return groups;
   for (WireScan scan(request); scan.Next();) {
