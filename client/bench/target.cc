@@ -140,7 +140,8 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Connect(const TargetOptions& opt
   const size_t links = std::max(static_cast<size_t>(std::max(options.connections, 1)), brokers);
   for (size_t i = 0; i < links; ++i) {
     const client::RouteQueue& queue = *client::ReceiveQueue(*route, i);
-    target->links_.push_back({connect(queue.endpoint), queue});
+    const std::string& address = options.one_address ? options.client.endpoint : queue.endpoint;
+    target->links_.push_back({connect(address), queue});
     if (i >= brokers) continue;
     target->sessions_.push_back(std::make_shared<client::Session>(
         target->transport_.get(), target->links_.back().connection,

@@ -25,6 +25,7 @@ struct TargetOptions {
   bool start_latest = false;  // … or at the newest
   int connections = 1;        // in all; at least one for each broker is made
   int threads = 1;            // rpc threads
+  bool one_address = false;   // everything goes to the access point, which forwards it
 };
 
 // A topic under load: its brokers and the connections to them. Thread-safe.

@@ -23,6 +23,8 @@ void AddTarget(CLI::App& verb, bench::TargetOptions& target) {
       ->check(CLI::Range(1, 256).description(""))
       ->type_name("N")
       ->capture_default_str();
+  verb.add_flag("--one-address", target.one_address,
+                "Send everything to the access point, which forwards it to the brokers");
 }
 
 void AddLoad(CLI::App& verb, bench::LoadOptions& load) {

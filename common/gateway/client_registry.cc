@@ -59,6 +59,7 @@ struct Entry {
 
 ClientInfo Snapshot(const Entry& entry) {
   ClientInfo info = entry.info;
+  info.published.assign(entry.published.begin(), entry.published.end());
   info.stream_open = !entry.streams.empty();
   return info;
 }
@@ -290,9 +291,9 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
 }
 
 absl::Status ClientRegistry::StreamOpened(std::string_view client_id,
-                                          std::shared_ptr<rpc::BidiCall> stream) {
+                                          std::shared_ptr<rpc::BidiCall> stream, bool relayed) {
   return impl_->Update(client_id, [&](Entry& entry) {
-    entry.streams.push_back(std::move(stream));
+    entry.streams.insert(relayed ? entry.streams.begin() : entry.streams.end(), std::move(stream));
     entry.had_stream = true;
     return absl::OkStatus();
   });

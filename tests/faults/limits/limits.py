@@ -8,6 +8,7 @@ the client sees and looks for the line in the server's log. After each the serve
 import sys
 
 from connection_limits import CONNECTION_LIMITS
+from forward_limits import FORWARD_LIMITS
 from mansio_cluster import Cluster
 from raw_client import RawClient
 from report import Report
@@ -55,6 +56,8 @@ def cases():
             lowered,
             lambda cluster, go=reach: go(cluster, cluster.nameserver, serves),
         )
+    for setting, reach in FORWARD_LIMITS.items():
+        yield f"nameserver {setting}: {reach.__doc__}", [], [setting], lambda cluster, go=reach: go(cluster, serves)
 
 
 def main():
