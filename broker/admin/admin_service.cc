@@ -67,6 +67,44 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
   return policy;
 }
 
+absl::StatusOr<uint64_t> BacklogFrom(int64_t max) {
+  if (max >= 0) return static_cast<uint64_t>(max);
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("a backlog cannot have {} messages; 0 is no limit", max));
+}
+
+absl::StatusOr<Overflow> OverflowFrom(v1::OverflowPolicy policy) {
+  switch (policy) {
+    case v1::OVERFLOW_POLICY_UNSPECIFIED:
+    case v1::OVERFLOW_POLICY_REFUSE:
+      return Overflow::kRefuse;
+    case v1::OVERFLOW_POLICY_DROP_OLDEST:
+      return Overflow::kDropOldest;
+    case v1::OVERFLOW_POLICY_DEAD_LETTER:
+      return Overflow::kDeadLetter;
+    default:
+      return WireError(v2::BAD_REQUEST,
+                       fmt::format("overflow policy number {} is not known; use refuse, "
+                                   "drop-oldest or dead-letter",
+                                   static_cast<int>(policy)));
+  }
+}
+
+absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
+  TopicChange change;
+  if (request.has_max_backlog()) {
+    const absl::StatusOr<uint64_t> max = BacklogFrom(request.max_backlog());
+    if (!max.ok()) return max.status();
+    change.max_backlog = *max;
+  }
+  if (request.has_overflow()) {
+    const absl::StatusOr<Overflow> overflow = OverflowFrom(request.overflow());
+    if (!overflow.ok()) return overflow.status();
+    change.overflow = *overflow;
+  }
+  return change;
+}
+
 absl::Status CheckStart(v1::StartPolicy start) {
   if (v1::StartPolicy_IsValid(start)) return absl::OkStatus();
   return WireError(v2::BAD_REQUEST,
@@ -173,6 +211,7 @@ void AdminService::Register(rpc::MethodTable& methods) {
   };
   add("ListBrokers", parsed(&AdminService::ListBrokers, v1::ListBrokersRequest()));
   add("CreateTopic", parsed(&AdminService::CreateTopic, v1::CreateTopicRequest()));
+  add("AlterTopic", parsed(&AdminService::AlterTopic, v1::AlterTopicRequest()));
   add("ListTopics", parsed(&AdminService::ListTopics, v1::ListTopicsRequest()));
   add("DescribeTopic", parsed(&AdminService::DescribeTopic, v1::DescribeTopicRequest()));
   add("DeleteTopic", parsed(&AdminService::DeleteTopic, v1::DeleteTopicRequest()));
@@ -233,12 +272,17 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
   if (!refusal.ok()) return Answer(call, refusal, v1::CreateTopicResponse());
   const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted, *type);
   if (!check_back.ok()) return Answer(call, check_back.status(), v1::CreateTopicResponse());
+  const absl::StatusOr<uint64_t> max_backlog = BacklogFrom(wanted.max_backlog());
+  if (!max_backlog.ok()) return Answer(call, max_backlog.status(), v1::CreateTopicResponse());
+  const absl::StatusOr<Overflow> overflow = OverflowFrom(wanted.overflow());
+  if (!overflow.ok()) return Answer(call, overflow.status(), v1::CreateTopicResponse());
   TopicRecord record;
   record.name = wanted.name();
   record.type = *type;
   record.queues =
       wanted.queues() == 0 ? options_.default_queues : static_cast<uint32_t>(wanted.queues());
   record.check_back = *check_back;
+  record.backlog = {*max_backlog, *overflow};
   environment_.metadata->CreateTopic(std::move(record),
                                      [this, &call](const absl::StatusOr<TopicPtr>& topic) {
                                        v1::CreateTopicResponse response;
@@ -246,6 +290,18 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
                                          *response.mutable_topic() = TopicInfoOf(**topic);
                                        Answer(call, topic.status(), std::move(response));
                                      });
+}
+
+void AdminService::AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request) {
+  const absl::StatusOr<TopicChange> change = ChangeFrom(request);
+  if (!change.ok()) return Answer(call, change.status(), v1::AlterTopicResponse());
+  environment_.metadata->AlterTopic(request.name(), *change,
+                                    [this, &call](const absl::StatusOr<TopicPtr>& topic) {
+                                      v1::AlterTopicResponse response;
+                                      if (topic.ok())
+                                        *response.mutable_topic() = TopicInfoOf(**topic);
+                                      Answer(call, topic.status(), std::move(response));
+                                    });
 }
 
 void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const {

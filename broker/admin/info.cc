@@ -24,6 +24,11 @@ v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
     SetMillis(own.interval_ms, info.mutable_check_back()->mutable_interval());
     info.mutable_check_back()->set_max_checks(static_cast<int32_t>(own.max_checks));
   }
+  info.set_max_backlog(static_cast<int64_t>(topic.backlog.max));
+  if (topic.backlog.max > 0) {
+    info.set_overflow(
+        static_cast<v1::OverflowPolicy>(static_cast<int>(topic.backlog.overflow) + 1));
+  }
   return info;
 }
 

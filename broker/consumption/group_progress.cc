@@ -87,13 +87,13 @@ class QueueTake {
   }
 
   bool TakeNew(size_t max, store::QueueRange range) {
-    while (!Full(max) && progress_.next() < range.next && MayFilter()) {
+    while (!Full(max) && progress_.next() < range.next && MayFilter() && MayLease()) {
       const store::QueueOffset from = progress_.next();
       const size_t want = request_.filter->all() ? max - offsets_.offsets.size() : kScanStep;
       const auto entries = Entries(from, std::min<size_t>(want, range.next - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
-      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter(); ++i) {
+      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter() && MayLease(); ++i) {
         const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
         if (!wanted.has_value()) return Cold(from + i);
         if (*wanted) {
@@ -113,6 +113,7 @@ class QueueTake {
     if (progress_.MustWait(group)) {
       progress_.ClaimWait(group);
     } else {
+      ++outcome_.fresh;
       Claim(offset, entry, request_.filter->reads_messages());
     }
   }
@@ -129,6 +130,13 @@ class QueueTake {
   // The bounds are those of a whole Take: a topic can have many queues.
   bool MayFilter() const {
     return outcome_.passed_over < kMaxScan && outcome_.filtered_bytes < kMaxFilteredBytes;
+  }
+
+  // Whether the limits allow one more that comes for the first time.
+  bool MayLease() {
+    if (progress_.outstanding() >= request_.max_queue_leases) outcome_.at_queue_limit = true;
+    if (outcome_.fresh >= request_.max_new) outcome_.at_group_limit = true;
+    return !outcome_.at_group_limit && progress_.outstanding() < request_.max_queue_leases;
   }
 
   // What the filter says of a new message; nullopt when it has to see it and it is not in memory,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -50,6 +51,9 @@ struct TakeRequest {
   size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
+  // Of those handed out for the first time, and what the group may have of one queue in all.
+  size_t max_new = std::numeric_limits<size_t>::max();
+  size_t max_queue_leases = std::numeric_limits<size_t>::max();
 };
 
 struct TakeOutcome {
@@ -65,6 +69,10 @@ struct TakeOutcome {
   size_t passed_over = 0;     // messages that the filter does not want
   size_t filtered_bytes = 0;  // that the filter has looked at
   bool more = false;          // messages were left for another receive
+  size_t fresh = 0;           // of the messages taken, those handed out for the first time
+  // What more messages were left for: max_new, or max_queue_leases of a queue.
+  bool at_group_limit = false;
+  bool at_queue_limit = false;
 };
 
 // What a group has to deliver again of one topic: a queue of %RETRY%<group>.
@@ -142,6 +150,8 @@ struct GroupProgress {
   explicit GroupProgress(uint32_t group_id) : id(group_id) {}
   const uint32_t id;
   mutable Mutex mutex;
+  // Messages handed out and not acknowledged, of all queues; by the log.
+  size_t leases ABSL_GUARDED_BY(mutex) = 0;
   absl::flat_hash_map<uint32_t, TopicProgress> topics ABSL_GUARDED_BY(mutex);
   // Where what comes back of a topic goes: queues of %RETRY%<group> by the origin's id. A fold of
   // the topic's record.

@@ -217,6 +217,26 @@ void ReceiveOperation::PassOn() {
   AnswerNothing();
 }
 
+// TOO_MANY_REQUESTS when there were messages and only the limits have kept them back.
+absl::Status ReceiveOperation::AtLimit(const TakeOutcome& outcome) const {
+  if (outcome.at_group_limit) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     fmt::format("group {} has {} messages handed out and not acknowledged, the "
+                                 "limit of a group (limits.leases-per-group); acknowledge some "
+                                 "first",
+                                 request_.group, context_.options.max_group_leases));
+  }
+  if (outcome.at_queue_limit) {
+    return WireError(
+        v2::TOO_MANY_REQUESTS,
+        fmt::format("group {} has {} messages of a queue of topic {} handed out and "
+                    "not acknowledged, the limit of a queue "
+                    "(limits.leases-per-queue); acknowledge some first",
+                    request_.group, context_.options.max_queue_leases, request_.topic));
+  }
+  return absl::OkStatus();
+}
+
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   taken_.clear();
   TakeOutcome outcome;
@@ -253,6 +273,9 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
 
   MutexLock lock(&progress->mutex);
+  const size_t group_limit = context_.options.max_group_leases;
+  take.max_new = group_limit - std::min(group_limit, progress->leases);
+  take.max_queue_leases = context_.options.max_queue_leases;
   const auto topic = progress->topics.find(topic_->id);
   if (topic == progress->topics.end()) {
     *refused = WireError(v2::TOPIC_NOT_FOUND, fmt::format("topic {} was deleted", request_.topic));
@@ -271,6 +294,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
             "came to them; it goes on at the oldest one there is",
             request_.group, count, request_.topic, queue.queue);
       });
+  if (outcome.taken.empty() && !outcome.cold_queue.has_value()) *refused = AtLimit(outcome);
   held_ = outcome.records.empty() && !outcome.taken.empty();
   if (held_) taken_ = outcome.taken;
   if (outcome.records.empty()) return outcome;

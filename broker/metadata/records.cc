@@ -54,10 +54,12 @@ std::string TopicRecord::Encode() const {
   w.Varint(id).Bytes(name).U8(static_cast<uint8_t>(type)).Varint(queues).Fixed64(created_ms);
   w.U8(static_cast<uint8_t>(kind)).Varint(group).Varint(origins.size());
   for (const uint32_t origin : origins) w.Varint(origin);
-  if (check_back != CheckBackPolicy{}) {
+  const bool limited = backlog != BacklogPolicy{};
+  if (limited || check_back != CheckBackPolicy{}) {
     w.Varint(static_cast<uint64_t>(check_back.first_check_ms));
     w.Varint(static_cast<uint64_t>(check_back.interval_ms)).Varint(check_back.max_checks);
   }
+  if (limited) w.Varint(backlog.max).U8(static_cast<uint8_t>(backlog.overflow));
   return w.Take();
 }
 
@@ -76,6 +78,10 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
     t.check_back.first_check_ms = static_cast<int64_t>(r.Varint());
     t.check_back.interval_ms = static_cast<int64_t>(r.Varint());
     t.check_back.max_checks = r.Varint32();
+  }
+  if (!r.AtEnd()) {
+    t.backlog.max = r.Varint();
+    t.backlog.overflow = static_cast<Overflow>(r.U8());
   }
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;

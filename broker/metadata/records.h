@@ -53,6 +53,20 @@ struct CheckBackPolicy {
   friend bool operator==(const CheckBackPolicy&, const CheckBackPolicy&) = default;
 };
 
+// What happens when a group has as many messages of a topic before it as it may.
+enum class Overflow : uint8_t {
+  kRefuse = 0,      // sends are refused
+  kDropOldest = 1,  // the group goes on behind its oldest ones
+  kDeadLetter = 2,  // those are moved to its dead letters
+};
+
+// How many messages a topic keeps for its slowest group.
+struct BacklogPolicy {
+  uint64_t max = 0;  // 0: no limit
+  Overflow overflow = Overflow::kRefuse;
+  friend bool operator==(const BacklogPolicy&, const BacklogPolicy&) = default;
+};
+
 struct TopicRecord {
   uint32_t id = 0;
   std::string name;
@@ -63,6 +77,7 @@ struct TopicRecord {
   uint32_t group = 0;             // kRetry, kDeadLetter: whose; they go with it
   std::vector<uint32_t> origins;  // kRetry: queue i holds what came from the topic origins[i]
   CheckBackPolicy check_back;     // TRANSACTION topics
+  BacklogPolicy backlog;
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);

@@ -69,6 +69,20 @@ void AddTo(store::Append& append, const v2::Message& message, const ContentEncod
   append.SealMessage();
 }
 
+// TOO_MANY_REQUESTS while a group is as far behind as the topic allows.
+absl::Status CheckBacklog(const Topic& topic) {
+  const BacklogPolicy& policy = topic.backlog;
+  if (policy.max == 0 || policy.overflow != Overflow::kRefuse) return absl::OkStatus();
+  const uint64_t backlog = topic.backlog_now.load(std::memory_order_relaxed);
+  if (backlog < policy.max) return absl::OkStatus();
+  return WireError(
+      v2::TOO_MANY_REQUESTS,
+      fmt::format("a consumer group has {} messages of topic {} before it, and the topic's "
+                  "max-backlog is {}; send again when it has consumed some, or change the limit "
+                  "with `mansio topic alter {}`",
+                  backlog, topic.name, policy.max, topic.name));
+}
+
 Provenance ProvenanceOf(const std::optional<Delay::Waiting>& waiting) {
   return waiting.has_value() ? waiting->provenance : Provenance{};
 }
@@ -140,6 +154,7 @@ absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {
     return TopicNotFound(name);
   }
   if (status = CheckTopicType(request, *topic); !status.ok()) return status;
+  if (status = CheckBacklog(*topic); !status.ok()) return status;
   return topic;
 }
 

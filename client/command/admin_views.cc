@@ -71,11 +71,27 @@ Json TimeText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", value, absl::UTCTimeZone());
 }
 
+const char* OverflowName(v1::OverflowPolicy policy) {
+  switch (policy) {
+    case v1::OVERFLOW_POLICY_DROP_OLDEST:
+      return "drop-oldest";
+    case v1::OVERFLOW_POLICY_DEAD_LETTER:
+      return "dead-letter";
+    default:
+      return "refuse";
+  }
+}
+
 Json TopicJson(const v1::TopicInfo& topic) {
-  return {{"name", topic.name()},
-          {"type", TypeName(topic.message_type())},
-          {"queues", topic.queues()},
-          {"permission", PermissionName(topic.permission())}};
+  Json value = {{"name", topic.name()},
+                {"type", TypeName(topic.message_type())},
+                {"queues", topic.queues()},
+                {"permission", PermissionName(topic.permission())}};
+  if (topic.max_backlog() > 0) {
+    value["max_backlog"] = topic.max_backlog();
+    value["overflow"] = OverflowName(topic.overflow());
+  }
+  return value;
 }
 
 Json GroupJson(const v1::GroupInfo& group) {

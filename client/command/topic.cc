@@ -21,6 +21,8 @@ struct TopicArguments {
   absl::Duration first_check;
   absl::Duration check_interval;
   int max_checks = 0;
+  int64_t max_backlog = -1;  // not given
+  std::string overflow;
 };
 
 // Settings of the topic's own for check-backs; the broker refuses them for other types.
@@ -32,6 +34,28 @@ void SetCheckBack(const TopicArguments& arguments, v1::TopicInfo* topic) {
     client::SetDuration(arguments.check_interval, topic->mutable_check_back()->mutable_interval());
   }
   if (arguments.max_checks > 0) topic->mutable_check_back()->set_max_checks(arguments.max_checks);
+}
+
+v1::OverflowPolicy OverflowOf(const TopicArguments& arguments) {
+  if (arguments.overflow == "drop-oldest") return v1::OVERFLOW_POLICY_DROP_OLDEST;
+  if (arguments.overflow == "dead-letter") return v1::OVERFLOW_POLICY_DEAD_LETTER;
+  return v1::OVERFLOW_POLICY_REFUSE;
+}
+
+int AlterTopic(const Context& context, const TopicArguments& arguments) {
+  v1::AlterTopicRequest change;
+  change.set_name(arguments.name);
+  if (arguments.max_backlog >= 0) change.set_max_backlog(arguments.max_backlog);
+  if (!arguments.overflow.empty()) change.set_overflow(OverflowOf(arguments));
+  if (!change.has_max_backlog() && !change.has_overflow()) {
+    return FailUsage(context, "there is nothing to change", "give --max-backlog or --overflow");
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->AlterTopic(change);
+  if (!response.ok()) return Fail(context, response.status());
+  PrintDone(context, TopicJson(response->topic()), fmt::format("altered topic {}", arguments.name));
+  return ReportRefusals(context, response->results());
 }
 
 int CreateTopic(const Context& context, const TopicArguments& arguments) {
@@ -52,6 +76,8 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
                      "the types of this version are normal, fifo, delay and transaction");
   }
   SetCheckBack(arguments, &topic);
+  if (arguments.max_backlog > 0) topic.set_max_backlog(arguments.max_backlog);
+  if (!arguments.overflow.empty()) topic.set_overflow(OverflowOf(arguments));
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateTopic(topic);
@@ -115,6 +141,31 @@ int DeleteTopic(const Context& context, const std::string& name, bool yes) {
   return ReportRefusals(context, response->results());
 }
 
+// What can be given at creation and changed later.
+void AddSettings(CLI::App& verb, const std::shared_ptr<TopicArguments>& arguments) {
+  verb.add_option("--max-backlog", arguments->max_backlog,
+                  "The most messages that the slowest group has before it; 0: no limit")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->type_name("N");
+  verb.add_option("--overflow", arguments->overflow,
+                  "And beyond it: refuse sends (default), drop-oldest, or dead-letter: move the "
+                  "oldest to the group's dead letters")
+      ->check(CLI::IsMember({"refuse", "drop-oldest", "dead-letter"}).description(""))
+      ->type_name("POLICY");
+}
+
+void AddAlterTopic(CLI::App& topic, Context& context) {
+  CLI::App* verb = topic.add_subcommand("alter", "Change the settings of a topic");
+  auto arguments = std::make_shared<TopicArguments>();
+  verb->add_option("NAME", arguments->name, "The topic")->required();
+  AddSettings(*verb, arguments);
+  verb->footer("Example:\n  mansio topic alter payments --max-backlog 1000000 --overflow refuse");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return AlterTopic(context, *arguments); };
+  });
+}
+
 void AddCreateTopic(CLI::App& topic, Context& context) {
   CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker");
   auto arguments = std::make_shared<TopicArguments>();
@@ -138,6 +189,7 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
                    "transaction: roll an undecided message back after so many checks")
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
+  AddSettings(*verb, arguments);
   verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();
   verb->callback([&context, arguments] {
@@ -148,9 +200,10 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
 }  // namespace
 
 void AddTopic(CLI::App& app, Context& context) {
-  CLI::App* topic = app.add_subcommand("topic", "Create, look at and delete topics");
+  CLI::App* topic = app.add_subcommand("topic", "Create, look at, alter and delete topics");
   topic->require_subcommand(1)->fallthrough();
   AddCreateTopic(*topic, context);
+  AddAlterTopic(*topic, context);
 
   CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
   auto system = std::make_shared<bool>(false);

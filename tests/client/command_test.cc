@@ -54,6 +54,7 @@ TEST_F(CommandTest, HelpTeaches) {
        std::vector<std::vector<std::string>>{{"topic", "create"},
                                              {"topic", "list"},
                                              {"topic", "describe"},
+                                             {"topic", "alter"},
                                              {"topic", "delete"},
                                              {"group", "create"},
                                              {"group", "list"},
@@ -102,6 +103,46 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
   EXPECT_EQ(Json::parse(out_), Json::parse(R"({"name": "orders", "type": "normal", "queues": 8,
                                                "permission": "read+write"})"));
   EXPECT_EQ(seen.topic().queues(), 8);
+}
+
+TEST_F(CommandTest, ATopicIsLimitedAtItsCreationAndLater) {
+  v1::CreateTopicRequest created;
+  node_.hooks.create_topic = [&created](const v1::CreateTopicRequest& request) {
+    created = request;
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    *response.mutable_topic() = request.topic();
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "orders", "--max-backlog", "1000", "--overflow",
+                    "dead-letter", "-o", "json"}),
+            kOk);
+  EXPECT_EQ(created.topic().max_backlog(), 1000);
+  EXPECT_EQ(created.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER);
+  EXPECT_EQ(Json::parse(out_)["max_backlog"], 1000);
+  EXPECT_EQ(Json::parse(out_)["overflow"], "dead-letter");
+
+  v1::AlterTopicRequest altered;
+  node_.hooks.alter_topic = [&altered](const v1::AlterTopicRequest& request) {
+    altered = request;
+    v1::AlterTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    response.mutable_topic()->set_name(request.name());
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--max-backlog", "0"}), kOk);
+  EXPECT_EQ(out_, "altered topic orders\n");
+  EXPECT_EQ(altered.name(), "orders");
+  EXPECT_TRUE(altered.has_max_backlog());
+  EXPECT_EQ(altered.max_backlog(), 0);
+  EXPECT_FALSE(altered.has_overflow());
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--overflow", "drop-oldest"}), kOk);
+  EXPECT_FALSE(altered.has_max_backlog());
+  EXPECT_EQ(altered.overflow(), v1::OVERFLOW_POLICY_DROP_OLDEST);
+  EXPECT_EQ(Mansio({"topic", "alter", "orders"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("there is nothing to change"));
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--overflow", "burst"}), kUsage);
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--max-backlog", "-1"}), kUsage);
 }
 
 TEST_F(CommandTest, AMistypedCommandIsNamed) {

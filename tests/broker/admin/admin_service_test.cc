@@ -241,6 +241,46 @@ TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
             v2::CONSUMER_GROUP_NOT_FOUND);
 }
 
+TEST_F(AdminServiceTest, ATopicHasABacklogOfItsOwnThatCanBeAltered) {
+  v1::CreateTopicRequest wanted;
+  wanted.mutable_topic()->set_name("limited");
+  wanted.mutable_topic()->set_max_backlog(1000);
+  wanted.mutable_topic()->set_overflow(v1::OVERFLOW_POLICY_DEAD_LETTER);
+  const auto created = Call<v1::CreateTopicResponse>("CreateTopic", wanted);
+  EXPECT_EQ(created.status().code(), v2::OK);
+  EXPECT_EQ(created.topic().max_backlog(), 1000);
+  EXPECT_EQ(created.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER);
+
+  v1::AlterTopicRequest change;
+  change.set_name("limited");
+  change.set_max_backlog(5);
+  auto altered = Call<v1::AlterTopicResponse>("AlterTopic", change);
+  EXPECT_EQ(altered.status().code(), v2::OK);
+  EXPECT_EQ(altered.topic().max_backlog(), 5);
+  EXPECT_EQ(altered.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER) << "not set: it stays";
+  EXPECT_EQ(altered.topic().queues(), created.topic().queues());
+  change.clear_max_backlog();
+  change.set_overflow(v1::OVERFLOW_POLICY_DROP_OLDEST);
+  altered = Call<v1::AlterTopicResponse>("AlterTopic", change);
+  EXPECT_EQ(altered.topic().max_backlog(), 5);
+  EXPECT_EQ(altered.topic().overflow(), v1::OVERFLOW_POLICY_DROP_OLDEST);
+
+  change.set_max_backlog(-1);
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  change.set_max_backlog(1);
+  change.set_overflow(static_cast<v1::OverflowPolicy>(9));
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  change.clear_overflow();
+  change.set_name("nowhere");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::TOPIC_NOT_FOUND);
+  change.set_name("%DLQ%billing");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::ILLEGAL_TOPIC);
+  wanted.mutable_topic()->set_name("other");
+  wanted.mutable_topic()->set_max_backlog(-1);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", wanted).status().code(), v2::BAD_REQUEST);
+}
+
 TEST_F(AdminServiceTest, AGroupHasAPolicyOfItsOwnThatCanBeAltered) {
   v1::GroupInfo wanted;
   wanted.set_name("billing");

@@ -427,5 +427,32 @@ TEST_F(MetadataTest, ASystemTopicIsNeitherCountedNorDeletedAndOutlivesARestart) 
   EXPECT_EQ(topic->kind, TopicKind::kSystem);
 }
 
+TEST_F(MetadataTest, ATopicIsAlteredAndKeepsItsId) {
+  const TopicPtr before = Created("orders");
+  TopicAnswer answer;
+  const auto alter = [this, &answer](std::string_view name, const TopicChange& change) {
+    answer.reset();
+    node_.metadata.AlterTopic(name, change,
+                              [&answer](absl::StatusOr<TopicPtr> t) { answer = std::move(t); });
+  };
+  alter("orders", {.max_backlog = 7});
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  alter("orders", {.overflow = Overflow::kDeadLetter});
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ((**answer)->id, before->id);
+  EXPECT_EQ((**answer)->queues, before->queues);
+  EXPECT_EQ((**answer)->backlog, (BacklogPolicy{7, Overflow::kDeadLetter}));
+  const auto decoded = TopicRecord::Decode((**answer)->Encode());
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->backlog, (**answer)->backlog);
+  EXPECT_EQ(decoded->check_back, CheckBackPolicy{});
+  alter("nowhere", {.max_backlog = 7});
+  EXPECT_EQ(CodeIn(answer), v2::TOPIC_NOT_FOUND);
+  alter("%DLQ%workers", {.max_backlog = 7});
+  EXPECT_EQ(CodeIn(answer), v2::ILLEGAL_TOPIC);
+  Create("orders", &answer);
+  EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED) << "with other settings";
+}
+
 }  // namespace
 }  // namespace mansio::broker

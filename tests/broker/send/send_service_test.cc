@@ -370,5 +370,25 @@ TEST_F(SendServiceTest, NothingIsLeftOverFromTheSendBefore) {
   EXPECT_EQ(system.message_id(), "second");
 }
 
+TEST_F(SendServiceTest, SendsAreRefusedWhileAGroupIsAsFarBehindAsTheTopicAllows) {
+  const auto limit = [this](uint64_t max, Overflow overflow) {
+    metadata_.AlterTopic("orders", {max, overflow}, [](const absl::StatusOr<TopicPtr>&) {});
+    metadata_.FindTopic("orders")->backlog_now = 10;
+  };
+  limit(11, Overflow::kRefuse);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(10, Overflow::kRefuse);
+  const auto refused = Send(MessageFor("orders", "id"));
+  EXPECT_EQ(refused.status().code(), v2::TOO_MANY_REQUESTS);
+  EXPECT_NE(refused.status().message().find("max-backlog is 10"), std::string::npos);
+  EXPECT_EQ(MessagesIn("orders"), 1u);
+  metadata_.FindTopic("orders")->backlog_now = 9;
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(10, Overflow::kDropOldest);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(0, Overflow::kRefuse);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+}
+
 }  // namespace
 }  // namespace mansio::broker
