@@ -10,12 +10,17 @@
 #include "common/clock/clock.h"
 #include "common/gateway/client_registry.h"
 #include "common/gateway/gateway.h"
+#include "common/logging/logging.h"
+#include "common/metrics/monitor.h"
+#include "common/metrics/process_metrics.h"
+#include "common/metrics/rpc_metrics.h"
 #include "common/net/address.h"
 #include "common/rpc/server.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
 #include "nameserver/admin_service.h"
 #include "nameserver/broker_text.h"
+#include "nameserver/nameserver_metrics.h"
 #include "nameserver/registration_service.h"
 #include "nameserver/routing_table.h"
 #include "nameserver/worker_pool.h"
@@ -48,6 +53,7 @@ rpc::ServerOptions ServerOptionsOf(const NameserverConfig& config) {
   options.max_undelivered_bytes = limits.unsent_bytes_per_stream;
   options.memory_quota_bytes = config.rpc_memory_bytes;
   options.silent_connection = limits.silent_connection;
+  options.count_calls = !config.monitor.listen.empty();
   return options;
 }
 
@@ -86,6 +92,10 @@ class Nameserver::Impl {
         timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }) {}
 
   absl::Status Start(const NameserverConfig& config) {
+    auto monitor = metrics::Monitor::Start(
+        config.monitor, {{"node_type", "nameserver"}, {"node_id", config.listen.ToString()}});
+    if (!monitor.ok()) return monitor.status();
+    monitor_ = *std::move(monitor);
     rpc::MethodTable methods;
     gateway_.Register(methods);
     registration_.Register(methods);
@@ -105,10 +115,12 @@ class Nameserver::Impl {
     Repeat(expiry_scan_, [this] { table_.ExpireSilent(); });
     Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
     timers_.Start();
+    if (monitor_ != nullptr) ShowMetrics(static_cast<size_t>(config.network.clients));
     return absl::OkStatus();
   }
 
   void Shutdown(absl::Duration grace) {
+    if (monitor_ != nullptr) monitor_->Stop();
     if (server_ != nullptr) server_->Shutdown(grace);
     workers_.Stop();
     timers_.Stop();
@@ -135,6 +147,20 @@ class Nameserver::Impl {
                        method, masters.front().name(), AddressText(masters.front().addresses(0)));
   }
 
+  void ShowMetrics(size_t clients_limit) {
+    monitor_->SetReady(
+        [this, clients_limit](metrics::Exposition& page) {
+          AddNameserver(page, table_, clients_, clients_limit);
+          metrics::AddRpc(page, *server_);
+          metrics::AddProcess(page, MANSIO_VERSION);
+        },
+        // It knows what brokers tell it; having none yet is no fault of its own.
+        [] {
+          return std::vector<metrics::Check>{{"routes", absl::OkStatus()}};
+        });
+    LOG_INFO("Metrics and health are on http://{}", monitor_->Address());
+  }
+
   void Repeat(absl::Duration period, std::function<void()> work) {
     const int64_t due = absl::ToInt64Milliseconds(clock_->BootNow() + period);
     timers_.Schedule(due, [this, period, work = std::move(work)]() mutable {
@@ -155,6 +181,7 @@ class Nameserver::Impl {
   AdminService admin_;
   TimerQueue timers_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<metrics::Monitor> monitor_;
 };
 
 absl::StatusOr<std::unique_ptr<Nameserver>> Nameserver::Start(const NameserverConfig& config,

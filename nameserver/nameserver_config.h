@@ -36,6 +36,7 @@ struct NameserverConfig {
   uint64_t topics = 0;  // of one broker
   uint64_t groups = 0;
 
+  config::MonitorOptions monitor;
   logging::LoggingOptions log;
 };
 

@@ -453,6 +453,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     return AnswerNothing();
   }
   std::vector<rpc::Payload> payloads;
+  std::vector<size_t> delivered;  // of taken_
   std::vector<TakenMessage> unwanted;
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
@@ -463,13 +464,28 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     }
     if (auto payload = Encode(taken_[i], messages[i])) {
       payloads.push_back(*std::move(payload));
+      delivered.push_back(i);
     } else {
       unwanted.push_back(taken_[i]);
     }
   }
   context_.leases.Discard(group_->id, unwanted);
   if (payloads.empty()) return held_ ? AnswerNothing() : Attempt();
+  CountDelivered(delivered, payloads);
   Answer(absl::OkStatus(), std::move(payloads));
+}
+
+void ReceiveOperation::CountDelivered(const std::vector<size_t>& delivered,
+                                      const std::vector<rpc::Payload>& payloads) {
+  const GroupPtr group = group_->broadcast ? context_.members.GroupOf(group_->id) : group_;
+  if (group == nullptr) return;
+  const auto counters = context_.deliveries.Of({group->id, topic_->id});
+  for (size_t i = 0; i < delivered.size(); ++i) {
+    const bool retried = taken_[delivered[i]].queue.topic != topic_->id;
+    GroupTopicCounters::Deliveries& to = retried ? counters->retried : counters->first;
+    to.messages.Add();
+    to.bytes.Add(payloads[i].size());
+  }
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(

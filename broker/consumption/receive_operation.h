@@ -70,6 +70,8 @@ class ReceiveOperation : public ParkedReceive,
   bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
+  void CountDelivered(const std::vector<size_t>& delivered,
+                      const std::vector<rpc::Payload>& payloads);
   void AnswerNothing();
 
   ConsumptionContext& context_;

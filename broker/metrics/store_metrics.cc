@@ -99,10 +99,12 @@ void BrokerMetrics::AddStore(metrics::Exposition& page) const {
   page.Add(kDurability, {{"durability", durability_}}, 1);
   page.Add(kFlushBehind, LocalDisk(), Between(cursors.synced, cursors.appended));
   page.Add(kDispatchBehind, LocalDisk(), Between(cursors.applied, cursors.committed));
-  const std::pair<const char*, store::LogOffset> named[] = {
-      {"min", cursors.min},         {"checkpointed", cursors.checkpointed},
-      {"synced", cursors.synced},   {"applied", cursors.applied},
-      {"committed", cursors.committed}, {"appended", cursors.appended}};
+  const std::pair<const char*, store::LogOffset> named[] = {{"min", cursors.min},
+                                                            {"checkpointed", cursors.checkpointed},
+                                                            {"synced", cursors.synced},
+                                                            {"applied", cursors.applied},
+                                                            {"committed", cursors.committed},
+                                                            {"appended", cursors.appended}};
   for (const auto& [name, offset] : named) {
     page.Add(kCursor, {{"cursor", name}}, Bytes(offset));
   }
@@ -138,9 +140,8 @@ void BrokerMetrics::AddLog(metrics::Exposition& page) const {
   page.Add(kCheckpoint, {}, stats.checkpoint_nanos.Snapshot());
   page.Add(kCheckpointFailures, Bytes(stats.checkpoint_failures.value()));
   const int64_t last = stats.last_checkpoint.load(std::memory_order_relaxed);
-  page.Add(kCheckpointAge,
-           static_cast<double>(metrics::NowNanos() - (last == 0 ? began_ : last)) /
-               metrics::kSecond);
+  page.Add(kCheckpointAge, static_cast<double>(metrics::NowNanos() - (last == 0 ? began_ : last)) /
+                               metrics::kSecond);
   page.Add(kCarriedMessages, Bytes(stats.carried_messages.value()));
   page.Add(kCarriedBytes, Bytes(stats.carried_bytes.value()));
 }

@@ -16,6 +16,7 @@
 #include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
 #include "broker/metadata/metadata.h"
+#include "broker/metrics/broker_metrics.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
 #include "broker/offsets/offsets.h"
@@ -29,6 +30,9 @@
 #include "common/files/file_system.h"
 #include "common/gateway/gateway.h"
 #include "common/logging/logging.h"
+#include "common/metrics/monitor.h"
+#include "common/metrics/process_metrics.h"
+#include "common/metrics/rpc_metrics.h"
 #include "common/rpc/server.h"
 #include "common/timer/timer_queue.h"
 #include "store/store.h"
@@ -85,6 +89,7 @@ rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
   options.max_undelivered_bytes = config.network.unsent_bytes_per_stream;
   options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
   options.silent_connection = config.network.silent_connection;
+  options.count_calls = !config.monitor.listen.empty();
   return options;
 }
 
@@ -150,12 +155,32 @@ TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPo
   return options;
 }
 
+MetricLimits MetricLimitsOf(const BrokerConfig& config) {
+  MetricLimits limits;
+  limits.leases = config.leases;
+  limits.parked_receives = config.parked_receives;
+  limits.pending_timers = config.pending_timers;
+  limits.pending_transactions = config.pending_transactions;
+  limits.clients = static_cast<size_t>(config.network.clients);
+  limits.uncommitted_bytes = config.store.max_uncommitted_bytes;
+  return limits;
+}
+
 RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
   RegistrationOptions options;
   for (const HostPort& nameserver : config.nameservers) {
     options.nameservers.push_back(nameserver.ToString());
   }
   return options;
+}
+
+constexpr metrics::Metric kRegistered{
+    "mansio_registered", "1 while the broker is registered with the nameserver, else 0."};
+
+void AddRegistrations(const std::vector<RegistrationState>& states, metrics::Exposition& page) {
+  for (const RegistrationState& state : states) {
+    page.Add(kRegistered, {{"nameserver", state.nameserver}}, state.registered ? 1 : 0);
+  }
 }
 
 }  // namespace
@@ -244,6 +269,9 @@ class Broker::Parts {
  private:
   v1::BrokerIdentity Identity() const;
   rpc::MethodTable Methods();
+  // From now on the monitor shows what this broker is and does.
+  void StartMetrics();
+  std::vector<metrics::Check> Checks() const;
   // Runs each second on the timers' thread.
   void KeepHouse();
   void WarnIfUnreachable() const;
@@ -272,14 +300,23 @@ class Broker::Parts {
   RegistrationClient registration_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
+  store::StoreStats store_stats_;
+  std::unique_ptr<BrokerMetrics> metrics_;
+  std::unique_ptr<metrics::Monitor> monitor_;
   std::thread reach_check_;
   bool unhealthy_reported_ = false;  // timers' thread only
   std::atomic<bool> stopping_{false};
 };
 
 absl::Status Broker::Parts::Start() {
-  auto store =
-      store::Store::Open(config_.store, {.files = environment_.files, .time = &time_}, &features_);
+  auto monitor = metrics::Monitor::Start(
+      config_.monitor,
+      {{"cluster", config_.cluster}, {"node_type", "broker"}, {"node_id", config_.name}});
+  if (!monitor.ok()) return monitor.status();
+  monitor_ = *std::move(monitor);
+  auto store = store::Store::Open(
+      config_.store, {.files = environment_.files, .time = &time_, .stats = &store_stats_},
+      &features_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
@@ -293,11 +330,10 @@ absl::Status Broker::Parts::Start() {
   consumption_->Start();
   timers_.Start();
   if (absl::Status status = delay_.Start(); !status.ok()) return status;
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
-
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
+  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
   if (server_->SelfSigned()) {
     LOG_WARNING(
         "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
@@ -305,12 +341,14 @@ absl::Status Broker::Parts::Start() {
         JoinPath(config_.store.path, "tls"));
   }
   registration_.Start();
+  StartMetrics();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
   return absl::OkStatus();
 }
 
 void Broker::Parts::Stop() {
   if (stopping_.exchange(true)) return;
+  if (monitor_ != nullptr) monitor_->Stop();
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   consumption_->Stop();
@@ -368,8 +406,47 @@ void Broker::Parts::KeepHouse() {
               std::string(health.message()));
   }
   unhealthy_reported_ = !health.ok();
+  server_->SetServing(health.ok());
   if (stopping_) return;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+}
+
+void Broker::Parts::StartMetrics() {
+  if (monitor_ == nullptr) return;
+  metrics_ =
+      std::make_unique<BrokerMetrics>(BrokerMetrics::Sources{.store = store_.get(),
+                                                             .store_stats = &store_stats_,
+                                                             .files = environment_.files,
+                                                             .metadata = &metadata_,
+                                                             .consumption = consumption_.get(),
+                                                             .offsets = offsets_.get(),
+                                                             .delay = &delay_,
+                                                             .transactions = transactions_.get(),
+                                                             .clients = &clients_,
+                                                             .time = &time_},
+                                      MetricLimitsOf(config_), config_.store.path,
+                                      std::string(DurabilityName(config_.store.durability)));
+  monitor_->SetReady(
+      [this](metrics::Exposition& page) {
+        metrics_->Collect(page);
+        metrics::AddRpc(page, *server_);
+        AddRegistrations(registration_.States(), page);
+        metrics::AddProcess(page, environment_.version);
+      },
+      [this] { return Checks(); });
+  LOG_INFO("Metrics and health are on http://{}", monitor_->Address());
+}
+
+std::vector<metrics::Check> Broker::Parts::Checks() const {
+  std::vector<metrics::Check> checks = {{"store", store_->Health()}};
+  const std::vector<RegistrationState> states = registration_.States();
+  if (states.empty()) return checks;
+  metrics::Check registered{"nameservers", absl::UnavailableError(states.front().last_error)};
+  for (const RegistrationState& state : states) {
+    if (state.registered) registered.status = absl::OkStatus();
+  }
+  checks.push_back(std::move(registered));
+  return checks;
 }
 
 void Broker::Parts::WarnIfUnreachable() const {

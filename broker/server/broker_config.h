@@ -64,6 +64,7 @@ struct BrokerConfig {
   std::string delay_levels;
   absl::Duration delay_max;
 
+  config::MonitorOptions monitor;
   logging::LoggingOptions log;
 };
 

@@ -179,6 +179,15 @@ class ClientRegistry::Impl {
     return found;
   }
 
+  void ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const {
+    for (const Shard& shard : shards_) {
+      MutexLock lock(&shard.mutex);
+      for (const auto& [hash, entry] : shard.clients) {
+        if (entry.alive) visit(entry.info);
+      }
+    }
+  }
+
   StringMap<std::vector<Stream>> ProducerStreams(const StringSet& topics) const {
     StringMap<std::vector<std::pair<std::string, Stream>>> found;
     for (const Shard& shard : shards_) {
@@ -340,6 +349,10 @@ StringMap<std::vector<Stream>> ClientRegistry::ProducerStreams(const StringSet& 
 
 std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {
   return impl_->List(group);
+}
+
+void ClientRegistry::ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const {
+  impl_->ForEach(visit);
 }
 
 size_t ClientRegistry::size() const { return impl_->size(); }

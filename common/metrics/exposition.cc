@@ -17,7 +17,7 @@ namespace {
 // The labels whose values users and clients choose, as many as they like.
 constexpr std::array<std::string_view, 4> kUnbounded = {"topic", "consumer_group", "language",
                                                         "version"};
-constexpr size_t kMaxClientText = 64;
+constexpr size_t kMaxClientText = 256;
 
 prometheus::MetricType TypeOf(Type type) {
   switch (type) {

@@ -65,7 +65,7 @@ class Exposition {
 // A label's value for truth: "true" or "false", as RocketMQ has it.
 inline std::string Flag(bool value) { return value ? "true" : "false"; }
 
-// Text that a client chose, as a label's value: valid UTF-8, printable, at most 64 bytes.
+// Text that a client chose, as a label's value: valid UTF-8, printable, at most 256 bytes.
 std::string ClientText(std::string_view text);
 
 }  // namespace mansio::metrics
