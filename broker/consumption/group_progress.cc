@@ -17,6 +17,16 @@ constexpr size_t kMaxFilteredBytes = 256 * 1024;
 constexpr uint64_t kUnloggedSkips = 1024;
 // One in so many receives looks at retries first.
 constexpr uint64_t kRetryTurn = 4;
+// One in so many receives by guarded priority begins with a queue in its turn.
+constexpr uint64_t kGuardTurn = 8;
+
+// The queue that a Take looks at after `i` others: round from `first`, or the highest ones first.
+uint32_t QueueAt(uint32_t i, uint32_t first, uint32_t count, bool in_turn) {
+  if (in_turn) return (first + i) % count;
+  if (i == 0) return first;
+  const uint32_t id = count - i;
+  return id > first ? id : id - 1;
+}
 
 LeaseRecord& RecordOf(TakeOutcome& outcome, uint32_t topic) {
   for (LeaseRecord& record : outcome.records) {
@@ -212,16 +222,37 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
                                                                  : takes_++ % kRetryTurn == 0);
   if (retry_first) take(retry->key, *retry->progress);
   const auto count = static_cast<uint32_t>(queues_.size());
-  const uint32_t first = cold != nullptr && cold->queue.topic == topic ? cold->queue.queue : turn_;
+  const bool in_turn = TakesInTurn(request);
+  uint32_t first = in_turn ? turn_ : count - 1;
+  if (cold != nullptr && cold->queue.topic == topic) first = cold->queue.queue;
   for (uint32_t i = 0; i < count && !ended; ++i) {
-    const uint32_t id = (first + i) % count;
+    const uint32_t id = QueueAt(i, first, count, in_turn);
     take({topic, id}, queues_[id]);
   }
   if (retry.has_value() && !retry_first && !ended) take(retry->key, *retry->progress);
-  if (count > 0 && cold == nullptr) turn_ = (turn_ + 1) % count;
+  if (in_turn) EndTurn(topic, request, outcome);
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
   outcome.more = HasMore(store, topic, retry);
   return outcome;
+}
+
+bool TopicProgress::TakesInTurn(const TakeRequest& request) {
+  if (request.order != QueueOrder::kGuardedPriority) return request.order == QueueOrder::kTurns;
+  return request.cold == nullptr && ++guard_ % kGuardTurn == 0;
+}
+
+void TopicProgress::EndTurn(uint32_t topic, const TakeRequest& request,
+                            const TakeOutcome& outcome) {
+  if (queues_.empty() || request.cold != nullptr) return;
+  uint32_t served = turn_;
+  if (request.order == QueueOrder::kGuardedPriority) {
+    // The turn is that of the next queue which has something, or few of them would get far.
+    const auto taken =
+        std::find_if(outcome.taken.begin(), outcome.taken.end(),
+                     [topic](const TakenMessage& message) { return message.queue.topic == topic; });
+    if (taken != outcome.taken.end()) served = taken->queue.queue;
+  }
+  turn_ = (served + 1) % static_cast<uint32_t>(queues_.size());
 }
 
 QueueProgress* TopicProgress::appended(uint32_t id) {

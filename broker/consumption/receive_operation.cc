@@ -7,6 +7,7 @@
 
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/consumption/cold_scan.h"
+#include "broker/consumption/expiry.h"
 #include "broker/consumption/receipt_handle.h"
 #include "broker/message/stored_message.h"
 #include "broker/message/wire_writer.h"
@@ -49,6 +50,11 @@ void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
 
 // After a record failed on its way, look again then.
 constexpr int64_t kLookAgainMs = 1000;
+
+QueueOrder OrderOf(const TopicRecord& topic, const GroupRecord& group) {
+  if (topic.type != MessageType::kPriority || group.fifo) return QueueOrder::kTurns;
+  return topic.priority_guard ? QueueOrder::kGuardedPriority : QueueOrder::kPriority;
+}
 
 // Cursors that passed over messages: nobody waits for them.
 class PassedAppend : public store::Append {
@@ -271,6 +277,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
                 now,
                 request_.attempt_id};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
+  take.order = OrderOf(*topic_, *group_);
 
   MutexLock lock(&progress->mutex);
   const size_t group_limit = context_.options.max_group_leases;
@@ -400,7 +407,13 @@ void ReceiveOperation::Park() {
 }
 
 void ReceiveOperation::Wake() {
-  call_.Post([self = shared_from_this()] { self->Attempt(); });
+  call_.Post([self = shared_from_this()] {
+    // It may have been altered while the receive was parked.
+    if (TopicPtr topic = self->context_.metadata.FindTopic(self->topic_->id)) {
+      self->topic_ = std::move(topic);
+    }
+    self->Attempt();
+  });
 }
 
 void ReceiveOperation::TimeOut() {
@@ -455,6 +468,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
   std::vector<rpc::Payload> payloads;
   std::vector<size_t> delivered;  // of taken_
   std::vector<TakenMessage> unwanted;
+  std::vector<TakenMessage> expired;
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
       LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
@@ -462,7 +476,15 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
                 std::string(messages[i].status().message()));
       continue;
     }
-    if (auto payload = Encode(taken_[i], messages[i])) {
+    const absl::StatusOr<StoredContent> content =
+        messages[i].ok() ? DecodeContent(messages[i]->view.content)
+                         : absl::StatusOr<StoredContent>(messages[i].status());
+    // What was delivered before to a receive with the same attempt id may be in work.
+    if (content.ok() && !held_ &&
+        HasExpired(*topic_, *content, messages[i]->view.store_time,
+                   taken_[i].queue.topic != topic_->id, context_.time.NowMillis())) {
+      expired.push_back(taken_[i]);
+    } else if (auto payload = Encode(taken_[i], content, messages[i])) {
       payloads.push_back(*std::move(payload));
       delivered.push_back(i);
     } else {
@@ -470,9 +492,21 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     }
   }
   context_.leases.Discard(group_->id, unwanted);
-  if (payloads.empty()) return held_ ? AnswerNothing() : Attempt();
-  CountDelivered(delivered, payloads);
-  Answer(absl::OkStatus(), std::move(payloads));
+  if (!payloads.empty()) {
+    EndExpired(context_, group_->id, topic_->expiry, expired, [] {});
+    CountDelivered(delivered, payloads);
+    return Answer(absl::OkStatus(), std::move(payloads));
+  }
+  if (held_) return AnswerNothing();
+  if (expired.empty()) return Attempt();
+  // One batch at a time: moves that wait for their turn keep their leases, which are limited.
+  EndExpired(context_, group_->id, topic_->expiry, expired, [self = shared_from_this()] {
+    self->call_.Post([self] {
+      // A backlog of expired messages is looked through no longer than one of unwanted messages.
+      if (self->ScansTooLong()) return self->PassOn();
+      self->Attempt();
+    });
+  });
 }
 
 void ReceiveOperation::CountDelivered(const std::vector<size_t>& delivered,
@@ -489,9 +523,8 @@ void ReceiveOperation::CountDelivered(const std::vector<size_t>& delivered,
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(
-    const TakenMessage& taken, const absl::StatusOr<store::StoredMessage>& message) {
-  if (!message.ok()) return std::nullopt;
-  const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
+    const TakenMessage& taken, const absl::StatusOr<StoredContent>& content,
+    const absl::StatusOr<store::StoredMessage>& message) {
   if (!content.ok() || !(taken.judged || request_.filter->Matches(*content))) return std::nullopt;
   ReceiptHandle handle;
   handle.broker = context_.options.broker_name;

@@ -65,7 +65,9 @@ class ReceiveOperation : public ParkedReceive,
   void Read();
   void ReadCold();
   void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  // nullopt for a message that the receive does not want, or that has gone.
   std::optional<rpc::Payload> Encode(const TakenMessage& taken,
+                                     const absl::StatusOr<StoredContent>& content,
                                      const absl::StatusOr<store::StoredMessage>& message);
   bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
 

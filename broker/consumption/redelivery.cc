@@ -74,6 +74,8 @@ std::string_view Redelivery::ReasonOf(Cause cause) {
   switch (cause) {
     case Cause::kForwarded:
       return kReasonForwarded;
+    case Cause::kExpired:
+      return kReasonExpired;
     case Cause::kOverflow:
       return kReasonOverflow;
     default:
@@ -150,7 +152,11 @@ class Redelivery::Frame : public store::Append {
       if (job.topic->kind == TopicKind::kDeadLetter) p.dead_letter = decision.content.provenance;
     }
     p.attempts = decision.attempts;
-    p.last_ms = lease.delivered_ms;
+    if (job.cause != Cause::kExpired) {
+      p.last_ms = lease.delivered_ms;
+    } else if (p.attempts == 0) {
+      p.first_ms = 0;
+    }
     if (decision.fate == Fate::kDeadLetter) {
       p.group = job.group->name;
       p.reason = ReasonOf(job.cause);
@@ -286,6 +292,7 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   const absl::StatusOr<store::StoredMessage>& message = job->messages[index];
   Decision& decision = job->decisions[index];
   decision.attempts = ended.lease.attempt;
+  if (job->cause == Cause::kExpired) --decision.attempts;  // it was leased, not delivered
   absl::Status status = message.status();
   if (status.ok()) {
     auto content = DecodeContent(message->view.content);

@@ -27,6 +27,7 @@ class Mover;
 // Why a message is a dead letter.
 inline constexpr std::string_view kReasonAttempts = "attempts";    // all were used up
 inline constexpr std::string_view kReasonForwarded = "forwarded";  // its consumer gave it up
+inline constexpr std::string_view kReasonExpired = "expired";      // it was not consumed in time
 inline constexpr std::string_view kReasonOverflow = "overflow";    // too many were before it
 
 // What becomes of messages whose lease ended without an ack (design section 6). One atomic frame
@@ -55,6 +56,7 @@ class Redelivery {
     kEnded,
     kUsedUp,  // ended, and its attempts are used up by the rules of FIFO groups
     kForwarded,
+    kExpired,   // taken by a receive that did not deliver it, as it has expired
     kOverflow,  // never handed out: MoveUndelivered
   };
   // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are

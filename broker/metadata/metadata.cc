@@ -44,9 +44,25 @@ absl::Status ValidatePolicy(const GroupRecord& group) {
   return ValidateBackoff(group.backoff);
 }
 
+constexpr int64_t kMaxTtlMs = 3650ll * 24 * 3600 * 1000;
+
+absl::Status ValidateSettings(const TopicRecord& topic) {
+  if (topic.expiry.ttl_ms < 0 || topic.expiry.ttl_ms > kMaxTtlMs) {
+    return WireError(v2::BAD_REQUEST,
+                     "the ttl of a topic lies between 1 ms and 3,650 days; 0 is none");
+  }
+  if (topic.priority_guard && topic.type != MessageType::kPriority) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the priority guard belongs to topics of type PRIORITY, {} is of "
+                                 "type {}; leave it out",
+                                 topic.name, NameOf(topic.type)));
+  }
+  return absl::OkStatus();
+}
+
 bool SameSettings(const TopicRecord& a, const TopicRecord& b) {
   return a.type == b.type && a.queues == b.queues && a.check_back == b.check_back &&
-         a.backlog == b.backlog;
+         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog;
 }
 
 // Retry and dead-letter topics come and go with their group.
@@ -152,9 +168,8 @@ std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& 
         v2::PRECONDITION_FAILED,
         fmt::format(
             "topic {} exists already with {} queues and type {}, or other settings; change its "
-            "backlog and overflow with `mansio topic alter {}`, or delete it first",
-            existing->name, existing->queues,
-            v2::MessageType_Name(static_cast<v2::MessageType>(existing->type)), existing->name));
+            "settings with `mansio topic alter {}`, or delete it first",
+            existing->name, existing->queues, NameOf(existing->type), existing->name));
   }
   if (user_topics_ + topic_claims_.size() >= limits_.topics) {
     return WireError(v2::TOO_MANY_REQUESTS,
@@ -184,6 +199,7 @@ void Metadata::CreateTopic(TopicRecord wanted, Done<TopicPtr> done) {
                               "asked for",
                               limits_.queues_per_topic, wanted.queues)));
   }
+  if (absl::Status status = ValidateSettings(wanted); !status.ok()) return done(status);
   wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<TopicPtr>> judged;
   {
@@ -234,6 +250,13 @@ void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done
   if (!topic) return done(TopicNotFound(name));
   if (change.max_backlog) topic->backlog.max = *change.max_backlog;
   if (change.overflow) topic->backlog.overflow = *change.overflow;
+  if (change.ttl_ms) topic->expiry.ttl_ms = *change.ttl_ms;
+  if (change.expired_to_dead_letters) topic->expiry.dead_letter = *change.expired_to_dead_letters;
+  if (change.priority_guard) topic->priority_guard = *change.priority_guard;
+  if (absl::Status status = ValidateSettings(*topic); !status.ok()) {
+    EndClaim(&Metadata::topic_claims_, topic->name);
+    return done(status);
+  }
   Log(kTopicRecord, topic->Encode(),
       [this, id = topic->id, name = topic->name,
        done = std::move(done)](const absl::Status& status) mutable {

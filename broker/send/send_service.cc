@@ -43,6 +43,9 @@ class QueueChooser {
     if (system.has_message_group()) {
       return {topic_.id, QueueOfGroup(system.message_group(), topic_.queues)};
     }
+    if (system.has_priority()) {
+      return {topic_.id, QueueOfPriority(system.priority(), topic_.queues)};
+    }
     if (groupless_ < 0) {
       groupless_ = topic_.next_queue.fetch_add(1, std::memory_order_relaxed) % topic_.queues;
     }
@@ -56,7 +59,7 @@ class QueueChooser {
 
 void SetDerivedType(v2::Message* message, const Topic& topic) {
   MessageType type = DerivedType(*message);
-  if (HasDelayLevel(*message) && topic.type != MessageType::kNormal) type = MessageType::kDelay;
+  if (HasDelayLevel(*message) && Takes(topic.type, MessageType::kDelay)) type = MessageType::kDelay;
   message->mutable_system_properties()->set_message_type(static_cast<v2::MessageType>(type));
 }
 

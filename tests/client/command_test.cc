@@ -101,7 +101,8 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
   EXPECT_EQ(seen.topic().queues(), 0);
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--queues", "8", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_), Json::parse(R"({"name": "orders", "type": "normal", "queues": 8,
-                                               "permission": "read+write"})"));
+                                               "permission": "read+write", "ttl": null,
+                                               "expired": "skip"})"));
   EXPECT_EQ(seen.topic().queues(), 8);
 }
 
@@ -157,11 +158,36 @@ TEST_F(CommandTest, AMistypedCommandIsNamed) {
   EXPECT_THAT(err_, HasSubstr("A subcommand is required"));
 }
 
-TEST_F(CommandTest, TypesOfLaterVersionsAreRefusedWithASentence) {
-  for (const char* type : {"priority", "mixed"}) {
-    EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", type}), kUsage);
-    EXPECT_THAT(err_, HasSubstr("not available yet"));
-  }
+TEST_F(CommandTest, TypesAndExpiryOfATopic) {
+  v1::TopicInfo seen;
+  node_.hooks.create_topic = [&seen](const v1::CreateTopicRequest& request) {
+    seen = request.topic();
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    *response.mutable_topic() = request.topic();
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "all", "--type", "mixed", "--ttl", "30s", "--expired",
+                    "dead-letter", "-o", "json"}),
+            kOk)
+      << err_;
+  EXPECT_TRUE(seen.mixed());
+  EXPECT_EQ(seen.ttl().seconds(), 30);
+  Json made = Json::parse(out_);
+  EXPECT_EQ(made["type"], "mixed");
+  EXPECT_EQ(made["ttl"], "30s");
+  EXPECT_EQ(made["expired"], "dead-letter");
+  EXPECT_FALSE(made.contains("priority_guard"));
+  EXPECT_EQ(Mansio({"topic", "create", "urgent", "--type", "priority", "--priority-guard", "on",
+                    "-o", "json"}),
+            kOk)
+      << err_;
+  EXPECT_EQ(seen.message_type(), v2::PRIORITY);
+  EXPECT_EQ(Json::parse(out_)["priority_guard"], true);
+  EXPECT_EQ(Mansio({"topic", "create", "t", "--ttl", "soon"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("'soon' is not a duration"));
+  EXPECT_EQ(Mansio({"topic", "alter", "t"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("nothing to change"));
 }
 
 TEST_F(CommandTest, PartialSuccessNamesTheBrokerThatRefused) {
@@ -240,8 +266,8 @@ TEST_F(CommandTest, ListInThreeFormats) {
   };
   EXPECT_EQ(Mansio({"topic", "list"}), kOk);
   EXPECT_EQ(out_,
-            "NAME    TYPE    QUEUES  PERMISSION  BROKERS\n"
-            "orders  normal       8  read+write  b0, b1\n");
+            "NAME    TYPE    QUEUES  PERMISSION  TTL  EXPIRED  BROKERS\n"
+            "orders  normal       8  read+write    -  skip     b0, b1\n");
   EXPECT_EQ(Mansio({"topic", "list", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_)[0]["brokers"], Json({"b0", "b1"}));
   EXPECT_EQ(Mansio({"-o", "yaml", "topic", "list"}), kOk);

@@ -28,7 +28,7 @@ class BacklogScenario {
     h_.CreateGroup(StartPolicy::kEarliest, kGroup, 10000, fifo);
     h_.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
     h_.store().Run();
-    Limit({kMaxBacklog, overflow});
+    Limit({.max_backlog = kMaxBacklog, .overflow = overflow});
   }
 
   void Step() {

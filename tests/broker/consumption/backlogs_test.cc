@@ -24,7 +24,7 @@ class BacklogsTest : public testing::Test {
     h_.CreateTopic(queues);
     h_.CreateGroup(StartPolicy::kEarliest, kGroup, 17, fifo);
     Join(kGroup);
-    Alter({max, overflow});
+    Alter({.max_backlog = max, .overflow = overflow});
   }
   void Join(const std::string& group) {
     h_.life().consumption->observer()->OnSubscription("c", group, {kTopic});
@@ -199,7 +199,7 @@ TEST_F(BacklogsTest, WhatFailsBeforeAMoveOfThePositionThatFailsTooIsTakenBack) {
   for (const Overflow overflow : {Overflow::kDeadLetter, Overflow::kDropOldest}) {
     SCOPED_TRACE(static_cast<int>(overflow));
     if (overflow == Overflow::kDeadLetter) Begin(1, overflow);
-    Alter({1, overflow});
+    Alter({.max_backlog = 1, .overflow = overflow});
     SendAll({"x", "y"});
     Look();
     EXPECT_THAT(Bodies(), ElementsAre("y"));
