@@ -7,7 +7,10 @@
 #include <thread>
 #include <utility>
 
+#include "common/access/admin_gate.h"
+#include "common/access/cluster_secret.h"
 #include "common/clock/clock.h"
+#include "common/files/posix_file_system.h"
 #include "common/gateway/client_registry.h"
 #include "common/gateway/gateway.h"
 #include "common/logging/logging.h"
@@ -19,6 +22,7 @@
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
 #include "nameserver/admin_service.h"
+#include "nameserver/broker_calls.h"
 #include "nameserver/broker_text.h"
 #include "nameserver/nameserver_metrics.h"
 #include "nameserver/registration_service.h"
@@ -100,6 +104,7 @@ class Nameserver::Impl {
     gateway_.Register(methods);
     registration_.Register(methods);
     admin_.Register(methods);
+    if (absl::Status status = Guard(config, methods); !status.ok()) return status;
     gateway::Gateway::RegisterNotServed(
         methods, {}, [this](std::string_view method) { return WhoServes(method); });
     absl::StatusOr<std::unique_ptr<rpc::Server>> server =
@@ -133,7 +138,20 @@ class Nameserver::Impl {
   }
   const RoutingTable& table() const { return table_; }
 
- private:
+  // Puts the admin gate in front of what is registered.
+  absl::Status Guard(const NameserverConfig& config, rpc::MethodTable& methods) {
+    PosixFileSystem files;
+    absl::StatusOr<std::string> secret = access::ReadSecret(files, config.admin.secret_file);
+    if (!secret.ok()) return secret.status();
+    absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
+    if (!allow.ok()) return allow.status();
+    SetClusterSecret(*secret);
+    gate_ = std::make_unique<access::AdminGate>(
+        access::AdminGate::Options{*std::move(allow), *std::move(secret)}, clock_);
+    gate_->Protect(methods);
+    return absl::OkStatus();
+  }
+
   // For a client that sends everything to its access point.
   std::string WhoServes(std::string_view method) const {
     const std::vector<v1::BrokerIdentity> masters = table_.Masters();
@@ -180,6 +198,7 @@ class Nameserver::Impl {
   WorkerPool workers_;
   AdminService admin_;
   TimerQueue timers_;
+  std::unique_ptr<access::AdminGate> gate_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<metrics::Monitor> monitor_;
 };

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "common/access/cluster_secret.h"
 #include "common/status/wire_status.h"
 #include "mansio/v1/registration.grpc.pb.h"
 
@@ -15,6 +17,7 @@ namespace mansio::broker {
 namespace {
 
 constexpr size_t kPartSize = 1000;  // topics or groups in one part of a snapshot
+constexpr char kRegister[] = "/mansio.v1.Registration/Register";
 constexpr int kConnectMillis = 2000;
 constexpr int kPingMillis = 5000;  // notices a nameserver that has silently gone
 
@@ -35,8 +38,12 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& nameserver) {
 
 class RegistrationStream::Impl {
  public:
-  explicit Impl(const std::string& nameserver)
-      : stub_(v1::Registration::NewStub(Connect(nameserver))) {}
+  Impl(const std::string& nameserver, const std::string& cluster_secret)
+      : stub_(v1::Registration::NewStub(Connect(nameserver))) {
+    if (cluster_secret.empty()) return;
+    context_.AddMetadata(std::string(access::kProofHeader),
+                         access::MakeProof(cluster_secret, kRegister, absl::Now()));
+  }
 
   ~Impl() {
     context_.TryCancel();
@@ -74,8 +81,9 @@ class RegistrationStream::Impl {
   bool finished_ = false;
 };
 
-RegistrationStream::RegistrationStream(const std::string& nameserver)
-    : impl_(std::make_unique<Impl>(nameserver)) {}
+RegistrationStream::RegistrationStream(const std::string& nameserver,
+                                       const std::string& cluster_secret)
+    : impl_(std::make_unique<Impl>(nameserver, cluster_secret)) {}
 RegistrationStream::~RegistrationStream() = default;
 
 absl::Status RegistrationStream::SendSnapshot(const RegistrationSource& source) {

@@ -26,6 +26,8 @@
 #include "broker/server/local_directory.h"
 #include "broker/server/local_registration.h"
 #include "broker/transaction/transactions.h"
+#include "common/access/admin_gate.h"
+#include "common/access/cluster_secret.h"
 #include "common/clock/broker_time.h"
 #include "common/files/file_system.h"
 #include "common/gateway/gateway.h"
@@ -33,6 +35,7 @@
 #include "common/metrics/monitor.h"
 #include "common/metrics/process_metrics.h"
 #include "common/metrics/rpc_metrics.h"
+#include "common/net/address.h"
 #include "common/rpc/server.h"
 #include "common/timer/timer_queue.h"
 #include "store/store.h"
@@ -166,8 +169,10 @@ MetricLimits MetricLimitsOf(const BrokerConfig& config) {
   return limits;
 }
 
-RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
+RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config,
+                                          const std::string& cluster_secret) {
   RegistrationOptions options;
+  options.cluster_secret = cluster_secret;
   for (const HostPort& nameserver : config.nameservers) {
     options.nameservers.push_back(nameserver.ToString());
   }
@@ -189,7 +194,8 @@ void AddRegistrations(const std::vector<RegistrationState>& states, metrics::Exp
 // Start.
 class Broker::Parts {
  public:
-  Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment)
+  Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment,
+        access::AdminGate::Options access)
       : config_(config),
         environment_(environment),
         advertised_(advertised),
@@ -250,7 +256,8 @@ class Broker::Parts {
                   .long_polling = config.max_long_polling},
                  &directory_, &clients_, consumption_->observer()),
         registered_(&metadata_),
-        registration_(RegistrationOptionsOf(config), &registered_) {
+        registration_(RegistrationOptionsOf(config, access.secret), &registered_),
+        gate_(std::move(access), environment.clock) {
     features_.Add(&metadata_);
     for (Feature* feature : consumption_->features()) features_.Add(feature);
     features_.Add(delay_.feature());
@@ -298,6 +305,7 @@ class Broker::Parts {
   gateway::Gateway gateway_;
   LocalRegistration registered_;
   RegistrationClient registration_;
+  access::AdminGate gate_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
   store::StoreStats store_stats_;
@@ -339,6 +347,13 @@ absl::Status Broker::Parts::Start() {
         "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
         "tls.certificate and tls.key for one of your own",
         JoinPath(config_.store.path, "tls"));
+  }
+  const absl::StatusOr<net::HostPort> bound = net::ParseHostPort(server_->Address());
+  if (!gate_.OpenToOthers() && bound.ok() && !bound->IsLoopback()) {
+    LOG_WARNING(
+        "Commands that show messages or change things are served to this machine only, although "
+        "the broker listens on {}; admin.allow or admin.cluster-secret-file opens them to others",
+        server_->Address());
   }
   registration_.Start();
   StartMetrics();
@@ -391,6 +406,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   admin_.Register(methods);
   dead_letters_.Register(methods);
   delay_admin_.Register(methods);
+  gate_.Protect(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);
@@ -462,8 +478,14 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config
                                                       Environment environment) {
   const absl::StatusOr<HostPort> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
-  auto broker = std::unique_ptr<Broker>(
-      new Broker(std::make_unique<Parts>(config, *advertised, environment)));
+  absl::StatusOr<std::string> secret =
+      access::ReadSecret(*environment.files, config.admin.secret_file);
+  if (!secret.ok()) return secret.status();
+  absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
+  if (!allow.ok()) return allow.status();
+  auto broker = std::unique_ptr<Broker>(new Broker(
+      std::make_unique<Parts>(config, *advertised, environment,
+                              access::AdminGate::Options{*std::move(allow), *std::move(secret)})));
   if (absl::Status status = broker->parts_->Start(); !status.ok()) return status;
   return broker;
 }

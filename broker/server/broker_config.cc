@@ -285,6 +285,7 @@ Schema MakeSchema() {
   AddTransactions(schema);
   AddLimits(schema);
   AddDelay(schema);
+  access::AddAccess(schema, &BrokerConfig::admin);
   config::AddMonitor(schema, &BrokerConfig::monitor);
   config::AddLogging(schema, &BrokerConfig::log);
   AddRules(schema);

@@ -39,11 +39,11 @@ struct Half {
   bool in_checkpoint = false;
 };
 
-// How many halves there ever were, and what became of them.
 // Those of RocketMQ's rocketmq_finish_message_latency, as milliseconds.
 inline constexpr std::array<int64_t, 6> kFinishBounds = {5'000,     60'000,     600'000,
                                                          3'600'000, 43'200'000, 86'400'000};
 
+// How many halves there ever were, and what became of them.
 struct TransactionTotals {
   uint64_t halves = 0;
   uint64_t committed = 0;

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""The admin gate of real processes.
+
+Another machine is played by an address that is not the machine's: a network namespace would need rights that a test does
+not have, so that what strangers are refused is tested in tests/common/access; here it is the secret, the audit log and the
+warnings.
+"""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from mansio_cluster import BIN_DIR, Cluster, free_port
+from report import Report
+
+SECRET = "a secret of the whole cluster"
+
+
+def mansio(*arguments, **environment):
+    return subprocess.run(
+        [str(BIN_DIR / "mansio"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def changes_are_written_down():
+    with Cluster(nameserver=True) as cluster:
+        cluster.create_topic("orders")
+        cluster.mansio("topic", "delete", "orders", "--yes", endpoint=cluster.nameserver.address)
+        assert mansio("--endpoint", cluster.broker.address, "topic", "delete", "missing", "--yes").returncode == 3
+        for process in (cluster.broker, cluster.nameserver):
+            lines = [line for line in process.log().splitlines() if "audit:" in line]
+            assert any('DeleteTopic {name: "orders"}: OK' in line for line in lines), (process.name, lines)
+            assert not any("ListTopics" in line for line in lines), (process.name, lines)
+        assert 'DeleteTopic {name: "missing"}: TOPIC_NOT_FOUND' in cluster.broker.log()
+
+
+def with_a_secret(directory):
+    good, other, short = (pathlib.Path(directory) / name for name in ("good", "other", "short"))
+    good.write_text(SECRET + "\n", encoding="utf-8")
+    other.write_text("another secret than theirs\n", encoding="utf-8")
+    short.write_text("short\n", encoding="utf-8")
+    settings = [f"admin.cluster-secret-file={good}"]
+    # Registration needs it: Cluster waits until the broker is registered.
+    with Cluster(nameserver=True, broker_settings=settings, nameserver_settings=settings) as cluster:
+        cluster.create_topic("orders")
+        # Also through the nameserver, which proves to the broker that it has the secret.
+        cluster.mansio(
+            "--cluster-secret-file", str(good), "topic", "delete", "orders", "--yes", endpoint=cluster.nameserver.address
+        )
+        cluster.broker.terminate()
+        stranger = Cluster(nameserver=False, broker_settings=[f"admin.cluster-secret-file={other}"])
+        stranger.broker._command += ["--set", f"nameservers={cluster.nameserver.address}"]  # pylint: disable=protected-access
+        with stranger:
+            refused = "another cluster secret"
+            Cluster._await(lambda: refused in stranger.broker.log(), "the stranger is told")  # pylint: disable=protected-access
+            assert "audit: Register was refused to 127.0.0.1:" in cluster.nameserver.log()
+        cluster.broker.start()
+    result = mansio("topic", "list", MANSIO_CLUSTER_SECRET_FILE=str(short))
+    assert result.returncode == 2 and "first line" in result.stderr, result
+    bad = Cluster(nameserver=False, broker_settings=[f"admin.cluster-secret-file={short}"])
+    try:
+        bad.__enter__()
+    except AssertionError as error:
+        assert "must be a secret" in str(error), error
+    else:
+        bad.__exit__(None, None, None)
+        raise AssertionError("it started with a short secret")
+
+
+def warnings():
+    warning = "Commands that show messages or change things are served to this machine only"
+    with Cluster(nameserver=False) as cluster:
+        assert warning not in cluster.broker.log()
+        cluster.broker.terminate()
+        port = free_port()
+        cluster.broker._command += ["--set", f"listen=0.0.0.0:{port}", "--set", f"advertise=127.0.0.1:{port}"]  # pylint: disable=protected-access
+        cluster.broker.start()
+        assert cluster.broker.log().count(warning) == 1
+        # By its own outer address the machine is still itself.
+        address = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
+        for host in [a for a in address if ":" not in a][:1]:
+            result = mansio("--endpoint", f"{host}:{port}", "topic", "create", "orders")
+            assert result.returncode == 0, result
+        cluster.broker.terminate()
+        cluster.broker._command += ["--set", "admin.allow=10.0.0.0/8"]  # pylint: disable=protected-access
+        cluster.broker.start()
+        assert warning not in cluster.broker.log()
+        cluster.broker.terminate()
+        cluster.broker._command += ["--set", "admin.allow=10.0.0.0/33"]  # pylint: disable=protected-access
+        try:
+            cluster.broker.start()
+        except AssertionError as error:
+            assert "is not an IP address or network" in str(error), error
+        else:
+            raise AssertionError("it started with a network that is none")
+
+
+def main():
+    report = Report()
+    with report.case("changes are written down with who, what and result, on broker and nameserver"):
+        changes_are_written_down()
+    with report.case("with a secret: registration, commands through the nameserver, short and other secrets"):
+        with tempfile.TemporaryDirectory(prefix="mansio-test-") as directory:
+            with_a_secret(directory)
+    with report.case("a broker that listens beyond loopback warns, and knows its own addresses"):
+        warnings()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
