@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """The admin gate of real processes.
 
-Another machine is played by an address that is not the machine's: a network namespace would need rights that a test does
-not have, so that what strangers are refused is tested in tests/common/access; here it is the secret, the audit log and the
-warnings.
+What strangers are refused is tested in tests/common/access: there is no second machine here, and everybody on this one is
+at home. Here it is the secret, the audit log and the warnings.
 """
 
 import os
@@ -50,15 +49,14 @@ def with_a_secret(directory):
     with Cluster(nameserver=True, broker_settings=settings, nameserver_settings=settings) as cluster:
         cluster.create_topic("orders")
         # Also through the nameserver, which proves to the broker that it has the secret.
-        cluster.mansio(
-            "--cluster-secret-file", str(good), "topic", "delete", "orders", "--yes", endpoint=cluster.nameserver.address
-        )
+        proof = ["--cluster-secret-file", str(good)]
+        cluster.mansio(*proof, "topic", "delete", "orders", "--yes", endpoint=cluster.nameserver.address)
         cluster.broker.terminate()
         stranger = Cluster(nameserver=False, broker_settings=[f"admin.cluster-secret-file={other}"])
-        stranger.broker._command += ["--set", f"nameservers={cluster.nameserver.address}"]  # pylint: disable=protected-access
+        stranger.broker.configure(f"nameservers={cluster.nameserver.address}")
         with stranger:
             refused = "another cluster secret"
-            Cluster._await(lambda: refused in stranger.broker.log(), "the stranger is told")  # pylint: disable=protected-access
+            Cluster.await_true(lambda: refused in stranger.broker.log(), "the stranger is told")
             assert "audit: Register was refused to 127.0.0.1:" in cluster.nameserver.log()
         cluster.broker.start()
     result = mansio("topic", "list", MANSIO_CLUSTER_SECRET_FILE=str(short))
@@ -79,7 +77,7 @@ def warnings():
         assert warning not in cluster.broker.log()
         cluster.broker.terminate()
         port = free_port()
-        cluster.broker._command += ["--set", f"listen=0.0.0.0:{port}", "--set", f"advertise=127.0.0.1:{port}"]  # pylint: disable=protected-access
+        cluster.broker.configure(f"listen=0.0.0.0:{port}", f"advertise=127.0.0.1:{port}")
         cluster.broker.start()
         assert cluster.broker.log().count(warning) == 1
         # By its own outer address the machine is still itself.
@@ -88,11 +86,11 @@ def warnings():
             result = mansio("--endpoint", f"{host}:{port}", "topic", "create", "orders")
             assert result.returncode == 0, result
         cluster.broker.terminate()
-        cluster.broker._command += ["--set", "admin.allow=10.0.0.0/8"]  # pylint: disable=protected-access
+        cluster.broker.configure("admin.allow=10.0.0.0/8")
         cluster.broker.start()
         assert warning not in cluster.broker.log()
         cluster.broker.terminate()
-        cluster.broker._command += ["--set", "admin.allow=10.0.0.0/33"]  # pylint: disable=protected-access
+        cluster.broker.configure("admin.allow=10.0.0.0/33")
         try:
             cluster.broker.start()
         except AssertionError as error:

@@ -226,7 +226,8 @@ def dashboard_metrics():
 
 
 def prometheus_reads_it(monitored, report):
-    with Prometheus(monitored.cluster.directory, [monitored.broker_metrics, monitored.nameserver_metrics]) as prometheus:
+    targets = [monitored.broker_metrics, monitored.nameserver_metrics]
+    with Prometheus(monitored.cluster.directory, targets) as prometheus:
         with report.case("a real Prometheus: a query returns the lag"):
             query = 'rocketmq_consumer_lag_messages{consumer_group="billing",is_retry="false"}'
             prometheus.await_true(lambda: prometheus.query(query), "the lag was scraped")
@@ -297,7 +298,8 @@ def grpc_health_and_reflection(monitored):
                 assert check(request, timeout=10) == b"\x08\x01", name
             for version in ("v1", "v1alpha"):
                 reflect = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
-                listing, files = reflect(iter([b"\x3a\x01*", b"\x22" + bytes([len(serves)]) + serves.encode()]), timeout=10)
+                requests = [b"\x3a\x01*", b"\x22" + bytes([len(serves)]) + serves.encode()]
+                listing, files = reflect(iter(requests), timeout=10)
                 for service_name in (serves, "mansio.v1.Admin", "grpc.health.v1.Health"):
                     assert service_name.encode() in listing, f"{version}: {service_name} is not listed"
                 assert serves.rsplit(".", 1)[1].encode() in files and b".proto" in files, version
@@ -306,14 +308,16 @@ def grpc_health_and_reflection(monitored):
 def few_series(report):
     with report.case("topics beyond metrics.max-series share a series"):
         metrics = f"127.0.0.1:{free_port()}"
-        with Cluster(nameserver=False, broker_settings=[f"metrics.listen={metrics}", "metrics.max-series=3"]) as cluster:
+        settings = [f"metrics.listen={metrics}", "metrics.max-series=3"]
+        with Cluster(nameserver=False, broker_settings=settings) as cluster:
             with contextlib.closing(RawClient(cluster.broker.address)) as client:
                 for number in range(5):
                     cluster.create_topic(f"topic-{number}")
                     for _ in range(number + 1):
                         client.send(f"topic-{number}", b"")
             page = Page(metrics)
-            got = {labels["topic"]: value for name, labels, value in page.samples if name == "rocketmq_messages_in_total"}
+            name = "rocketmq_messages_in_total"
+            got = {labels["topic"]: value for sample, labels, value in page.samples if sample == name}
             assert got == {"topic-0": 1, "topic-1": 2, "topic-2": 3, "other": 9}, got
             assert page.value("mansio_scrape_merged_series") > 0
             promtool("check", "metrics", stdin=page.text)
