@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::string_view kSecret = "0123456789abcdef";
+constexpr std::string_view kShared = "0123456789abcdef";
 constexpr std::string_view kMethod = "/mansio.v1.Admin/DeleteTopic";
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
@@ -21,10 +21,10 @@ std::string Text(const absl::Status& status) { return std::string(status.message
 class ProofTest : public testing::Test {
  protected:
   std::string Proof(std::string_view method = kMethod) {
-    return MakeProof(kSecret, method, clock_.WallNow());
+    return MakeProof(kShared, method, clock_.WallNow());
   }
   FakeClock clock_;
-  ProofJudge judge_{std::string(kSecret), &clock_};
+  ProofJudge judge_{std::string(kShared), &clock_};
 };
 
 TEST_F(ProofTest, IsGoodOnce) {
@@ -45,12 +45,12 @@ TEST_F(ProofTest, IsGoodForAMinute) {
   const std::string old = Proof();
   clock_.Advance(kProofLife + absl::Seconds(1));
   EXPECT_THAT(Text(judge_.Judge(kMethod, old)), HasSubstr("clocks"));
-  const std::string early = MakeProof(kSecret, kMethod, clock_.WallNow() + absl::Seconds(59));
+  const std::string early = MakeProof(kShared, kMethod, clock_.WallNow() + absl::Seconds(59));
   EXPECT_EQ(judge_.Judge(kMethod, early), absl::OkStatus());
   // A proof from ahead is remembered until it has expired by its own time.
   clock_.Advance(absl::Seconds(100));
   EXPECT_THAT(Text(judge_.Judge(kMethod, early)), HasSubstr("used before"));
-  const std::string late = MakeProof(kSecret, kMethod, clock_.WallNow() + absl::Seconds(61));
+  const std::string late = MakeProof(kShared, kMethod, clock_.WallNow() + absl::Seconds(61));
   EXPECT_THAT(Text(judge_.Judge(kMethod, late)), HasSubstr("clocks"));
 }
 
@@ -77,8 +77,8 @@ class SecretFileTest : public testing::Test {
 };
 
 TEST_F(SecretFileTest, IsTheFirstLineWithoutBlanks) {
-  EXPECT_EQ(*Read("  0123456789abcdef \nand more\n"), kSecret);
-  EXPECT_EQ(*Read("0123456789abcdef"), kSecret);
+  EXPECT_EQ(*Read("  0123456789abcdef \nand more\n"), kShared);
+  EXPECT_EQ(*Read("0123456789abcdef"), kShared);
   EXPECT_EQ(*ReadSecret(files_, ""), "");
 }
 
