@@ -61,14 +61,10 @@ def with_a_secret(directory):
         cluster.broker.start()
     result = mansio("topic", "list", MANSIO_CLUSTER_SECRET_FILE=str(short))
     assert result.returncode == 2 and "first line" in result.stderr, result
-    bad = Cluster(nameserver=False, broker_settings=[f"admin.cluster-secret-file={short}"])
-    try:
-        bad.__enter__()
-    except AssertionError as error:
-        assert "must be a secret" in str(error), error
-    else:
-        bad.__exit__(None, None, None)
-        raise AssertionError("it started with a short secret")
+    refusal = Cluster(nameserver=False, broker_settings=[f"admin.cluster-secret-file={short}"]).refuses_to_start()
+    assert "must be a secret" in refusal, refusal
+    refusal = Cluster(nameserver=False, broker_settings=["admin.allow=10.0.0.0/33"]).refuses_to_start()
+    assert "is not an IP address or network" in refusal, refusal
 
 
 def warnings():
@@ -89,14 +85,6 @@ def warnings():
         cluster.broker.configure("admin.allow=10.0.0.0/8")
         cluster.broker.start()
         assert warning not in cluster.broker.log()
-        cluster.broker.terminate()
-        cluster.broker.configure("admin.allow=10.0.0.0/33")
-        try:
-            cluster.broker.start()
-        except AssertionError as error:
-            assert "is not an IP address or network" in str(error), error
-        else:
-            raise AssertionError("it started with a network that is none")
 
 
 def main():

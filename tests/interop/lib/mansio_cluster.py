@@ -151,6 +151,18 @@ class Cluster:
         if failures and kind is None:
             raise AssertionError("\n".join(failures))
 
+    def refuses_to_start(self):
+        """Starts the broker, which must end by itself instead; returns what it said."""
+        try:
+            self.broker.start()
+        except AssertionError as refusal:
+            return str(refusal)
+        finally:
+            if self.broker.running:
+                self.broker.kill9()
+            shutil.rmtree(self.directory, ignore_errors=True)
+        raise AssertionError("the broker started")
+
     def mansio(self, *arguments, endpoint=None, timeout=30):
         """Runs the mansio command with JSON output; returns what it printed, decoded."""
         command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "-o", "json", *arguments]
