@@ -233,7 +233,7 @@ def prometheus_reads_it(monitored, report):
             prometheus.await_true(lambda: prometheus.query(query), "the lag was scraped")
             (labels, value), = prometheus.query(query)
             assert value == 8 and labels["topic"] == "orders" and labels["job"] == "mansio", (labels, value)
-            assert len(prometheus.query("up == 1")) == 2
+            prometheus.await_true(lambda: len(prometheus.query("up == 1")) == 2, "both were scraped")
         with report.case("a real Prometheus: dead letters raise their alert"):
             prometheus.await_true(lambda: "MansioDeadLetters" in prometheus.alerts(), "MansioDeadLetters is raised")
             wrong = prometheus.alerts() - {"MansioDeadLetters", "MansioDiskSpaceLow", "MansioDiskSpaceCritical"}
