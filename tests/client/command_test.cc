@@ -24,7 +24,7 @@ class CommandTest : public ::testing::Test {
   // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code.
   int Mansio(std::vector<std::string> arguments, const std::string& input = "",
              bool terminal = false) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
+    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;

@@ -12,7 +12,7 @@ def stored_count(cluster, topic):
     return description["messages"]
 
 
-def drain(cluster, topic, group, complete, timeout=60):
+def drain(cluster, topic, group, complete, timeout=120):
     """Receives and acknowledges until complete(found); returns what was found, by message id."""
     found = {}
     client = RawClient(cluster.broker.address)

@@ -12,6 +12,8 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 from rocketmq.grpc_protocol import service_pb2_grpc
 
+DEADLINE = 30  # seconds of a call, beyond its polling time
+
 Received = collections.namedtuple("Received", "queue offset id body attempt handle stored_ms")
 
 
@@ -62,7 +64,7 @@ class RawClient:
             resolution=definition.COMMIT if commit else definition.ROLLBACK,
             source=definition.SOURCE_CLIENT,
         )
-        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=5)
+        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=DEADLINE)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
@@ -74,7 +76,7 @@ class RawClient:
     def recall(self, topic, handle):
         """Recalls a delayed message; returns the code of the answer."""
         request = service.RecallMessageRequest(topic=definition.Resource(name=topic), recall_handle=handle)
-        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=5).status.code
+        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=DEADLINE).status.code
 
     def _send(self, topic, body, message_type, message_group=None, due_ms=None):
         message_id = "01" + uuid.uuid4().hex.upper()
@@ -94,7 +96,7 @@ class RawClient:
             topic=definition.Resource(name=topic), body=body, system_properties=properties
         )
         response = self._stub.SendMessage(
-            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=5
+            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=DEADLINE
         )
         if response.status.code != definition.OK:
             raise Refused(response.status)
@@ -111,7 +113,7 @@ class RawClient:
         request.invisible_duration.seconds = invisible_seconds
         request.long_polling_timeout.seconds = polling_seconds
         messages = []
-        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + 5):
+        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + DEADLINE):
             if response.WhichOneof("content") == "status":
                 if response.status.code not in (definition.OK, definition.MESSAGE_NOT_FOUND):
                     raise Refused(response.status)
@@ -139,7 +141,7 @@ class RawClient:
                 service.AckMessageEntry(message_id=message.id, receipt_handle=message.handle) for message in messages
             ],
         )
-        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=5)
+        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=DEADLINE)
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
 
@@ -153,7 +155,7 @@ class RawClient:
             response = self._stub.QueryRoute(
                 service.QueryRouteRequest(topic=definition.Resource(name=topic), endpoints=endpoints),
                 metadata=self._metadata,
-                timeout=5,
+                timeout=DEADLINE,
             )
             if response.status.code != definition.OK:
                 raise Refused(response.status)
