@@ -104,7 +104,10 @@ using Stub = v1::Admin::Stub;
 
 }  // namespace
 
-void SetClusterSecret(std::string secret) { ClusterSecret() = std::move(secret); }
+void SetClusterSecret(std::string secret) {
+  // The same again is no change: other threads may be reading it.
+  if (ClusterSecret() != secret) ClusterSecret() = std::move(secret);
+}
 
 std::vector<BrokerAnswer<v1::CreateTopicResponse>> AskAll(const Brokers& brokers,
                                                           const v1::CreateTopicRequest& request,

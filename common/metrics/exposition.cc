@@ -67,22 +67,20 @@ Exposition::Series& Exposition::SeriesOf(const Metric& metric, Labels labels) {
   Family& family = **found;
   const bool unbounded = std::any_of(labels.begin(), labels.end(),
                                      [](const auto& label) { return IsUnbounded(label.first); });
-  Series* other = nullptr;
-  if (unbounded && family.series.size() >= max_series_) {
+  const bool merged = unbounded && family.series.size() >= max_series_;
+  if (merged) {
     for (auto& [name, value] : labels) {
       if (IsUnbounded(name)) value = "other";
     }
     ++merged_;
-    Series*& slot = family.others[labels];
-    if (slot != nullptr) return *slot;
-    family.series.push_back(std::make_unique<Series>());
-    other = slot = family.series.back().get();
-  } else {
-    family.series.push_back(std::make_unique<Series>());
-    other = family.series.back().get();
+    if (const auto other = family.others.find(labels); other != family.others.end()) {
+      return *other->second;
+    }
   }
-  other->labels = std::move(labels);
-  return *other;
+  Series& series = *family.series.emplace_back(std::make_unique<Series>());
+  series.labels = std::move(labels);
+  if (merged) family.others[series.labels] = &series;
+  return series;
 }
 
 void Exposition::Add(const Metric& metric, Labels labels, double value) {

@@ -12,9 +12,14 @@ ensure_prometheus() {
   rm -rf "$tools/prometheus"
   mkdir -p "$tools/prometheus"
   download="$(mktemp -d "$tools/download-XXXXXX")"
-  # As root apt changes to a user of its own for a download, who may not write here.
-  if ! (cd "$download" && apt-get -o APT::Sandbox::User=root download prometheus >log 2>&1 &&
-    dpkg -x prometheus_*.deb "$tools/prometheus"); then
+  # As root apt changes to a user of its own for a download, who may not write here. Package lists that are there may do.
+  if ! (
+    cd "$download"
+    apt-get -o APT::Sandbox::User=root download prometheus >log 2>&1 ||
+      { [ "$(id -u)" = 0 ] && apt-get update >>log 2>&1 && apt-get -o APT::Sandbox::User=root download prometheus >>log 2>&1; } ||
+      exit 1
+    dpkg -x prometheus_*.deb "$tools/prometheus"
+  ); then
     cat "$download/log" >&2
     rm -rf "$download"
     die "the Debian package 'prometheus' could not be fetched (above). Run 'apt-get update', check the network, then run this again."

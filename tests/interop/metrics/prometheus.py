@@ -67,7 +67,7 @@ class Prometheus:
         return {alert["labels"]["alertname"] for alert in json.loads(body)["data"]["alerts"]}
 
     @staticmethod
-    def await_true(condition, what, timeout=40):
+    def await_true(condition, what, timeout=60):
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, f"waited {timeout} s in vain until {what}"
