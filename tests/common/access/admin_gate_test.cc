@@ -82,10 +82,10 @@ class AdminGateTest : public testing::Test {
 TEST_F(AdminGateTest, StrangersMayLookOnly) {
   Use("", "");
   EXPECT_FALSE(gate_->OpenToOthers());
-  EXPECT_EQ(Call(kLook, "192.0.2.1:9"), v2::OK);
-  EXPECT_EQ(Call(kPublic, "192.0.2.1:9"), v2::OK);
+  EXPECT_EQ(Call(kLook, "198.51.100.1:9"), v2::OK);
+  EXPECT_EQ(Call(kPublic, "198.51.100.1:9"), v2::OK);
   for (const char* path : {kReveal, kChange, kNew}) {
-    EXPECT_EQ(Call(path, "192.0.2.1:9"), v2::FORBIDDEN) << path;
+    EXPECT_EQ(Call(path, "198.51.100.1:9"), v2::FORBIDDEN) << path;
     EXPECT_THAT(sentence_, HasSubstr("admin.allow"));
     EXPECT_EQ(Call(path, "127.0.0.1:9"), v2::OK) << path;
     EXPECT_EQ(Call(path, "[::1]:9"), v2::OK) << path;
@@ -93,29 +93,29 @@ TEST_F(AdminGateTest, StrangersMayLookOnly) {
 }
 
 TEST_F(AdminGateTest, NetworksThatAreAllowedMayDoEverything) {
-  Use("192.0.2.0/24", "");
+  Use("198.51.100.0/24", "");
   EXPECT_TRUE(gate_->OpenToOthers());
-  EXPECT_EQ(Call(kChange, "192.0.2.1:9"), v2::OK);
-  EXPECT_EQ(Call(kChange, "192.0.3.1:9"), v2::FORBIDDEN);
+  EXPECT_EQ(Call(kChange, "198.51.100.1:9"), v2::OK);
+  EXPECT_EQ(Call(kChange, "198.51.101.1:9"), v2::FORBIDDEN);
 }
 
 TEST_F(AdminGateTest, WhoProvesToHaveTheSecretMayDoEverything) {
   Use("", kSecret);
-  EXPECT_EQ(Call(kChange, "192.0.2.1:9"), v2::FORBIDDEN);
+  EXPECT_EQ(Call(kChange, "198.51.100.1:9"), v2::FORBIDDEN);
   EXPECT_THAT(sentence_, HasSubstr("does not prove"));
-  EXPECT_EQ(Call(kChange, "192.0.2.1:9", Proof(kChange)), v2::OK);
-  EXPECT_EQ(Call(kChange, "192.0.2.1:9", Proof(kReveal)), v2::FORBIDDEN);
+  EXPECT_EQ(Call(kChange, "198.51.100.1:9", Proof(kChange)), v2::OK);
+  EXPECT_EQ(Call(kChange, "198.51.100.1:9", Proof(kReveal)), v2::FORBIDDEN);
   EXPECT_EQ(Call(kChange, "127.0.0.1:9"), v2::OK);
 }
 
 TEST_F(AdminGateTest, StreamsAreGuardedToo) {
-  Use("192.0.2.1", "");
+  Use("198.51.100.1", "");
   rpc::testing::FakeServerStreamCall admitted("");
-  admitted.SetPeer("192.0.2.1:9");
+  admitted.SetPeer("198.51.100.1:9");
   methods_.server_stream.front().handler(admitted);
   EXPECT_TRUE(admitted.Elements<v1::DeleteTopicResponse>().empty());
   rpc::testing::FakeServerStreamCall refused("");
-  refused.SetPeer("192.0.2.2:9");
+  refused.SetPeer("198.51.100.2:9");
   methods_.server_stream.front().handler(refused);
   const auto elements = refused.Elements<v1::DeleteTopicResponse>();
   ASSERT_EQ(elements.size(), 1u);
@@ -136,9 +136,9 @@ TEST_F(AdminGateTest, ChangesAreWrittenDownWithWhoWhatAndResult) {
 TEST_F(AdminGateTest, WhatIsRefusedIsWrittenDown) {
   Use("", "");
   logging::LogCapture log;
-  Call(kChange, "192.0.2.1:9");
-  Call(kChange, "192.0.2.1:9");  // strangers cannot fill the log
-  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("audit: DeleteTopic was refused to 192.0.2.1:9")));
+  Call(kChange, "198.51.100.1:9");
+  Call(kChange, "198.51.100.1:9");  // strangers cannot fill the log
+  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("audit: DeleteTopic was refused to 198.51.100.1:9")));
 }
 
 TEST_F(AdminGateTest, WithASecretRegistrationNeedsAProofFromEverywhere) {

@@ -48,7 +48,7 @@ TEST(IsThisMachineTest, LoopbackAndTheMachinesOwnAddresses) {
   EXPECT_TRUE(IsThisMachine("127.8.8.8:5"));
   EXPECT_TRUE(IsThisMachine("[::1]:5"));
   EXPECT_TRUE(IsThisMachine(net::FirstNonLoopbackAddress().host + ":5"));
-  EXPECT_FALSE(IsThisMachine("192.0.2.1:5"));  // an address for documentation
+  EXPECT_FALSE(IsThisMachine("198.51.100.1:5"));  // an address for documentation
   EXPECT_FALSE(IsThisMachine("[2001:db8::1]:5"));
   EXPECT_FALSE(IsThisMachine(""));
 }
