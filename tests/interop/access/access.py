@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from mansio_cluster import BIN_DIR, Cluster, free_port
+from mansio_cluster import BIN_DIR, Cluster
 from report import Report
 
 SECRET = "a secret of the whole cluster"
@@ -72,7 +72,7 @@ def warnings():
     with Cluster(nameserver=False) as cluster:
         assert warning not in cluster.broker.log()
         cluster.broker.terminate()
-        port = free_port()
+        port = cluster.broker.port
         cluster.broker.configure(f"listen=0.0.0.0:{port}", f"advertise=127.0.0.1:{port}")
         cluster.broker.start()
         assert cluster.broker.log().count(warning) == 1

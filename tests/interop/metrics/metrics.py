@@ -10,7 +10,7 @@ import sys
 import time
 
 import grpc
-from mansio_cluster import ROOT, Cluster, free_port
+from mansio_cluster import ROOT, Cluster, reserve_port
 from page import Page, fetch
 from prometheus import Prometheus
 from raw_client import RawClient, Refused
@@ -43,8 +43,10 @@ class Monitored:
     """A broker and a nameserver with metrics, on which there was some of everything."""
 
     def __init__(self):
-        self.broker_metrics = f"127.0.0.1:{free_port()}"
-        self.nameserver_metrics = f"127.0.0.1:{free_port()}"
+        self._reserved = [reserve_port(), reserve_port()]
+        self.broker_metrics, self.nameserver_metrics = (
+            f"127.0.0.1:{reserved.getsockname()[1]}" for reserved in self._reserved
+        )
         self.cluster = Cluster(
             nameserver=True,
             broker_settings=[f"metrics.listen={self.broker_metrics}", "receive.min-long-polling=100ms"],
@@ -307,7 +309,8 @@ def grpc_health_and_reflection(monitored):
 
 def few_series(report):
     with report.case("topics beyond metrics.max-series share a series"):
-        metrics = f"127.0.0.1:{free_port()}"
+        reserved = reserve_port()
+        metrics = f"127.0.0.1:{reserved.getsockname()[1]}"
         settings = [f"metrics.listen={metrics}", "metrics.max-series=3"]
         with Cluster(nameserver=False, broker_settings=settings) as cluster:
             with contextlib.closing(RawClient(cluster.broker.address)) as client:

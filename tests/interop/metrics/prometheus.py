@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.parse
 
-from mansio_cluster import ROOT, free_port
+from mansio_cluster import ROOT, reserve_port
 from page import fetch
 
 START_TIMEOUT = 60
@@ -25,7 +25,8 @@ class Prometheus:
         }
         # JSON is YAML.
         (self._directory / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
-        self._address = f"127.0.0.1:{free_port()}"
+        self._reservation = reserve_port()
+        self._address = f"127.0.0.1:{self._reservation.getsockname()[1]}"
         self._process = None
 
     def __enter__(self):
