@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "common/access/cluster_secret.h"
 #include "common/status/wire_status.h"
 #include "mansio/v1/admin.grpc.pb.h"
 #include "nameserver/broker_text.h"
@@ -15,6 +17,28 @@
 namespace mansio::nameserver {
 
 namespace {
+
+std::string& ClusterSecret() {
+  static auto* const secret = new std::string();
+  return *secret;
+}
+
+// The method of the admin service that takes this request: "/mansio.v1.Admin/CreateTopic".
+template <typename Request>
+std::string PathOf() {
+  const auto* service = Request::descriptor()->file()->FindServiceByName("Admin");
+  for (int i = 0; i < service->method_count(); ++i) {
+    if (service->method(i)->input_type() != Request::descriptor()) continue;
+    return fmt::format("/{}/{}", service->full_name(), service->method(i)->name());
+  }
+  return "";
+}
+
+void AddProof(const std::string& path, grpc::ClientContext* context) {
+  if (ClusterSecret().empty()) return;
+  context->AddMetadata(std::string(access::kProofHeader),
+                       access::MakeProof(ClusterSecret(), path, absl::Now()));
+}
 
 std::unique_ptr<v1::Admin::Stub> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -60,6 +84,7 @@ std::vector<BrokerAnswer<Response>> Ask(const Brokers& brokers, const Request& r
     call->address = AddressText(brokers[i].addresses(0));
     call->stub = Connect(call->address);
     call->context.set_deadline(absl::ToChronoTime(deadline));
+    AddProof(PathOf<Request>(), &call->context);
     call->reader = (call->stub.get()->*start)(&call->context, request, &queue);
     call->reader->Finish(&answers[i].response, &call->status, call.get());
     calls.push_back(std::move(call));
@@ -79,6 +104,11 @@ std::vector<BrokerAnswer<Response>> Ask(const Brokers& brokers, const Request& r
 using Stub = v1::Admin::Stub;
 
 }  // namespace
+
+void SetClusterSecret(std::string secret) {
+  // The same again is no change: other threads may be reading it.
+  if (ClusterSecret() != secret) ClusterSecret() = std::move(secret);
+}
 
 std::vector<BrokerAnswer<v1::CreateTopicResponse>> AskAll(const Brokers& brokers,
                                                           const v1::CreateTopicRequest& request,

@@ -12,6 +12,10 @@ namespace mansio::nameserver {
 
 using Brokers = std::vector<v1::BrokerIdentity>;
 
+// The cluster's secret (common/access/cluster_secret.h), which every call of this process proves to
+// have from now on; empty: none. Before the first call.
+void SetClusterSecret(std::string secret);
+
 // Each asks all of `brokers` at the same time and returns when all have answered or `deadline` has
 // passed, with the answers in their order; a broker that did not answer has kUnavailable or
 // kDeadlineExceeded. Blocks. Thread-safe.

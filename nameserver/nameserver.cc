@@ -7,17 +7,26 @@
 #include <thread>
 #include <utility>
 
+#include "common/access/admin_gate.h"
+#include "common/access/cluster_secret.h"
 #include "common/clock/clock.h"
+#include "common/files/posix_file_system.h"
 #include "common/gateway/client_registry.h"
 #include "common/gateway/client_relay.h"
 #include "common/gateway/forwarder.h"
 #include "common/gateway/gateway.h"
+#include "common/logging/logging.h"
+#include "common/metrics/monitor.h"
+#include "common/metrics/process_metrics.h"
+#include "common/metrics/rpc_metrics.h"
 #include "common/net/address.h"
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
 #include "nameserver/admin_service.h"
+#include "nameserver/broker_calls.h"
+#include "nameserver/nameserver_metrics.h"
 #include "nameserver/registration_service.h"
 #include "nameserver/routing_table.h"
 #include "nameserver/watch_service.h"
@@ -51,6 +60,7 @@ rpc::ServerOptions ServerOptionsOf(const NameserverConfig& config) {
   options.max_undelivered_bytes = limits.unsent_bytes_per_stream;
   options.memory_quota_bytes = config.rpc_memory_bytes;
   options.silent_connection = limits.silent_connection;
+  options.count_calls = !config.monitor.listen.empty();
   return options;
 }
 
@@ -109,12 +119,17 @@ class Nameserver::Impl {
             &table_, &workers_) {}
 
   absl::Status Start(const NameserverConfig& config) {
+    auto monitor = metrics::Monitor::Start(
+        config.monitor, {{"node_type", "nameserver"}, {"node_id", config.listen.ToString()}});
+    if (!monitor.ok()) return monitor.status();
+    monitor_ = *std::move(monitor);
     rpc::MethodTable methods;
     gateway_.Register(methods);
     registration_.Register(methods);
     watch_.Register(methods);
     admin_.Register(methods);
     forwarder_.Install(methods);
+    if (absl::Status status = Guard(config, methods); !status.ok()) return status;
     gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
       return fmt::format(
           "{} is not served by this version of Mansio; docs/compatibility.md lists what is",
@@ -134,10 +149,12 @@ class Nameserver::Impl {
     Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
     relay_.Start();
     timers_.Start();
+    if (monitor_ != nullptr) ShowMetrics(static_cast<size_t>(config.network.clients));
     return absl::OkStatus();
   }
 
   void Shutdown(absl::Duration grace) {
+    if (monitor_ != nullptr) monitor_->Stop();
     watch_.Stop();
     relay_.Stop();
     forwarder_.Stop();
@@ -155,6 +172,34 @@ class Nameserver::Impl {
   const RoutingTable& table() const { return table_; }
 
  private:
+  // Puts the admin gate in front of what is registered.
+  absl::Status Guard(const NameserverConfig& config, rpc::MethodTable& methods) {
+    PosixFileSystem files;
+    absl::StatusOr<std::string> secret = access::ReadSecret(files, config.admin.secret_file);
+    if (!secret.ok()) return secret.status();
+    absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
+    if (!allow.ok()) return allow.status();
+    SetClusterSecret(*secret);
+    gate_ = std::make_unique<access::AdminGate>(
+        access::AdminGate::Options{*std::move(allow), *std::move(secret)}, clock_);
+    gate_->Protect(methods);
+    return absl::OkStatus();
+  }
+
+  void ShowMetrics(size_t clients_limit) {
+    monitor_->SetReady(
+        [this, clients_limit](metrics::Exposition& page) {
+          AddNameserver(page, table_, clients_, clients_limit);
+          metrics::AddRpc(page, *server_);
+          metrics::AddProcess(page, MANSIO_VERSION);
+        },
+        // It knows what brokers tell it; having none yet is no fault of its own.
+        [] {
+          return std::vector<metrics::Check>{{"routes", absl::OkStatus()}};
+        });
+    LOG_INFO("Metrics and health are on http://{}", monitor_->Address());
+  }
+
   void Repeat(absl::Duration period, std::function<void()> work) {
     const int64_t due = absl::ToInt64Milliseconds(clock_->BootNow() + period);
     timers_.Schedule(due, [this, period, work = std::move(work)]() mutable {
@@ -178,7 +223,9 @@ class Nameserver::Impl {
   WatchService watch_;
   WorkerPool workers_;
   AdminService admin_;
+  std::unique_ptr<access::AdminGate> gate_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<metrics::Monitor> monitor_;
 };
 
 absl::StatusOr<std::unique_ptr<Nameserver>> Nameserver::Start(const NameserverConfig& config,

@@ -78,6 +78,8 @@ Schema MakeSchema() {
       "limits.rpc-memory-bytes", &NameserverConfig::rpc_memory_bytes, 256 * kMiB,
       {64 * kMiB, 1 * kTiB},
       "Memory for requests and answers on their way; connections are slowed down beyond it.");
+  access::AddAccess(schema, &NameserverConfig::admin);
+  config::AddMonitor(schema, &NameserverConfig::monitor);
   config::AddLogging(schema, &NameserverConfig::log);
   schema
       .Rule([](const NameserverConfig& config) {

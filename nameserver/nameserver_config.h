@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/access/access_config.h"
 #include "common/config/host_port.h"
 #include "common/config/limits.h"
 #include "common/config/schema.h"
@@ -36,6 +37,8 @@ struct NameserverConfig {
   uint64_t topics = 0;  // of one broker
   uint64_t groups = 0;
 
+  access::AccessOptions admin;
+  config::MonitorOptions monitor;
   logging::LoggingOptions log;
 };
 

@@ -18,6 +18,11 @@ bool ColdPool::Run(absl::AnyInvocable<void()> job) {
   return true;
 }
 
+size_t ColdPool::waiting() const {
+  const MutexLock lock(&mutex_);
+  return jobs_.size();
+}
+
 void ColdPool::Stop() {
   {
     const MutexLock lock(&mutex_);

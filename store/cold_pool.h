@@ -20,6 +20,8 @@ class ColdPool {
 
   // False, and `job` is destroyed, when `queue_limit` jobs wait already or the pool has stopped.
   bool Run(absl::AnyInvocable<void()> job);
+  // Jobs that wait for a thread.
+  size_t waiting() const;
   // Finishes what was accepted and joins. Idempotent.
   void Stop();
 
@@ -27,7 +29,7 @@ class ColdPool {
   void Loop();
 
   const size_t queue_limit_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar wake_;
   std::deque<absl::AnyInvocable<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

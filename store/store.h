@@ -13,6 +13,7 @@
 #include "store/options.h"
 #include "store/record.h"
 #include "store/state_machine.h"
+#include "store/stats.h"
 #include "store/types.h"
 
 namespace mansio::store {
@@ -47,6 +48,8 @@ class Store {
     BrokerTime* time = nullptr;
     // Where checkpoints go; nullptr: RocksDB in the directory "checkpoint" below the store's path.
     KeyValueStore* checkpoint = nullptr;
+    // Where to count; nullptr: nowhere.
+    StoreStats* stats = nullptr;
   };
 
   // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins
@@ -66,6 +69,9 @@ class Store {
   virtual Epoch epoch() const = 0;
   // OK, or why the store does not accept appends any more (a failed write or flush, a full disk).
   virtual absl::Status Health() const = 0;
+
+  // What it takes of its limits at the moment.
+  virtual StoreUsage usage() const = 0;
 
   // Creates empty queues 0..count-1 of a topic (idempotent), or forgets a topic and its queues.
   // Called by the state machine from Apply and Restore, on the log thread.

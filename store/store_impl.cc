@@ -85,6 +85,7 @@ void StoreImpl::StartThreads() {
   Checkpointer::Options options;
   options.bytes = options_.checkpoint_bytes;
   // Whoever keeps messages for seconds does not want them for a minute.
+  options.stats = environment_.stats;
   options.period = std::clamp(options_.retention_age / 4, absl::Seconds(1), options.period);
   options.periodic = [this] {
     const absl::Status enforced = EnforceRetention();
@@ -97,7 +98,7 @@ void StoreImpl::StartThreads() {
                                                  std::move(options));
   log_->SetCheckpointed(start);
   retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
-                                           checkpointer_.get(), &closing_);
+                                           checkpointer_.get(), &closing_, environment_.stats);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
   ready_.store(true, std::memory_order_release);
   checkpointer_->Start();
@@ -122,6 +123,17 @@ absl::Status StoreImpl::Submit(std::unique_ptr<Append> append) {
         "disk?), or raise store.queue-memory-bytes");
   }
   return log_->Submit(std::move(append));
+}
+
+StoreUsage StoreImpl::usage() const {
+  StoreUsage usage;
+  usage.uncommitted_bytes = log_->uncommitted();
+  usage.queue_bytes = state_->queues().MemoryBytes();
+  usage.unsaved_queue_bytes = state_->queues().PendingBytes();
+  usage.carried_bytes = state_->queues().carried().bytes();
+  usage.segments = log_->Segments().size();
+  usage.cold_jobs = cold_pool_->waiting();
+  return usage;
 }
 
 void StoreImpl::DefineTopic(uint32_t topic, uint32_t queues) {

@@ -36,6 +36,7 @@ class StoreImpl : public Store, private LogObserver {
   Cursors cursors() const override { return log_->cursors(); }
   Epoch epoch() const override { return log_->epoch(); }
   absl::Status Health() const override { return log_->Health(); }
+  StoreUsage usage() const override;
 
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;

@@ -47,15 +47,15 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         dead_letters_(env.metadata, env.dead_letters, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
-        redelivery_(
-            {&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget}),
+        redelivery_({&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget,
+                     &deliveries_}),
         backlogs_({&state_, env.metadata, env.time, env.timers, &redelivery_}),
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
         moves_(&state_, &positions_, &members_),
         context_{options_,    *env.metadata, *env.dead_letters, *env.clients, *env.time,
                  *env.timers, state_,        waiting_,          leases_,      positions_,
-                 redelivery_, members_,      stopping_},
+                 redelivery_, members_,      deliveries_,       stopping_},
         acks_(context_),
         changes_(context_),
         forwards_(context_) {
@@ -141,6 +141,8 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     moves_.Reset(group, topic, to, queue, std::move(done));
   }
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override;
+  Usage usage() const override { return {state_.leases(), waiting_.size()}; }
+  DeliveryCounters& deliveries() override { return deliveries_; }
 
   std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
     return broker::Explain(SituationOf(context_, group));
@@ -164,6 +166,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
 
   const ConsumptionOptions options_;
   ConsumptionState state_;
+  DeliveryCounters deliveries_;
   DeadLetterRetention dead_letters_;
   WaitList waiting_;
   BroadcastMembers members_;
@@ -278,6 +281,7 @@ void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,
       c.leased = queue.outstanding() - queue.waiting();
       c.ready = queue.waiting() +
                 (range.next > queue.next() ? range.next - std::max(queue.next(), range.min) : 0);
+      c.oldest = std::min(queue.consumed(), range.next);
       all.push_back(std::move(c));
     }
   }

@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "broker/consumption/delivery_counters.h"
 #include "broker/consumption/position_moves.h"
 #include "broker/core/feature.h"
 #include "broker/metadata/metadata.h"
@@ -55,6 +56,7 @@ struct QueueConsumption {
   uint64_t next = 0;    // the end of the queue
   uint64_t leased = 0;  // handed out, not acknowledged
   uint64_t ready = 0;   // waiting to be handed out, redeliveries included
+  uint64_t oldest = 0;  // the first that is not finished; `next` when there is none
 };
 
 // Consumption (design section 6): groups' cursors and leases, retries and dead letters,
@@ -103,6 +105,15 @@ class Consumption {
 
   // Per topic and queue that the group consumes, by name, queue and client.
   virtual std::vector<QueueConsumption> Describe(const GroupRecord& group) const = 0;
+
+  // What it takes of its limits.
+  struct Usage {
+    size_t leases = 0;           // max_leases
+    size_t parked_receives = 0;  // max_parked_receives
+  };
+  virtual Usage usage() const = 0;
+  // What groups got since the start of the process.
+  virtual DeliveryCounters& deliveries() = 0;
 };
 
 }  // namespace mansio::broker

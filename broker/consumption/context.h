@@ -28,6 +28,7 @@ struct ConsumptionContext {
   Positions& positions;
   Redelivery& redelivery;
   BroadcastMembers& members;
+  DeliveryCounters& deliveries;
   // Set when the broker stops: receives are answered instead of parked.
   const std::atomic<bool>& stopping;
 

@@ -61,6 +61,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     return AnswerNothing();
   }
   std::vector<rpc::Payload> payloads;
+  std::vector<size_t> delivered;  // of taken_
   std::vector<TakenMessage> unwanted;
   std::vector<TakenMessage> expired;
   for (size_t i = 0; i < taken_.size(); ++i) {
@@ -84,6 +85,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
     if (content.ok()) payload = Encode(taken_[i], *content, *messages[i]);
     if (payload.has_value()) {
       payloads.push_back(*std::move(payload));
+      delivered.push_back(i);
     } else {
       unwanted.push_back(taken_[i]);
     }
@@ -91,6 +93,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
   context_.leases.Discard(group_->id, unwanted);
   if (!payloads.empty()) {
     EndExpired(context_, group_->id, topic_->expiry, expired, [] {});
+    CountDelivered(delivered, payloads);
     return Answer(absl::OkStatus(), std::move(payloads));
   }
   if (held_) return AnswerNothing();
@@ -103,6 +106,19 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
       self->Attempt();
     });
   });
+}
+
+void ReceiveOperation::CountDelivered(const std::vector<size_t>& delivered,
+                                      const std::vector<rpc::Payload>& payloads) {
+  const GroupPtr group = group_->broadcast ? context_.members.GroupOf(group_->id) : group_;
+  if (group == nullptr) return;
+  const auto counters = context_.deliveries.Of({group->id, topic_->id});
+  for (size_t i = 0; i < delivered.size(); ++i) {
+    const bool retried = taken_[delivered[i]].queue.topic != topic_->id;
+    GroupTopicCounters::Deliveries& to = retried ? counters->retried : counters->first;
+    to.messages.Add();
+    to.bytes.Add(payloads[i].size());
+  }
 }
 
 }  // namespace mansio::broker

@@ -75,6 +75,8 @@ class ReceiveOperation : public ParkedReceive,
                                      const store::StoredMessage& message) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
+  void CountDelivered(const std::vector<size_t>& delivered,
+                      const std::vector<rpc::Payload>& payloads);
   void AnswerNothing();
 
   ConsumptionContext& context_;

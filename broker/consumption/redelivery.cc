@@ -95,13 +95,26 @@ class Redelivery::Frame : public store::Append {
     Add(Fate::kDamaged, kLeaseEndedRecord);
     AddBackOffs();
   }
-  void Applied(const store::AppendResult&) override { redelivery_->Finish(job_, absl::OkStatus()); }
+  void Applied(const store::AppendResult&) override {
+    CountDeadLetters();
+    redelivery_->Finish(job_, absl::OkStatus());
+  }
   void Failed(const absl::Status& status) override {
     redelivery_->Unclaim(*job_);
     redelivery_->Finish(job_, status);
   }
 
  private:
+  void CountDeadLetters() const {
+    const Job& job = *job_;
+    for (const Decision& decision : job.decisions) {
+      if (decision.fate != Fate::kDeadLetter) continue;
+      const bool retried = job.topic->kind == TopicKind::kRetry;
+      const uint32_t origin = retried ? decision.source.topic : job.queue.topic;
+      redelivery_->environment_.deliveries->Of({job.group->id, origin})->dead_letters.Add();
+    }
+  }
+
   // The group goes on behind messages that nobody has a lease of.
   void AddCursor() {
     LeaseRecord record{.group = job_->queue.group, .topic = job_->queue.topic};

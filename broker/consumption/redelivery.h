@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption_state.h"
+#include "broker/consumption/delivery_counters.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
@@ -49,6 +50,7 @@ class Redelivery {
     TimerQueue* timers = nullptr;
     Mover* mover = nullptr;
     AppendBudget* budget = nullptr;
+    DeliveryCounters* deliveries = nullptr;
   };
   enum class Cause {
     kEnded,

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "broker/core/feature.h"
 #include "broker/metadata/records.h"
+#include "broker/metadata/topic_counters.h"
 #include "common/names/string_map.h"
 #include "common/sync/sync.h"
 #include "store/store.h"
@@ -28,12 +29,14 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// A topic as readers see it: immutable but for the rotation of its writers and its backlog.
+// A topic as readers see it: immutable but for the rotation of its writers, its backlog and what is
+// counted.
 struct Topic : TopicRecord {
   explicit Topic(TopicRecord r) : TopicRecord(std::move(r)) {}
   mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
   // Of the slowest group; kept where there is a limit (broker/consumption/backlogs.h).
   mutable std::atomic<uint64_t> backlog_now{0};
+  std::shared_ptr<TopicCounters> counters = std::make_shared<TopicCounters>();
 };
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;

@@ -69,10 +69,12 @@ void Metadata::Apply(const store::RecordView& record) {
 }
 
 void Metadata::ApplyTopic(TopicRecord record) {
-  auto topic = std::make_shared<const Topic>(std::move(record));
+  auto made = std::make_shared<Topic>(std::move(record));
+  const TopicPtr topic = made;
   {
     MutexLock lock(&mutex_);
     TopicPtr& slot = topics_[topic->name];
+    if (slot != nullptr && slot->id == topic->id) made->counters = slot->counters;
     if (slot == nullptr && topic->kind == TopicKind::kUser) ++user_topics_;
     slot = topic;
     topics_by_id_[topic->id] = topic;

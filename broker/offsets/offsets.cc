@@ -41,6 +41,8 @@ class OffsetsImpl : public Offsets, public Feature {
     parked_.WakeAll();
   }
 
+  size_t parked() const override { return parked_.size(); }
+
   // Feature
   std::vector<store::RecordKind> Kinds() const override { return {store::kMessageRecord}; }
   char KeyPrefix() const override { return 'O'; }

@@ -50,6 +50,9 @@ class Offsets {
   virtual void Register(rpc::MethodTable& methods) = 0;
   // Answers every parked pull (nothing found). Before the server shuts down.
   virtual void Stop() = 0;
+
+  // Pulls that wait for a message.
+  virtual size_t parked() const = 0;
 };
 
 }  // namespace mansio::broker

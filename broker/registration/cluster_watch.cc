@@ -48,6 +48,7 @@ void ClusterWatch::Watch(const std::string& nameserver) {
     if (stopping_) return;
     call_ = &context;
   }
+  ProveSecret(options_.cluster_secret, "Watch", context);
   const auto stub = v1::Registration::NewStub(ConnectToNameserver(nameserver));
   const auto stream = stub->Watch(&context);
   v1::WatchRequest request;

@@ -23,6 +23,7 @@ class ClusterWatch {
  public:
   struct Options {
     std::vector<std::string> nameservers;            // HOST:PORT each; none: nothing is watched
+    std::string cluster_secret;                      // empty: none
     absl::Duration pause = absl::Milliseconds(300);  // when all of them have failed
   };
   // `view` is borrowed.

@@ -1,7 +1,11 @@
 #include "broker/registration/nameserver_channel.h"
 
+#include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+
+#include "absl/time/clock.h"
+#include "common/access/cluster_secret.h"
 
 namespace mansio::broker {
 
@@ -22,6 +26,14 @@ std::shared_ptr<grpc::Channel> ConnectToNameserver(const std::string& nameserver
   // A proxy of the environment is meant for the web.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(nameserver, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void ProveSecret(const std::string& cluster_secret, std::string_view method,
+                 grpc::ClientContext& call) {
+  if (cluster_secret.empty()) return;
+  const std::string path = fmt::format("/mansio.v1.Registration/{}", method);
+  call.AddMetadata(std::string(access::kProofHeader),
+                   access::MakeProof(cluster_secret, path, absl::Now()));
 }
 
 }  // namespace mansio::broker

@@ -76,7 +76,7 @@ class RegistrationClient::Session {
 
   // From connecting to the loss of the stream. True when the nameserver had accepted the broker.
   bool RunStream() {
-    RegistrationStream stream(nameserver_);
+    RegistrationStream stream(nameserver_, options_.cluster_secret);
     {
       MutexLock lock(&mutex_);
       if (stopping_) return false;

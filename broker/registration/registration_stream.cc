@@ -18,8 +18,10 @@ constexpr size_t kPartSize = 1000;  // topics or groups in one part of a snapsho
 
 class RegistrationStream::Impl {
  public:
-  explicit Impl(const std::string& nameserver)
-      : stub_(v1::Registration::NewStub(ConnectToNameserver(nameserver))) {}
+  Impl(const std::string& nameserver, const std::string& cluster_secret)
+      : stub_(v1::Registration::NewStub(ConnectToNameserver(nameserver))) {
+    ProveSecret(cluster_secret, "Register", context_);
+  }
 
   ~Impl() {
     context_.TryCancel();
@@ -57,8 +59,9 @@ class RegistrationStream::Impl {
   bool finished_ = false;
 };
 
-RegistrationStream::RegistrationStream(const std::string& nameserver)
-    : impl_(std::make_unique<Impl>(nameserver)) {}
+RegistrationStream::RegistrationStream(const std::string& nameserver,
+                                       const std::string& cluster_secret)
+    : impl_(std::make_unique<Impl>(nameserver, cluster_secret)) {}
 RegistrationStream::~RegistrationStream() = default;
 
 absl::Status RegistrationStream::SendSnapshot(const RegistrationSource& source) {

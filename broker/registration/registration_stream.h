@@ -13,8 +13,9 @@ namespace mansio::broker {
 // by one thread, but for Cancel.
 class RegistrationStream {
  public:
-  // Begins to connect to `nameserver`, HOST:PORT.
-  explicit RegistrationStream(const std::string& nameserver);
+  // Begins to connect to `nameserver`, HOST:PORT, and proves there to have `cluster_secret`, unless
+  // that is empty.
+  RegistrationStream(const std::string& nameserver, const std::string& cluster_secret);
   ~RegistrationStream();
 
   // Each returns when the nameserver has accepted what was sent. Any error ends the stream: the

@@ -197,7 +197,8 @@ void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& 
       std::make_unique<SingleSend>(&call, message_id, RecallHandleFor(*waiting, topic, message_id));
   AddTo(*append, *message, encoder, waiting->has_value() ? (*waiting)->queue : target, now_ms);
   const absl::Status status = store_->Submit(std::move(append));
-  if (!status.ok()) Refuse(call, ToSendStatus(status));
+  if (!status.ok()) return Refuse(call, ToSendStatus(status));
+  topic.counters->sent_bytes.Record(static_cast<int64_t>(encoder.size()));
 }
 
 RecallHandleOf SendService::RecallHandleFor(const std::optional<Delay::Waiting>& waiting,
@@ -251,6 +252,10 @@ void SendService::StoreBatch(rpc::UnaryCall& call, Request& request, const Topic
     }
     if (absl::Status status = store_->Submit(std::move(part)); !status.ok()) {
       BatchPart(batch, first, end - first).Failed(status);
+    } else {
+      for (size_t i = first; i < end; ++i) {
+        topic.counters->sent_bytes.Record(static_cast<int64_t>(encoders[i].size()));
+      }
     }
     first = end;
   }

@@ -18,6 +18,7 @@
 #include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
 #include "broker/metadata/metadata.h"
+#include "broker/metrics/broker_metrics.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
 #include "broker/offsets/offsets.h"
@@ -29,6 +30,8 @@
 #include "broker/server/local_directory.h"
 #include "broker/server/local_registration.h"
 #include "broker/transaction/transactions.h"
+#include "common/access/admin_gate.h"
+#include "common/access/cluster_secret.h"
 #include "common/clock/broker_time.h"
 #include "common/files/file_system.h"
 #include "common/gateway/client_relay.h"
@@ -37,6 +40,10 @@
 #include "common/gateway/relay_service.h"
 #include "common/hash/siphash.h"
 #include "common/logging/logging.h"
+#include "common/metrics/monitor.h"
+#include "common/metrics/process_metrics.h"
+#include "common/metrics/rpc_metrics.h"
+#include "common/net/address.h"
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/timer/timer_queue.h"
@@ -94,6 +101,7 @@ rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
   options.max_undelivered_bytes = config.network.unsent_bytes_per_stream;
   options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
   options.silent_connection = config.network.silent_connection;
+  options.count_calls = !config.monitor.listen.empty();
   return options;
 }
 
@@ -167,10 +175,32 @@ std::vector<std::string> NameserversOf(const BrokerConfig& config) {
   return nameservers;
 }
 
-RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
+MetricLimits MetricLimitsOf(const BrokerConfig& config) {
+  MetricLimits limits;
+  limits.leases = config.leases;
+  limits.parked_receives = config.parked_receives;
+  limits.pending_timers = config.pending_timers;
+  limits.pending_transactions = config.pending_transactions;
+  limits.clients = static_cast<size_t>(config.network.clients);
+  limits.uncommitted_bytes = config.store.max_uncommitted_bytes;
+  return limits;
+}
+
+RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config,
+                                          const std::string& cluster_secret) {
   RegistrationOptions options;
+  options.cluster_secret = cluster_secret;
   options.nameservers = NameserversOf(config);
   return options;
+}
+
+constexpr metrics::Metric kRegistered{
+    "mansio_registered", "1 while the broker is registered with the nameserver, else 0."};
+
+void AddRegistrations(const std::vector<RegistrationState>& states, metrics::Exposition& page) {
+  for (const RegistrationState& state : states) {
+    page.Add(kRegistered, {{"nameserver", state.nameserver}}, state.registered ? 1 : 0);
+  }
 }
 
 // How this node names itself to other nodes.
@@ -182,7 +212,8 @@ std::string NodeOf(const BrokerConfig& config) { return fmt::format("broker {}",
 // Start.
 class Broker::Parts {
  public:
-  Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment)
+  Parts(const BrokerConfig& config, const HostPort& advertised, const Environment& environment,
+        access::AdminGate::Options access)
       : config_(config),
         environment_(environment),
         advertised_(advertised),
@@ -270,8 +301,9 @@ class Broker::Parts {
                     .timers = &timers_,
                     .relay = &relay_}),
         registered_(&metadata_),
-        registration_(RegistrationOptionsOf(config), &registered_),
-        watch_({.nameservers = NameserversOf(config)}, &others_) {
+        registration_(RegistrationOptionsOf(config, access.secret), &registered_),
+        watch_({.nameservers = NameserversOf(config), .cluster_secret = access.secret}, &others_),
+        gate_(std::move(access), environment.clock) {
     features_.Add(&metadata_);
     features_.Add(&dead_letters_);
     for (Feature* feature : consumption_->features()) features_.Add(feature);
@@ -291,6 +323,9 @@ class Broker::Parts {
  private:
   v1::BrokerIdentity Identity() const;
   rpc::MethodTable Methods();
+  // From now on the monitor shows what this broker is and does.
+  void StartMetrics();
+  std::vector<metrics::Check> Checks() const;
   // Runs each second on the timers' thread.
   void KeepHouse();
   void WarnIfUnreachable() const;
@@ -325,16 +360,26 @@ class Broker::Parts {
   LocalRegistration registered_;
   RegistrationClient registration_;
   ClusterWatch watch_;
+  access::AdminGate gate_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
+  store::StoreStats store_stats_;
+  std::unique_ptr<BrokerMetrics> metrics_;
+  std::unique_ptr<metrics::Monitor> monitor_;
   std::thread reach_check_;
   bool unhealthy_reported_ = false;  // timers' thread only
   std::atomic<bool> stopping_{false};
 };
 
 absl::Status Broker::Parts::Start() {
-  auto store =
-      store::Store::Open(config_.store, {.files = environment_.files, .time = &time_}, &features_);
+  auto monitor = metrics::Monitor::Start(
+      config_.monitor,
+      {{"cluster", config_.cluster}, {"node_type", "broker"}, {"node_id", config_.name}});
+  if (!monitor.ok()) return monitor.status();
+  monitor_ = *std::move(monitor);
+  auto store = store::Store::Open(
+      config_.store, {.files = environment_.files, .time = &time_, .stats = &store_stats_},
+      &features_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
@@ -347,26 +392,34 @@ absl::Status Broker::Parts::Start() {
   consumption_->Start();
   timers_.Start();
   if (absl::Status status = delay_.Start(); !status.ok()) return status;
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
-
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
+  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
   if (server_->SelfSigned()) {
     LOG_WARNING(
         "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
         "tls.certificate and tls.key for one of your own",
         JoinPath(config_.store.path, "tls"));
   }
+  const absl::StatusOr<net::HostPort> bound = net::ParseHostPort(server_->Address());
+  if (!gate_.OpenToOthers() && bound.ok() && !bound->IsLoopback()) {
+    LOG_WARNING(
+        "Commands that show messages or change things are served to this machine only, although "
+        "the broker listens on {}; admin.allow or admin.cluster-secret-file opens them to others",
+        server_->Address());
+  }
   registration_.Start();
   watch_.Start();
   relay_.Start();
+  StartMetrics();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
   return absl::OkStatus();
 }
 
 void Broker::Parts::Stop() {
   if (stopping_.exchange(true)) return;
+  if (monitor_ != nullptr) monitor_->Stop();
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
   watch_.Stop();
@@ -416,6 +469,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   admin_.Register(methods);
   dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
+  gate_.Protect(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);
@@ -432,8 +486,48 @@ void Broker::Parts::KeepHouse() {
               std::string(health.message()));
   }
   unhealthy_reported_ = !health.ok();
+  server_->SetServing(health.ok());
   if (stopping_) return;
   timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+}
+
+void Broker::Parts::StartMetrics() {
+  if (monitor_ == nullptr) return;
+  metrics_ =
+      std::make_unique<BrokerMetrics>(BrokerMetrics::Sources{.store = store_.get(),
+                                                             .store_stats = &store_stats_,
+                                                             .files = environment_.files,
+                                                             .metadata = &metadata_,
+                                                             .dead_letters = &dead_letters_,
+                                                             .consumption = consumption_.get(),
+                                                             .offsets = offsets_.get(),
+                                                             .delay = &delay_,
+                                                             .transactions = transactions_.get(),
+                                                             .clients = &clients_,
+                                                             .time = &time_},
+                                      MetricLimitsOf(config_), config_.store.path,
+                                      std::string(DurabilityName(config_.store.durability)));
+  monitor_->SetReady(
+      [this](metrics::Exposition& page) {
+        metrics_->Collect(page);
+        metrics::AddRpc(page, *server_);
+        AddRegistrations(registration_.States(), page);
+        metrics::AddProcess(page, environment_.version);
+      },
+      [this] { return Checks(); });
+  LOG_INFO("Metrics and health are on http://{}", monitor_->Address());
+}
+
+std::vector<metrics::Check> Broker::Parts::Checks() const {
+  std::vector<metrics::Check> checks = {{"store", store_->Health()}};
+  const std::vector<RegistrationState> states = registration_.States();
+  if (states.empty()) return checks;
+  metrics::Check registered{"nameservers", absl::UnavailableError(states.front().last_error)};
+  for (const RegistrationState& state : states) {
+    if (state.registered) registered.status = absl::OkStatus();
+  }
+  checks.push_back(std::move(registered));
+  return checks;
 }
 
 void Broker::Parts::WarnIfUnreachable() const {
@@ -449,8 +543,14 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config
                                                       Environment environment) {
   const absl::StatusOr<HostPort> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
-  auto broker = std::unique_ptr<Broker>(
-      new Broker(std::make_unique<Parts>(config, *advertised, environment)));
+  absl::StatusOr<std::string> secret =
+      access::ReadSecret(*environment.files, config.admin.secret_file);
+  if (!secret.ok()) return secret.status();
+  absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
+  if (!allow.ok()) return allow.status();
+  auto broker = std::unique_ptr<Broker>(new Broker(
+      std::make_unique<Parts>(config, *advertised, environment,
+                              access::AdminGate::Options{*std::move(allow), *std::move(secret)})));
   if (absl::Status status = broker->parts_->Start(); !status.ok()) return status;
   return broker;
 }

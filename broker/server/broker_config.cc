@@ -289,6 +289,8 @@ Schema MakeSchema() {
   AddTransactions(schema);
   AddLimits(schema);
   AddDelay(schema);
+  access::AddAccess(schema, &BrokerConfig::admin);
+  config::AddMonitor(schema, &BrokerConfig::monitor);
   config::AddLogging(schema, &BrokerConfig::log);
   AddRules(schema);
   return schema;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/access/access_config.h"
 #include "common/config/host_port.h"
 #include "common/config/limits.h"
 #include "common/config/schema.h"
@@ -65,6 +66,8 @@ struct BrokerConfig {
   std::string delay_levels;
   absl::Duration delay_max;
 
+  access::AccessOptions admin;
+  config::MonitorOptions monitor;
   logging::LoggingOptions log;
 };
 

@@ -87,7 +87,8 @@ void HalfSender::StoreHalf(rpc::UnaryCall& call, v2::Message& message, const Top
   append->SealMessage();
   append->AddRecord(kHalfRecord, HalfRecord{topic.id, RecoveryMs(system)}.Encode());
   const absl::Status submitted = environment_.state->store()->Submit(std::move(append));
-  if (!submitted.ok()) call.Finish(gateway::StatusResponse(ToSendStatus(submitted)));
+  if (!submitted.ok()) return call.Finish(gateway::StatusResponse(ToSendStatus(submitted)));
+  topic.counters->sent_bytes.Record(static_cast<int64_t>(encoder.size()));
 }
 
 }  // namespace mansio::broker

@@ -114,7 +114,7 @@ void TransactionState::RestoreHalf(store::QueueOffset offset, Half half) {
   half.in_checkpoint = true;
   {
     MutexLock lock(&mutex_);
-    halves_[offset] = half;
+    InsertHalf(offset, half);
   }
   if (hooks_.half_added) hooks_.half_added(offset, half);
 }
@@ -122,6 +122,7 @@ void TransactionState::RestoreHalf(store::QueueOffset offset, Half half) {
 void TransactionState::Clear() {
   MutexLock lock(&mutex_);
   halves_.clear();
+  pending_by_topic_.clear();
   outcomes_.Clear();
   totals_ = {};
   claims_.clear();

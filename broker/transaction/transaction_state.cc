@@ -126,10 +126,8 @@ std::vector<std::pair<store::QueueOffset, Half>> TransactionState::List(store::Q
 }
 
 absl::btree_map<uint32_t, size_t> TransactionState::CountByTopic() const {
-  absl::btree_map<uint32_t, size_t> counts;
   MutexLock lock(&mutex_);
-  for (const auto& [offset, half] : halves_) ++counts[half.topic];
-  return counts;
+  return pending_by_topic_;
 }
 
 size_t TransactionState::pending() const {
@@ -171,7 +169,11 @@ void TransactionState::Apply(const store::RecordView& record) {
       if (auto r = HalfRecord::Decode(record.body); r.ok()) ApplyHalf(*r, record.position.epoch);
       break;
     case kTransactionEndRecord:
-      if (auto r = TransactionEndRecord::Decode(record.body); r.ok()) ApplyEnd(*r);
+      if (auto r = TransactionEndRecord::Decode(record.body); r.ok()) {
+        const std::optional<Half> half = record.replay ? std::nullopt : Find(r->half);
+        ApplyEnd(*r);
+        if (half) CountEnd(*half, r->outcome, record.store_time);
+      }
       break;
     case kHalvesCheckedRecord:
       if (auto r = HalvesCheckedRecord::Decode(record.body); r.ok()) ApplyChecked(*r);
@@ -187,7 +189,7 @@ void TransactionState::ApplyHalf(const HalfRecord& record, store::Epoch epoch) {
   half.recovery_ms = record.recovery_ms;
   {
     MutexLock lock(&mutex_);
-    halves_[last_offset_] = half;
+    InsertHalf(last_offset_, half);
     outcomes_.Add(epoch, last_offset_);
     ++totals_.halves;
   }
@@ -206,6 +208,18 @@ void TransactionState::ApplyEnd(const TransactionEndRecord& record) {
   if (hooks_.half_ended) hooks_.half_ended(record.half, *half);
 }
 
+void TransactionState::CountEnd(const Half& half, TransactionOutcome outcome,
+                                store::StoreTime now) {
+  finish_ms_.Record(now - half.stored_ms);
+  const TopicPtr topic = metadata_->FindTopic(half.topic);
+  if (topic == nullptr) return;
+  (IsRollback(outcome) ? topic->counters->rolled_back : topic->counters->committed).Add();
+}
+
+void TransactionState::InsertHalf(store::QueueOffset offset, const Half& half) {
+  if (halves_.insert_or_assign(offset, half).second) ++pending_by_topic_[half.topic];
+}
+
 void TransactionState::EraseHalf(store::QueueOffset offset, TransactionOutcome outcome) {
   const auto half = halves_.find(offset);
   // What no checkpoint holds needs no deletion there: most halves end before the next one.
@@ -214,6 +228,8 @@ void TransactionState::EraseHalf(store::QueueOffset offset, TransactionOutcome o
   } else {
     dirty_.erase(offset);
   }
+  const auto pending = pending_by_topic_.find(half->second.topic);
+  if (--pending->second == 0) pending_by_topic_.erase(pending);
   halves_.erase(half);
   outcomes_.Set(offset, outcome);
   totals_.committed += outcome == TransactionOutcome::kCommitted;

@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_TRANSACTION_TRANSACTION_STATE_H_
 #define MANSIO_BROKER_TRANSACTION_TRANSACTION_STATE_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "broker/metadata/metadata.h"
 #include "broker/transaction/outcome_table.h"
 #include "broker/transaction/records.h"
+#include "common/metrics/histogram.h"
 #include "common/sync/sync.h"
 
 namespace mansio::broker {
@@ -36,6 +38,10 @@ struct Half {
   int64_t checked_ms = 0;   // when the last check was sent; 0: never
   bool in_checkpoint = false;
 };
+
+// Those of RocketMQ's rocketmq_finish_message_latency, as milliseconds.
+inline constexpr std::array<int64_t, 6> kFinishBounds = {5'000,     60'000,     600'000,
+                                                         3'600'000, 43'200'000, 86'400'000};
 
 // How many halves there ever were, and what became of them.
 struct TransactionTotals {
@@ -94,10 +100,12 @@ class TransactionState : public Feature {
   // Pending halves from `from` on, oldest first, at most `max`; of one topic if it is not 0.
   std::vector<std::pair<store::QueueOffset, Half>> List(store::QueueOffset from, size_t max,
                                                         uint32_t topic) const;
-  // Pending halves by topic.
+  // Pending halves by topic, those with some.
   absl::btree_map<uint32_t, size_t> CountByTopic() const;
   size_t pending() const;
   TransactionTotals totals() const;
+  // Transactions that ended since the start of the process, by their milliseconds.
+  metrics::HistogramSnapshot finish_ms() const { return finish_ms_.Snapshot(); }
 
   // Feature
   std::vector<store::RecordKind> Kinds() const override;
@@ -120,9 +128,12 @@ class TransactionState : public Feature {
 
   void ApplyHalf(const HalfRecord& record, store::Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyEnd(const TransactionEndRecord& record) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountEnd(const Half& half, TransactionOutcome outcome, store::StoreTime now);
   void ApplyChecked(const HalvesCheckedRecord& record) ABSL_LOCKS_EXCLUDED(mutex_);
   void RestoreHalf(store::QueueOffset offset, Half half) ABSL_LOCKS_EXCLUDED(mutex_);
   void ForgetTopic(uint32_t topic) ABSL_LOCKS_EXCLUDED(mutex_);
+  void InsertHalf(store::QueueOffset offset, const Half& half)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EraseHalf(store::QueueOffset half, TransactionOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -132,9 +143,12 @@ class TransactionState : public Feature {
 
   mutable Mutex mutex_;
   absl::btree_map<store::QueueOffset, Half> halves_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<uint32_t, size_t> pending_by_topic_ ABSL_GUARDED_BY(mutex_);
   OutcomeTable outcomes_ ABSL_GUARDED_BY(mutex_);
   TransactionTotals totals_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<store::QueueOffset, EndClaim> claims_ ABSL_GUARDED_BY(mutex_);
+
+  metrics::Histogram<kFinishBounds> finish_ms_;
 
   // Log thread only.
   store::QueueOffset last_offset_ = 0;  // of the last message applied: a half's own

@@ -60,6 +60,7 @@ class TransactionsImpl : public Transactions {
   }
 
   void Stop() override { check_back_.Stop(); }
+  const TransactionState& state() const override { return state_; }
 
  private:
   Metadata* const metadata_;

@@ -8,6 +8,7 @@
 #include "broker/core/feature.h"
 #include "broker/send/half_store.h"
 #include "broker/transaction/check_back.h"
+#include "broker/transaction/transaction_state.h"
 #include "common/rpc/call.h"
 
 namespace mansio::broker {
@@ -45,6 +46,9 @@ class Transactions {
   // Blocks until the topics are stored.
   virtual absl::Status Start() = 0;
   virtual void Stop() = 0;
+
+  // To look at.
+  virtual const TransactionState& state() const = 0;
 };
 
 }  // namespace mansio::broker

@@ -30,6 +30,7 @@ enum ExitCode {
 // The options before or after any command, and where its output goes.
 struct Context {
   client::ClientOptions client;
+  std::string cluster_secret_file;  // empty: none
   Format format = Format::kTable;
   std::istream* in = nullptr;
   std::ostream* out = nullptr;

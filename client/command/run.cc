@@ -6,6 +6,8 @@
 #include "CLI/CLI.hpp"
 #include "client/command/context.h"
 #include "client/lib/identity.h"
+#include "common/access/cluster_secret.h"
+#include "common/files/posix_file_system.h"
 #include "common/names/edit_distance.h"
 
 namespace mansio::command {
@@ -38,6 +40,10 @@ void AddGlobalOptions(CLI::App& app, Context& context) {
   AddDuration(app, "--timeout", &context.client.request_timeout, "How long to wait for an answer");
   app.add_flag("--tls", context.client.tls,
                "Encrypt the connection; any server certificate is accepted");
+  app.add_option("--cluster-secret-file", context.cluster_secret_file,
+                 "The file with the cluster's secret, to administer it from another machine")
+      ->envname("MANSIO_CLUSTER_SECRET_FILE")
+      ->type_name("FILE");
   app.set_version_flag("--version", std::string("mansio ") + client::Version());
 }
 
@@ -116,6 +122,13 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   } catch (const CLI::ParseError& error) {
     return ParseFailed(app, context, error);
   }
+  PosixFileSystem files;
+  absl::StatusOr<std::string> secret = access::ReadSecret(files, context.cluster_secret_file);
+  if (!secret.ok()) {
+    return FailUsage(context, std::string(secret.status().message()),
+                     "--cluster-secret-file names the file that the servers have, too");
+  }
+  context.client.cluster_secret = *std::move(secret);
   return context.action();
 }
 

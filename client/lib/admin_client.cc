@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "client/lib/identity.h"
 #include "client/lib/rpc.h"
 #include "client/lib/wire.h"
+#include "common/access/cluster_secret.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::client {
@@ -12,13 +14,22 @@ namespace {
 
 namespace v2 = apache::rocketmq::v2;
 
+// Makes the header that proves to a server that we have the secret.
+std::function<Headers(const std::string&)> ProofHeaders(const std::string& secret) {
+  if (secret.empty()) return nullptr;
+  return [secret](const std::string& method) -> Headers {
+    return {{std::string(access::kProofHeader), access::MakeProof(secret, method, absl::Now())}};
+  };
+}
+
 class AdminClientImpl final : public AdminClient {
  public:
   explicit AdminClientImpl(const ClientOptions& options)
       : timeout_(options.request_timeout),
         transport_(Transport::Start()),
         connection_(
-            transport_->Connect({options.endpoint, options.tls, IdentityHeaders(NewClientId())})) {}
+            transport_->Connect({options.endpoint, options.tls, IdentityHeaders(NewClientId()),
+                                 ProofHeaders(options.cluster_secret)})) {}
 
   absl::StatusOr<v1::ListBrokersResponse> ListBrokers() override {
     return Ask<v1::ListBrokersResponse>("/mansio.v1.Admin/ListBrokers", v1::ListBrokersRequest());

@@ -18,6 +18,10 @@ struct ClientOptions {
   // against listening, not against an impostor.
   bool tls = false;
 
+  // The cluster's secret (common/access/cluster_secret.h), which admin calls prove to have; empty:
+  // none.
+  std::string cluster_secret;
+
   // Deadline of each RPC; a receive adds its waiting time to it.
   absl::Duration request_timeout = absl::Seconds(3);
 

@@ -68,24 +68,29 @@ class GrpcConnection final : public Connection {
  public:
   GrpcConnection(ConnectionOptions options, grpc::CompletionQueue* queue, Registry* registry)
       : headers_(std::move(options.headers)),
+        call_headers_(std::move(options.call_headers)),
         target_{MakeChannel(options), queue, registry, options.endpoint} {}
 
   void Unary(const std::string& method, std::string_view request, absl::Duration timeout,
              UnaryDone done) override {
     auto* event = new UnaryEvent(target_, std::move(done));
-    if (Prepare(event, &event->context, timeout)) event->Start(target_, method, request);
+    if (Prepare(event, &event->context, method, timeout)) {
+      event->Start(target_, method, request);
+    }
   }
 
   void ServerStream(const std::string& method, std::string_view request, absl::Duration timeout,
                     StreamDone done) override {
     auto* event = new StreamEvent(target_, std::move(done));
-    if (Prepare(event, &event->context, timeout)) event->Start(target_, method, request);
+    if (Prepare(event, &event->context, method, timeout)) {
+      event->Start(target_, method, request);
+    }
   }
 
   std::shared_ptr<BidiStream> Bidi(const std::string& method,
                                    std::shared_ptr<BidiEvents> events) override {
     auto stream = std::make_shared<internal::Bidi>(target_, std::move(events));
-    AddHeaders(&stream->context);
+    AddHeaders(&stream->context, method);
     stream->Start(target_, method);
     return stream;
   }
@@ -93,14 +98,17 @@ class GrpcConnection final : public Connection {
   const std::string& endpoint() const override { return target_.endpoint; }
 
  private:
-  void AddHeaders(grpc::ClientContext* context) const {
+  void AddHeaders(grpc::ClientContext* context, const std::string& method) const {
     for (const auto& [key, value] : headers_) context->AddMetadata(key, value);
+    if (call_headers_ == nullptr) return;
+    for (const auto& [key, value] : call_headers_(method)) context->AddMetadata(key, value);
   }
 
   // False when the transport is shut down: the call has then been told so.
   template <typename CallEvent>
-  bool Prepare(CallEvent* event, grpc::ClientContext* context, absl::Duration timeout) {
-    AddHeaders(context);
+  bool Prepare(CallEvent* event, grpc::ClientContext* context, const std::string& method,
+               absl::Duration timeout) {
+    AddHeaders(context, method);
     context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     if (target_.registry->Add(event)) return true;
     event->Refuse();
@@ -108,6 +116,7 @@ class GrpcConnection final : public Connection {
   }
 
   const Headers headers_;
+  const std::function<Headers(const std::string&)> call_headers_;
   const Target target_;
 };
 

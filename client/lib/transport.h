@@ -1,6 +1,7 @@
 #ifndef MANSIO_CLIENT_LIB_TRANSPORT_H_
 #define MANSIO_CLIENT_LIB_TRANSPORT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -74,6 +75,8 @@ struct ConnectionOptions {
   std::string endpoint;  // as in ClientOptions
   bool tls = false;
   Headers headers;
+  // Further headers for one call of a method; may be empty.
+  std::function<Headers(const std::string& method)> call_headers;
 };
 
 // The rpc threads and everything that runs on them. Thread-safe.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/config/host_port.h"
 #include "common/config/schema.h"
 #include "common/logging/logging.h"
 
@@ -65,6 +66,29 @@ void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::*limits) {
             {64 * kKiB, 1 * kTiB},
             "The most bytes of such calls: of the requests, and of answers that their client has "
             "not taken. Beyond it further calls are refused with TOO_MANY_REQUESTS.");
+}
+
+// The listener of metrics and health.
+struct MonitorOptions {
+  HostPort listen;  // empty: none
+  size_t max_series = 0;
+};
+
+// Adds metrics.listen and metrics.max-series, bound to the member `options` of the struct.
+template <typename Config>
+void AddMonitor(Schema<Config>& schema, MonitorOptions Config::*options) {
+  const auto of = [options](auto member) {
+    return
+        [options, member](Config& config) -> decltype(auto) { return (config.*options.*member); };
+  };
+  schema
+      .Address("metrics.listen", of(&MonitorOptions::listen), "",
+               "Where Prometheus finds the metrics (/metrics) and others ask for the health "
+               "(/healthz, /readyz), in plain HTTP and without a password: an address that only "
+               "they can reach. Empty: nowhere, and calls are not counted.")
+      .Int("metrics.max-series", of(&MonitorOptions::max_series), 10'000, {1, 1'000'000}, "series",
+           "The most series of one metric. The topics and groups beyond it share one, with the "
+           "name 'other'.");
 }
 
 // Adds log.dir, log.level and log.keep-days, bound to the member `options` of the struct.

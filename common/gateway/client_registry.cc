@@ -184,6 +184,15 @@ class ClientRegistry::Impl {
     return found;
   }
 
+  void ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const {
+    for (const Shard& shard : shards_) {
+      MutexLock lock(&shard.mutex);
+      for (const auto& [hash, entry] : shard.clients) {
+        if (entry.alive) visit(entry.info);
+      }
+    }
+  }
+
   StringMap<std::vector<Stream>> ProducerStreams(const StringSet& topics) const {
     StringMap<std::vector<std::pair<std::string, Stream>>> found;
     for (const Shard& shard : shards_) {
@@ -349,6 +358,10 @@ std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {
 
 absl::Duration ClientRegistry::SilenceOf(const ClientInfo& client) const {
   return impl_->SilenceOf(client);
+}
+
+void ClientRegistry::ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const {
+  impl_->ForEach(visit);
 }
 
 size_t ClientRegistry::size() const { return impl_->size(); }

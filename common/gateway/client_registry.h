@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/names/string_map.h"
@@ -118,6 +119,8 @@ class ClientRegistry {
   absl::Duration SilenceOf(const ClientInfo& client) const;
   // All living clients (of a group, when it is not empty), ordered by id.
   std::vector<ClientInfo> List(std::string_view group) const;
+  // Calls `visit` with each living client, under a lock that calls of some of the others wait for.
+  void ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const;
   // How many count towards the limit.
   size_t size() const;
 

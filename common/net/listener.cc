@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -25,12 +24,11 @@
 #include "common/net/address.h"
 #include "common/net/connection_table.h"
 #include "common/net/first_bytes.h"
-#include "common/net/port_holder.h"
+#include "common/net/listening_socket.h"
 
 namespace mansio::net {
 namespace {
 
-constexpr int kBacklog = 1024;
 // With no descriptor left, accepting again at once would only spin.
 constexpr absl::Duration kPauseWithoutDescriptors = absl::Milliseconds(200);
 // Counting the open connections looks at each descriptor.
@@ -71,31 +69,6 @@ std::string PeerText(int fd) {
   socklen_t length = sizeof(address);
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "a closed peer";
   return SocketAddressText(address);
-}
-
-absl::Status CannotListen(const std::string& listen, std::string_view why) {
-  return absl::UnavailableError(fmt::format("cannot listen on {}: {}", listen, why));
-}
-
-absl::Status PortTaken(const std::string& listen, uint16_t port) {
-  std::string holder = DescribePortHolder(port);
-  if (holder.empty()) holder = "another process";
-  return CannotListen(
-      listen, fmt::format("the port is taken by {}; stop it, or listen on another port", holder));
-}
-
-// A bound, listening socket for one resolved address; the errno of what failed otherwise, negative.
-int OpenListeningSocket(const addrinfo& address) {
-  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-  if (fd < 0) return -errno;
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(fd, address.ai_addr, address.ai_addrlen) != 0 || listen(fd, kBacklog) != 0) {
-    const int error = errno;
-    close(fd);
-    return -error;
-  }
-  return fd;
 }
 
 class EpollListener final : public Listener {
@@ -378,36 +351,10 @@ void EpollListener::CutFloods() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(ListenerOptions options) {
-  absl::StatusOr<HostPort> address = ParseHostPort(options.listen);
-  if (!address.ok()) return CannotListen(options.listen, address.status().message().data());
-
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* resolved = nullptr;
-  const int error =
-      getaddrinfo(address->host.c_str(), std::to_string(address->port).c_str(), &hints, &resolved);
-  if (error != 0) {
-    return CannotListen(options.listen,
-                        fmt::format("{}; give an address of this machine", gai_strerror(error)));
-  }
-  const int fd = OpenListeningSocket(*resolved);
-  freeaddrinfo(resolved);
-  if (fd == -EADDRINUSE) return PortTaken(options.listen, address->port);
-  if (fd < 0) {
-    return CannotListen(options.listen,
-                        fmt::format("{}; give an address of this machine and a port that this user "
-                                    "may use",
-                                    strerror(-fd)));
-  }
-  sockaddr_storage bound{};
-  socklen_t length = sizeof(bound);
-  if (address->port == 0 && getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
-    address->port =
-        ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
-                                          : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
-  }
-  auto listener = std::make_unique<EpollListener>(std::move(options), *std::move(address), fd);
+  absl::StatusOr<ListeningSocket> socket = ListenOn(options.listen);
+  if (!socket.ok()) return socket.status();
+  auto listener =
+      std::make_unique<EpollListener>(std::move(options), std::move(socket->address), socket->fd);
   if (!listener->valid()) {
     return CannotListen(listener->Address(),
                         "no descriptor is left for its event loop; raise the "

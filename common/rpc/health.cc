@@ -1,90 +1,113 @@
 #include "common/rpc/health.h"
 
-#include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "common/names/string_map.h"
+#include "common/rpc/proto_call.h"
+#include "common/rpc/service_names.h"
+#include "common/sync/sync.h"
+#include "grpc/health/v1/health.pb.h"
+
 namespace mansio::rpc {
-namespace {
 
-// The messages are so small that their bytes are written here:
-//   message HealthCheckRequest { string service = 1; }
-//   message HealthCheckResponse { ServingStatus status = 1; }
-enum class ServingStatus : char { kServing = 1, kServiceUnknown = 3 };
+namespace health = grpc::health::v1;
 
-using Services = std::set<std::string, std::less<>>;
-
-Payload Response(ServingStatus status) {
-  constexpr char kStatusTag = 1 << 3;
-  return Payload(std::string{kStatusTag, static_cast<char>(status)});
-}
-
-std::optional<std::string_view> ParseRequest(std::string_view bytes) {
-  constexpr char kServiceTag = (1 << 3) | 2;
-  constexpr size_t kMaxName = 127;  // whose length is one byte; no service here has a longer name
-  if (bytes.empty()) return bytes;
-  if (bytes.size() < 2 || bytes.size() > 2 + kMaxName || bytes[0] != kServiceTag ||
-      static_cast<size_t>(bytes[1]) != bytes.size() - 2) {
-    return std::nullopt;
-  }
-  return bytes.substr(2);
-}
-
-absl::Status BadRequest() {
-  return absl::InvalidArgumentError("the request is not a valid encoding of HealthCheckRequest");
-}
-
-class Watch final : public BidiEvents {
+class HealthService::State {
  public:
-  Watch(std::shared_ptr<BidiCall> call, std::shared_ptr<const Services> services)
-      : call_(std::move(call)), services_(std::move(services)) {}
+  // Before the first call.
+  void SetServices(StringSet services) { services_ = std::move(services); }
+  bool Knows(std::string_view service) const { return services_.contains(service); }
 
-  // The answer does not change as long as the server runs; its end ends the stream.
-  void OnMessage(std::string_view bytes) override {
-    const std::optional<std::string_view> service = ParseRequest(bytes);
-    if (!service) return call_->Finish(BadRequest());
-    call_->Write(Response(services_->contains(*service) ? ServingStatus::kServing
-                                                        : ServingStatus::kServiceUnknown));
+  health::HealthCheckResponse StatusOf(std::string_view service) const {
+    MutexLock lock(&mutex_);
+    return Encoded(service);
   }
-  void OnHalfClose() override {}
-  void OnClosed() override {}
+
+  // The present status goes to `call`, and each change of it until Forget.
+  void Watch(std::string service, std::shared_ptr<BidiCall> call) {
+    MutexLock lock(&mutex_);
+    Write(*call, Encoded(service));
+    // Said once: an unknown service does not appear while the server runs.
+    if (Knows(service)) watching_.insert(std::move(call));
+  }
+  void Forget(const std::shared_ptr<BidiCall>& call) {
+    MutexLock lock(&mutex_);
+    watching_.erase(call);
+  }
+
+  void SetServing(bool serving) {
+    MutexLock lock(&mutex_);
+    if (std::exchange(serving_, serving) == serving) return;
+    for (const auto& call : watching_) Write(*call, Encoded(""));
+  }
 
  private:
-  const std::shared_ptr<BidiCall> call_;
-  const std::shared_ptr<const Services> services_;
+  health::HealthCheckResponse Encoded(std::string_view service) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    health::HealthCheckResponse response;
+    if (!Knows(service)) {
+      response.set_status(health::HealthCheckResponse::SERVICE_UNKNOWN);
+    } else {
+      response.set_status(serving_ ? health::HealthCheckResponse::SERVING
+                                   : health::HealthCheckResponse::NOT_SERVING);
+    }
+    return response;
+  }
+
+  StringSet services_;
+  mutable Mutex mutex_;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = true;
+  absl::flat_hash_set<std::shared_ptr<BidiCall>> watching_ ABSL_GUARDED_BY(mutex_);
 };
 
-// `/package.Service/Method` without the slashes and the method.
-std::string ServiceOf(std::string_view path) {
-  return std::string(path.substr(1, path.rfind('/') - 1));
-}
+namespace {
+
+template <typename State>
+class WatchStream final : public ParsedBidiEvents<health::HealthCheckRequest> {
+ public:
+  WatchStream(std::shared_ptr<BidiCall> call, std::shared_ptr<State> state)
+      : ParsedBidiEvents(std::move(call)), state_(std::move(state)) {}
+
+  void OnElement(health::HealthCheckRequest request) override {
+    state_->Watch(std::move(*request.mutable_service()), call());
+  }
+  void OnHalfClose() override {}  // the client has asked; the answer does not end
+  void OnClosed() override { state_->Forget(call()); }
+
+ private:
+  const std::shared_ptr<State> state_;
+};
 
 }  // namespace
 
-void AddHealthService(MethodTable& methods) {
-  auto services = std::make_shared<Services>();
-  services->insert("");
-  for (const auto& method : methods.unary) services->insert(ServiceOf(method.path));
-  for (const auto& method : methods.server_stream) services->insert(ServiceOf(method.path));
-  for (const auto& method : methods.bidi) services->insert(ServiceOf(method.path));
+HealthService::HealthService() : state_(std::make_shared<State>()) {}
+HealthService::~HealthService() = default;
 
-  methods.unary.push_back({"/grpc.health.v1.Health/Check", [services](UnaryCall& call) {
-                             const auto service = ParseRequest(call.Request());
-                             if (!service) return call.Abort(BadRequest());
-                             if (!services->contains(*service)) {
-                               return call.Abort(
-                                   absl::NotFoundError("there is no such service here"));
-                             }
-                             call.Finish(Response(ServingStatus::kServing));
-                           }});
+void HealthService::Register(MethodTable& methods) {
+  StringSet services;
+  services.insert("");
+  for (const std::string& service : ServiceNames(methods)) services.insert(service);
+  state_->SetServices(std::move(services));
+
+  methods.unary.push_back(
+      {"/grpc.health.v1.Health/Check",
+       ParsedUnary<health::HealthCheckRequest>(
+           [state = state_](UnaryCall& call, const health::HealthCheckRequest& request) {
+             if (!state->Knows(request.service())) {
+               return call.Abort(absl::NotFoundError("there is no such service here"));
+             }
+             Reply(call, state->StatusOf(request.service()));
+           })});
   // Server-streaming for the client, which is the same on the wire.
   methods.bidi.push_back(
-      {"/grpc.health.v1.Health/Watch", [services](std::shared_ptr<BidiCall> call) {
-         return std::make_unique<Watch>(std::move(call), services);
+      {"/grpc.health.v1.Health/Watch", [state = state_](std::shared_ptr<BidiCall> call) {
+         return std::make_unique<WatchStream<State>>(std::move(call), state);
        }});
 }
+
+void HealthService::SetServing(bool serving) { state_->SetServing(serving); }
 
 }  // namespace mansio::rpc

@@ -20,6 +20,7 @@
 #include "common/rpc/bidi_call.h"
 #include "common/rpc/certificate.h"
 #include "common/rpc/health.h"
+#include "common/rpc/reflection.h"
 #include "common/rpc/rpc_thread.h"
 #include "common/rpc/server_stream_call.h"
 #include "common/rpc/unary_call.h"
@@ -115,6 +116,8 @@ class GrpcServer final : public Server {
  public:
   GrpcServer(ServerOptions options, MethodTable methods)
       : options_(std::move(options)), table_(std::move(methods)) {
+    health_.Register(table_);
+    AddReflectionService(table_);
     AddMethods();
   }
   ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
@@ -123,18 +126,25 @@ class GrpcServer final : public Server {
 
   std::string Address() const override { return listener_->Address(); }
   bool SelfSigned() const override { return options_.certificate.empty(); }
+  std::vector<const MethodStats*> Stats() const override;
+  int64_t OpenConnections() const override { return listener_->OpenConnections(); }
+  void SetServing(bool serving) override { health_.SetServing(serving); }
   void Shutdown(absl::Duration grace) override;
 
  private:
   void AddMethods();
+  // Where to count the calls of a method; nullptr: nowhere.
+  MethodStats* CountCalls(const std::string& path, bool streaming);
   absl::Status Build(const Certificate& certificate);
   void PostCalls(Worker& worker);
   void HandOver(int fd, net::Protocol protocol);
 
   const ServerOptions options_;
-  const MethodTable table_;
+  MethodTable table_;  // changed by the constructor only
+  HealthService health_;
   RawService service_;
   // Addresses of elements are kept by calls.
+  std::deque<MethodStats> stats_;
   std::deque<UnaryCallImpl::Method> unary_;
   std::deque<ServerStreamCallImpl::Method> server_stream_;
   std::deque<BidiCallImpl::Method> bidi_;
@@ -153,16 +163,27 @@ void GrpcServer::AddMethods() {
   using grpc::internal::RpcMethod;
   for (const MethodTable::Unary& method : table_.unary) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::NORMAL_RPC);
-    unary_.push_back({&service_, index, &method.handler});
+    unary_.push_back({&service_, index, &method.handler, CountCalls(method.path, false)});
   }
   for (const MethodTable::ServerStream& method : table_.server_stream) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::SERVER_STREAMING);
-    server_stream_.push_back({&service_, index, &method.handler});
+    server_stream_.push_back({&service_, index, &method.handler, CountCalls(method.path, true)});
   }
   for (const MethodTable::Bidi& method : table_.bidi) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::BIDI_STREAMING);
     bidi_.push_back({&service_, index, &method.handler, options_.max_undelivered_bytes});
   }
+}
+
+MethodStats* GrpcServer::CountCalls(const std::string& path, bool streaming) {
+  if (!options_.count_calls) return nullptr;
+  return &stats_.emplace_back(path, streaming);
+}
+
+std::vector<const MethodStats*> GrpcServer::Stats() const {
+  std::vector<const MethodStats*> stats;
+  for (const MethodStats& method : stats_) stats.push_back(&method);
+  return stats;
 }
 
 absl::Status GrpcServer::Start() {
@@ -234,6 +255,7 @@ void GrpcServer::HandOver(int fd, net::Protocol protocol) {
 void GrpcServer::Shutdown(absl::Duration grace) {
   MutexLock lock(&shutdown_mutex_);
   if (std::exchange(down_, true)) return;
+  health_.SetServing(false);
   if (listener_ != nullptr) listener_->Stop();
   for (const auto& worker : workers_) {
     worker->thread->StopAccepting();
@@ -260,7 +282,6 @@ void GrpcServer::Shutdown(absl::Duration grace) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, MethodTable methods) {
-  AddHealthService(methods);
   auto server = std::make_unique<GrpcServer>(std::move(options), std::move(methods));
   if (absl::Status status = server->Start(); !status.ok()) return status;
   return server;

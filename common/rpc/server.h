@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/rpc/call.h"
+#include "common/rpc/call_stats.h"
 
 namespace mansio::rpc {
 
@@ -24,10 +26,11 @@ struct ServerOptions {
   int64_t max_undelivered_bytes = 8 * 1024 * 1024;  // per stream that the server pushes to
   int64_t memory_quota_bytes = 512 * 1024 * 1024;   // gRPC ResourceQuota
   absl::Duration silent_connection = absl::Seconds(10);
+  bool count_calls = false;  // for Stats
 };
 
-// One port for TLS and plaintext HTTP/2 (design section 2) and the rpc threads behind it.
-// Thread-safe.
+// One port for TLS and plaintext HTTP/2 (design section 2) and the rpc threads behind it. Besides
+// the methods that it is given it serves gRPC health and reflection. Thread-safe.
 class Server {
  public:
   // Binds, starts the accept loop and the rpc threads. The error names the address, and for a taken
@@ -39,6 +42,13 @@ class Server {
   virtual std::string Address() const = 0;
   // True when the certificate in use is one that this server generated itself.
   virtual bool SelfSigned() const = 0;
+  // What came of the calls of each method; empty without `count_calls`. Valid as long as the
+  // server.
+  virtual std::vector<const MethodStats*> Stats() const = 0;
+  // Connections that are open; may count those that were closed in the last second.
+  virtual int64_t OpenConnections() const = 0;
+  // What the gRPC health service says of every service; SERVING at first.
+  virtual void SetServing(bool serving) = 0;
   // Stops accepting, lets running calls end for at most `grace`, cancels the rest, joins the
   // threads. Idempotent.
   virtual void Shutdown(absl::Duration grace) = 0;

@@ -35,6 +35,7 @@ void ServerStreamCallImpl::OnOperation(bool ok) {
   }
   Accept(thread_, pool_, method_);
   accepted_ = true;
+  if (method_->stats != nullptr) began_ = metrics::NowNanos();
   request_.Load(buffer_);
   buffer_.Clear();
   (*method_->handler)(*this);
@@ -84,6 +85,10 @@ void ServerStreamCallImpl::Write(Payload element, absl::AnyInvocable<void(bool)>
 void ServerStreamCallImpl::Finish(std::vector<Payload> elements,
                                   absl::AnyInvocable<void(bool)> done) {
   ForgetOnCancel();
+  if (method_->stats != nullptr) {
+    method_->stats->Record(elements.empty() ? kNoCode : OutcomeOf(elements.front()),
+                           metrics::NowNanos() - began_);
+  }
   elements_ = std::move(elements);
   done_ = std::move(done);
   thread_->Submit(this);
@@ -91,6 +96,9 @@ void ServerStreamCallImpl::Finish(std::vector<Payload> elements,
 
 void ServerStreamCallImpl::Abort(absl::Status status) {
   ForgetOnCancel();
+  if (method_->stats != nullptr) {
+    method_->stats->Record(OutcomeOf(status), metrics::NowNanos() - began_);
+  }
   status_ = std::move(status);
   thread_->Submit(this);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/rpc/call_base.h"
+#include "common/rpc/call_stats.h"
 #include "common/rpc/slices.h"
 #include "common/sync/sync.h"
 
@@ -22,6 +23,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
     RawService* service;
     int index;
     const ServerStreamHandler* handler;
+    MethodStats* stats;  // or null: not counted
   };
 
   ServerStreamCallImpl(RpcThread* thread, CallPool<ServerStreamCallImpl>* pool)
@@ -83,6 +85,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   ReceivedBytes request_;
 
   bool accepted_ = false;
+  int64_t began_ = 0;          // metrics::NowNanos; only when it is counted
   bool last_started_ = false;  // the operation under way ends the stream
   bool answered_ = false;      // nothing more will be sent
   bool gone_ = false;          // gRPC has said that the call is over

@@ -23,17 +23,24 @@ void UnaryCallImpl::OnEvent(bool ok) {
   }
   Accept(thread_, pool_, method_);
   accepted_ = true;
+  if (method_->stats != nullptr) began_ = metrics::NowNanos();
   request_.Load(buffer_);
   buffer_.Clear();
   (*method_->handler)(*this);
 }
 
 void UnaryCallImpl::Finish(Payload response) {
+  if (method_->stats != nullptr) {
+    method_->stats->Record(OutcomeOf(response), metrics::NowNanos() - began_);
+  }
   response_.payload = std::move(response);
   thread_->Submit(this);
 }
 
 void UnaryCallImpl::Abort(absl::Status status) {
+  if (method_->stats != nullptr) {
+    method_->stats->Record(OutcomeOf(status), metrics::NowNanos() - began_);
+  }
   status_ = std::move(status);
   thread_->Submit(this);
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "common/rpc/call_base.h"
+#include "common/rpc/call_stats.h"
 #include "common/rpc/slices.h"
 
 namespace mansio::rpc {
@@ -20,6 +21,7 @@ class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
     RawService* service;
     int index;
     const UnaryHandler* handler;
+    MethodStats* stats;  // or null: not counted
   };
 
   UnaryCallImpl(RpcThread* thread, CallPool<UnaryCallImpl>* pool) : thread_(thread), pool_(pool) {}
@@ -51,6 +53,7 @@ class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
   grpc::ByteBuffer buffer_;
   ReceivedBytes request_;
   bool accepted_ = false;
+  int64_t began_ = 0;  // metrics::NowNanos; only when it is counted
   Outgoing response_;
   absl::Status status_;
 };

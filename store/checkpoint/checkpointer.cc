@@ -55,6 +55,7 @@ void Checkpointer::Stop() {
 
 absl::Status Checkpointer::Run() {
   const MutexLock run(&run_mutex_);
+  const int64_t began = metrics::NowNanos();
   CheckpointMeta meta;
   KeyValueBatch captured;
   if (!CallOnLogThread(log_, [&] { meta = source_->Capture(captured); })) {
@@ -62,6 +63,7 @@ absl::Status Checkpointer::Run() {
   }
   captured_.Append(captured);
   absl::Status written = Write(meta);
+  Count(began, written);
   if (!written.ok()) {
     source_->Failed();
     return written;
@@ -71,6 +73,14 @@ absl::Status Checkpointer::Run() {
   last_.store(meta.offset, std::memory_order_relaxed);
   log_->SetCheckpointed(meta.offset);
   return absl::OkStatus();
+}
+
+void Checkpointer::Count(int64_t began, const absl::Status& taken) const {
+  if (options_.stats == nullptr) return;
+  if (!taken.ok()) return options_.stats->checkpoint_failures.Add();
+  const int64_t now = metrics::NowNanos();
+  options_.stats->checkpoint_nanos.Record(now - began);
+  options_.stats->last_checkpoint.store(now, std::memory_order_relaxed);
 }
 
 absl::Status Checkpointer::Write(const CheckpointMeta& captured) {

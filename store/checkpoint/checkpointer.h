@@ -12,6 +12,7 @@
 #include "store/checkpoint/checkpoint_meta.h"
 #include "store/checkpoint/key_value_store.h"
 #include "store/log/commit_log.h"
+#include "store/stats.h"
 #include "store/types.h"
 
 namespace mansio::store {
@@ -40,6 +41,7 @@ class Checkpointer {
     uint64_t bytes = 0;                         // due after this much log
     absl::Duration period = absl::Seconds(60);  // of looking for an idle log, and of `periodic`
     absl::AnyInvocable<void()> periodic;  // further work of the checkpoint thread; may be null
+    StoreStats* stats = nullptr;          // or null
   };
 
   // All borrowed. `start`: the offset of the checkpoint that recovery began with.
@@ -68,6 +70,7 @@ class Checkpointer {
  private:
   void Loop();
   void SaveIfIdle();
+  void Count(int64_t began, const absl::Status& taken) const;
   absl::Status Write(const CheckpointMeta& captured) ABSL_EXCLUSIVE_LOCKS_REQUIRED(run_mutex_);
 
   CommitLog* const log_;

@@ -71,14 +71,16 @@ CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment env
       preparer_(segments_.get(),
                 {.segment_bytes = options.segment_bytes, .zero_ahead = syncs_each_batch()},
                 [this](const absl::Status& status) { state_.Fail(status); }),
-      flusher_(syncs_each_batch() ? nullptr
-                                  : std::make_unique<Flusher>(&state_, options.flush_interval)),
+      flusher_(syncs_each_batch()
+                   ? nullptr
+                   : std::make_unique<Flusher>(&state_, options.flush_interval, environment.stats)),
       writer_({.segments = segments_.get(),
                .preparer = &preparer_,
                .flusher = flusher_.get(),
                .cache = &cache_,
                .state = &state_,
-               .time = environment.time}) {}
+               .time = environment.time,
+               .stats = environment.stats}) {}
 
 CommitLogImpl::~CommitLogImpl() { Stop().IgnoreError(); }
 

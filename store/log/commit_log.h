@@ -91,6 +91,8 @@ class CommitLog {
   virtual Cursors cursors() const = 0;
   virtual Epoch epoch() const = 0;
   virtual absl::Status Health() const = 0;
+  // Bytes that were accepted and are not committed.
+  virtual uint64_t uncommitted() const = 0;
 
   // A record's bytes from the tail cache.
   virtual std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const = 0;

@@ -40,6 +40,7 @@ class CommitLogImpl final : public CommitLog {
   Cursors cursors() const override;
   Epoch epoch() const override { return epoch_; }
   absl::Status Health() const override;
+  uint64_t uncommitted() const override { return state_.uncommitted.load(); }
 
   std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const override;
   absl::StatusOr<LogBytes> ReadBytes(LogOffset offset, uint32_t size) override;

@@ -4,7 +4,8 @@
 
 namespace mansio::store {
 
-Flusher::Flusher(LogState* state, absl::Duration interval) : state_(state), interval_(interval) {}
+Flusher::Flusher(LogState* state, absl::Duration interval, StoreStats* stats)
+    : state_(state), interval_(interval), stats_(stats) {}
 
 Flusher::~Flusher() { Stop(); }
 
@@ -53,7 +54,10 @@ absl::Status Flusher::FlushNow() {
   const LogOffset target = state_->appended.load();
   if (target <= state_->synced()) return absl::OkStatus();
   for (const Dirty& dirty : Files()) {
-    if (absl::Status status = dirty.file->Datasync(); !status.ok()) {
+    const int64_t began = metrics::NowNanos();
+    absl::Status status = dirty.file->Datasync();
+    if (stats_ != nullptr) stats_->sync_nanos.Record(metrics::NowNanos() - began);
+    if (!status.ok()) {
       state_->Fail(status);
       return state_->failure();
     }

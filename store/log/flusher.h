@@ -10,6 +10,7 @@
 #include "common/files/file_system.h"
 #include "common/sync/sync.h"
 #include "store/log/log_state.h"
+#include "store/stats.h"
 #include "store/types.h"
 
 namespace mansio::store {
@@ -18,7 +19,8 @@ namespace mansio::store {
 // that the log thread never waits for the disk. Thread-safe.
 class Flusher {
  public:
-  Flusher(LogState* state, absl::Duration interval);
+  // `stats` may be null.
+  Flusher(LogState* state, absl::Duration interval, StoreStats* stats);
   ~Flusher();
 
   void Start();
@@ -41,6 +43,7 @@ class Flusher {
 
   LogState* const state_;
   const absl::Duration interval_;
+  StoreStats* const stats_;
   Mutex flushing_;  // one flush at a time: an error is reported to one of them only
   Mutex mutex_;
   CondVar stop_;

@@ -124,12 +124,14 @@ absl::Status LogWriter::Admit(const Batch::Unit& unit) {
 void LogWriter::Commit() {
   const LogOffset end = batch_.position();
   parts_.preparer->Reserve(batch_.end());
+  const int64_t began = metrics::NowNanos();
   if (absl::Status status = WriteBatch(); !status.ok()) {
     // Never appended, as far as anyone may know: the next start cuts what was written.
     parts_.state->Fail(status);
     FailBatch(parts_.state->failure());
     return;
   }
+  CountBatch(began, metrics::NowNanos());
   position_ = end;
   parts_.state->appended.store(end);
   parts_.cache->Publish(end);
@@ -158,8 +160,17 @@ absl::Status LogWriter::WriteBatch() {
   return file_->WriteGather(at, batch_.pieces());
 }
 
+void LogWriter::CountBatch(int64_t began, int64_t written) {
+  if (parts_.stats == nullptr) return;
+  parts_.stats->write_nanos.Record(written - began);
+  parts_.stats->batch_appends.Record(static_cast<int64_t>(batch_.placed().size()));
+  parts_.stats->batch_bytes.Record(static_cast<int64_t>(batch_.position() - batch_.begin()));
+}
+
 absl::Status LogWriter::SyncBatch() {
+  const int64_t began = metrics::NowNanos();
   if (absl::Status status = file_->Datasync(); !status.ok()) parts_.state->Fail(status);
+  if (parts_.stats != nullptr) parts_.stats->sync_nanos.Record(metrics::NowNanos() - began);
   // Also when someone else saw an error: ours may have been reported there.
   if (parts_.state->failed()) return parts_.state->failure();
   parts_.state->SetSynced(position_);

@@ -19,6 +19,7 @@
 #include "store/log/submission_queue.h"
 #include "store/log/tail_cache.h"
 #include "store/options.h"
+#include "store/stats.h"
 
 namespace mansio::store {
 
@@ -34,6 +35,7 @@ class LogWriter {
     TailCache* cache = nullptr;
     LogState* state = nullptr;
     BrokerTime* time = nullptr;
+    StoreStats* stats = nullptr;  // or nullptr
   };
   explicit LogWriter(const Parts& parts) : parts_(parts), batch_(parts.cache) {}
 
@@ -64,6 +66,7 @@ class LogWriter {
   absl::Status Admit(const Batch::Unit& unit);
   void Commit();
   absl::Status WriteBatch();
+  void CountBatch(int64_t began, int64_t written);
   absl::Status SyncBatch();
   void ApplyBatch();
   void AnswerAppended();

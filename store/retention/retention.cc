@@ -22,7 +22,7 @@ constexpr uint64_t kMaxPieceBytes = 256 * 1024;
 
 Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
                      DerivedState* state, Checkpointer* checkpointer,
-                     const std::atomic<bool>* closing)
+                     const std::atomic<bool>* closing, StoreStats* stats)
     : options_(options),
       piece_bytes_(std::min<uint64_t>(kMaxPieceBytes, options->segment_bytes / 4)),
       time_(time),
@@ -30,6 +30,7 @@ Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* l
       state_(state),
       checkpointer_(checkpointer),
       closing_(closing),
+      stats_(stats),
       // The first look after a start counts: the limit may be a new one.
       trimmed_at_(-static_cast<int64_t>(options->segment_bytes)) {}
 
@@ -85,6 +86,10 @@ absl::Status Retention::TrimTo(LogOffset offset) {
   Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_, closing_);
   if (absl::Status carried = carrier.Run(offset, *minima); !carried.ok()) return carried;
   if (carrier.messages() > 0) {
+    if (stats_ != nullptr) {
+      stats_->carried_messages.Add(carrier.messages());
+      stats_->carried_bytes.Add(carrier.bytes());
+    }
     LOG_INFO("Retention: carried {} live messages forward, {} bytes.", carrier.messages(),
              carrier.bytes());
   }

@@ -22,9 +22,10 @@ namespace mansio::store {
 // size counts only when others have appended half a segment since the last trim began.
 class Retention {
  public:
-  // All borrowed. While `closing` is set, no more is carried.
+  // All borrowed; `stats` may be null. While `closing` is set, no more is carried.
   Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log, DerivedState* state,
-            Checkpointer* checkpointer, const std::atomic<bool>* closing);
+            Checkpointer* checkpointer, const std::atomic<bool>* closing,
+            StoreStats* stats = nullptr);
 
   // Blocks, so never on the log thread. Cancelled when the store is closed meanwhile; the next
   // start goes on where it stopped.
@@ -48,6 +49,7 @@ class Retention {
   DerivedState* const state_;
   Checkpointer* const checkpointer_;
   const std::atomic<bool>* const closing_;
+  StoreStats* const stats_;
   std::atomic<int64_t> trimmed_at_;  // traffic when the last trim began
   Mutex mutex_;                      // held for the whole of Enforce
 };

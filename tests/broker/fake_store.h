@@ -78,6 +78,7 @@ class FakeStore : public Store {
   Cursors cursors() const override;
   Epoch epoch() const override { return epoch_; }
   absl::Status Health() const override;
+  StoreUsage usage() const override { return {}; }
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;

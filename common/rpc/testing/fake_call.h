@@ -32,7 +32,7 @@ class FakeCallBase : public Base {
     const auto it = headers_.find(key);
     return it == headers_.end() ? std::string_view() : it->second;
   }
-  std::string_view Peer() const override { return "192.0.2.7:4711"; }
+  std::string_view Peer() const override { return peer_; }
   absl::Time Deadline() const override { return deadline_; }
   bool Cancelled() const override {
     MutexLock lock(&mutex_);
@@ -51,6 +51,7 @@ class FakeCallBase : public Base {
   void Post(absl::AnyInvocable<void()> fn) override { fn(); }
 
   void SetDeadline(absl::Time deadline) { deadline_ = deadline; }
+  void SetPeer(std::string peer) { peer_ = std::move(peer); }
   // The client goes away.
   void Cancel() {
     absl::AnyInvocable<void()> fn;
@@ -100,6 +101,7 @@ class FakeCallBase : public Base {
  private:
   const Headers headers_;
   absl::Time deadline_ = absl::InfiniteFuture();
+  std::string peer_ = "192.0.2.7:4711";
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   int times_finished_ ABSL_GUARDED_BY(mutex_) = 0;

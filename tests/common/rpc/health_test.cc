@@ -11,6 +11,7 @@ namespace mansio::rpc {
 namespace {
 
 const std::string kServing = "\x08\x01";
+const std::string kNotServing = "\x08\x02";
 const std::string kServiceUnknown = "\x08\x03";
 
 class HealthTest : public ::testing::Test {
@@ -56,8 +57,31 @@ TEST_F(HealthTest, WatchAnswersAndStaysOpenUntilTheServerEnds) {
   ASSERT_TRUE(unknown.Write("\x0a\x01x") && unknown.WritesDone());
   EXPECT_EQ(unknown.Read(), kServiceUnknown);
   server_->Shutdown(absl::Seconds(20));
+  EXPECT_EQ(known.Read(), kNotServing);
   EXPECT_EQ(known.Read(), std::nullopt);
   EXPECT_EQ(known.Finish().error_code(), grpc::UNAVAILABLE);
+}
+
+TEST_F(HealthTest, AChangeIsToldToThoseThatWatch) {
+  Stream stream(channel_, "/grpc.health.v1.Health/Watch");
+  ASSERT_TRUE(stream.Write("") && stream.WritesDone());
+  EXPECT_EQ(stream.Read(), kServing);
+  server_->SetServing(true);  // no change
+  server_->SetServing(false);
+  EXPECT_EQ(stream.Read(), kNotServing);
+  EXPECT_EQ(CallUnary(channel_, "/grpc.health.v1.Health/Check", "").response, kNotServing);
+  server_->SetServing(true);
+  EXPECT_EQ(stream.Read(), kServing);
+}
+
+TEST_F(HealthTest, OneThatWatchesAndLeavesIsForgotten) {
+  {
+    Stream stream(channel_, "/grpc.health.v1.Health/Watch");
+    ASSERT_TRUE(stream.Write("") && stream.WritesDone());
+    EXPECT_EQ(stream.Read(), kServing);
+  }
+  server_->SetServing(false);
+  EXPECT_EQ(CallUnary(channel_, "/grpc.health.v1.Health/Check", "").response, kNotServing);
 }
 
 }  // namespace

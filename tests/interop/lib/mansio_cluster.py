@@ -48,8 +48,7 @@ class Process:
         self.address = f"127.0.0.1:{self.port}"
         self.log_path = directory / f"{self.name}.log"
         self._command = [str(BIN_DIR / f"mansio-{program}"), "--config", str(config)]
-        for setting in [f"listen={self.address}", *settings]:
-            self._command += ["--set", setting]
+        self.configure(f"listen={self.address}", *settings)
         self._directory = directory
         self._process = None
         self._log_start = 0
@@ -57,6 +56,11 @@ class Process:
     @property
     def pid(self):
         return self._process.pid
+
+    def configure(self, *settings):
+        """Adds settings, over earlier ones, for the next start."""
+        for setting in settings:
+            self._command += ["--set", setting]
 
     def start(self):
         """Starts the process and returns when it says that it is ready."""
@@ -151,6 +155,18 @@ class Cluster:
         if failures and kind is None:
             raise AssertionError("\n".join(failures))
 
+    def refuses_to_start(self):
+        """Starts the broker, which must end by itself instead; returns what it said."""
+        try:
+            self.broker.start()
+        except AssertionError as refusal:
+            return str(refusal)
+        finally:
+            if self.broker.running:
+                self.broker.kill9()
+            shutil.rmtree(self.directory, ignore_errors=True)
+        raise AssertionError("the broker started")
+
     def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT):
         """Runs the mansio command with JSON output; returns what it printed, decoded."""
         command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", "30s"]
@@ -164,7 +180,7 @@ class Cluster:
         """Creates a topic and waits until every access point has it."""
         self.mansio("topic", "create", name, *options)
         for process in self._processes():
-            self._await(lambda p=process: self._lists_topic(p, name), f"{process.name} knows the topic {name}")
+            self.await_true(lambda p=process: self._lists_topic(p, name), f"{process.name} knows the topic {name}")
 
     def _lists_topic(self, process, name):
         return f'"{name}"' in json.dumps(self.mansio("topic", "list", endpoint=process.address))
@@ -174,10 +190,10 @@ class Cluster:
             listing = json.dumps(self.mansio("cluster", "list", endpoint=self.nameserver.address))
             return self.broker.address in listing
 
-        self._await(registered, "the broker has registered with the nameserver")
+        self.await_true(registered, "the broker has registered with the nameserver")
 
     @staticmethod
-    def _await(condition, what, timeout=60):
+    def await_true(condition, what, timeout=60):
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:

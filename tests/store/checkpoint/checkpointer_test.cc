@@ -69,6 +69,7 @@ class FakeLog : public CommitLog {
   absl::Status Submit(std::unique_ptr<Append>) override { return absl::OkStatus(); }
   Epoch epoch() const override { return 3; }
   absl::Status Health() const override { return absl::OkStatus(); }
+  uint64_t uncommitted() const override { return 0; }
   std::optional<LogBytes> HotBytes(LogOffset, uint32_t) const override { return std::nullopt; }
   absl::StatusOr<LogBytes> ReadBytes(LogOffset, uint32_t) override { return LogBytes(); }
   std::vector<SegmentInfo> Segments() const override { return {}; }

@@ -34,6 +34,7 @@ class UnsyncedLog : public CommitLog {
   Cursors cursors() const override { return log_->cursors(); }
   Epoch epoch() const override { return log_->epoch(); }
   absl::Status Health() const override { return log_->Health(); }
+  uint64_t uncommitted() const override { return log_->uncommitted(); }
   std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const override {
     return log_->HotBytes(offset, size);
   }
