@@ -51,10 +51,10 @@ function(mansio_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} mansio_options)
 endfunction()
 
-# mansio_test(NAME LABEL unit|model|integration SOURCES … DEPS … [TIMEOUT seconds] [NO_UNITY]): a
-# GoogleTest binary.
+# mansio_test(NAME LABEL unit|model|integration SOURCES … DEPS … [TIMEOUT seconds] [THREADS] [NO_UNITY]): a
+# GoogleTest binary. Unit tests and those with THREADS are run with ThreadSanitizer, too.
 function(mansio_test name)
-  cmake_parse_arguments(ARG "NO_UNITY" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_UNITY;THREADS" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main mansio_options)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -65,8 +65,12 @@ function(mansio_test name)
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
+  set(labels ${ARG_LABEL})
+  if(ARG_THREADS OR ARG_LABEL STREQUAL unit)
+    list(APPEND labels threads)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()

@@ -144,6 +144,14 @@ void AdminService::Register(rpc::MethodTable& methods) {
         }
         return response;
       });
+  AddPassedOn<v1::AlterTopicRequest>(
+      methods, "AlterTopic", [this](const v1::AlterTopicRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::AlterTopicResponse response;
+        FillOutcomes(OutcomesOf(answers), &response);
+        if (const auto* first = FirstSuccess(answers)) *response.mutable_topic() = first->topic();
+        return response;
+      });
   AddPassedOn<v1::AlterGroupRequest>(
       methods, "AlterGroup", [this](const v1::AlterGroupRequest& request, absl::Time deadline) {
         const auto answers = AskAll(table_->Masters(), request, deadline);

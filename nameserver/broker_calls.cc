@@ -109,6 +109,12 @@ std::vector<BrokerAnswer<v1::DescribeGroupResponse>> AskAll(const Brokers& broke
   return Ask(brokers, request, deadline, &Stub::AsyncDescribeGroup);
 }
 
+std::vector<BrokerAnswer<v1::AlterTopicResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::AlterTopicRequest& request,
+                                                         absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncAlterTopic);
+}
+
 std::vector<BrokerAnswer<v1::AlterGroupResponse>> AskAll(const Brokers& brokers,
                                                          const v1::AlterGroupRequest& request,
                                                          absl::Time deadline) {

@@ -30,6 +30,9 @@ std::vector<BrokerAnswer<v1::CreateGroupResponse>> AskAll(const Brokers& brokers
 std::vector<BrokerAnswer<v1::DescribeGroupResponse>> AskAll(const Brokers& brokers,
                                                             const v1::DescribeGroupRequest& request,
                                                             absl::Time deadline);
+std::vector<BrokerAnswer<v1::AlterTopicResponse>> AskAll(const Brokers& brokers,
+                                                         const v1::AlterTopicRequest& request,
+                                                         absl::Time deadline);
 std::vector<BrokerAnswer<v1::AlterGroupResponse>> AskAll(const Brokers& brokers,
                                                          const v1::AlterGroupRequest& request,
                                                          absl::Time deadline);

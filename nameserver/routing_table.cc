@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -283,9 +284,10 @@ absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) 
     for (const auto& [key, broker] : brokers_) {
       const auto it = broker.topics.find(topic);
       if (broker.identity.id() != 0 || it == broker.topics.end() || !Usable(it->second)) continue;
-      if (route.brokers.empty()) route.message_type = it->second.message_type();
+      const auto type = std::pair<int, bool>(it->second.message_type(), it->second.mixed());
+      if (route.brokers.empty()) std::tie(route.message_type, route.mixed) = type;
       // Queues of another type would be refused by the broker, whatever the route says.
-      if (it->second.message_type() != route.message_type) continue;
+      if (type != std::pair(route.message_type, route.mixed)) continue;
       gateway::BrokerQueues queues{.broker = broker.identity.name(), .queues = it->second.queues()};
       for (const v2::Address& address : broker.identity.addresses()) {
         queues.endpoints.push_back({address.host(), address.port()});

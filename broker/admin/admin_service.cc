@@ -18,7 +18,13 @@ namespace v2 = apache::rocketmq::v2;
 namespace {
 
 // The type a topic is to have, or NOT_IMPLEMENTED for one that comes later.
-absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
+absl::StatusOr<MessageType> ServedType(const v1::TopicInfo& topic) {
+  const v2::MessageType type = topic.message_type();
+  if (topic.mixed()) {
+    if (type == v2::MESSAGE_TYPE_UNSPECIFIED) return MessageType::kMixed;
+    return WireError(v2::BAD_REQUEST,
+                     "a topic is of one type or mixed; leave the type of a mixed one out");
+  }
   switch (type) {
     case v2::MESSAGE_TYPE_UNSPECIFIED:
     case v2::NORMAL:
@@ -29,6 +35,8 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
       return MessageType::kTransaction;
     case v2::DELAY:
       return MessageType::kDelay;
+    case v2::PRIORITY:
+      return MessageType::kPriority;
     default:
       break;
   }
@@ -36,7 +44,7 @@ absl::StatusOr<MessageType> ServedType(v2::MessageType type) {
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("topics of type {} are not served by this version of Mansio; create a "
-                  "NORMAL, FIFO, DELAY or TRANSACTION topic",
+                  "NORMAL, FIFO, DELAY, TRANSACTION, PRIORITY or mixed topic",
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
@@ -49,9 +57,10 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
   constexpr int32_t kMaxChecks = 1000;
   CheckBackPolicy policy;
   if (!topic.has_check_back()) return policy;
-  if (type != MessageType::kTransaction) {
+  if (!Takes(type, MessageType::kTransaction)) {
     return WireError(v2::BAD_REQUEST,
-                     "check-back settings belong to topics of type TRANSACTION; leave them out");
+                     "check-back settings belong to topics that take TRANSACTION messages; leave "
+                     "them out");
   }
   const v1::CheckBackPolicy& wanted = topic.check_back();
   policy.first_check_ms = ToMillis(wanted.first_check());
@@ -65,6 +74,107 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
                                  kMaxChecks));
   }
   return policy;
+}
+
+absl::StatusOr<int64_t> TtlFrom(const google::protobuf::Duration& ttl) {
+  constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
+  if (ttl.seconds() >= 0 && ttl.seconds() <= kMaxSeconds && ttl.nanos() >= 0 &&
+      ttl.nanos() <= 999999999) {
+    // Rounded up: a ttl is not to become none.
+    return ttl.seconds() * 1000 + (ttl.nanos() + 999999) / 1000000;
+  }
+  return WireError(v2::BAD_REQUEST, "the ttl is negative or not a valid duration; 0 is none");
+}
+
+absl::StatusOr<bool> ToDeadLetters(v1::ExpiredPolicy expired) {
+  if (v1::ExpiredPolicy_IsValid(expired)) return expired == v1::EXPIRED_POLICY_DEAD_LETTER;
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("policy number {} for expired messages is not known; use skip or "
+                               "dead-letter",
+                               static_cast<int>(expired)));
+}
+
+absl::StatusOr<uint64_t> BacklogFrom(int64_t max) {
+  if (max >= 0) return static_cast<uint64_t>(max);
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("a backlog cannot have {} messages; 0 is no limit", max));
+}
+
+absl::StatusOr<Overflow> OverflowFrom(v1::OverflowPolicy policy) {
+  switch (policy) {
+    case v1::OVERFLOW_POLICY_UNSPECIFIED:
+    case v1::OVERFLOW_POLICY_REFUSE:
+      return Overflow::kRefuse;
+    case v1::OVERFLOW_POLICY_DROP_OLDEST:
+      return Overflow::kDropOldest;
+    case v1::OVERFLOW_POLICY_DEAD_LETTER:
+      return Overflow::kDeadLetter;
+    default:
+      return WireError(v2::BAD_REQUEST,
+                       fmt::format("overflow policy number {} is not known; use refuse, "
+                                   "drop-oldest or dead-letter",
+                                   static_cast<int>(policy)));
+  }
+}
+
+absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
+  TopicChange change;
+  if (request.has_ttl()) {
+    const absl::StatusOr<int64_t> ttl = TtlFrom(request.ttl());
+    if (!ttl.ok()) return ttl.status();
+    change.ttl_ms = *ttl;
+  }
+  if (request.has_expired()) {
+    const absl::StatusOr<bool> to_dead_letters = ToDeadLetters(request.expired());
+    if (!to_dead_letters.ok()) return to_dead_letters.status();
+    change.expired_to_dead_letters = *to_dead_letters;
+  }
+  if (request.has_priority_guard()) change.priority_guard = request.priority_guard();
+  if (request.has_max_backlog()) {
+    const absl::StatusOr<uint64_t> max = BacklogFrom(request.max_backlog());
+    if (!max.ok()) return max.status();
+    change.max_backlog = *max;
+  }
+  if (request.has_overflow()) {
+    const absl::StatusOr<Overflow> overflow = OverflowFrom(request.overflow());
+    if (!overflow.ok()) return overflow.status();
+    change.overflow = *overflow;
+  }
+  return change;
+}
+
+absl::StatusOr<TopicRecord> TopicFrom(const v1::TopicInfo& wanted, uint32_t default_queues) {
+  const absl::StatusOr<MessageType> type = ServedType(wanted);
+  if (!type.ok()) return type.status();
+  if (wanted.permission() != v2::PERMISSION_UNSPECIFIED && wanted.permission() != v2::READ_WRITE) {
+    return WireError(v2::NOT_IMPLEMENTED,
+                     "topics that can only be read or written are not served by this version of "
+                     "Mansio; leave the permission out");
+  }
+  if (wanted.queues() < 0) {
+    return WireError(v2::BAD_REQUEST, fmt::format("a topic cannot have {} queues; leave the number "
+                                                  "out for the default",
+                                                  wanted.queues()));
+  }
+  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted, *type);
+  if (!check_back.ok()) return check_back.status();
+  const absl::StatusOr<int64_t> ttl = TtlFrom(wanted.ttl());
+  if (!ttl.ok()) return ttl.status();
+  const absl::StatusOr<bool> to_dead_letters = ToDeadLetters(wanted.expired());
+  if (!to_dead_letters.ok()) return to_dead_letters.status();
+  const absl::StatusOr<uint64_t> max_backlog = BacklogFrom(wanted.max_backlog());
+  if (!max_backlog.ok()) return max_backlog.status();
+  const absl::StatusOr<Overflow> overflow = OverflowFrom(wanted.overflow());
+  if (!overflow.ok()) return overflow.status();
+  TopicRecord record;
+  record.name = wanted.name();
+  record.type = *type;
+  record.queues = wanted.queues() == 0 ? default_queues : static_cast<uint32_t>(wanted.queues());
+  record.check_back = *check_back;
+  record.expiry = {*ttl, *to_dead_letters};
+  record.priority_guard = wanted.priority_guard();
+  record.backlog = {*max_backlog, *overflow};
+  return record;
 }
 
 absl::Status CheckStart(v1::StartPolicy start) {
@@ -173,6 +283,7 @@ void AdminService::Register(rpc::MethodTable& methods) {
   };
   add("ListBrokers", parsed(&AdminService::ListBrokers, v1::ListBrokersRequest()));
   add("CreateTopic", parsed(&AdminService::CreateTopic, v1::CreateTopicRequest()));
+  add("AlterTopic", parsed(&AdminService::AlterTopic, v1::AlterTopicRequest()));
   add("ListTopics", parsed(&AdminService::ListTopics, v1::ListTopicsRequest()));
   add("DescribeTopic", parsed(&AdminService::DescribeTopic, v1::DescribeTopicRequest()));
   add("DeleteTopic", parsed(&AdminService::DeleteTopic, v1::DeleteTopicRequest()));
@@ -214,38 +325,27 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
 }
 
 void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request) {
-  const v1::TopicInfo& wanted = request.topic();
-  absl::Status refusal;
-  const absl::StatusOr<MessageType> type = ServedType(wanted.message_type());
-  if (!type.ok()) {
-    refusal = type.status();
-  } else if (wanted.permission() != v2::PERMISSION_UNSPECIFIED &&
-             wanted.permission() != v2::READ_WRITE) {
-    refusal = WireError(v2::NOT_IMPLEMENTED,
-                        "topics that can only be read or written are not served by this version of "
-                        "Mansio; leave the permission out");
-  } else if (wanted.queues() < 0) {
-    refusal =
-        WireError(v2::BAD_REQUEST, fmt::format("a topic cannot have {} queues; leave the number "
-                                               "out for the default",
-                                               wanted.queues()));
-  }
-  if (!refusal.ok()) return Answer(call, refusal, v1::CreateTopicResponse());
-  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted, *type);
-  if (!check_back.ok()) return Answer(call, check_back.status(), v1::CreateTopicResponse());
-  TopicRecord record;
-  record.name = wanted.name();
-  record.type = *type;
-  record.queues =
-      wanted.queues() == 0 ? options_.default_queues : static_cast<uint32_t>(wanted.queues());
-  record.check_back = *check_back;
-  environment_.metadata->CreateTopic(std::move(record),
+  absl::StatusOr<TopicRecord> record = TopicFrom(request.topic(), options_.default_queues);
+  if (!record.ok()) return Answer(call, record.status(), v1::CreateTopicResponse());
+  environment_.metadata->CreateTopic(*std::move(record),
                                      [this, &call](const absl::StatusOr<TopicPtr>& topic) {
                                        v1::CreateTopicResponse response;
                                        if (topic.ok())
                                          *response.mutable_topic() = TopicInfoOf(**topic);
                                        Answer(call, topic.status(), std::move(response));
                                      });
+}
+
+void AdminService::AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request) {
+  const absl::StatusOr<TopicChange> change = ChangeFrom(request);
+  if (!change.ok()) return Answer(call, change.status(), v1::AlterTopicResponse());
+  environment_.metadata->AlterTopic(request.name(), *change,
+                                    [this, &call](const absl::StatusOr<TopicPtr>& topic) {
+                                      v1::AlterTopicResponse response;
+                                      if (topic.ok())
+                                        *response.mutable_topic() = TopicInfoOf(**topic);
+                                      Answer(call, topic.status(), std::move(response));
+                                    });
 }
 
 void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const {

@@ -42,6 +42,7 @@ class AdminService {
  private:
   void ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersRequest& request) const;
   void CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request);
+  void AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request);
   void ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const;
   void DescribeTopic(rpc::UnaryCall& call, const v1::DescribeTopicRequest& request) const;
   void DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicRequest& request);

@@ -42,6 +42,35 @@ absl::StatusOr<Found> Read(store::Store& store, store::QueueKey queue, store::Qu
   return found;
 }
 
+// Tells of the dead letters that were carried forward and stand below the queue's minimum, as Walk
+// does.
+void WalkCarried(store::Store& store, store::QueueKey queue, uint64_t max,
+                 absl::FunctionRef<bool(const Found&)> enough) {
+  const auto oldest = store.CarriedEntries(queue, 0, 1);
+  store::QueueOffset end = store.Range(queue).min;
+  while (!oldest.empty() && end > oldest[0].offset && max > 0) {
+    const store::QueueOffset from = end > kChunk ? end - kChunk : 0;
+    const auto carried = store.CarriedEntries(queue, from, kChunk);
+    for (size_t i = carried.size(); i-- > 0 && max > 0;) {
+      if (carried[i].offset >= end) continue;
+      const auto found = Read(store, queue, carried[i].offset, carried[i].entry);
+      if (found.ok() && enough(*found)) return;
+      --max;
+    }
+    end = from;
+  }
+}
+
+uint64_t CountCarried(const store::Store& store, store::QueueKey queue) {
+  uint64_t count = 0;
+  for (store::QueueOffset from = 0;;) {
+    const auto carried = store.CarriedEntries(queue, from, kChunk);
+    count += carried.size();
+    if (carried.size() < kChunk) return count;
+    from = carried.back().offset + 1;
+  }
+}
+
 // Tells of the dead letters of a queue, newest first, until `enough` returns true or `max` were
 // read. One whose bytes cannot be read is passed over: the others are worth seeing.
 absl::Status Walk(store::Store& store, store::QueueKey queue, uint64_t max,
@@ -51,7 +80,7 @@ absl::Status Walk(store::Store& store, store::QueueKey queue, uint64_t max,
   while (end > range.min && max > 0) {
     const uint64_t count = std::min<uint64_t>({kChunk, max, end - range.min});
     const auto entries = store.ReadEntries(queue, end - count, count);
-    if (absl::IsOutOfRange(entries.status())) return absl::OkStatus();  // retention was faster
+    if (absl::IsOutOfRange(entries.status())) break;  // retention was faster
     if (!entries.ok()) return entries.status();
     for (size_t i = entries->size(); i-- > 0;) {
       const auto found = Read(store, queue, end - count + i, (*entries)[i]);
@@ -60,6 +89,7 @@ absl::Status Walk(store::Store& store, store::QueueKey queue, uint64_t max,
     end -= count;
     max -= count;
   }
+  WalkCarried(store, queue, max, enough);
   return absl::OkStatus();
 }
 
@@ -76,8 +106,9 @@ void Fill(const Found& found, v1::DeadLetter* letter) {
   letter->set_queue_id(static_cast<int32_t>(p.queue));
   letter->set_queue_offset(static_cast<int64_t>(p.offset));
   letter->set_attempts(static_cast<int32_t>(p.attempts));
-  SetMillis(p.first_ms, letter->mutable_first_delivery());
-  SetMillis(p.last_ms, letter->mutable_last_delivery());
+  // A message that made way for others was never delivered.
+  if (p.first_ms > 0) SetMillis(p.first_ms, letter->mutable_first_delivery());
+  if (p.last_ms > 0) SetMillis(p.last_ms, letter->mutable_last_delivery());
   SetMillis(found.message.view.store_time, letter->mutable_time());
   letter->set_reason(std::string(p.reason));
 }
@@ -94,7 +125,7 @@ absl::StatusOr<v1::ListDeadLettersResponse> ReadList(store::Store& store, store:
                                                      int32_t limit) {
   v1::ListDeadLettersResponse response;
   const store::QueueRange range = store.Range(queue);
-  response.set_total(static_cast<int64_t>(range.next - range.min));
+  response.set_total(static_cast<int64_t>(range.next - range.min + CountCarried(store, queue)));
   const absl::Status status =
       Walk(store, queue, static_cast<uint64_t>(limit), [&response](const Found& found) {
         Fill(found, response.add_dead_letters());

@@ -16,13 +16,25 @@ void SetMillis(int64_t ms, google::protobuf::Duration* out) {
 v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
   v1::TopicInfo info;
   info.set_name(topic.name);
-  info.set_message_type(static_cast<v2::MessageType>(topic.type));
+  if (topic.type == MessageType::kMixed) {
+    info.set_mixed(true);
+  } else {
+    info.set_message_type(static_cast<v2::MessageType>(topic.type));
+  }
   info.set_queues(static_cast<int32_t>(topic.queues));
   info.set_permission(v2::READ_WRITE);
   if (const CheckBackPolicy& own = topic.check_back; own != CheckBackPolicy{}) {
     SetMillis(own.first_check_ms, info.mutable_check_back()->mutable_first_check());
     SetMillis(own.interval_ms, info.mutable_check_back()->mutable_interval());
     info.mutable_check_back()->set_max_checks(static_cast<int32_t>(own.max_checks));
+  }
+  if (topic.expiry.ttl_ms > 0) SetMillis(topic.expiry.ttl_ms, info.mutable_ttl());
+  if (topic.expiry.dead_letter) info.set_expired(v1::EXPIRED_POLICY_DEAD_LETTER);
+  info.set_priority_guard(topic.priority_guard);
+  info.set_max_backlog(static_cast<int64_t>(topic.backlog.max));
+  if (topic.backlog.max > 0) {
+    info.set_overflow(
+        static_cast<v1::OverflowPolicy>(static_cast<int>(topic.backlog.overflow) + 1));
   }
   return info;
 }

@@ -5,8 +5,10 @@
 
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/ack_service.h"
+#include "broker/consumption/backlogs.h"
 #include "broker/consumption/change_invisible_service.h"
 #include "broker/consumption/context.h"
+#include "broker/consumption/dead_letter_retention.h"
 #include "broker/consumption/forward_service.h"
 #include "broker/consumption/receive_operation.h"
 #include "common/clock/broker_time.h"
@@ -40,10 +42,12 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
         state_(env.metadata),
+        dead_letters_(env.metadata, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
         redelivery_(
             {&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget}),
+        backlogs_({&state_, env.metadata, env.time, env.timers, &redelivery_}),
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
         moves_(&state_, &positions_, &members_),
@@ -53,10 +57,18 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         changes_(context_),
         forwards_(context_) {
     state_.SetHooks({
-        .messages_added = [this](uint32_t topic, size_t n) { waiting_.WakeTopic(topic, n); },
+        .messages_added =
+            [this](uint32_t topic, size_t n) {
+              waiting_.WakeTopic(topic, n);
+              backlogs_.Touch(topic);
+            },
         .messages_returned = [this](uint32_t group, uint32_t topic,
                                     size_t n) { waiting_.WakeGroup(group, topic, n); },
         .lease_until = [this](const ProgressKey& key, int64_t at) { leases_.Note(key, at); },
+        .joined = [this](uint32_t group, uint32_t topic) { backlogs_.Joined(group, topic); },
+        .moved = [this](uint32_t topic) { backlogs_.Touch(topic); },
+        .cleared = [this] { backlogs_.Clear(); },
+        .batch_end = [this] { backlogs_.BatchEnd(); },
     });
     members_.OnGone([this](uint32_t member) {
       state_.ForgetMember(member);
@@ -73,7 +85,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     });
   }
 
-  std::vector<Feature*> features() override { return {&members_, &state_}; }
+  std::vector<Feature*> features() override { return {&members_, &state_, &dead_letters_}; }
   gateway::ClientObserver* observer() override { return this; }
 
   void Register(rpc::MethodTable& methods) override {
@@ -106,11 +118,13 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
 
   void Start() override {
     leases_.Start(options_.owner_grace);
+    backlogs_.Start();
     ScheduleDropping();
   }
 
   void Stop() override {
     leases_.Stop();
+    backlogs_.Stop();
     stopping_ = true;
     waiting_.WakeAll();
   }
@@ -143,9 +157,11 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
 
   const ConsumptionOptions options_;
   ConsumptionState state_;
+  DeadLetterRetention dead_letters_;
   WaitList waiting_;
   BroadcastMembers members_;
   Redelivery redelivery_;
+  Backlogs backlogs_;
   LeaseKeeper leases_;
   Positions positions_;
   PositionMoves moves_;

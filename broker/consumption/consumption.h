@@ -31,7 +31,10 @@ struct ConsumptionOptions {
   int32_t receive_batch = 32;         // the most that one receive hands out
   size_t max_answer_bytes = 8 << 20;  // in one receive; its first message goes whatever its size
   size_t max_parked_receives = 200000;
-  size_t max_leases = 1000000;
+  size_t max_leases = 1000000;       // of all groups together
+  size_t max_group_leases = 500000;  // of one group
+  size_t max_queue_leases = 100000;  // of one group on one queue
+  absl::Duration dead_letter_retention = absl::Hours(24 * 7);
   absl::Duration min_long_polling = absl::Seconds(5);
   absl::Duration max_long_polling = absl::Seconds(20);
   absl::Duration max_auto_renew = absl::Hours(3);

@@ -109,13 +109,30 @@ void ConsumptionState::BatchEnd() {
 
 void ConsumptionState::ApplyPosition(const PositionRecord& record) {
   const GroupProgressPtr group = FindOrCreate(record.group);
-  MutexLock lock(&group->mutex);
-  TopicProgress& topic = group->topics[record.topic];
-  if (topic.fixed()) return;
-  for (uint32_t id = 0; id < record.cursors.size(); ++id) {
-    topic.queues().emplace_back(record.cursors[id], record.fifo, record.implied);
-    dirty_.insert({record.group, record.topic, id});
+  {
+    MutexLock lock(&group->mutex);
+    TopicProgress& topic = group->topics[record.topic];
+    if (topic.fixed()) return;
+    for (uint32_t id = 0; id < record.cursors.size(); ++id) {
+      topic.queues().emplace_back(record.cursors[id], record.fifo, record.implied);
+      dirty_.insert({record.group, record.topic, id});
+    }
   }
+  if (hooks_.joined) hooks_.joined(record.group, record.topic);
+}
+
+void ConsumptionState::NoteMove(uint32_t topic) {
+  if (hooks_.moved) hooks_.moved(topic);
+}
+
+void ConsumptionState::AddLeases(GroupProgress& group, size_t count) {
+  group.leases += count;
+  leases_ += count;
+}
+
+void ConsumptionState::RemoveLeases(GroupProgress& group, size_t count) {
+  group.leases -= count;
+  leases_ -= count;
 }
 
 void ConsumptionState::ApplyMoved(const PositionMovedRecord& record) {
@@ -127,9 +144,10 @@ void ConsumptionState::ApplyMoved(const PositionMovedRecord& record) {
   for (const QueueCursor& q : record.queues) {
     const QueueProgress* ended = topic->second.applied(q.queue);
     if (ended == nullptr) continue;
-    leases_ -= ended->applied_outstanding();
+    RemoveLeases(*group, ended->applied_outstanding());
     topic->second.ApplyMove(q.queue, q.cursor);
     dirty_.insert({record.group, record.topic, q.queue});
+    NoteMove(record.topic);
     const store::QueueOffset next = store_->Range({record.topic, q.queue}).next;
     if (next > q.cursor) {
       returned_[{record.group, OriginOf(*group, {record.topic, q.queue})}] += next - q.cursor;
@@ -156,7 +174,8 @@ void ConsumptionState::ApplyLease(const LeaseRecord& record, store::LogPosition 
       abandoned |= progress->ApplyLease(offset, lease);
     }
     progress->ApplyCursor(q.cursor);
-    leases_ += progress->applied_outstanding() - before;
+    AddLeases(*group, progress->applied_outstanding() - before);
+    NoteMove(record.topic);
     const ProgressKey key{record.group, record.topic, q.queue};
     dirty_.insert(key);
     if (hooks_.lease_until && !q.offsets.empty()) {
@@ -198,7 +217,7 @@ void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind
         freed += progress->ApplyMoved(offset);
       }
     }
-    leases_ -= before - progress->applied_outstanding();
+    RemoveLeases(*group, before - progress->applied_outstanding());
     const ProgressKey key{record.group, record.topic, q.queue};
     dirty_.insert(key);
     if (progress->fifo()) NoteDeadline(key, *progress);  // the batch may have a new head
@@ -231,7 +250,7 @@ void ConsumptionState::ForgetTopic(const Topic& topic) {
     // What is to be retried of it will not be delivered either.
     if (const auto retry = group->RetryOf(topic.id)) {
       QueueProgress* applied = group->Applied(retry->key);
-      leases_ -= applied->applied_outstanding();
+      RemoveLeases(*group, applied->applied_outstanding());
       applied->ForgetLeases();
       retry->progress->ForgetLeases();
       dirty_.insert({group->id, retry->key.topic, retry->key.queue});
@@ -241,7 +260,7 @@ void ConsumptionState::ForgetTopic(const Topic& topic) {
     const auto it = group->topics.find(topic.id);
     if (it == group->topics.end()) continue;
     for (uint32_t id = 0; id < it->second.queues().size(); ++id) {
-      leases_ -= it->second.applied(id)->applied_outstanding();
+      RemoveLeases(*group, it->second.applied(id)->applied_outstanding());
       dirty_.insert({group->id, topic.id, id});
     }
     group->topics.erase(it);
@@ -254,8 +273,9 @@ void ConsumptionState::ForgetGroup(uint32_t id) {
   {
     MutexLock lock(&group->mutex);
     for (auto& [topic, progress] : group->topics) {
+      NoteMove(topic);
       for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
-        leases_ -= progress.applied(queue)->applied_outstanding();
+        RemoveLeases(*group, progress.applied(queue)->applied_outstanding());
         dirty_.insert({id, topic, queue});
       }
     }
@@ -301,11 +321,11 @@ absl::Status ConsumptionState::Restore(std::string_view key_bytes, std::string_v
   absl::StatusOr<QueueProgress> progress = QueueProgress::Decode(value);
   if (!r.ok() || !r.AtEnd()) return absl::DataLossError("a consumption key cannot be decoded");
   if (!progress.ok()) return progress.status();
-  leases_ += progress->applied_outstanding();
   const int64_t deadline = progress->earliest_deadline();
   const GroupProgressPtr group = FindOrCreate(key.group);
   {
     MutexLock lock(&group->mutex);
+    AddLeases(*group, progress->applied_outstanding());
     std::vector<QueueProgress>& queues = group->topics[key.topic].queues();
     // Keys come in order of queues, so that each is the next one; or one of a retry topic that the
     // topic's own key has made already.
@@ -317,6 +337,7 @@ absl::Status ConsumptionState::Restore(std::string_view key_bytes, std::string_v
       return absl::DataLossError("the checkpoint misses a queue of a group's position");
     }
   }
+  if (hooks_.joined) hooks_.joined(key.group, key.topic);
   if (hooks_.lease_until && deadline != QueueProgress::kNever) hooks_.lease_until(key, deadline);
   return absl::OkStatus();
 }
@@ -344,12 +365,15 @@ std::vector<store::LiveMessage> ConsumptionState::LiveMessages(store::QueueKey q
 }
 
 void ConsumptionState::Clear() {
-  MutexLock lock(&mutex_);
-  groups_.clear();
+  {
+    MutexLock lock(&mutex_);
+    groups_.clear();
+  }
   leases_ = 0;
   dirty_.clear();
   added_.clear();
   returned_.clear();
+  if (hooks_.cleared) hooks_.cleared();
 }
 
 }  // namespace mansio::broker

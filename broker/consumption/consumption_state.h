@@ -34,7 +34,7 @@ struct ProgressKey {
 // The fold of all consumption records: every group's progress on every queue.
 class ConsumptionState : public Feature {
  public:
-  // Told on the log thread, with no lock held. All optional.
+  // Told on the log thread, with no lock held unless it says so. All optional.
   struct Hooks {
     // Messages of a topic were applied.
     std::function<void(uint32_t topic, size_t count)> messages_added;
@@ -42,6 +42,12 @@ class ConsumptionState : public Feature {
     std::function<void(uint32_t group, uint32_t topic, size_t count)> messages_returned;
     // A lease of this queue lapses at this broker time, earlier ones aside.
     std::function<void(const ProgressKey&, int64_t deadline_ms)> lease_until;
+    // A group has a position on a topic.
+    std::function<void(uint32_t group, uint32_t topic)> joined;
+    // A group's position on a topic has changed; the lock of a group may be held.
+    std::function<void(uint32_t topic)> moved;
+    // Everything was forgotten.
+    std::function<void()> cleared;
     std::function<void()> batch_end;
   };
 
@@ -80,6 +86,9 @@ class ConsumptionState : public Feature {
   void ApplyLease(const LeaseRecord& record, store::LogPosition id, store::StoreTime time);
   void ApplyChanged(const LeaseChangedRecord& record, store::LogPosition id);
   void ApplyEnd(const LeasesEndRecord& record, store::RecordKind kind);
+  void NoteMove(uint32_t topic);
+  void AddLeases(GroupProgress& group, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex);
+  void RemoveLeases(GroupProgress& group, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex);
   void NoteDeadline(const ProgressKey& key, const QueueProgress& progress);
   void FollowRetryTopic(const Topic& topic);
   void ForgetTopic(const Topic& topic);

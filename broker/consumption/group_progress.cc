@@ -17,6 +17,16 @@ constexpr size_t kMaxFilteredBytes = 256 * 1024;
 constexpr uint64_t kUnloggedSkips = 1024;
 // One in so many receives looks at retries first.
 constexpr uint64_t kRetryTurn = 4;
+// One in so many receives by guarded priority begins with a queue in its turn.
+constexpr uint64_t kGuardTurn = 8;
+
+// The queue that a Take looks at after `i` others: round from `first`, or the highest ones first.
+uint32_t QueueAt(uint32_t i, uint32_t first, uint32_t count, bool in_turn) {
+  if (in_turn) return (first + i) % count;
+  if (i == 0) return first;
+  const uint32_t id = count - i;
+  return id > first ? id : id - 1;
+}
 
 LeaseRecord& RecordOf(TakeOutcome& outcome, uint32_t topic) {
   for (LeaseRecord& record : outcome.records) {
@@ -87,13 +97,13 @@ class QueueTake {
   }
 
   bool TakeNew(size_t max, store::QueueRange range) {
-    while (!Full(max) && progress_.next() < range.next && MayFilter()) {
+    while (!Full(max) && progress_.next() < range.next && MayFilter() && MayLease()) {
       const store::QueueOffset from = progress_.next();
       const size_t want = request_.filter->all() ? max - offsets_.offsets.size() : kScanStep;
       const auto entries = Entries(from, std::min<size_t>(want, range.next - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
-      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter(); ++i) {
+      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter() && MayLease(); ++i) {
         const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
         if (!wanted.has_value()) return Cold(from + i);
         if (*wanted) {
@@ -113,6 +123,7 @@ class QueueTake {
     if (progress_.MustWait(group)) {
       progress_.ClaimWait(group);
     } else {
+      ++outcome_.fresh;
       Claim(offset, entry, request_.filter->reads_messages());
     }
   }
@@ -129,6 +140,13 @@ class QueueTake {
   // The bounds are those of a whole Take: a topic can have many queues.
   bool MayFilter() const {
     return outcome_.passed_over < kMaxScan && outcome_.filtered_bytes < kMaxFilteredBytes;
+  }
+
+  // Whether the limits allow one more that comes for the first time.
+  bool MayLease() {
+    if (progress_.outstanding() >= request_.max_queue_leases) outcome_.at_queue_limit = true;
+    if (outcome_.fresh >= request_.max_new) outcome_.at_group_limit = true;
+    return !outcome_.at_group_limit && progress_.outstanding() < request_.max_queue_leases;
   }
 
   // What the filter says of a new message; nullopt when it has to see it and it is not in memory,
@@ -204,16 +222,37 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
                                                                  : takes_++ % kRetryTurn == 0);
   if (retry_first) take(retry->key, *retry->progress);
   const auto count = static_cast<uint32_t>(queues_.size());
-  const uint32_t first = cold != nullptr && cold->queue.topic == topic ? cold->queue.queue : turn_;
+  const bool in_turn = TakesInTurn(request);
+  uint32_t first = in_turn ? turn_ : count - 1;
+  if (cold != nullptr && cold->queue.topic == topic) first = cold->queue.queue;
   for (uint32_t i = 0; i < count && !ended; ++i) {
-    const uint32_t id = (first + i) % count;
+    const uint32_t id = QueueAt(i, first, count, in_turn);
     take({topic, id}, queues_[id]);
   }
   if (retry.has_value() && !retry_first && !ended) take(retry->key, *retry->progress);
-  if (count > 0 && cold == nullptr) turn_ = (turn_ + 1) % count;
+  if (in_turn) EndTurn(topic, request, outcome);
   if (!outcome.taken.empty()) outcome.cold_queue.reset();
   outcome.more = HasMore(store, topic, retry);
   return outcome;
+}
+
+bool TopicProgress::TakesInTurn(const TakeRequest& request) {
+  if (request.order != QueueOrder::kGuardedPriority) return request.order == QueueOrder::kTurns;
+  return request.cold == nullptr && ++guard_ % kGuardTurn == 0;
+}
+
+void TopicProgress::EndTurn(uint32_t topic, const TakeRequest& request,
+                            const TakeOutcome& outcome) {
+  if (queues_.empty() || request.cold != nullptr) return;
+  uint32_t served = turn_;
+  if (request.order == QueueOrder::kGuardedPriority) {
+    // The turn is that of the next queue which has something, or few of them would get far.
+    const auto taken =
+        std::find_if(outcome.taken.begin(), outcome.taken.end(),
+                     [topic](const TakenMessage& message) { return message.queue.topic == topic; });
+    if (taken != outcome.taken.end()) served = taken->queue.queue;
+  }
+  turn_ = (served + 1) % static_cast<uint32_t>(queues_.size());
 }
 
 QueueProgress* TopicProgress::appended(uint32_t id) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -44,12 +45,23 @@ struct ColdEntries {
   }
 };
 
+// In which order a Take looks at the queues of a topic.
+enum class QueueOrder {
+  kTurns,            // each queue is the first in its turn
+  kPriority,         // the highest first: what is in a lower one waits while there is more
+  kGuardedPriority,  // the same, but for one Take in eight, which serves each queue in its turn
+};
+
 struct TakeRequest {
   const MessageFilter* filter = nullptr;
   size_t max = 1;
   size_t max_bytes = 8 << 20;         // one message is taken whatever its size
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
+  QueueOrder order = QueueOrder::kTurns;
+  // Of those handed out for the first time, and what the group may have of one queue in all.
+  size_t max_new = std::numeric_limits<size_t>::max();
+  size_t max_queue_leases = std::numeric_limits<size_t>::max();
 };
 
 struct TakeOutcome {
@@ -65,6 +77,10 @@ struct TakeOutcome {
   size_t passed_over = 0;     // messages that the filter does not want
   size_t filtered_bytes = 0;  // that the filter has looked at
   bool more = false;          // messages were left for another receive
+  size_t fresh = 0;           // of the messages taken, those handed out for the first time
+  // What more messages were left for: max_new, or max_queue_leases of a queue.
+  bool at_group_limit = false;
+  bool at_queue_limit = false;
 };
 
 // What a group has to deliver again of one topic: a queue of %RETRY%<group>.
@@ -99,11 +115,11 @@ class TopicProgress {
   void MoveAppended(uint32_t id);
   void ApplyMove(uint32_t id, store::QueueOffset cursor);
 
-  // Claims up to `request.max` messages from the queues in turn, in each those that came back first
-  // (design section 6: any queue, fairly). Every fourth call begins with `retry`, the others end
-  // with it, so that neither retries nor new messages starve. Of a FIFO group a receive that
-  // repeats its attempt id gets what it holds by it, and nothing else. Memory only. `missed` is
-  // told of messages that retention took before the group came to them.
+  // Claims up to `request.max` messages from the queues in the order asked for, in each those that
+  // came back first (design section 6: any queue, fairly). Every fourth call begins with `retry`,
+  // the others end with it, so that neither retries nor new messages starve. Of a FIFO group a
+  // receive that repeats its attempt id gets what it holds by it, and nothing else. Memory only.
+  // `missed` is told of messages that retention took before the group came to them.
   TakeOutcome Take(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry,
                    const TakeRequest& request,
                    absl::FunctionRef<void(store::QueueKey queue, uint64_t count)> missed);
@@ -127,11 +143,16 @@ class TopicProgress {
   // True when the receive goes on with what its attempt id holds.
   bool TakeHeld(const store::Store& store, uint32_t topic, const TakeRequest& request,
                 TakeOutcome& outcome);
+  // Whether a Take goes round the queues from turn_; and sets whose turn is next.
+  bool TakesInTurn(const TakeRequest& request);
+  void EndTurn(uint32_t topic, const TakeRequest& request, const TakeOutcome& outcome);
+
   std::vector<QueueProgress> queues_;
   absl::flat_hash_map<uint32_t, std::deque<Ended>> ended_;  // by queue, oldest first
   std::vector<store::QueueOffset> rewind_;  // next() of each queue before the last Take
   store::QueueOffset rewind_retry_ = 0;
-  uint32_t turn_ = 0;   // the queue that the next Take looks at first
+  uint32_t turn_ = 0;   // the queue that the next Take whose turn counts looks at first
+  uint64_t guard_ = 0;  // Takes by guarded priority
   uint64_t takes_ = 0;  // for the turn of the retry queue
   bool scanning_ = false;
 };
@@ -142,6 +163,8 @@ struct GroupProgress {
   explicit GroupProgress(uint32_t group_id) : id(group_id) {}
   const uint32_t id;
   mutable Mutex mutex;
+  // Messages handed out and not acknowledged, of all queues; by the log.
+  size_t leases ABSL_GUARDED_BY(mutex) = 0;
   absl::flat_hash_map<uint32_t, TopicProgress> topics ABSL_GUARDED_BY(mutex);
   // Where what comes back of a topic goes: queues of %RETRY%<group> by the origin's id. A fold of
   // the topic's record.

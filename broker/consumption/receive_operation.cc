@@ -7,6 +7,7 @@
 
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/consumption/cold_scan.h"
+#include "broker/consumption/expiry.h"
 #include "broker/consumption/receipt_handle.h"
 #include "broker/message/stored_message.h"
 #include "broker/message/wire_writer.h"
@@ -49,6 +50,11 @@ void TakeBackFrom(const FirstPassed& first, GroupProgress& group)
 
 // After a record failed on its way, look again then.
 constexpr int64_t kLookAgainMs = 1000;
+
+QueueOrder OrderOf(const TopicRecord& topic, const GroupRecord& group) {
+  if (topic.type != MessageType::kPriority || group.fifo) return QueueOrder::kTurns;
+  return topic.priority_guard ? QueueOrder::kGuardedPriority : QueueOrder::kPriority;
+}
 
 // Cursors that passed over messages: nobody waits for them.
 class PassedAppend : public store::Append {
@@ -217,6 +223,26 @@ void ReceiveOperation::PassOn() {
   AnswerNothing();
 }
 
+// TOO_MANY_REQUESTS when there were messages and only the limits have kept them back.
+absl::Status ReceiveOperation::AtLimit(const TakeOutcome& outcome) const {
+  if (outcome.at_group_limit) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     fmt::format("group {} has {} messages handed out and not acknowledged, the "
+                                 "limit of a group (limits.leases-per-group); acknowledge some "
+                                 "first",
+                                 request_.group, context_.options.max_group_leases));
+  }
+  if (outcome.at_queue_limit) {
+    return WireError(
+        v2::TOO_MANY_REQUESTS,
+        fmt::format("group {} has {} messages of a queue of topic {} handed out and "
+                    "not acknowledged, the limit of a queue "
+                    "(limits.leases-per-queue); acknowledge some first",
+                    request_.group, context_.options.max_queue_leases, request_.topic));
+  }
+  return absl::OkStatus();
+}
+
 TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   taken_.clear();
   TakeOutcome outcome;
@@ -251,8 +277,12 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
                 now,
                 request_.attempt_id};
   take.cold = cold_.has_value() ? &*cold_ : nullptr;
+  take.order = OrderOf(*topic_, *group_);
 
   MutexLock lock(&progress->mutex);
+  const size_t group_limit = context_.options.max_group_leases;
+  take.max_new = group_limit - std::min(group_limit, progress->leases);
+  take.max_queue_leases = context_.options.max_queue_leases;
   const auto topic = progress->topics.find(topic_->id);
   if (topic == progress->topics.end()) {
     *refused = WireError(v2::TOPIC_NOT_FOUND, fmt::format("topic {} was deleted", request_.topic));
@@ -271,6 +301,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
             "came to them; it goes on at the oldest one there is",
             request_.group, count, request_.topic, queue.queue);
       });
+  if (outcome.taken.empty() && !outcome.cold_queue.has_value()) *refused = AtLimit(outcome);
   held_ = outcome.records.empty() && !outcome.taken.empty();
   if (held_) taken_ = outcome.taken;
   if (outcome.records.empty()) return outcome;
@@ -376,7 +407,13 @@ void ReceiveOperation::Park() {
 }
 
 void ReceiveOperation::Wake() {
-  call_.Post([self = shared_from_this()] { self->Attempt(); });
+  call_.Post([self = shared_from_this()] {
+    // It may have been altered while the receive was parked.
+    if (TopicPtr topic = self->context_.metadata.FindTopic(self->topic_->id)) {
+      self->topic_ = std::move(topic);
+    }
+    self->Attempt();
+  });
 }
 
 void ReceiveOperation::TimeOut() {
@@ -430,6 +467,7 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
   }
   std::vector<rpc::Payload> payloads;
   std::vector<TakenMessage> unwanted;
+  std::vector<TakenMessage> expired;
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (absl::IsDataLoss(messages[i].status())) {
       LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
@@ -437,21 +475,40 @@ void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>>
                 std::string(messages[i].status().message()));
       continue;
     }
-    if (auto payload = Encode(taken_[i], messages[i])) {
+    const absl::StatusOr<StoredContent> content =
+        messages[i].ok() ? DecodeContent(messages[i]->view.content)
+                         : absl::StatusOr<StoredContent>(messages[i].status());
+    // What was delivered before to a receive with the same attempt id may be in work.
+    if (content.ok() && !held_ &&
+        HasExpired(*topic_, *content, messages[i]->view.store_time,
+                   taken_[i].queue.topic != topic_->id, context_.time.NowMillis())) {
+      expired.push_back(taken_[i]);
+    } else if (auto payload = Encode(taken_[i], content, messages[i])) {
       payloads.push_back(*std::move(payload));
     } else {
       unwanted.push_back(taken_[i]);
     }
   }
   context_.leases.Discard(group_->id, unwanted);
-  if (payloads.empty()) return held_ ? AnswerNothing() : Attempt();
-  Answer(absl::OkStatus(), std::move(payloads));
+  if (!payloads.empty()) {
+    EndExpired(context_, group_->id, topic_->expiry, expired, [] {});
+    return Answer(absl::OkStatus(), std::move(payloads));
+  }
+  if (held_) return AnswerNothing();
+  if (expired.empty()) return Attempt();
+  // One batch at a time: moves that wait for their turn keep their leases, which are limited.
+  EndExpired(context_, group_->id, topic_->expiry, expired, [self = shared_from_this()] {
+    self->call_.Post([self] {
+      // A backlog of expired messages is looked through no longer than one of unwanted messages.
+      if (self->ScansTooLong()) return self->PassOn();
+      self->Attempt();
+    });
+  });
 }
 
 std::optional<rpc::Payload> ReceiveOperation::Encode(
-    const TakenMessage& taken, const absl::StatusOr<store::StoredMessage>& message) {
-  if (!message.ok()) return std::nullopt;
-  const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
+    const TakenMessage& taken, const absl::StatusOr<StoredContent>& content,
+    const absl::StatusOr<store::StoredMessage>& message) {
   if (!content.ok() || !(taken.judged || request_.filter->Matches(*content))) return std::nullopt;
   ReceiptHandle handle;
   handle.broker = context_.options.broker_name;

@@ -46,6 +46,7 @@ class ReceiveOperation : public ParkedReceive,
   // Tries to take messages, and parks when there are none.
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
+  absl::Status AtLimit(const TakeOutcome& outcome) const;
   TakeOutcome TakeAndLog(absl::Status* refused);
   // Ends without a message where there may be some, or without anybody to get it: another receive
   // goes on.
@@ -64,7 +65,9 @@ class ReceiveOperation : public ParkedReceive,
   void Read();
   void ReadCold();
   void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
+  // nullopt for a message that the receive does not want, or that has gone.
   std::optional<rpc::Payload> Encode(const TakenMessage& taken,
+                                     const absl::StatusOr<StoredContent>& content,
                                      const absl::StatusOr<store::StoredMessage>& message);
   bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
 
@@ -80,7 +83,7 @@ class ReceiveOperation : public ParkedReceive,
   TopicPtr topic_;
   std::vector<TakenMessage> taken_;
   store::LogPosition lease_;  // of taken_, once the log has placed it
-  bool held_ = false;  // taken_ is leased by an earlier receive with the same attempt id
+  bool held_ = false;         // taken_ is leased by an earlier receive with the same attempt id
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;

@@ -70,10 +70,24 @@ struct Redelivery::Job {
   }
 };
 
+std::string_view Redelivery::ReasonOf(Cause cause) {
+  switch (cause) {
+    case Cause::kForwarded:
+      return kReasonForwarded;
+    case Cause::kExpired:
+      return kReasonExpired;
+    case Cause::kOverflow:
+      return kReasonOverflow;
+    default:
+      return kReasonAttempts;
+  }
+}
+
 // The frame of one job.
 class Redelivery::Frame : public store::Append {
  public:
   Frame(Redelivery* redelivery, JobPtr job) : redelivery_(redelivery), job_(std::move(job)) {
+    if (job_->cause == Cause::kOverflow) AddCursor();
     Add(Fate::kRetry, kRetriedRecord);
     Add(Fate::kDeadLetter, kDeadLetterRecord);
     Add(Fate::kGone, kAckRecord);
@@ -88,6 +102,13 @@ class Redelivery::Frame : public store::Append {
   }
 
  private:
+  // The group goes on behind messages that nobody has a lease of.
+  void AddCursor() {
+    LeaseRecord record{.group = job_->queue.group, .topic = job_->queue.topic};
+    record.queues.push_back({job_->queue.queue, job_->leases.back().offset + 1, {}});
+    AddRecord(kLeaseRecord, record.Encode());
+  }
+
   void Add(Fate fate, store::RecordKind kind) {
     const Job& job = *job_;
     QueueOffsets ended{job.queue.queue, 0, {}};
@@ -118,10 +139,14 @@ class Redelivery::Frame : public store::Append {
       if (job.topic->kind == TopicKind::kDeadLetter) p.dead_letter = decision.content.provenance;
     }
     p.attempts = decision.attempts;
-    p.last_ms = lease.delivered_ms;
+    if (job.cause != Cause::kExpired) {
+      p.last_ms = lease.delivered_ms;
+    } else if (p.attempts == 0) {
+      p.first_ms = 0;
+    }
     if (decision.fate == Fate::kDeadLetter) {
       p.group = job.group->name;
-      p.reason = job.cause == Cause::kForwarded ? kReasonForwarded : kReasonAttempts;
+      p.reason = ReasonOf(job.cause);
     }
     ContentCopy(decision.content, changes)
         .AddTo(*this, to, redelivery_->environment_.time->NowMillis());
@@ -152,6 +177,22 @@ void Redelivery::Move(const ProgressKey& queue, std::vector<QueueProgress::Ended
   job->leases = std::move(leases);
   job->cause = cause;
   job->done = std::move(done);
+  Begin(std::move(job));
+}
+
+void Redelivery::MoveUndelivered(const ProgressKey& queue, store::QueueOffset from, size_t count,
+                                 Done done) {
+  auto job = std::make_shared<Job>();
+  job->queue = queue;
+  job->cause = Cause::kOverflow;
+  job->done = std::move(done);
+  Lease none;
+  none.attempt = 0;
+  for (size_t i = 0; i < count; ++i) job->leases.push_back({from + i, none});
+  Begin(std::move(job));
+}
+
+void Redelivery::Begin(JobPtr job) {
   {
     MutexLock lock(&mutex_);
     waiting_.push_back(std::move(job));
@@ -238,6 +279,7 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   const absl::StatusOr<store::StoredMessage>& message = job->messages[index];
   Decision& decision = job->decisions[index];
   decision.attempts = ended.lease.attempt;
+  if (job->cause == Cause::kExpired) --decision.attempts;  // it was leased, not delivered
   absl::Status status = message.status();
   if (status.ok()) {
     auto content = DecodeContent(message->view.content);
@@ -252,7 +294,8 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   }
   if (!status.ok()) {
     // One that has used up its attempts would hold up its message group for ever.
-    const bool gone = absl::IsNotFound(status) || job->cause == Cause::kUsedUp;
+    const bool gone =
+        absl::IsNotFound(status) || job->cause == Cause::kUsedUp || job->cause == Cause::kOverflow;
     decision.fate = gone ? Fate::kGone : Fate::kDamaged;
     LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
               job->topic->name, job->queue.queue, ended.offset, Text(status));
@@ -317,36 +360,51 @@ void Redelivery::Unclaim(const Job& job) {
   const GroupProgressPtr group = environment_.state->Find(job.queue.group);
   if (group == nullptr) return;
   MutexLock lock(&group->mutex);
-  QueueProgress* progress = group->Queue(job.key());
+  QueueProgress* progress = group->Appended(job.key());
   if (progress == nullptr) return;
+  if (job.cause == Cause::kOverflow) return progress->TakeBackFrom(job.leases[0].offset);
   for (const QueueProgress::Ended& ended : job.leases) progress->UnclaimEnd(ended.offset);
+}
+
+bool Redelivery::DropStale(Job& job, GroupProgress& group) const {
+  const QueueProgress* progress = group.Queue(job.key());
+  const store::QueueOffset min = environment_.state->store()->Range(job.key()).min;
+  // Where the group has gone back, none of them is its next one.
+  const bool at_next = progress != nullptr && !job.leases.empty() &&
+                       std::max(progress->next(), min) >= job.leases[0].offset;
+  const auto stale = [&](const QueueProgress::Ended& ended) {
+    if (job.cause == Cause::kOverflow) return !at_next || ended.offset < progress->next();
+    return progress == nullptr || progress->Find(ended.offset, ended.lease.id) == nullptr;
+  };
+  const size_t before = job.leases.size();
+  for (size_t i = before; i-- > 0;) {
+    if (!stale(job.leases[i])) continue;
+    const auto at = static_cast<ptrdiff_t>(i);
+    job.leases.erase(job.leases.begin() + at);
+    job.messages.erase(job.messages.begin() + at);
+    job.decisions.erase(job.decisions.begin() + at);
+  }
+  return job.leases.size() == before;
 }
 
 // Aborted when some of the job's leases live no more; they are then out of the job.
 absl::Status Redelivery::ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame) {
   const GroupProgressPtr group = environment_.state->Find(job->queue.group);
-  const auto drop = [&job](size_t i) {
-    const auto at = static_cast<ptrdiff_t>(i);
-    job->leases.erase(job->leases.begin() + at);
-    job->messages.erase(job->messages.begin() + at);
-    job->decisions.erase(job->decisions.begin() + at);
-  };
   if (group == nullptr) {
     job->leases.clear();
     return absl::AbortedError("the group has gone");
   }
   MutexLock lock(&group->mutex);
-  QueueProgress* progress = group->Queue(job->key());
-  const size_t before = job->leases.size();
-  for (size_t i = before; i-- > 0;) {
-    const QueueProgress::Ended& ended = job->leases[i];
-    if (progress == nullptr || progress->Find(ended.offset, ended.lease.id) == nullptr) drop(i);
-  }
-  if (job->leases.size() != before) return absl::AbortedError("leases have ended meanwhile");
+  if (!DropStale(*job, *group)) return absl::AbortedError("leases have ended meanwhile");
   absl::Status status = environment_.state->store()->Submit(std::move(frame));
   if (!status.ok()) return status;
+  QueueProgress* progress = group->Queue(job->key());
+  if (job->cause == Cause::kOverflow) {
+    progress->SkipTo(job->leases.back().offset + 1);
+    return status;
+  }
   for (const QueueProgress::Ended& ended : job->leases) progress->ClaimEnd(ended.offset);
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace mansio::broker

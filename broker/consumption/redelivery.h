@@ -26,6 +26,8 @@ class Mover;
 // Why a message is a dead letter.
 inline constexpr std::string_view kReasonAttempts = "attempts";    // all were used up
 inline constexpr std::string_view kReasonForwarded = "forwarded";  // its consumer gave it up
+inline constexpr std::string_view kReasonExpired = "expired";      // it was not consumed in time
+inline constexpr std::string_view kReasonOverflow = "overflow";    // too many were before it
 
 // What becomes of messages whose lease ended without an ack (design section 6). One atomic frame
 // holds the end of the lease and the copy of the message: in the group's retry queue with its
@@ -52,6 +54,8 @@ class Redelivery {
     kEnded,
     kUsedUp,  // ended, and its attempts are used up by the rules of FIFO groups
     kForwarded,
+    kExpired,   // taken by a receive that did not deliver it, as it has expired
+    kOverflow,  // never handed out: MoveUndelivered
   };
   // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are
   // as before: the store refused, or a message that was to be forwarded cannot be read.
@@ -64,6 +68,11 @@ class Redelivery {
   void Move(const ProgressKey& queue, std::vector<QueueProgress::Ended> leases, Cause cause,
             Done done);
 
+  // Moves `count` messages of one queue, at most 64, from the group's next one, which is at `from`,
+  // to its dead letters. Stops after some when they are large; nothing happens when the group has
+  // gone on meanwhile, or back.
+  void MoveUndelivered(const ProgressKey& queue, store::QueueOffset from, size_t count, Done done);
+
  private:
   enum class Fate;  // what becomes of a message
   struct Decision;  // and what it needs for that
@@ -71,6 +80,9 @@ class Redelivery {
   class Frame;
   using JobPtr = std::shared_ptr<Job>;
 
+  static std::string_view ReasonOf(Cause cause);
+
+  void Begin(JobPtr job);
   void RunWaiting();
   void Gather(const JobPtr& job);
   // Decides about each message; then the queues that are needed are made, then the frame is logged.
@@ -78,6 +90,8 @@ class Redelivery {
   void PlanOne(const JobPtr& job, size_t index, const GroupRecord& group);
   void EnsureQueues(const JobPtr& job);
   void Log(const JobPtr& job);
+  // Takes what is not to be moved any more out of a job; returns whether there was nothing.
+  bool DropStale(Job& job, GroupProgress& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex);
   absl::Status ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame);
   // The job's frame was refused: its leases live on.
   void Unclaim(const Job& job);

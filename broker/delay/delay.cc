@@ -148,10 +148,10 @@ std::string Delay::HandleOf(const Waiting& waiting, store::QueueOffset offset,
 absl::Status Delay::CheckTopic(const RecallHandle& handle, std::string_view topic) const {
   const TopicPtr known = environment_.metadata->FindTopic(topic);
   if (known == nullptr) return TopicNotFound(topic);
-  if (known->type != MessageType::kDelay) {
+  if (!Takes(known->type, MessageType::kDelay)) {
     return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
-                     fmt::format("topic {} is not of type DELAY; only messages of such topics can "
-                                 "be recalled",
+                     fmt::format("topic {} is not of type DELAY or MIXED; only messages of such "
+                                 "topics can be recalled",
                                  topic));
   }
   if (known->id == handle.topic) return absl::OkStatus();

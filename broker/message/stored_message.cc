@@ -263,6 +263,27 @@ void ForEachUserProperty(const StoredContent& content,
   }
 }
 
+std::optional<int64_t> ParseTtl(std::string_view value) {
+  constexpr size_t kMaxDigits = 18;
+  if (value.empty() || value.size() > kMaxDigits) return std::nullopt;
+  int64_t ttl = 0;
+  for (const char c : value) {
+    if (c < '0' || c > '9') return std::nullopt;
+    ttl = ttl * 10 + (c - '0');
+  }
+  return ttl > 0 ? std::optional(ttl) : std::nullopt;
+}
+
+std::optional<int64_t> TtlOf(const StoredContent& content) {
+  // The name may stand in a value: only the look through the entries decides.
+  if (content.properties.find(kTtlProperty) == std::string_view::npos) return std::nullopt;
+  std::optional<int64_t> ttl;
+  ForEachUserProperty(content, [&ttl](std::string_view name, std::string_view value) {
+    if (name == kTtlProperty) ttl = ParseTtl(value);
+  });
+  return ttl;
+}
+
 uint32_t TagHash(std::string_view tag) {
   if (tag.empty()) return 0;
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: short texts, stable on disk

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -65,6 +66,13 @@ absl::StatusOr<StoredContent> DecodeContent(std::string_view content);
 
 // The message's tag, or "" when it has none; reads the first field only.
 std::string_view TagOf(const StoredContent& content);
+
+// The user property with which a message says for how many milliseconds it can be consumed.
+inline constexpr std::string_view kTtlProperty = "mansio-ttl-ms";
+// Reads its value: nullopt when it is no whole number from 1 on of at most 18 digits.
+std::optional<int64_t> ParseTtl(std::string_view value);
+// What the message says, or nullopt. Costs next to nothing for a message without the property.
+std::optional<int64_t> TtlOf(const StoredContent& content);
 
 // The message's id and message group, or "" when it has none.
 std::string_view MessageIdOf(const StoredContent& content);

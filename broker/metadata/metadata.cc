@@ -44,6 +44,27 @@ absl::Status ValidatePolicy(const GroupRecord& group) {
   return ValidateBackoff(group.backoff);
 }
 
+constexpr int64_t kMaxTtlMs = 3650ll * 24 * 3600 * 1000;
+
+absl::Status ValidateSettings(const TopicRecord& topic) {
+  if (topic.expiry.ttl_ms < 0 || topic.expiry.ttl_ms > kMaxTtlMs) {
+    return WireError(v2::BAD_REQUEST,
+                     "the ttl of a topic lies between 1 ms and 3,650 days; 0 is none");
+  }
+  if (topic.priority_guard && topic.type != MessageType::kPriority) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the priority guard belongs to topics of type PRIORITY, {} is of "
+                                 "type {}; leave it out",
+                                 topic.name, NameOf(topic.type)));
+  }
+  return absl::OkStatus();
+}
+
+bool SameSettings(const TopicRecord& a, const TopicRecord& b) {
+  return a.type == b.type && a.queues == b.queues && a.check_back == b.check_back &&
+         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog;
+}
+
 // Retry and dead-letter topics come and go with their group.
 absl::Status BelongsToGroup(std::string_view topic) {
   return WireError(v2::ILLEGAL_TOPIC,
@@ -142,17 +163,13 @@ void Metadata::EndClaim(Claims Metadata::*claims, const std::string& name) {
 std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& wanted) const {
   if (const auto it = topics_.find(wanted.name); it != topics_.end()) {
     const TopicPtr& existing = it->second;
-    if (existing->type == wanted.type && existing->queues == wanted.queues &&
-        existing->check_back == wanted.check_back) {
-      return existing;
-    }
+    if (SameSettings(*existing, wanted)) return existing;
     return WireError(
         v2::PRECONDITION_FAILED,
         fmt::format(
-            "topic {} exists already with {} queues and type {}, or other settings; delete it "
-            "first to change that",
-            existing->name, existing->queues,
-            v2::MessageType_Name(static_cast<v2::MessageType>(existing->type))));
+            "topic {} exists already with {} queues and type {}, or other settings; change its "
+            "settings with `mansio topic alter {}`, or delete it first",
+            existing->name, existing->queues, NameOf(existing->type), existing->name));
   }
   if (user_topics_ + topic_claims_.size() >= limits_.topics) {
     return WireError(v2::TOO_MANY_REQUESTS,
@@ -182,6 +199,7 @@ void Metadata::CreateTopic(TopicRecord wanted, Done<TopicPtr> done) {
                               "asked for",
                               limits_.queues_per_topic, wanted.queues)));
   }
+  if (absl::Status status = ValidateSettings(wanted); !status.ok()) return done(status);
   wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<TopicPtr>> judged;
   {
@@ -201,6 +219,46 @@ void Metadata::CreateTopic(TopicRecord wanted, Done<TopicPtr> done) {
   if (judged) return done(*std::move(judged));
   Log(kTopicRecord, wanted.Encode(),
       [this, id = wanted.id, name = wanted.name,
+       done = std::move(done)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(FindTopic(id));
+        } else {
+          done(status);
+        }
+        EndClaim(&Metadata::topic_claims_, name);
+      });
+}
+
+void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done<TopicPtr> done) {
+  if (names::IsSystemTopic(name)) return done(names::ValidateTopic(name));
+  if (names::IsGroupTopic(name)) return done(BelongsToGroup(name));
+  std::optional<TopicRecord> topic;
+  {
+    MutexLock lock(&mutex_);
+    if (const auto claim = topic_claims_.find(name); claim != topic_claims_.end()) {
+      claim->second.push_back(
+          [this, name = std::string(name), change, done = std::move(done)]() mutable {
+            AlterTopic(name, change, std::move(done));
+          });
+      return;
+    }
+    if (const auto it = topics_.find(name); it != topics_.end()) {
+      topic = static_cast<const TopicRecord&>(*it->second);
+      topic_claims_[topic->name];
+    }
+  }
+  if (!topic) return done(TopicNotFound(name));
+  if (change.max_backlog) topic->backlog.max = *change.max_backlog;
+  if (change.overflow) topic->backlog.overflow = *change.overflow;
+  if (change.ttl_ms) topic->expiry.ttl_ms = *change.ttl_ms;
+  if (change.expired_to_dead_letters) topic->expiry.dead_letter = *change.expired_to_dead_letters;
+  if (change.priority_guard) topic->priority_guard = *change.priority_guard;
+  if (absl::Status status = ValidateSettings(*topic); !status.ok()) {
+    EndClaim(&Metadata::topic_claims_, topic->name);
+    return done(status);
+  }
+  Log(kTopicRecord, topic->Encode(),
+      [this, id = topic->id, name = topic->name,
        done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
           done(FindTopic(id));

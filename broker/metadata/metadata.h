@@ -28,13 +28,24 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// A topic as readers see it: immutable but for the rotation of its writers.
+// A topic as readers see it: immutable but for the rotation of its writers and its backlog.
 struct Topic : TopicRecord {
   explicit Topic(TopicRecord r) : TopicRecord(std::move(r)) {}
   mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
+  // Of the slowest group; kept where there is a limit (broker/consumption/backlogs.h).
+  mutable std::atomic<uint64_t> backlog_now{0};
 };
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
+
+// What of a topic's settings is to change; the rest stays.
+struct TopicChange {
+  std::optional<int64_t> ttl_ms;  // 0: none
+  std::optional<bool> expired_to_dead_letters;
+  std::optional<bool> priority_guard;
+  std::optional<uint64_t> max_backlog;  // 0: none
+  std::optional<Overflow> overflow;
+};
 
 // What of a group's policy is to change; the rest stays.
 struct GroupChange {
@@ -82,6 +93,9 @@ class Metadata : public Feature {
   // The same for a topic of the users with settings of its own; id and time of creation are filled
   // in.
   void CreateTopic(TopicRecord wanted, Done<TopicPtr> done);
+  // Changes settings of a topic of the users; messages that are there are judged by the new ones,
+  // too. The errors of DeleteTopic, and BAD_REQUEST for settings that it cannot have.
+  void AlterTopic(std::string_view name, const TopicChange& change, Done<TopicPtr> done);
   // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none,
   // ILLEGAL_TOPIC for one of the system or of a group.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);

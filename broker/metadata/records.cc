@@ -42,6 +42,14 @@ constexpr uint8_t kFifoFlag = 1;
 constexpr uint8_t kBroadcastFlag = 2;
 constexpr uint8_t kPausedFlag = 4;
 
+constexpr uint8_t kExpiredToDeadLettersFlag = 1;  // of a topic
+constexpr uint8_t kPriorityGuardFlag = 2;
+
+uint8_t FlagsOf(const TopicRecord& topic) {
+  return (topic.expiry.dead_letter ? kExpiredToDeadLettersFlag : 0) |
+         (topic.priority_guard ? kPriorityGuardFlag : 0);
+}
+
 uint8_t FlagsOf(const GroupRecord& group) {
   return (group.fifo ? kFifoFlag : 0) | (group.broadcast ? kBroadcastFlag : 0) |
          (group.paused ? kPausedFlag : 0);
@@ -49,15 +57,47 @@ uint8_t FlagsOf(const GroupRecord& group) {
 
 }  // namespace
 
+std::string_view NameOf(MessageType type) {
+  switch (type) {
+    case MessageType::kNormal:
+      return "NORMAL";
+    case MessageType::kFifo:
+      return "FIFO";
+    case MessageType::kDelay:
+      return "DELAY";
+    case MessageType::kTransaction:
+      return "TRANSACTION";
+    case MessageType::kLite:
+      return "LITE";
+    case MessageType::kPriority:
+      return "PRIORITY";
+    case MessageType::kMixed:
+      return "MIXED";
+  }
+  return "unknown";
+}
+
+bool Takes(MessageType topic, MessageType message) {
+  if (topic != MessageType::kMixed) return topic == message;
+  return message == MessageType::kNormal || message == MessageType::kFifo ||
+         message == MessageType::kDelay || message == MessageType::kTransaction;
+}
+
 std::string TopicRecord::Encode() const {
   ByteWriter w;
   w.Varint(id).Bytes(name).U8(static_cast<uint8_t>(type)).Varint(queues).Fixed64(created_ms);
   w.U8(static_cast<uint8_t>(kind)).Varint(group).Varint(origins.size());
   for (const uint32_t origin : origins) w.Varint(origin);
-  if (check_back != CheckBackPolicy{}) {
+  // Most topics have none of what follows, and no byte for it; each part is there when a later one
+  // is.
+  const bool limited = backlog != BacklogPolicy{};
+  const bool consumed_specially = limited || expiry != ExpiryPolicy{} || priority_guard;
+  if (consumed_specially || check_back != CheckBackPolicy{}) {
     w.Varint(static_cast<uint64_t>(check_back.first_check_ms));
     w.Varint(static_cast<uint64_t>(check_back.interval_ms)).Varint(check_back.max_checks);
   }
+  if (consumed_specially) w.Varint(static_cast<uint64_t>(expiry.ttl_ms)).U8(FlagsOf(*this));
+  if (limited) w.Varint(backlog.max).U8(static_cast<uint8_t>(backlog.overflow));
   return w.Take();
 }
 
@@ -76,6 +116,16 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
     t.check_back.first_check_ms = static_cast<int64_t>(r.Varint());
     t.check_back.interval_ms = static_cast<int64_t>(r.Varint());
     t.check_back.max_checks = r.Varint32();
+  }
+  if (!r.AtEnd()) {
+    t.expiry.ttl_ms = static_cast<int64_t>(r.Varint());
+    const uint8_t flags = r.U8();
+    t.expiry.dead_letter = (flags & kExpiredToDeadLettersFlag) != 0;
+    t.priority_guard = (flags & kPriorityGuardFlag) != 0;
+  }
+  if (!r.AtEnd()) {
+    t.backlog.max = r.Varint();
+    t.backlog.overflow = static_cast<Overflow>(r.U8());
   }
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;

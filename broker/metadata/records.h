@@ -23,14 +23,20 @@ inline constexpr store::RecordKind kGroupDeletedRecord = 19;
 inline constexpr store::RecordKind kHandleKeyRecord = 20;    // the key of receipt handles' MAC
 inline constexpr store::RecordKind kGroupPausedRecord = 24;  // paused or resumed
 
-enum class MessageType : uint8_t {  // values of v2.MessageType
+enum class MessageType : uint8_t {  // values of v2.MessageType, but for the last
   kNormal = 1,
   kFifo = 2,
   kDelay = 3,
   kTransaction = 4,
   kLite = 5,
   kPriority = 6,
+  kMixed = 64,  // of topics only: NORMAL, FIFO, DELAY and TRANSACTION messages
 };
+
+// "NORMAL", "MIXED".
+std::string_view NameOf(MessageType type);
+// Whether a topic of type `topic` takes messages of type `message` (RocketMQ 5 API).
+bool Takes(MessageType topic, MessageType message);
 
 // Whose a topic is. Clients create and send to their own only.
 enum class TopicKind : uint8_t {
@@ -53,6 +59,27 @@ struct CheckBackPolicy {
   friend bool operator==(const CheckBackPolicy&, const CheckBackPolicy&) = default;
 };
 
+// What becomes of messages that were not consumed in time.
+struct ExpiryPolicy {
+  int64_t ttl_ms = 0;  // since a message was stored in its topic; 0: as long as it says itself
+  bool dead_letter = false;  // into the dead letters of each group; else it is skipped
+  friend bool operator==(const ExpiryPolicy&, const ExpiryPolicy&) = default;
+};
+
+// What happens when a group has as many messages of a topic before it as it may.
+enum class Overflow : uint8_t {
+  kRefuse = 0,      // sends are refused
+  kDropOldest = 1,  // the group goes on behind its oldest ones
+  kDeadLetter = 2,  // those are moved to its dead letters
+};
+
+// How many messages a topic keeps for its slowest group.
+struct BacklogPolicy {
+  uint64_t max = 0;  // 0: no limit
+  Overflow overflow = Overflow::kRefuse;
+  friend bool operator==(const BacklogPolicy&, const BacklogPolicy&) = default;
+};
+
 struct TopicRecord {
   uint32_t id = 0;
   std::string name;
@@ -62,7 +89,10 @@ struct TopicRecord {
   TopicKind kind = TopicKind::kUser;
   uint32_t group = 0;             // kRetry, kDeadLetter: whose; they go with it
   std::vector<uint32_t> origins;  // kRetry: queue i holds what came from the topic origins[i]
-  CheckBackPolicy check_back;     // TRANSACTION topics
+  CheckBackPolicy check_back;     // where TRANSACTION messages are taken
+  ExpiryPolicy expiry;
+  bool priority_guard = false;  // PRIORITY topics: low priorities cannot starve
+  BacklogPolicy backlog;
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);

@@ -1,5 +1,7 @@
 #include "broker/send/queue_choice.h"
 
+#include <algorithm>
+
 #include "common/hash/siphash.h"
 
 namespace mansio::broker {
@@ -19,6 +21,10 @@ uint32_t JumpHash(uint64_t key, uint32_t buckets) {
 
 uint32_t QueueOfGroup(std::string_view message_group, uint32_t queues) {
   return JumpHash(SipHash24({0, 0}, message_group), queues);
+}
+
+uint32_t QueueOfPriority(int32_t priority, uint32_t queues) {
+  return std::min(static_cast<uint32_t>(priority), queues - 1);
 }
 
 }  // namespace mansio::broker

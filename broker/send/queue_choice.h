@@ -16,6 +16,10 @@ uint32_t JumpHash(uint64_t key, uint32_t buckets);
 // every version, since the order within a group depends on it.
 uint32_t QueueOfGroup(std::string_view message_group, uint32_t queues);
 
+// The queue of a priority, 0 or higher: higher priorities in higher queues, those beyond the last
+// queue in that one (RocketMQ 5 API).
+uint32_t QueueOfPriority(int32_t priority, uint32_t queues);
+
 }  // namespace mansio::broker
 
 #endif  // MANSIO_BROKER_SEND_QUEUE_CHOICE_H_

@@ -43,6 +43,9 @@ class QueueChooser {
     if (system.has_message_group()) {
       return {topic_.id, QueueOfGroup(system.message_group(), topic_.queues)};
     }
+    if (system.has_priority()) {
+      return {topic_.id, QueueOfPriority(system.priority(), topic_.queues)};
+    }
     if (groupless_ < 0) {
       groupless_ = topic_.next_queue.fetch_add(1, std::memory_order_relaxed) % topic_.queues;
     }
@@ -56,7 +59,7 @@ class QueueChooser {
 
 void SetDerivedType(v2::Message* message, const Topic& topic) {
   MessageType type = DerivedType(*message);
-  if (HasDelayLevel(*message) && topic.type != MessageType::kNormal) type = MessageType::kDelay;
+  if (HasDelayLevel(*message) && Takes(topic.type, MessageType::kDelay)) type = MessageType::kDelay;
   message->mutable_system_properties()->set_message_type(static_cast<v2::MessageType>(type));
 }
 
@@ -67,6 +70,20 @@ void AddTo(store::Append& append, const v2::Message& message, const ContentEncod
                                  encoder.size());
   encoder.EncodeTo(to, BodyDigest(message.body()));
   append.SealMessage();
+}
+
+// TOO_MANY_REQUESTS while a group is as far behind as the topic allows.
+absl::Status CheckBacklog(const Topic& topic) {
+  const BacklogPolicy& policy = topic.backlog;
+  if (policy.max == 0 || policy.overflow != Overflow::kRefuse) return absl::OkStatus();
+  const uint64_t backlog = topic.backlog_now.load(std::memory_order_relaxed);
+  if (backlog < policy.max) return absl::OkStatus();
+  return WireError(
+      v2::TOO_MANY_REQUESTS,
+      fmt::format("a consumer group has {} messages of topic {} before it, and the topic's "
+                  "max-backlog is {}; send again when it has consumed some, or change the limit "
+                  "with `mansio topic alter {}`",
+                  backlog, topic.name, policy.max, topic.name));
 }
 
 Provenance ProvenanceOf(const std::optional<Delay::Waiting>& waiting) {
@@ -140,6 +157,7 @@ absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {
     return TopicNotFound(name);
   }
   if (status = CheckTopicType(request, *topic); !status.ok()) return status;
+  if (status = CheckBacklog(*topic); !status.ok()) return status;
   return topic;
 }
 

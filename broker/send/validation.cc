@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/delay/records.h"
+#include "broker/message/stored_message.h"
 #include "common/names/names.h"
 #include "common/status/wire_status.h"
 
@@ -54,11 +55,21 @@ absl::Status CheckDelayLevel(const v2::Message& message, const std::string& valu
   if (system.has_delivery_timestamp()) other = "a delivery time";
   if (system.has_message_group()) other = "a message group";
   if (system.message_type() == v2::TRANSACTION) other = "a transaction";
+  if (system.has_priority()) other = "a priority";
   if (other == nullptr) return absl::OkStatus();
   return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
                    fmt::format("the message has a delay level (user property DELAY) and {}; give "
                                "it one of both",
                                other));
+}
+
+absl::Status CheckTtl(std::string_view value) {
+  if (ParseTtl(value).has_value()) return absl::OkStatus();
+  return WireError(v2::ILLEGAL_MESSAGE_PROPERTY_KEY,
+                   fmt::format("the user property {} says for how many milliseconds the message "
+                               "can be consumed, a whole number from 1 on; leave it out for a "
+                               "message without a limit",
+                               kTtlProperty));
 }
 
 absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& limits) {
@@ -73,6 +84,7 @@ absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& l
   size_t bytes = message.system_properties().tag().size();
   for (const auto& [key, value] : properties) {
     absl::Status status = key == kDelayProperty ? CheckDelayLevel(message, value)
+                          : key == kTtlProperty ? CheckTtl(value)
                                                 : names::ValidateUserProperty(key, value);
     if (!status.ok()) return status;
     bytes += key.size() + value.size();
@@ -145,12 +157,30 @@ absl::Status CheckTransaction(const v2::SystemProperties& system) {
                    fmt::format("a TRANSACTION message cannot have {}; leave it out", other));
 }
 
+// A priority chooses the queue, as a message group does; and what is due at a time is not looked at
+// in any other order.
+absl::Status CheckPriority(const v2::SystemProperties& system) {
+  if (!system.has_priority()) return absl::OkStatus();
+  if (system.priority() < 0) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the message has the priority {}; priorities begin at 0, and "
+                                 "higher ones go first",
+                                 system.priority()));
+  }
+  const char* other = system.has_message_group()        ? "a message group"
+                      : system.has_delivery_timestamp() ? "a delivery time"
+                                                        : nullptr;
+  if (other == nullptr) return absl::OkStatus();
+  return WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                   fmt::format("the message has a priority and {}; give it one of both", other));
+}
+
 // Types are refused by what the message says of itself as well as by the fields that only they
 // have.
 absl::Status CheckServed(const v2::Message& message) {
   int type = message.system_properties().message_type();
   if (type == v2::MESSAGE_TYPE_UNSPECIFIED || type == v2::NORMAL || type == v2::FIFO ||
-      type == v2::DELAY) {
+      type == v2::DELAY || type == v2::PRIORITY) {
     type = static_cast<int>(DerivedType(message));
   }
   const v2::SystemProperties& system = message.system_properties();
@@ -162,14 +192,14 @@ absl::Status CheckServed(const v2::Message& message) {
                     static_cast<int>(system.body_encoding())));
   }
   if (type == v2::TRANSACTION) return CheckTransaction(system);
-  if (type == v2::NORMAL || type == v2::FIFO || type == v2::DELAY) {
-    if (!system.has_priority() && !system.has_lite_topic()) return absl::OkStatus();
-    type = system.has_priority() ? v2::PRIORITY : v2::LITE;
+  if (type == v2::NORMAL || type == v2::FIFO || type == v2::DELAY || type == v2::PRIORITY) {
+    if (!system.has_lite_topic()) return CheckPriority(system);
+    type = v2::LITE;
   }
   return WireError(
       v2::NOT_IMPLEMENTED,
       fmt::format("messages of type {} are not served by this version of Mansio; send a "
-                  "NORMAL, FIFO, DELAY or TRANSACTION message",
+                  "NORMAL, FIFO, DELAY, TRANSACTION or PRIORITY message",
                   TypeName(type)));
 }
 
@@ -249,19 +279,22 @@ absl::Status CheckTopicType(const v2::SendMessageRequest& request, const TopicRe
   }
   for (int i = 0; i < request.messages_size(); ++i) {
     const MessageType type = DerivedType(request.messages(i));
-    if (type == topic.type) continue;
+    if (Takes(topic.type, type)) continue;
     if (topic.type == MessageType::kDelay && type == MessageType::kNormal &&
         HasDelayLevel(request.messages(i))) {
       continue;
     }
-    const std::string_view cure = topic.type == MessageType::kFifo
-                                      ? "give it a message group, or send it to another topic"
-                                      : "send it to a topic of its type";
+    const std::string_view cure =
+        topic.type == MessageType::kFifo ? "give it a message group, or send it to another topic"
+        : topic.type == MessageType::kPriority ? "give it a priority, or send it to another topic"
+                                               : "send it to a topic of its type";
+    const std::string_view takes = topic.type == MessageType::kMixed
+                                       ? "NORMAL, FIFO, DELAY and TRANSACTION"
+                                       : NameOf(topic.type);
     return AboutMessage(i, request.messages_size(),
                         WireError(v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
                                   fmt::format("topic {} takes {} messages, this one is {}; {}",
-                                              topic.name, TypeName(static_cast<int>(topic.type)),
-                                              TypeName(static_cast<int>(type)), cure)));
+                                              topic.name, takes, NameOf(type), cure)));
   }
   return absl::OkStatus();
 }

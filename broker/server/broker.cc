@@ -118,6 +118,9 @@ ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPo
   options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   options.max_parked_receives = config.parked_receives;
   options.max_leases = config.leases;
+  options.max_group_leases = config.leases_per_group;
+  options.max_queue_leases = config.leases_per_queue;
+  options.dead_letter_retention = config.dead_letter_retention;
   options.min_long_polling = config.min_long_polling;
   options.max_long_polling = config.max_long_polling;
   options.max_auto_renew = config.max_auto_renew;

@@ -110,6 +110,10 @@ void AddStore(Schema& schema) {
           "retention.bytes", Store(&StoreOptions::retention_bytes), 0, {0, 1024 * kTiB},
           "The most bytes of log; the oldest files go first, also before retention.age. Messages that "
           "are carried forward out of them come on top. 0: no limit.")
+      .Duration("retention.dead-letters", &BrokerConfig::dead_letter_retention, absl::Hours(24 * 7),
+                {absl::Seconds(1), absl::Hours(24 * 3650)},
+                "The dead letters of a group (%DLQ%) are kept for at least this long, also beyond "
+                "retention.age and retention.bytes: they are carried forward when their file goes.")
       .Int(
           "retention.carry-percent", Store(&StoreOptions::carry_percent), 20, {1, 90}, "percent",
           "Messages that still wait (delayed, half, leased, dead letters) are carried forward when "
@@ -207,6 +211,14 @@ void AddLimits(Schema& schema) {
           "limits.leases", &BrokerConfig::leases, 1'000'000, {1, 100'000'000}, "messages",
           "The most messages that are handed out and not acknowledged; beyond it receives are refused "
           "with TOO_MANY_REQUESTS.")
+      .Int("limits.leases-per-group", &BrokerConfig::leases_per_group, 500'000, {1, 100'000'000},
+           "messages",
+           "The same for one consumer group, so that one that never acknowledges does not use up "
+           "limits.leases alone.")
+      .Int("limits.leases-per-queue", &BrokerConfig::leases_per_queue, 100'000, {1, 100'000'000},
+           "messages",
+           "The same for one consumer group on one queue, what it has to retry of a topic counting "
+           "as a queue; other queues go on.")
       .Int(
           "limits.pending-timers", &BrokerConfig::pending_timers, 10'000'000, {0, 1'000'000'000},
           "messages",

@@ -27,6 +27,7 @@ struct BrokerConfig {
   int32_t rpc_threads = 0;  // 0: one per two cores
 
   store::StoreOptions store;
+  absl::Duration dead_letter_retention;
 
   bool auto_create_topics = false;
   uint32_t default_queues = 0;
@@ -54,6 +55,8 @@ struct BrokerConfig {
   uint64_t groups = 0;
   uint64_t parked_receives = 0;
   uint64_t leases = 0;
+  uint64_t leases_per_group = 0;
+  uint64_t leases_per_queue = 0;
   uint64_t broadcast_clients = 0;
   uint64_t pending_timers = 0;
   uint64_t move_bytes_per_second = 0;

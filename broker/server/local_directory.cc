@@ -24,7 +24,8 @@ absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic
 
 gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues) const {
   gateway::TopicRoute route;
-  route.message_type = static_cast<int>(type);
+  route.mixed = type == MessageType::kMixed;
+  if (!route.mixed) route.message_type = static_cast<int>(type);
   route.brokers.push_back({.broker = options_.broker_name,
                            .broker_id = 0,
                            .endpoints = {options_.advertised},

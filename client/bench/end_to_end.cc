@@ -20,7 +20,7 @@ constexpr int kSequenceBits = 40;  // the bits above tell this run's messages fr
 constexpr uint64_t kSequenceMask = (uint64_t{1} << kSequenceBits) - 1;
 constexpr auto kSettle =
     std::chrono::seconds(1);                   // until all waiting receives have reached the broker
-constexpr int64_t kPatience = 10'000'000'000;  // nanoseconds for the last messages to arrive
+constexpr int64_t kPatience = 30'000'000'000;  // nanoseconds for the last messages to arrive
 constexpr auto kPoll = std::chrono::milliseconds(10);
 constexpr absl::Duration kPauseOfReceiver = absl::Milliseconds(20);
 

@@ -71,11 +71,36 @@ Json TimeText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", value, absl::UTCTimeZone());
 }
 
+std::string TypeName(const v1::TopicInfo& topic) {
+  return topic.mixed() ? "mixed" : TypeName(topic.message_type());
+}
+
+const char* OverflowName(v1::OverflowPolicy policy) {
+  switch (policy) {
+    case v1::OVERFLOW_POLICY_DROP_OLDEST:
+      return "drop-oldest";
+    case v1::OVERFLOW_POLICY_DEAD_LETTER:
+      return "dead-letter";
+    default:
+      return "refuse";
+  }
+}
+
 Json TopicJson(const v1::TopicInfo& topic) {
-  return {{"name", topic.name()},
-          {"type", TypeName(topic.message_type())},
-          {"queues", topic.queues()},
-          {"permission", PermissionName(topic.permission())}};
+  Json value = {{"name", topic.name()},
+                {"type", TypeName(topic)},
+                {"queues", topic.queues()},
+                {"permission", PermissionName(topic.permission())}};
+  const absl::Duration ttl =
+      absl::Seconds(topic.ttl().seconds()) + absl::Nanoseconds(topic.ttl().nanos());
+  value["ttl"] = ttl > absl::ZeroDuration() ? Json(absl::FormatDuration(ttl)) : Json();
+  value["expired"] = topic.expired() == v1::EXPIRED_POLICY_DEAD_LETTER ? "dead-letter" : "skip";
+  if (topic.message_type() == v2::PRIORITY) value["priority_guard"] = topic.priority_guard();
+  if (topic.max_backlog() > 0) {
+    value["max_backlog"] = topic.max_backlog();
+    value["overflow"] = OverflowName(topic.overflow());
+  }
+  return value;
 }
 
 Json GroupJson(const v1::GroupInfo& group) {

@@ -15,7 +15,10 @@ using BrokerResults = google::protobuf::RepeatedPtrField<v1::BrokerResult>;
 std::string TypeName(apache::rocketmq::v2::MessageType type);
 // RFC 3339 in UTC with milliseconds; null when unset.
 Json TimeText(const google::protobuf::Timestamp& time);
-// name, type, queues, permission.
+// "normal", …, "mixed".
+std::string TypeName(const v1::TopicInfo& topic);
+// name, type, queues, permission, ttl (null: none), expired; of a priority topic also
+// priority_guard, of one with a limit also max_backlog and overflow.
 Json TopicJson(const v1::TopicInfo& topic);
 // name, mode, max_attempts, backoff, start, paused.
 Json GroupJson(const v1::GroupInfo& group);

@@ -41,6 +41,10 @@ void AddSend(CLI::App& message, Context& context) {
                    "Deliver at that time (delay topics): 2030-01-31T09:00:00Z, or +90s from now")
       ->type_name("TIME")
       ->excludes(level);
+  verb->add_option("--priority", arguments->message.priority,
+                   "On a priority topic: 0 or more; higher ones are received first")
+      ->check(CLI::Range(0, 1 << 30).description(""))
+      ->type_name("N");
   verb->add_option("--count", arguments->count,
                    "Send the body that many times; {n} in it is replaced "
                    "by the number")

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
 #include "CLI/CLI.hpp"
 #include "client/command/admin_views.h"
@@ -14,8 +15,18 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
+// What can be altered later, too.
+struct ConsumptionArguments {
+  std::optional<absl::Duration> ttl;
+  std::string expired;         // empty: not given
+  std::string priority_guard;  // the same
+  std::optional<int64_t> max_backlog;
+  std::string overflow;  // the same
+};
+
 struct TopicArguments {
   std::string name;
+  ConsumptionArguments consumption;
   std::string type = "normal";
   int queues = 0;
   absl::Duration first_check;
@@ -34,6 +45,27 @@ void SetCheckBack(const TopicArguments& arguments, v1::TopicInfo* topic) {
   if (arguments.max_checks > 0) topic->mutable_check_back()->set_max_checks(arguments.max_checks);
 }
 
+v1::OverflowPolicy OverflowOf(std::string_view overflow) {
+  if (overflow == "drop-oldest") return v1::OVERFLOW_POLICY_DROP_OLDEST;
+  if (overflow == "dead-letter") return v1::OVERFLOW_POLICY_DEAD_LETTER;
+  return v1::OVERFLOW_POLICY_REFUSE;
+}
+
+// Works for TopicInfo and AlterTopicRequest; what was not given stays unset.
+template <typename Proto>
+void SetConsumption(const ConsumptionArguments& arguments, Proto* topic) {
+  if (arguments.ttl.has_value()) client::SetDuration(*arguments.ttl, topic->mutable_ttl());
+  if (!arguments.expired.empty()) {
+    topic->set_expired(arguments.expired == "dead-letter" ? v1::EXPIRED_POLICY_DEAD_LETTER
+                                                          : v1::EXPIRED_POLICY_SKIP);
+  }
+  if (!arguments.priority_guard.empty()) {
+    topic->set_priority_guard(arguments.priority_guard == "on");
+  }
+  if (arguments.max_backlog.has_value()) topic->set_max_backlog(*arguments.max_backlog);
+  if (!arguments.overflow.empty()) topic->set_overflow(OverflowOf(arguments.overflow));
+}
+
 int CreateTopic(const Context& context, const TopicArguments& arguments) {
   v1::TopicInfo topic;
   topic.set_name(arguments.name);
@@ -46,12 +78,13 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
     topic.set_message_type(v2::DELAY);
   } else if (arguments.type == "transaction") {
     topic.set_message_type(v2::TRANSACTION);
+  } else if (arguments.type == "priority") {
+    topic.set_message_type(v2::PRIORITY);
   } else {
-    return FailUsage(context,
-                     fmt::format("topics of type {} are not available yet", arguments.type),
-                     "the types of this version are normal, fifo, delay and transaction");
+    topic.set_mixed(true);
   }
   SetCheckBack(arguments, &topic);
+  SetConsumption(arguments.consumption, &topic);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CreateTopic(topic);
@@ -59,7 +92,24 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   const v1::TopicInfo& made = response->topic();
   PrintDone(context, TopicJson(made),
             fmt::format("topic {} is there: type {}, {} queues on each broker", made.name(),
-                        TypeName(made.message_type()), made.queues()));
+                        TypeName(made), made.queues()));
+  return ReportRefusals(context, response->results());
+}
+
+int AlterTopic(const Context& context, const TopicArguments& arguments) {
+  v1::AlterTopicRequest change;
+  change.set_name(arguments.name);
+  SetConsumption(arguments.consumption, &change);
+  if (!change.has_ttl() && !change.has_expired() && !change.has_priority_guard() &&
+      !change.has_max_backlog() && !change.has_overflow()) {
+    return FailUsage(context, "there is nothing to change",
+                     "give --ttl, --expired, --priority-guard, --max-backlog or --overflow");
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->AlterTopic(change);
+  if (!response.ok()) return Fail(context, response.status());
+  PrintDone(context, TopicJson(response->topic()), fmt::format("altered topic {}", arguments.name));
   return ReportRefusals(context, response->results());
 }
 
@@ -115,14 +165,68 @@ int DeleteTopic(const Context& context, const std::string& name, bool yes) {
   return ReportRefusals(context, response->results());
 }
 
+void AddConsumption(CLI::App& verb, ConsumptionArguments* arguments) {
+  verb.add_option_function<std::string>(
+          "--ttl",
+          [arguments](const std::string& text) {
+            absl::Duration ttl;
+            const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
+            if (!absl::ParseDuration(plain ? text + "s" : text, &ttl) ||
+                ttl < absl::ZeroDuration()) {
+              throw CLI::ValidationError(
+                  "--ttl", fmt::format("'{}' is not a duration; write for example 500ms, 30s or "
+                                       "24h, or 0 for none",
+                                       text));
+            }
+            arguments->ttl = ttl;
+          },
+          "How long a message can be consumed; 0: without limit. Less where its property "
+          "mansio-ttl-ms says so")
+      ->type_name("DURATION");
+  verb.add_option("--expired", arguments->expired,
+                  "What becomes of a message that was not consumed in that time: skip, or "
+                  "dead-letter (of each group)")
+      ->check(CLI::IsMember({"skip", "dead-letter"}).description(""))
+      ->type_name("WHAT");
+  verb.add_option("--priority-guard", arguments->priority_guard,
+                  "priority: on keeps low priorities from starving: one receive in eight serves "
+                  "them in turn")
+      ->check(CLI::IsMember({"on", "off"}).description(""))
+      ->type_name("on|off");
+  verb.add_option("--max-backlog", arguments->max_backlog,
+                  "The most messages that the slowest group has before it; 0: no limit")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->type_name("N");
+  verb.add_option("--overflow", arguments->overflow,
+                  "And beyond it: refuse sends (default), drop-oldest, or dead-letter: move the "
+                  "oldest to the group's dead letters")
+      ->check(CLI::IsMember({"refuse", "drop-oldest", "dead-letter"}).description(""))
+      ->type_name("POLICY");
+}
+
+void AddAlterTopic(CLI::App& topic, Context& context) {
+  CLI::App* verb = topic.add_subcommand("alter", "Change the settings of a topic");
+  auto arguments = std::make_shared<TopicArguments>();
+  verb->add_option("NAME", arguments->name, "The topic")->required();
+  AddConsumption(*verb, &arguments->consumption);
+  verb->footer(
+      "Examples:\n  mansio topic alter quotes --ttl 30s --expired dead-letter\n"
+      "  mansio topic alter payments --max-backlog 1000000 --overflow refuse");
+  verb->fallthrough();
+  verb->callback([&context, arguments] {
+    context.action = [&context, arguments] { return AlterTopic(context, *arguments); };
+  });
+}
+
 void AddCreateTopic(CLI::App& topic, Context& context) {
   CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker");
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
       ->required();
   verb->add_option("--type", arguments->type,
-                   "normal; fifo: messages of one message group stay in order; transaction: "
-                   "messages are visible when their producer commits them")
+                   "normal; fifo: messages of one message group stay in order; delay: messages are "
+                   "delivered at their time; transaction: messages are visible when their "
+                   "producer commits them; mixed: all of these; priority: higher ones first")
       ->check(CLI::IsMember({"normal", "fifo", "delay", "transaction", "priority", "mixed"})
                   .description(""))
       ->type_name("TYPE")
@@ -138,6 +242,7 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
                    "transaction: roll an undecided message back after so many checks")
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
+  AddConsumption(*verb, &arguments->consumption);
   verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();
   verb->callback([&context, arguments] {
@@ -148,9 +253,10 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
 }  // namespace
 
 void AddTopic(CLI::App& app, Context& context) {
-  CLI::App* topic = app.add_subcommand("topic", "Create, look at and delete topics");
+  CLI::App* topic = app.add_subcommand("topic", "Create, look at, alter and delete topics");
   topic->require_subcommand(1)->fallthrough();
   AddCreateTopic(*topic, context);
+  AddAlterTopic(*topic, context);
 
   CLI::App* list = topic->add_subcommand("list", "List the topics and the brokers that have them");
   auto system = std::make_shared<bool>(false);

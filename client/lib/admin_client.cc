@@ -41,6 +41,10 @@ class AdminClientImpl final : public AdminClient {
         "/mansio.v1.Admin/DescribeTopic", name);
   }
 
+  absl::StatusOr<v1::AlterTopicResponse> AlterTopic(const v1::AlterTopicRequest& change) override {
+    return Ask<v1::AlterTopicResponse>("/mansio.v1.Admin/AlterTopic", change);
+  }
+
   absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) override {
     return AskByName<v1::DeleteTopicResponse, v1::DeleteTopicRequest>(
         "/mansio.v1.Admin/DeleteTopic", name);

@@ -30,6 +30,8 @@ class AdminClient {
   virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) = 0;
   virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system = false) = 0;
   virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::AlterTopicResponse> AlterTopic(
+      const v1::AlterTopicRequest& change) = 0;
   virtual absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) = 0;
 
   virtual absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) = 0;

@@ -20,10 +20,12 @@ struct Message {
   std::string message_group;      // FIFO topics: messages of one group stay in order. Empty: none
   std::map<std::string, std::string> properties;
   std::string message_id;  // empty: the producer makes one
-  // When consumers get it: at the time `deliver_at` (topics of type delay), or after the delay of
-  // level `delay_level`, 1 to 18 (topics of type normal or delay). Neither: at once.
+  // When consumers get it: at the time `deliver_at` (topics of type delay or mixed), or after the
+  // delay of level `delay_level`, 1 to 18 (also of type normal). Neither: at once.
   std::optional<absl::Time> deliver_at;
   int delay_level = 0;
+  // Topics of type priority: from 0 on; consumers get higher ones first.
+  std::optional<int> priority;
 };
 
 // A message that was received. Its lease lasts for the invisible time of the receive; until then it

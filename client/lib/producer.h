@@ -18,7 +18,7 @@ struct SendReceipt {
   std::string message_id;
   absl::Status status;  // OK: stored as durably as the broker is configured
   int64_t queue_offset = 0;
-  // Of a delayed message on a topic of type delay, for Recall; empty otherwise.
+  // Of a delayed message on a topic of type delay or mixed, for Recall; empty otherwise.
   std::string recall_handle;
   std::string endpoint;  // of the broker that has it
 };

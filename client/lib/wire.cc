@@ -134,6 +134,10 @@ void EncodeMessage(const Message& message, v2::Message* out) {
     (*out->mutable_user_properties())["DELAY"] = std::to_string(message.delay_level);
   }
   if (!message.message_group.empty()) system->set_message_group(message.message_group);
+  if (message.priority.has_value()) {
+    system->set_message_type(v2::PRIORITY);
+    system->set_priority(*message.priority);
+  }
   system->set_body_encoding(v2::IDENTITY);
   SetTimestamp(absl::Now(), system->mutable_born_timestamp());
   system->set_born_host(HostName());

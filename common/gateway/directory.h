@@ -28,7 +28,8 @@ struct BrokerQueues {
 };
 
 struct TopicRoute {
-  int message_type = 1;               // v2.MessageType of the topic
+  int message_type = 1;               // v2.MessageType of the topic, unless it is
+  bool mixed = false;                 // for NORMAL, FIFO, DELAY and TRANSACTION messages
   std::vector<BrokerQueues> brokers;  // ordered by broker name: stable between calls; never empty
 };
 

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "common/names/utf8.h"
 #include "common/status/wire_status.h"
 
@@ -35,6 +37,12 @@ void FillQueue(const v2::Resource& topic, const BrokerQueues& broker,
   *queue->mutable_broker()->mutable_endpoints() = endpoints;
 }
 
+std::vector<v2::MessageType> AcceptedTypes(const TopicRoute& route) {
+  if (route.mixed) return {v2::NORMAL, v2::FIFO, v2::DELAY, v2::TRANSACTION};
+  if (route.message_type == v2::MESSAGE_TYPE_UNSPECIFIED) return {v2::NORMAL};
+  return {static_cast<v2::MessageType>(route.message_type)};
+}
+
 absl::Status NoQueues(const v2::Resource& topic) {
   return WireError(
       v2::TOPIC_NOT_FOUND,
@@ -65,9 +73,7 @@ v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses) {
 
 absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& topic,
                                                          const TopicRoute& route) {
-  const v2::MessageType type = route.message_type == v2::MESSAGE_TYPE_UNSPECIFIED
-                                   ? v2::NORMAL
-                                   : static_cast<v2::MessageType>(route.message_type);
+  const std::vector<v2::MessageType> types = AcceptedTypes(route);
   v2::QueryRouteResponse response;
   for (const BrokerQueues& broker : route.brokers) {
     if (!Usable(broker)) continue;
@@ -75,7 +81,7 @@ absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& top
     for (int32_t id = 0; id < broker.queues; ++id) {
       v2::MessageQueue* queue = response.add_message_queues();
       FillQueue(topic, broker, endpoints, id, queue);
-      queue->add_accept_message_types(type);
+      for (const v2::MessageType type : types) queue->add_accept_message_types(type);
     }
   }
   if (response.message_queues().empty()) return NoQueues(topic);

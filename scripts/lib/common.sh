@@ -52,3 +52,13 @@ build_jobs() {
   ((jobs < 1)) && jobs=1
   echo "$jobs"
 }
+
+# one_at_a_time NAME COMMAND…: runs it while no other process of this clone runs one of that name.
+one_at_a_time() {
+  local lock
+  mkdir -p "$MANSIO_ROOT/build"
+  exec {lock}>"$MANSIO_ROOT/build/.$1.lock"
+  flock "$lock"
+  "${@:2}"
+  exec {lock}>&-
+}

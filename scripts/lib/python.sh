@@ -6,8 +6,10 @@ MANSIO_VENV="$MANSIO_ROOT/build/venv"
 MANSIO_PYTHON="$MANSIO_VENV/bin/python"
 
 # ensure_venv: makes the environment with the pinned packages of tests/interop/requirements.txt, or reuses it
-# when that list has not changed. Needs the network only the first time.
-ensure_venv() {
+# when that list has not changed. Needs the network only the first time. Several may call it at once.
+ensure_venv() { one_at_a_time venv make_venv; }
+
+make_venv() {
   local requirements="$MANSIO_ROOT/tests/interop/requirements.txt"
   local stamp="$MANSIO_VENV/requirements.stamp"
   if [ -x "$MANSIO_PYTHON" ] && cmp -s "$requirements" "$stamp" && "$MANSIO_PYTHON" -c 'import rocketmq' 2>/dev/null; then

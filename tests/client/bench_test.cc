@@ -269,6 +269,7 @@ class BenchTest : public ::testing::Test {
   TargetOptions Options() const {
     TargetOptions options;
     options.client.endpoint = node_.endpoint();
+    options.client.request_timeout = absl::Seconds(30);
     return options;
   }
 

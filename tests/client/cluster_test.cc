@@ -89,7 +89,7 @@ class ClusterTest : public ::testing::Test {
   }
 
   int Mansio(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
+    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
     return Run("mansio", arguments);
   }
 
@@ -122,8 +122,8 @@ TEST_F(ClusterTest, TopicsFromCreationToDeletion) {
     EXPECT_EQ(Mansio({"topic", "create", "t-life", "--type", "fifo", "--queues", "3"}), 0) << err_;
     EXPECT_EQ(out_, "topic t-life is there: type fifo, 3 queues on each broker\n");
     const Json described = MansioJson({"topic", "describe", "t-life"});
-    EXPECT_THAT(Keys(described), ElementsAre("name", "type", "queues", "permission", "created",
-                                             "messages", "queue_offsets"));
+    EXPECT_THAT(Keys(described), ElementsAre("name", "type", "queues", "permission", "ttl",
+                                             "expired", "created", "messages", "queue_offsets"));
     EXPECT_EQ(described["type"], "fifo");
     EXPECT_EQ(described["messages"], 0);
     ASSERT_THAT(described["queue_offsets"], SizeIs(3));
@@ -131,7 +131,8 @@ TEST_F(ClusterTest, TopicsFromCreationToDeletion) {
                 ElementsAre("broker", "queue", "min_offset", "next_offset", "messages"));
     const Json listed = MansioJson({"topic", "list"});
     ASSERT_FALSE(listed.empty());
-    EXPECT_THAT(Keys(listed[0]), ElementsAre("name", "type", "queues", "permission", "brokers"));
+    EXPECT_THAT(Keys(listed[0]),
+                ElementsAre("name", "type", "queues", "permission", "ttl", "expired", "brokers"));
     EXPECT_EQ(Mansio({"topic", "delete", "t-life"}), 2);  // not confirmed
     EXPECT_EQ(Mansio({"topic", "delete", "t-life", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"topic", "describe", "t-life"}), 3);
@@ -143,7 +144,28 @@ TEST_F(ClusterTest, TheServerRefusesBadNamesAndTypes) {
   EXPECT_EQ(Mansio({"topic", "create", "bad name"}), 1);
   EXPECT_THAT(err_, HasSubstr("bad name"));
   EXPECT_EQ(Mansio({"topic", "create", "SCHEDULE_TOPIC_XXXX"}), 1);
-  EXPECT_EQ(Mansio({"topic", "create", "later", "--type", "priority"}), 2);
+  EXPECT_EQ(Mansio({"topic", "create", "later", "--priority-guard", "on"}), 1);
+}
+
+TEST_F(ClusterTest, TopicsAreAlteredOnEveryBroker) {
+  EXPECT_EQ(Mansio({"topic", "create", "t-alter", "--type", "priority"}), 0) << err_;
+  for (const std::string& endpoint : {broker_address_, nameserver_address_}) {
+    endpoint_ = endpoint;
+    EXPECT_EQ(Mansio({"topic", "alter", "t-alter", "--ttl", "90"}), 0) << err_;
+    EXPECT_EQ(out_, "altered topic t-alter\n");
+    EXPECT_EQ(MansioJson({"topic", "describe", "t-alter"})["ttl"], "1m30s");
+    EXPECT_EQ(Mansio({"topic", "alter", "t-alter", "--ttl", "0", "--expired", "dead-letter",
+                      "--priority-guard", "on"}),
+              0)
+        << err_;
+    const Json now = MansioJson({"topic", "describe", "t-alter"});
+    EXPECT_EQ(now["type"], "priority");
+    EXPECT_TRUE(now["ttl"].is_null());
+    EXPECT_EQ(now["expired"], "dead-letter");
+    EXPECT_EQ(now["priority_guard"], true);
+    EXPECT_EQ(Mansio({"topic", "alter", "t-alter", "--expired", "skip"}), 0) << err_;
+  }
+  EXPECT_EQ(Mansio({"topic", "alter", "t-nowhere", "--ttl", "1s"}), 3);
 }
 
 TEST_F(ClusterTest, GroupsFromCreationToDeletion) {

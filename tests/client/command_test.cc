@@ -24,7 +24,7 @@ class CommandTest : public ::testing::Test {
   // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code.
   int Mansio(std::vector<std::string> arguments, const std::string& input = "",
              bool terminal = false) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
+    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
@@ -54,6 +54,7 @@ TEST_F(CommandTest, HelpTeaches) {
        std::vector<std::vector<std::string>>{{"topic", "create"},
                                              {"topic", "list"},
                                              {"topic", "describe"},
+                                             {"topic", "alter"},
                                              {"topic", "delete"},
                                              {"group", "create"},
                                              {"group", "list"},
@@ -100,8 +101,49 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
   EXPECT_EQ(seen.topic().queues(), 0);
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--queues", "8", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_), Json::parse(R"({"name": "orders", "type": "normal", "queues": 8,
-                                               "permission": "read+write"})"));
+                                               "permission": "read+write", "ttl": null,
+                                               "expired": "skip"})"));
   EXPECT_EQ(seen.topic().queues(), 8);
+}
+
+TEST_F(CommandTest, ATopicIsLimitedAtItsCreationAndLater) {
+  v1::CreateTopicRequest created;
+  node_.hooks.create_topic = [&created](const v1::CreateTopicRequest& request) {
+    created = request;
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    *response.mutable_topic() = request.topic();
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "orders", "--max-backlog", "1000", "--overflow",
+                    "dead-letter", "-o", "json"}),
+            kOk);
+  EXPECT_EQ(created.topic().max_backlog(), 1000);
+  EXPECT_EQ(created.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER);
+  EXPECT_EQ(Json::parse(out_)["max_backlog"], 1000);
+  EXPECT_EQ(Json::parse(out_)["overflow"], "dead-letter");
+
+  v1::AlterTopicRequest altered;
+  node_.hooks.alter_topic = [&altered](const v1::AlterTopicRequest& request) {
+    altered = request;
+    v1::AlterTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    response.mutable_topic()->set_name(request.name());
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--max-backlog", "0"}), kOk);
+  EXPECT_EQ(out_, "altered topic orders\n");
+  EXPECT_EQ(altered.name(), "orders");
+  EXPECT_TRUE(altered.has_max_backlog());
+  EXPECT_EQ(altered.max_backlog(), 0);
+  EXPECT_FALSE(altered.has_overflow());
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--overflow", "drop-oldest"}), kOk);
+  EXPECT_FALSE(altered.has_max_backlog());
+  EXPECT_EQ(altered.overflow(), v1::OVERFLOW_POLICY_DROP_OLDEST);
+  EXPECT_EQ(Mansio({"topic", "alter", "orders"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("there is nothing to change"));
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--overflow", "burst"}), kUsage);
+  EXPECT_EQ(Mansio({"topic", "alter", "orders", "--max-backlog", "-1"}), kUsage);
 }
 
 TEST_F(CommandTest, AMistypedCommandIsNamed) {
@@ -116,11 +158,36 @@ TEST_F(CommandTest, AMistypedCommandIsNamed) {
   EXPECT_THAT(err_, HasSubstr("A subcommand is required"));
 }
 
-TEST_F(CommandTest, TypesOfLaterVersionsAreRefusedWithASentence) {
-  for (const char* type : {"priority", "mixed"}) {
-    EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", type}), kUsage);
-    EXPECT_THAT(err_, HasSubstr("not available yet"));
-  }
+TEST_F(CommandTest, TypesAndExpiryOfATopic) {
+  v1::TopicInfo seen;
+  node_.hooks.create_topic = [&seen](const v1::CreateTopicRequest& request) {
+    seen = request.topic();
+    v1::CreateTopicResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    *response.mutable_topic() = request.topic();
+    return response;
+  };
+  EXPECT_EQ(Mansio({"topic", "create", "all", "--type", "mixed", "--ttl", "30s", "--expired",
+                    "dead-letter", "-o", "json"}),
+            kOk)
+      << err_;
+  EXPECT_TRUE(seen.mixed());
+  EXPECT_EQ(seen.ttl().seconds(), 30);
+  Json made = Json::parse(out_);
+  EXPECT_EQ(made["type"], "mixed");
+  EXPECT_EQ(made["ttl"], "30s");
+  EXPECT_EQ(made["expired"], "dead-letter");
+  EXPECT_FALSE(made.contains("priority_guard"));
+  EXPECT_EQ(Mansio({"topic", "create", "urgent", "--type", "priority", "--priority-guard", "on",
+                    "-o", "json"}),
+            kOk)
+      << err_;
+  EXPECT_EQ(seen.message_type(), v2::PRIORITY);
+  EXPECT_EQ(Json::parse(out_)["priority_guard"], true);
+  EXPECT_EQ(Mansio({"topic", "create", "t", "--ttl", "soon"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("'soon' is not a duration"));
+  EXPECT_EQ(Mansio({"topic", "alter", "t"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("nothing to change"));
 }
 
 TEST_F(CommandTest, PartialSuccessNamesTheBrokerThatRefused) {
@@ -199,8 +266,8 @@ TEST_F(CommandTest, ListInThreeFormats) {
   };
   EXPECT_EQ(Mansio({"topic", "list"}), kOk);
   EXPECT_EQ(out_,
-            "NAME    TYPE    QUEUES  PERMISSION  BROKERS\n"
-            "orders  normal       8  read+write  b0, b1\n");
+            "NAME    TYPE    QUEUES  PERMISSION  TTL  EXPIRED  BROKERS\n"
+            "orders  normal       8  read+write    -  skip     b0, b1\n");
   EXPECT_EQ(Mansio({"topic", "list", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_)[0]["brokers"], Json({"b0", "b1"}));
   EXPECT_EQ(Mansio({"-o", "yaml", "topic", "list"}), kOk);

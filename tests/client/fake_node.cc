@@ -106,6 +106,10 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
                            v1::CreateTopicResponse* response) override {
     return Answer(hooks_.create_topic, *request, response);
   }
+  grpc::Status AlterTopic(grpc::ServerContext*, const v1::AlterTopicRequest* request,
+                          v1::AlterTopicResponse* response) override {
+    return Answer(hooks_.alter_topic, *request, response);
+  }
   grpc::Status DeleteTopic(grpc::ServerContext*, const v1::DeleteTopicRequest* request,
                            v1::DeleteTopicResponse* response) override {
     return Answer(hooks_.delete_topic, *request, response);

@@ -39,6 +39,7 @@ class FakeNode {
     std::function<std::vector<apache::rocketmq::v2::TelemetryCommand>()> commands;
     std::function<v1::ListTopicsResponse()> list_topics;
     std::function<v1::CreateTopicResponse(const v1::CreateTopicRequest&)> create_topic;
+    std::function<v1::AlterTopicResponse(const v1::AlterTopicRequest&)> alter_topic;
     std::function<v1::DeleteTopicResponse(const v1::DeleteTopicRequest&)> delete_topic;
     std::function<v1::CreateGroupResponse(const v1::CreateGroupRequest&)> create_group;
     std::function<v1::DescribeGroupResponse(const v1::DescribeGroupRequest&)> describe_group;

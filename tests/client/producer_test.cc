@@ -26,6 +26,7 @@ Message Text(const std::string& body) {
 std::unique_ptr<Producer> Connect(const FakeNode& node) {
   ClientOptions options;
   options.endpoint = node.endpoint();
+  options.request_timeout = absl::Seconds(30);
   auto producer = Producer::Create(options);
   EXPECT_TRUE(producer.ok()) << producer.status();
   return producer.ok() ? *std::move(producer) : nullptr;

@@ -27,6 +27,7 @@ void AwaitNodes(const Runtime& runtime, size_t count) {
 std::unique_ptr<Runtime> StartRuntime(const FakeNode& access_point) {
   ClientOptions options;
   options.endpoint = access_point.endpoint();
+  options.request_timeout = absl::Seconds(30);
   Runtime::Role role;
   v2::TelemetryCommand settings;
   settings.mutable_settings()->mutable_publishing();

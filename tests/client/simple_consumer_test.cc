@@ -56,6 +56,7 @@ class SimpleConsumerTest : public ::testing::Test {
     };
     ClientOptions options;
     options.endpoint = node_.endpoint();
+    options.request_timeout = absl::Seconds(30);
     auto consumer = SimpleConsumer::Create(options, "g");
     EXPECT_TRUE(consumer.ok()) << consumer.status();
     if (consumer.ok()) consumer_ = *std::move(consumer);

@@ -57,6 +57,7 @@ class TransactionProducerTest : public ::testing::Test {
   std::unique_ptr<TransactionProducer> Connect(TransactionProducer::Checker checker) {
     ClientOptions options;
     options.endpoint = node_.endpoint();
+    options.request_timeout = absl::Seconds(30);
     auto producer = TransactionProducer::Create(options, {"orders"}, std::move(checker));
     EXPECT_TRUE(producer.ok()) << producer.status();
     return *std::move(producer);

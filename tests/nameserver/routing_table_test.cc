@@ -120,7 +120,19 @@ TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
   snapshot = SnapshotOf(Identity("d", "192.0.2.4"), {"orders"});
   snapshot.mutable_topics(0)->set_message_type(v2::FIFO);
   ASSERT_TRUE(table_.Install(4, snapshot).ok());
-  EXPECT_EQ(RouteOf("orders"), Names{"c@192.0.2.3"}) << "d has another type";
+  snapshot = SnapshotOf(Identity("e", "192.0.2.5"), {"orders"});
+  snapshot.mutable_topics(0)->set_mixed(true);
+  snapshot.mutable_topics(0)->clear_message_type();
+  ASSERT_TRUE(table_.Install(5, snapshot).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"c@192.0.2.3"}) << "d and e have another type";
+}
+
+TEST_F(RoutingTableTest, AMixedTopicIsRoutedAsOne) {
+  v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"all"});
+  snapshot.mutable_topics(0)->set_mixed(true);
+  snapshot.mutable_topics(0)->clear_message_type();
+  ASSERT_TRUE(table_.Install(1, snapshot).ok());
+  EXPECT_TRUE(table_.Route("all")->mixed);
 }
 
 TEST_F(RoutingTableTest, ADeltaAddsChangesAndDeletes) {

@@ -43,7 +43,11 @@ void RedirectTo(int target, const std::string& path, int flags) {
 }  // namespace
 
 std::string FreeAddress() {
+  // Stays open. It does not listen, so that it stands in nobody's way who sets SO_REUSEADDR, too,
+  // as our servers do.
   const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -51,7 +55,6 @@ std::string FreeAddress() {
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   const bool bound =
       bind(descriptor, generic, size) == 0 && getsockname(descriptor, generic, &size) == 0;
-  close(descriptor);
   return "127.0.0.1:" + std::to_string(bound ? ntohs(address.sin_port) : 0);
 }
 

@@ -11,7 +11,7 @@
 
 namespace mansio::testing {
 
-// 127.0.0.1 with a port that nobody uses at this moment.
+// 127.0.0.1 with a port that nobody uses, and that nobody else is given while this process lives.
 std::string FreeAddress();
 
 // A new empty directory, removed with its content at the end.

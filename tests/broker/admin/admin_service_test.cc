@@ -148,13 +148,74 @@ TEST_F(AdminServiceTest, TransactionTopicsMayHaveCheckBacksOfTheirOwn) {
 }
 
 TEST_F(AdminServiceTest, TopicTypesOfLaterVersionsAreNamed) {
-  for (const auto type : {v2::PRIORITY, v2::LITE}) {
-    const auto refused = CreateTopic("orders", type);
-    EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);
-    EXPECT_THAT(refused.status().message(), HasSubstr(v2::MessageType_Name(type)));
-    EXPECT_EQ(refused.results(0).status().code(), v2::NOT_IMPLEMENTED);
-  }
+  const auto refused = CreateTopic("orders", v2::LITE);
+  EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_THAT(refused.status().message(), HasSubstr("LITE"));
+  EXPECT_EQ(refused.results(0).status().code(), v2::NOT_IMPLEMENTED);
   EXPECT_EQ(metadata_.FindTopic("orders"), nullptr);
+}
+
+TEST_F(AdminServiceTest, MixedAndPriorityTopics) {
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("all");
+  request.mutable_topic()->set_mixed(true);
+  const auto mixed = Call<v1::CreateTopicResponse>("CreateTopic", request);
+  EXPECT_EQ(mixed.status().code(), v2::OK) << mixed.status().message();
+  EXPECT_TRUE(mixed.topic().mixed());
+  request.mutable_topic()->set_name("all-2");
+  request.mutable_topic()->mutable_check_back()->set_max_checks(3);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::OK);
+  request.mutable_topic()->clear_check_back();
+  EXPECT_EQ(mixed.topic().message_type(), v2::MESSAGE_TYPE_UNSPECIFIED);
+  EXPECT_EQ(metadata_.FindTopic("all")->type, MessageType::kMixed);
+  request.mutable_topic()->set_message_type(v2::FIFO);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::BAD_REQUEST);
+
+  request.mutable_topic()->set_name("urgent");
+  request.mutable_topic()->set_mixed(false);
+  request.mutable_topic()->set_message_type(v2::PRIORITY);
+  request.mutable_topic()->set_priority_guard(true);
+  const auto urgent = Call<v1::CreateTopicResponse>("CreateTopic", request);
+  EXPECT_EQ(urgent.status().code(), v2::OK) << urgent.status().message();
+  EXPECT_TRUE(urgent.topic().priority_guard());
+  request.mutable_topic()->set_name("other");
+  request.mutable_topic()->set_message_type(v2::NORMAL);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::BAD_REQUEST);
+}
+
+TEST_F(AdminServiceTest, ExpiryIsSetAndAltered) {
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("quotes");
+  request.mutable_topic()->mutable_ttl()->set_nanos(1);
+  request.mutable_topic()->set_expired(v1::EXPIRED_POLICY_DEAD_LETTER);
+  const auto created = Call<v1::CreateTopicResponse>("CreateTopic", request);
+  EXPECT_EQ(created.status().code(), v2::OK) << created.status().message();
+  EXPECT_EQ(created.topic().ttl().nanos(), 1'000'000) << "rounded up, or it would be none";
+  EXPECT_EQ(created.topic().expired(), v1::EXPIRED_POLICY_DEAD_LETTER);
+
+  v1::AlterTopicRequest change;
+  change.set_name("quotes");
+  change.mutable_ttl()->set_seconds(30);
+  const auto altered = Call<v1::AlterTopicResponse>("AlterTopic", change);
+  EXPECT_EQ(altered.status().code(), v2::OK) << altered.status().message();
+  EXPECT_EQ(altered.topic().ttl().seconds(), 30);
+  EXPECT_EQ(altered.topic().expired(), v1::EXPIRED_POLICY_DEAD_LETTER);
+  change.mutable_ttl()->set_seconds(0);
+  change.set_expired(v1::EXPIRED_POLICY_SKIP);
+  EXPECT_FALSE(Call<v1::AlterTopicResponse>("AlterTopic", change).topic().has_ttl());
+  EXPECT_EQ(metadata_.FindTopic("quotes")->expiry, ExpiryPolicy{});
+
+  change.set_expired(static_cast<v1::ExpiredPolicy>(9));
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  change.clear_expired();
+  for (const int64_t seconds : {int64_t{-1}, int64_t{400} * 365 * 24 * 3600, INT64_MAX}) {
+    change.mutable_ttl()->set_seconds(seconds);
+    EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  }
+  change.set_name("nowhere");
+  change.clear_ttl();
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::TOPIC_NOT_FOUND);
 }
 
 TEST_F(AdminServiceTest, BadTopicsAreRefused) {
@@ -239,6 +300,46 @@ TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
   EXPECT_EQ(Call<v1::DeleteGroupResponse>("DeleteGroup", gone).status().code(), v2::OK);
   EXPECT_EQ(Call<v1::DeleteGroupResponse>("DeleteGroup", gone).status().code(),
             v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, ATopicHasABacklogOfItsOwnThatCanBeAltered) {
+  v1::CreateTopicRequest wanted;
+  wanted.mutable_topic()->set_name("limited");
+  wanted.mutable_topic()->set_max_backlog(1000);
+  wanted.mutable_topic()->set_overflow(v1::OVERFLOW_POLICY_DEAD_LETTER);
+  const auto created = Call<v1::CreateTopicResponse>("CreateTopic", wanted);
+  EXPECT_EQ(created.status().code(), v2::OK);
+  EXPECT_EQ(created.topic().max_backlog(), 1000);
+  EXPECT_EQ(created.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER);
+
+  v1::AlterTopicRequest change;
+  change.set_name("limited");
+  change.set_max_backlog(5);
+  auto altered = Call<v1::AlterTopicResponse>("AlterTopic", change);
+  EXPECT_EQ(altered.status().code(), v2::OK);
+  EXPECT_EQ(altered.topic().max_backlog(), 5);
+  EXPECT_EQ(altered.topic().overflow(), v1::OVERFLOW_POLICY_DEAD_LETTER) << "not set: it stays";
+  EXPECT_EQ(altered.topic().queues(), created.topic().queues());
+  change.clear_max_backlog();
+  change.set_overflow(v1::OVERFLOW_POLICY_DROP_OLDEST);
+  altered = Call<v1::AlterTopicResponse>("AlterTopic", change);
+  EXPECT_EQ(altered.topic().max_backlog(), 5);
+  EXPECT_EQ(altered.topic().overflow(), v1::OVERFLOW_POLICY_DROP_OLDEST);
+
+  change.set_max_backlog(-1);
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  change.set_max_backlog(1);
+  change.set_overflow(static_cast<v1::OverflowPolicy>(9));
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+  change.clear_overflow();
+  change.set_name("nowhere");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::TOPIC_NOT_FOUND);
+  change.set_name("%DLQ%billing");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::ILLEGAL_TOPIC);
+  wanted.mutable_topic()->set_name("other");
+  wanted.mutable_topic()->set_max_backlog(-1);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", wanted).status().code(), v2::BAD_REQUEST);
 }
 
 TEST_F(AdminServiceTest, AGroupHasAPolicyOfItsOwnThatCanBeAltered) {

@@ -102,6 +102,10 @@ class Harness {
                                 [](absl::StatusOr<TopicPtr>) {});
     store().Run();
   }
+  void CreateTopic(TopicRecord topic) {
+    life_->metadata.CreateTopic(std::move(topic), [](absl::StatusOr<TopicPtr>) {});
+    store().Run();
+  }
   void CreateGroup(StartPolicy start, const std::string& name = kGroup, uint32_t max_attempts = 17,
                    bool fifo = false) {
     GroupRecord group;

@@ -11,7 +11,7 @@
 // Random operations, with restarts between them, against a model of what a group may see: every
 // message until it is acknowledged or dead and never afterwards, its attempt counted up, and never
 // to two at once; and each message that used up its attempts, or was forwarded, once among the dead
-// letters.
+// letters. Some messages expire: they never come after that, and are skipped or dead letters.
 namespace mansio::broker {
 namespace {
 
@@ -24,18 +24,23 @@ struct Handed {
 };
 
 struct Model {
-  std::map<std::string, uint32_t> attempts;  // deliveries of each message
-  std::map<std::string, Handed> in_flight;   // leased by us
-  std::set<std::string> acked;               // or passed over by a reset
-  std::set<std::string> given_up;            // since the last reset
-  std::multiset<std::string> letters;        // all that were ever given up
+  std::map<std::string, uint32_t> attempts;   // deliveries of each message
+  std::map<std::string, Handed> in_flight;    // leased by us
+  std::set<std::string> acked;                // or passed over by a reset
+  std::set<std::string> given_up;             // since the last reset
+  std::multiset<std::string> letters;         // all that were ever given up
+  std::map<std::string, int64_t> expires_ms;  // broker time; of those that do
   int sent = 0;
 };
 
 class Scenario {
  public:
-  explicit Scenario(uint32_t seed) : random_(seed) {
-    h_.CreateTopic(3);
+  explicit Scenario(uint32_t seed) : random_(seed), expired_are_letters_(seed % 2 == 0) {
+    TopicRecord topic;
+    topic.name = kTopic;
+    topic.queues = 3;
+    topic.expiry.dead_letter = expired_are_letters_;
+    h_.CreateTopic(topic);
     h_.CreateGroup(StartPolicy::kEarliest, kGroup, kMaxAttempts);
     h_.CreateGroup(StartPolicy::kEarliest, "undertaker");
     h_.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
@@ -47,7 +52,7 @@ class Scenario {
       case 0:
       case 1:
       case 2:
-        h_.Send(std::to_string(model_.sent++), static_cast<uint32_t>(Pick(3)));
+        Send();
         break;
       case 3:
       case 4:
@@ -79,7 +84,8 @@ class Scenario {
 
   // In the end everything is acknowledged or dead.
   void Drain() {
-    for (int round = 0; round < 200 && !Done(); ++round) {
+    // Two rounds more: what has expired is not seen to be gone.
+    for (int round = 0, more = 2; round < 200 && (!Done() || more-- > 0); ++round) {
       Pass(absl::Seconds(61));
       for (int i = 0; i < 50; ++i) {
         Receive();
@@ -87,13 +93,43 @@ class Scenario {
         while (!model_.in_flight.empty()) Ack();
       }
     }
-    EXPECT_EQ(model_.acked.size() + model_.given_up.size(), static_cast<size_t>(model_.sent));
-    EXPECT_EQ(DeadLetters(), model_.letters);
+    EXPECT_TRUE(Done());
+    std::multiset<std::string> letters = DeadLetters();
+    std::multiset<std::string> expected = model_.letters;
+    for (const auto& [id, unused] : model_.expires_ms) {
+      if (!expired_are_letters_) break;
+      // After a reset they may have expired once more.
+      EXPECT_GE(letters.count(id), expected.count(id) + (Open(id) ? 1 : 0)) << id;
+      letters.erase(id);
+      expected.erase(id);
+    }
+    EXPECT_EQ(letters, expected);
   }
 
  private:
-  bool Done() const {
-    return model_.acked.size() + model_.given_up.size() >= static_cast<size_t>(model_.sent);
+  // Neither acknowledged nor given up by us.
+  bool Open(const std::string& id) const {
+    return model_.acked.count(id) == 0 && model_.given_up.count(id) == 0;
+  }
+  bool Expired(const std::string& id) {
+    const auto it = model_.expires_ms.find(id);
+    return it != model_.expires_ms.end() && it->second <= h_.life().time.NowMillis();
+  }
+  bool Done() {
+    for (int id = 0; id < model_.sent; ++id) {
+      const std::string text = std::to_string(id);
+      if (Open(text) && (model_.in_flight.count(text) > 0 || !Expired(text))) return false;
+    }
+    return true;
+  }
+
+  void Send() {
+    const std::string id = std::to_string(model_.sent++);
+    const auto queue = static_cast<uint32_t>(Pick(3));
+    if (Pick(3) != 0) return h_.Send(id, queue);
+    const auto ttl = static_cast<int64_t>(1 + Pick(120'000));
+    model_.expires_ms[id] = h_.life().time.NowMillis() + ttl;
+    h_.Send(id, queue, "", {{"mansio-ttl-ms", std::to_string(ttl)}});
   }
 
   std::multiset<std::string> DeadLetters() {
@@ -136,6 +172,7 @@ class Scenario {
     if (!call->finished()) return call->Cancel();
     for (const v2::Message& m : Harness::Messages(call)) {
       const std::string& id = m.body();
+      EXPECT_FALSE(Expired(id)) << id;
       EXPECT_EQ(model_.acked.count(id), 0u) << "message " << id << " came after its ack";
       EXPECT_EQ(model_.given_up.count(id), 0u) << "message " << id << " came after its death";
       EXPECT_EQ(model_.in_flight.count(id), 0u) << "message " << id << " is leased twice";
@@ -202,6 +239,7 @@ class Scenario {
   }
 
   std::mt19937 random_;
+  const bool expired_are_letters_;
   Harness h_;
   Model model_;
   std::vector<std::string> stale_;

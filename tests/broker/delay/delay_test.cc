@@ -169,6 +169,17 @@ TEST_F(DelayTest, RecallIsTruthful) {
   EXPECT_EQ(h_.Recall("nowhere", gone.handle).status().code(), v2::TOPIC_NOT_FOUND);
 }
 
+TEST_F(DelayTest, AMixedTopicDelaysAndRecalls) {
+  h_.CreateTopic("mixed", MessageType::kMixed);
+  h_.Send(DelayHarness::AtTime("mixed", "exact", start_ + 1000));
+  h_.Send(DelayHarness::AtLevel("mixed", "level", "1"));
+  const auto gone = h_.Send(DelayHarness::AtTime("mixed", "gone", start_ + 1000));
+  EXPECT_THAT(h_.Ids("mixed"), testing::IsEmpty());
+  EXPECT_EQ(h_.Recall("mixed", gone.handle).status().code(), v2::OK);
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("mixed"), testing::UnorderedElementsAre("exact", "level"));
+}
+
 TEST_F(DelayTest, AHandleRecallsNoOtherMessageAtItsPlace) {
   const auto sent = h_.Send(DelayHarness::AtTime("later", "kept", start_ + 1000));
   auto stale = *RecallHandle::Decode(sent.handle, h_.life().metadata.handle_key());

@@ -206,6 +206,21 @@ TEST(StoredMessageTest, ReadsTheMessageGroupWithoutParsing) {
   EXPECT_EQ(MessageGroupOf(*DecodeContent(stored)), "group");
 }
 
+TEST(StoredMessageTest, ReadsTheTimeToLive) {
+  v2::Message sent = Simple();
+  (*sent.mutable_user_properties())["about"] = "mansio-ttl-ms";
+  (*sent.mutable_user_properties())["not-mansio-ttl-ms"] = "7";
+  std::string stored = Encode(sent);
+  EXPECT_EQ(TtlOf(*DecodeContent(stored)), std::nullopt);
+  (*sent.mutable_user_properties())["mansio-ttl-ms"] = "1500";
+  stored = Encode(sent);
+  EXPECT_EQ(TtlOf(*DecodeContent(stored)), 1500);
+  EXPECT_EQ(ParseTtl("999999999999999999"), 999999999999999999);
+  for (const char* bad : {"", "0", "000", "-1", "+1", "1.5", "1s", "1000000000000000000"}) {
+    EXPECT_EQ(ParseTtl(bad), std::nullopt) << bad;
+  }
+}
+
 TEST(StoredMessageTest, BytesThatAreNoContentAreDataLoss) {
   const std::string stored = Encode(Simple());
   for (size_t cut = 0; cut < stored.size() - sizeof("hello") + 1; ++cut) {

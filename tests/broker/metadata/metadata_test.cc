@@ -379,6 +379,58 @@ TEST_F(MetadataTest, OnlyChangesAreCapturedAsDirty) {
   EXPECT_THAT(after_restore.pairs, IsEmpty());
 }
 
+TEST_F(MetadataTest, ATopicIsAltered) {
+  const TopicPtr created = Created("orders");
+  const auto alter = [this](const char* name, const TopicChange& change) {
+    TopicAnswer answer;
+    node_.metadata.AlterTopic(name, change,
+                              [&answer](absl::StatusOr<TopicPtr> t) { answer = std::move(t); });
+    return *answer;
+  };
+  const auto altered = alter("orders", {.ttl_ms = 60'000, .expired_to_dead_letters = true});
+  ASSERT_TRUE(altered.ok());
+  EXPECT_EQ((*altered)->expiry, (ExpiryPolicy{60'000, true}));
+  EXPECT_EQ((*altered)->id, created->id);
+  EXPECT_EQ((*altered)->queues, 8u);
+  EXPECT_EQ((*alter("orders", {.ttl_ms = 0}))->expiry, (ExpiryPolicy{0, true}));
+  EXPECT_EQ(node_.metadata.FindTopic("orders")->expiry, (ExpiryPolicy{0, true}));
+
+  EXPECT_EQ(CodeOf(alter("orders", {.ttl_ms = -1}).status()), v2::BAD_REQUEST);
+  EXPECT_EQ(CodeOf(alter("orders", {.priority_guard = true}).status()), v2::BAD_REQUEST);
+  EXPECT_EQ(CodeOf(alter("nowhere", {.ttl_ms = 1}).status()), v2::TOPIC_NOT_FOUND);
+  EXPECT_EQ(CodeOf(alter("%DLQ%workers", {.ttl_ms = 1}).status()), v2::ILLEGAL_TOPIC);
+  TopicAnswer gone;
+  Delete("orders", &gone);
+  EXPECT_TRUE(gone->ok()) << "a refused change has freed the name";
+}
+
+TEST_F(MetadataTest, AChangeOfATopicWaitsForItsCreation) {
+  store_.SetMode(FakeStore::Mode::kHeld);
+  TopicAnswer created, altered;
+  Create("orders", &created, MessageType::kPriority);
+  node_.metadata.AlterTopic("orders", {.priority_guard = true},
+                            [&altered](absl::StatusOr<TopicPtr> t) { altered = std::move(t); });
+  store_.Run();
+  ASSERT_TRUE(altered.has_value() && altered->ok());
+  EXPECT_TRUE((**altered)->priority_guard);
+}
+
+TEST(TopicRecordTest, SettingsComeBackExactly) {
+  TopicRecord topic{.id = 7, .name = "orders", .type = MessageType::kMixed, .queues = 3};
+  const auto decoded = [&topic] { return *TopicRecord::Decode(topic.Encode()); };
+  EXPECT_EQ(decoded().type, MessageType::kMixed);
+  EXPECT_EQ(decoded().expiry, ExpiryPolicy{});
+  topic.expiry = {1'000, true};
+  EXPECT_EQ(decoded().expiry, topic.expiry);
+  EXPECT_EQ(decoded().check_back, CheckBackPolicy{});
+  EXPECT_FALSE(decoded().priority_guard);
+  topic.check_back = {1, 2, 3};
+  topic.priority_guard = true;
+  EXPECT_EQ(decoded().expiry, topic.expiry);
+  EXPECT_EQ(decoded().check_back, topic.check_back);
+  EXPECT_TRUE(decoded().priority_guard);
+}
+
 TEST(GroupRecordTest, ABackOffComesBackExactly) {
   GroupRecord group{.id = 1, .name = "billing"};
   group.backoff = {.exponential = Backoff::Exponential{absl::Seconds(1), absl::Hours(1), 1.1f}};
@@ -425,6 +477,33 @@ TEST_F(MetadataTest, ASystemTopicIsNeitherCountedNorDeletedAndOutlivesARestart) 
   const TopicPtr topic = next.metadata.FindTopic("SCHEDULE_TOPIC_XXXX");
   ASSERT_NE(topic, nullptr);
   EXPECT_EQ(topic->kind, TopicKind::kSystem);
+}
+
+TEST_F(MetadataTest, ATopicIsAlteredAndKeepsItsId) {
+  const TopicPtr before = Created("orders");
+  TopicAnswer answer;
+  const auto alter = [this, &answer](std::string_view name, const TopicChange& change) {
+    answer.reset();
+    node_.metadata.AlterTopic(name, change,
+                              [&answer](absl::StatusOr<TopicPtr> t) { answer = std::move(t); });
+  };
+  alter("orders", {.max_backlog = 7});
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  alter("orders", {.overflow = Overflow::kDeadLetter});
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ((**answer)->id, before->id);
+  EXPECT_EQ((**answer)->queues, before->queues);
+  EXPECT_EQ((**answer)->backlog, (BacklogPolicy{7, Overflow::kDeadLetter}));
+  const auto decoded = TopicRecord::Decode((**answer)->Encode());
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->backlog, (**answer)->backlog);
+  EXPECT_EQ(decoded->check_back, CheckBackPolicy{});
+  alter("nowhere", {.max_backlog = 7});
+  EXPECT_EQ(CodeIn(answer), v2::TOPIC_NOT_FOUND);
+  alter("%DLQ%workers", {.max_backlog = 7});
+  EXPECT_EQ(CodeIn(answer), v2::ILLEGAL_TOPIC);
+  Create("orders", &answer);
+  EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED) << "with other settings";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 // GoogleTest first: rapidcheck's glue needs its macros.
 #include <rapidcheck/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,14 @@ TEST(QueueOfGroupTest, IsStable) {
   EXPECT_EQ(QueueOfGroup("group-1", 8), 2u);
   EXPECT_EQ(QueueOfGroup("group-2", 8), 2u);
   EXPECT_EQ(QueueOfGroup("any", 1), 0u);
+}
+
+TEST(QueueOfPriorityTest, HigherPrioritiesHaveHigherQueuesUpToTheLast) {
+  EXPECT_EQ(QueueOfPriority(0, 4), 0u);
+  EXPECT_EQ(QueueOfPriority(3, 4), 3u);
+  EXPECT_EQ(QueueOfPriority(4, 4), 3u);
+  EXPECT_EQ(QueueOfPriority(std::numeric_limits<int32_t>::max(), 4), 3u);
+  EXPECT_EQ(QueueOfPriority(7, 1), 0u);
 }
 
 TEST(QueueOfGroupTest, SpreadsGroups) {

@@ -288,6 +288,37 @@ TEST_F(SendServiceTest, AFailedAppendIsAnError) {
   EXPECT_EQ(response.entries(1).status().code(), v2::INTERNAL_SERVER_ERROR);
 }
 
+TEST_F(SendServiceTest, ThePriorityIsTheQueue) {
+  CreateTopic("urgent", MessageType::kPriority, 3);
+  for (const int priority : {0, 1, 2, 9}) {
+    v2::Message message = MessageFor("urgent", std::to_string(priority));
+    message.mutable_system_properties()->set_priority(priority);
+    EXPECT_EQ(Send(message).status().code(), v2::OK);
+  }
+  EXPECT_EQ(MessagesIn("urgent", 0), 1u);
+  EXPECT_EQ(MessagesIn("urgent", 1), 1u);
+  EXPECT_EQ(MessagesIn("urgent", 2), 2u);
+  v2::SystemProperties stored;
+  const store::StoredMessage last = Stored("urgent", 2, 1);
+  ASSERT_TRUE(stored.ParseFromString(std::string(DecodeContent(last.view.content)->system)));
+  EXPECT_EQ(stored.priority(), 9);
+  EXPECT_EQ(stored.message_type(), v2::PRIORITY);
+  EXPECT_EQ(Send(MessageFor("urgent", "none")).status().code(),
+            v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+}
+
+TEST_F(SendServiceTest, AMixedTopicTakesTheClassicTypes) {
+  CreateTopic("all", MessageType::kMixed, 2);
+  EXPECT_EQ(Send(MessageFor("all", "normal")).status().code(), v2::OK);
+  v2::Message fifo = MessageFor("all", "fifo");
+  fifo.mutable_system_properties()->set_message_group("g");
+  EXPECT_EQ(Send(fifo).status().code(), v2::OK);
+  EXPECT_EQ(MessagesIn("all"), 2u);
+  v2::Message priority = MessageFor("all", "priority");
+  priority.mutable_system_properties()->set_priority(1);
+  EXPECT_EQ(Send(priority).status().code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+}
+
 TEST_F(SendServiceTest, UnknownTopics) {
   const auto response = Send(MessageFor("nowhere", "id"));
   EXPECT_EQ(response.status().code(), v2::TOPIC_NOT_FOUND);
@@ -296,7 +327,7 @@ TEST_F(SendServiceTest, UnknownTopics) {
 
 TEST_F(SendServiceTest, ARefusedTypeIsToldBeforeTheTopicsTypeAndStoresNothing) {
   v2::Message message = MessageFor("queue", "id");
-  message.mutable_system_properties()->set_priority(1);
+  message.mutable_system_properties()->set_lite_topic("lite");
   const size_t before = store_->submitted();
   EXPECT_EQ(Send(message).status().code(), v2::NOT_IMPLEMENTED);
   EXPECT_EQ(Send(MessageFor("queue", "id")).status().code(),
@@ -368,6 +399,27 @@ TEST_F(SendServiceTest, NothingIsLeftOverFromTheSendBefore) {
   EXPECT_FALSE(system.has_tag());
   EXPECT_EQ(system.keys_size(), 0);
   EXPECT_EQ(system.message_id(), "second");
+}
+
+TEST_F(SendServiceTest, SendsAreRefusedWhileAGroupIsAsFarBehindAsTheTopicAllows) {
+  const auto limit = [this](uint64_t max, Overflow overflow) {
+    metadata_.AlterTopic("orders", {.max_backlog = max, .overflow = overflow},
+                         [](const absl::StatusOr<TopicPtr>&) {});
+    metadata_.FindTopic("orders")->backlog_now = 10;
+  };
+  limit(11, Overflow::kRefuse);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(10, Overflow::kRefuse);
+  const auto refused = Send(MessageFor("orders", "id"));
+  EXPECT_EQ(refused.status().code(), v2::TOO_MANY_REQUESTS);
+  EXPECT_NE(refused.status().message().find("max-backlog is 10"), std::string::npos);
+  EXPECT_EQ(MessagesIn("orders"), 1u);
+  metadata_.FindTopic("orders")->backlog_now = 9;
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(10, Overflow::kDropOldest);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
+  limit(0, Overflow::kRefuse);
+  EXPECT_EQ(Send(MessageFor("orders", "id")).status().code(), v2::OK);
 }
 
 }  // namespace

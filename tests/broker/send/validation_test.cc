@@ -201,20 +201,80 @@ TEST_F(ValidationTest, TypesThatAreNotServedAreNamed) {
   };
   system()->set_message_type(v2::LITE);
   refused("LITE");
-  system()->set_message_type(v2::PRIORITY);
-  refused("PRIORITY");
   system()->set_message_type(static_cast<v2::MessageType>(77));
   refused("number 77");
-  system()->set_priority(0);
-  refused("PRIORITY");
   system()->set_lite_topic("l");
   refused("LITE");
-  system()->set_message_group("g");
   system()->set_priority(1);
-  refused("PRIORITY");
+  system()->set_lite_topic("l");
+  refused("LITE");
   system()->set_body_encoding(static_cast<v2::Encoding>(7));
   refused("encoding number 7");
   EXPECT_EQ(Code(), v2::OK);
+}
+
+TEST_F(ValidationTest, APriorityStandsAlone) {
+  system()->set_priority(0);
+  EXPECT_EQ(Code(), v2::OK) << sentence_;
+  system()->set_message_type(v2::PRIORITY);
+  system()->set_priority(1 << 30);
+  EXPECT_EQ(Code(), v2::OK) << sentence_;
+  system()->set_priority(-1);
+  EXPECT_EQ(Code(), v2::BAD_REQUEST);
+  EXPECT_THAT(sentence_, HasSubstr("-1"));
+  system()->set_priority(1);
+  system()->set_message_group("g");
+  EXPECT_EQ(Code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  system()->clear_message_group();
+  system()->mutable_delivery_timestamp()->set_seconds(1);
+  EXPECT_EQ(Code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  system()->clear_delivery_timestamp();
+  SetProperty("DELAY", "1");
+  EXPECT_EQ(Code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+}
+
+TEST_F(ValidationTest, TheTimeToLiveIsANumberOfMilliseconds) {
+  for (const char* good : {"1", "60000", "999999999999999999"}) {
+    SetProperty("mansio-ttl-ms", good);
+    EXPECT_EQ(Code(), v2::OK) << sentence_;
+  }
+  for (const char* bad : {"", "0", "-1", "1s", "1.5", " 1", "9999999999999999999"}) {
+    SetProperty("mansio-ttl-ms", bad);
+    EXPECT_EQ(Code(), v2::ILLEGAL_MESSAGE_PROPERTY_KEY) << bad;
+    EXPECT_THAT(sentence_, HasSubstr("mansio-ttl-ms"));
+  }
+}
+
+TEST_F(ValidationTest, WhichTopicsTakeWhichMessages) {
+  const auto code = [this](MessageType type) {
+    TopicRecord topic;
+    topic.name = "orders";
+    topic.type = type;
+    const absl::Status status = CheckTopicType(request_, topic);
+    sentence_ = std::string(status.message());
+    return CodeOf(status);
+  };
+  const auto only = [&](MessageType wanted, bool mixed) {
+    for (const auto type : {MessageType::kNormal, MessageType::kFifo, MessageType::kDelay,
+                            MessageType::kTransaction, MessageType::kPriority}) {
+      EXPECT_EQ(code(type) == v2::OK, type == wanted) << NameOf(type) << " " << NameOf(wanted);
+    }
+    EXPECT_EQ(code(MessageType::kMixed), mixed ? v2::OK : v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+  };
+  only(MessageType::kNormal, true);
+  system()->set_message_group("g");
+  only(MessageType::kFifo, true);
+  system()->clear_message_group();
+  system()->mutable_delivery_timestamp()->set_seconds(1);
+  only(MessageType::kDelay, true);
+  system()->clear_delivery_timestamp();
+  system()->set_message_type(v2::TRANSACTION);
+  only(MessageType::kTransaction, true);
+  system()->clear_message_type();
+  system()->set_priority(3);
+  only(MessageType::kPriority, false);
+  EXPECT_THAT(sentence_, HasSubstr("takes NORMAL, FIFO, DELAY and TRANSACTION messages, this one "
+                                   "is PRIORITY"));
 }
 
 TEST_F(ValidationTest, TheContractsOrderDecidesWhichCodeIsTold) {

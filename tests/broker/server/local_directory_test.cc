@@ -43,6 +43,16 @@ TEST_F(LocalDirectoryTest, RoutesToThisBroker) {
   EXPECT_EQ(route->brokers[0].endpoints[0], (gateway::HostPort{"192.0.2.1", 8081}));
 }
 
+TEST_F(LocalDirectoryTest, TheRouteSaysWhatTheTopicTakes) {
+  for (const auto type : {MessageType::kPriority, MessageType::kMixed}) {
+    const std::string name(NameOf(type));
+    metadata_.CreateTopic(name, type, 1, [](const absl::StatusOr<TopicPtr>&) {});
+  }
+  EXPECT_EQ(Directory(false).Route("PRIORITY")->message_type, v2::PRIORITY);
+  EXPECT_FALSE(Directory(false).Route("PRIORITY")->mixed);
+  EXPECT_TRUE(Directory(false).Route("MIXED")->mixed);
+}
+
 TEST_F(LocalDirectoryTest, UnknownTopicsAreNotFound) {
   EXPECT_EQ(CodeOf(Directory(false).Route("nowhere").status()), v2::TOPIC_NOT_FOUND);
   EXPECT_EQ(metadata_.FindTopic("nowhere"), nullptr);

@@ -97,10 +97,11 @@ class TransactionHarness {
     life_->Begin(std::move(store));
   }
 
-  void CreateTopic(const std::string& name, CheckBackPolicy policy = {}, uint32_t queues = 1) {
+  void CreateTopic(const std::string& name, CheckBackPolicy policy = {}, uint32_t queues = 1,
+                   MessageType type = MessageType::kTransaction) {
     TopicRecord topic;
     topic.name = name;
-    topic.type = MessageType::kTransaction;
+    topic.type = type;
     topic.queues = queues;
     topic.check_back = policy;
     life_->metadata.CreateTopic(std::move(topic), [](const absl::StatusOr<TopicPtr>& made) {

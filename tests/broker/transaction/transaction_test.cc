@@ -59,6 +59,17 @@ TEST_F(TransactionTest, AHalfIsInvisibleUntilItIsCommitted) {
   EXPECT_THAT(content->properties, HasSubstr("color"));
 }
 
+TEST_F(TransactionTest, AMixedTopicTakesHalves) {
+  h_.CreateTopic("mixed", {}, 1, MessageType::kMixed);
+  v2::Message half = TransactionHarness::HalfMessage("half");
+  half.mutable_topic()->set_name("mixed");
+  const auto sent = h_.Send(half);
+  ASSERT_EQ(sent.status().code(), v2::OK) << sent.status().message();
+  EXPECT_THAT(h_.Ids("mixed"), IsEmpty());
+  EXPECT_EQ(h_.End(sent.entries(0).transaction_id(), v2::COMMIT, "mixed").code(), v2::OK);
+  EXPECT_THAT(h_.Ids("mixed"), ElementsAre("half"));
+}
+
 TEST_F(TransactionTest, ARolledBackHalfNeverAppears) {
   const std::string id = h_.SendHalf("m1");
   EXPECT_EQ(h_.End(id, v2::ROLLBACK).code(), v2::OK);

@@ -66,6 +66,15 @@ TEST(RouteAnswerTest, EveryQueueHasAllThatSdksNeed) {
   }
 }
 
+TEST(RouteAnswerTest, AMixedTopicAcceptsTheClassicTypes) {
+  TopicRoute route = TwoBrokers(1);
+  route.mixed = true;
+  const v2::QueryRouteResponse response = MakeRouteResponse(Topic(), route).value();
+  const auto& types = response.message_queues(0).accept_message_types();
+  EXPECT_EQ(std::vector<int>(types.begin(), types.end()),
+            (std::vector<int>{v2::NORMAL, v2::FIFO, v2::DELAY, v2::TRANSACTION}));
+}
+
 TEST(RouteAnswerTest, AnUnspecifiedTypeIsNormal) {
   TopicRoute route = TwoBrokers(1);
   route.message_type = v2::MESSAGE_TYPE_UNSPECIFIED;

@@ -41,7 +41,8 @@ def closed(connection):
 
 
 def still_open(connection):
-    connection.settimeout(0.3)
+    """False when the server has closed it already."""
+    connection.settimeout(0.01)
     try:
         return connection.recv(4096) != b""
     except TimeoutError:
@@ -66,20 +67,18 @@ def connections(cluster, server, serves):
     cluster.create_topic("limited")
     with contextlib.ExitStack() as stack, Node(server.address) as node:
         accepted(node.call("QueryRoute", route()))
-        held = []
+        held = [stack.enter_context(connect(server)) for _ in range(10)]
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:  # connections of the commands above may not have been noticed as closed yet
-            extra = stack.enter_context(connect(server))
-            if not still_open(extra):
-                break
-            held.append(extra)
-        assert 1 <= len(held) <= 7, f"{len(held)} connections were open beside one"
+        while len(held) > 7:
+            assert time.monotonic() < deadline, f"{len(held)} connections are open beside one"
+            held = [connection for connection in held if still_open(connection)]
+        assert held, "all connections were closed"
         logged(server, "refused a connection", "8 connections are open", "the limit")
         accepted(node.call("QueryRoute", route()))
-        held.pop().close()
-        deadline = time.monotonic() + PATIENCE
-        while not still_open(stack.enter_context(connect(server))):
-            assert time.monotonic() < deadline, "no connection is accepted although one was closed"
+        for connection in held:
+            connection.close()
+        with Node(server.address) as further:
+            accepted(once_connected(further))
 
 
 def streams(cluster, server, serves):
@@ -119,32 +118,43 @@ def request_headers(cluster, server, _):
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
             assert "metadata" in error.details(), error.details()
-        accepted(once_reconnected(node))
+        accepted(once_connected(node))
 
 
-def once_reconnected(node):
-    """The answer to a call; calls made on the connection that is just being closed end with UNAVAILABLE."""
+def once_connected(node):
+    """The answer to a call; calls made on a connection that is just being closed end with UNAVAILABLE."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return node.call("QueryRoute", route())
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-            assert time.monotonic() < deadline, "the client has not made another connection"
+            assert time.monotonic() < deadline, "the client has not made a connection"
             time.sleep(0.01)
 
 
 def silent_connection(_, server, __):
     """one that says nothing, or stops in its first words, is closed"""
-    with connect(server) as silent, connect(server) as hesitant, connect(server) as tls, connect(server) as http1:
+    deadline = time.monotonic() + PATIENCE
+    while not http1_answer(server).startswith(b"HTTP/1.1 400 "):
+        assert time.monotonic() < deadline, "an HTTP/1 client is not told what is wrong"
+    with connect(server) as silent, connect(server) as hesitant, connect(server) as tls:
         hesitant.sendall(b"PRI * HT")
         tls.sendall(b"\x16\x03\x01\x02\x00\x01")
-        http1.sendall(b"GET / HTTP/1.1\r\nHost: mansio\r\n\r\n")
-        assert http1.recv(4096).startswith(b"HTTP/1.1 400 "), "an HTTP/1 client is not told what is wrong"
         for what, connection in (("silent", silent), ("hesitant", hesitant), ("half a TLS hello", tls)):
             assert closed(connection), f"{what}: still open after {PATIENCE} s"
     logged(server, "closed a connection", "said nothing for 500ms")
     logged(server, "HTTP/1")
+
+
+def http1_answer(server):
+    """What an HTTP/1 client is told; nothing when it was too slow for the limit."""
+    try:
+        with connect(server) as http1:
+            http1.sendall(b"GET / HTTP/1.1\r\nHost: mansio\r\n\r\n")
+            return http1.recv(4096)
+    except (BrokenPipeError, ConnectionResetError):
+        return b""
 
 
 def clients(cluster, server, _):
@@ -170,22 +180,24 @@ def unsent_bytes(cluster, server, serves):
     settings = definition.Settings(client_type=definition.PRODUCER)
     settings.publishing.topics.extend(resource(f"t{number}-{'x' * 100}") for number in range(400))
     command = service.TelemetryCommand(settings=settings)  # 45 KiB, and so is its answer
-    read, done = threading.Event(), threading.Event()
+    sent, read, done = threading.Event(), threading.Event(), threading.Event()
 
     def commands():
         for _ in range(200):
             yield command
         yield service.TelemetryCommand(settings=definition.Settings(client_type=definition.PRODUCER, publishing={}))
-        read.wait(PATIENCE)
+        sent.set()
+        read.wait(3 * PATIENCE)
         yield service.TelemetryCommand(
             settings=definition.Settings(client_type=definition.PRODUCER, publishing={"max_body_size": 77})
         )
-        done.wait(PATIENCE)
+        done.wait(3 * PATIENCE)
 
     # A small window: what the client has not read must wait at the server.
     options = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
     with Node(server.address, options) as node:
-        stream = node.telemetry(commands(), metadata("does-not-read"), timeout=60)
+        stream = node.telemetry(commands(), metadata("does-not-read"), timeout=4 * PATIENCE)
+        assert sent.wait(PATIENCE), "the server does not read what the client says"
         serves(cluster)
         read.set()
         answers = 0

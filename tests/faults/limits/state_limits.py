@@ -3,7 +3,7 @@
 import concurrent.futures
 
 from request_limits import accepted, refused
-from wire import Node, ack, handles, message, receive, received, send
+from wire import Node, ack, handles, message, receive, received, seconds, send
 
 
 def command_refused(cluster, code, key, *arguments):
@@ -53,16 +53,17 @@ def parked_receives(cluster, _):
     cluster.create_topic("topic", "--queues", "1")
     with Node(cluster.broker.address) as node, concurrent.futures.ThreadPoolExecutor(8) as pool:
         # All at once: two find room, the others are told so at once. The broker answers them first.
-        calls = [pool.submit(node.call, "ReceiveMessage", receive("topic", "group")) for _ in range(5)]
+        waits = receive("topic", "group", long_polling_timeout=seconds(20))
+        calls = [pool.submit(node.call, "ReceiveMessage", waits) for _ in range(5)]
         done = []
-        for call in concurrent.futures.as_completed(calls, timeout=15):
+        for call in concurrent.futures.as_completed(calls, timeout=30):
             done.append(call)
             if len(done) == 3:
                 break
         for call in done:
             refused(call.result(), "TOO_MANY_REQUESTS", "limits.parked-receives")
         accepted(node.call("SendMessage", send(message("topic"), message("topic"))))
-        waiting = [call.result(timeout=15) for call in calls if call not in done]
+        waiting = [call.result(timeout=30) for call in calls if call not in done]
         got = [one.system_properties.queue_offset for answer in waiting for one in received(accepted(answer))]
         assert sorted(got) == [0, 1], got
 
@@ -72,8 +73,14 @@ def leases(cluster, _):
     cluster.create_topic("topic", "--queues", "1")
     with Node(cluster.broker.address) as node:
         accepted(node.call("SendMessage", send(*[message("topic") for _ in range(12)])))
-        first = accepted(node.call("ReceiveMessage", receive("topic", "group", batch_size=3)))
-        second = accepted(node.call("ReceiveMessage", receive("topic", "group", batch_size=32)))
+
+        def take(batch):
+            """A receive is answered before its leases count; they do when a send behind it is acknowledged."""
+            answer = accepted(node.call("ReceiveMessage", receive("topic", "group", batch_size=batch)))
+            accepted(node.call("SendMessage", send(message("topic"))))
+            return answer
+
+        first, second = take(3), take(32)
         sizes = (len(received(first)), len(received(second)))
         assert sizes == (3, 1), f"{sizes} messages were handed out, the limit is 4"
         refused(node.call("ReceiveMessage", receive("topic", "group")), "TOO_MANY_REQUESTS", "limits.leases")

@@ -9,7 +9,7 @@ from timers import await_fired
 from transactions import stats
 
 COUNT = 100  # of each kind
-DUE = 50  # seconds until the first timer, and until the first check-back
+DUE = 60  # seconds until the first timer, and until the first check-back
 SETTINGS = ["store.segment-bytes=4MiB", "retention.age=4s"]
 CHECKS = ("--first-check", f"{DUE}s", "--check-interval", "1s")
 
@@ -34,7 +34,7 @@ def pending_outlive_retention():
         cluster.broker.start()
         assert time.time() * 1000 < due, "the machine is too slow for this test"
         end_halves(cluster, halves)
-        await_fired(cluster, DUE + 30)
+        await_fired(cluster, DUE + 90)
         fired = read_places(cluster, "later", "after-retention")
         assert_once("later", fired)
         assert fired.keys() == timers, f"{len(fired)} of {len(timers)} messages were delivered"

@@ -63,7 +63,7 @@ class TransactionLoad(Load):
 
         client.answer_checks(self.topic, decide)
 
-    def end_all(self, cluster, timeout=60):
+    def end_all(self, cluster, timeout=120):
         """After the restart: acknowledged ends stand, and check-backs end the others."""
         client = RawClient(cluster.broker.address)
         for message_id, transaction in self.transactions.items():

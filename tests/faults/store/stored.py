@@ -76,7 +76,8 @@ class Sent:
             for _ in range(count + 1):
                 if len(offsets_read) >= count:
                     break
-                messages = client.receive(TOPIC, group, batch=min(32, count - len(offsets_read)))
+                batch = min(32, count - len(offsets_read))
+                messages = client.receive(TOPIC, group, batch, invisible_seconds=60)
                 if not messages:
                     break
                 for message in messages:

@@ -25,6 +25,8 @@ def main():
         cluster.create_topic("normal")
         cluster.create_topic("fifo", "--type", "fifo")
         cluster.create_topic("delay", "--type", "delay")
+        cluster.create_topic("priority", "--type", "priority")
+        cluster.create_topic("mixed", "--type", "mixed")
         with Node(cluster.broker.address) as broker, Node(cluster.nameserver.address) as nameserver:
             nodes = {"broker": broker, "nameserver": nameserver}
             if "sending" in wanted:

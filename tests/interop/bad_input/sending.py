@@ -174,6 +174,44 @@ DELAY = [
 ]
 
 
+def priority(value, **fields):
+    return one(topic="priority", message_type=definition.PRIORITY, priority=value, **fields)
+
+
+PRIORITY = [
+    Case("priority 0", "OK", priority(0)),
+    Case("the highest priority there is", "OK", priority((1 << 31) - 1)),
+    Case("priority -1", "BAD_REQUEST", priority(-1), "-1"),
+    Case("the lowest number there is as priority", "BAD_REQUEST", priority(-(1 << 31))),
+    Case("no priority to a PRIORITY topic", CONFLICT, one(topic="priority"), "priority"),
+    Case("PRIORITY without a priority to a PRIORITY topic", CONFLICT, priority(None)),
+    Case("a priority to a NORMAL topic", CONFLICT, one(priority=1)),
+    Case("a priority and a message group", CONFLICT, priority(1, message_group="g")),
+    Case("a priority and a delivery time", CONFLICT, priority(1, delivery_timestamp=from_now(minutes=1))),
+    Case("a priority and a delay level", CONFLICT, priority(1, user={"DELAY": "1"})),
+]
+
+# What is accepted is due at once here, too.
+MIXED = [
+    Case("a NORMAL message to a MIXED topic", "OK", one(topic="mixed")),
+    Case("a FIFO message to a MIXED topic", "OK", one(topic="mixed", message_group="g")),
+    Case("a DELAY message to a MIXED topic", "OK", one(topic="mixed", delivery_timestamp=from_now(minutes=-1))),
+    Case("a PRIORITY message to a MIXED topic", CONFLICT, one(topic="mixed", priority=1), "NORMAL, FIFO, DELAY"),
+    *(
+        Case(f"mansio-ttl-ms {text!r}", code, one(topic="mixed", user={"mansio-ttl-ms": text}))
+        for text, code in (
+            ("1", "OK"),
+            ("9" * 18, "OK"),
+            ("9" * 19, "ILLEGAL_MESSAGE_PROPERTY_KEY"),
+            ("", "ILLEGAL_MESSAGE_PROPERTY_KEY"),
+            ("0", "ILLEGAL_MESSAGE_PROPERTY_KEY"),
+            ("-1", "ILLEGAL_MESSAGE_PROPERTY_KEY"),
+            ("1s", "ILLEGAL_MESSAGE_PROPERTY_KEY"),
+        )
+    ),
+]
+
+
 def served_cases(topic):
     """Types that are not served: refused so whatever the topic takes."""
     code = "NOT_IMPLEMENTED"
@@ -182,11 +220,9 @@ def served_cases(topic):
         return one(topic=topic, **fields)
 
     return [
-        Case("type PRIORITY", code, of(message_type=definition.PRIORITY), "PRIORITY"),
-        Case("a priority", code, of(priority=1), "PRIORITY"),
-        Case("a priority of a message group", code, of(priority=1, message_group="g"), "PRIORITY"),
         Case("type LITE", code, of(message_type=definition.LITE), "LITE"),
         Case("a lite topic", code, of(lite_topic="lite"), "LITE"),
+        Case("a lite topic and a priority", code, of(lite_topic="lite", priority=1), "LITE"),
         Case("an illegal lite topic", code, of(lite_topic="a b"), "LITE"),
         Case("the unknown type 99", code, of(message_type=99), "99"),
     ]
@@ -205,6 +241,8 @@ def run_sending(report, cluster, broker):
         ],
         "fifo": [*GROUP, *served_cases("fifo")],
         "delay": DELAY,
+        "priority": [*PRIORITY, *served_cases("priority")],
+        "mixed": [*MIXED, *served_cases("mixed")],
     }
     for topic, cases in tables.items():
         before = stored(cluster, topic)
@@ -215,7 +253,7 @@ def run_sending(report, cluster, broker):
             assert count == expected, f"{expected} messages were accepted, {count} are stored"
     with report.case("broker SendMessage: no unknown topic was created"):
         names = [topic["name"] for topic in cluster.mansio("topic", "list")]
-        assert sorted(names) == ["delay", "fifo", "normal"], names
+        assert sorted(names) == sorted(tables), names
 
 
 def stored(cluster, topic):

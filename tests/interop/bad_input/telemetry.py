@@ -9,7 +9,7 @@ from rocketmq.grpc_protocol import service_pb2 as service
 
 from clients import heartbeat
 from table import check
-from wire import Answer, metadata, resource, seconds
+from wire import DEADLINE, Answer, metadata, resource, seconds
 
 
 
@@ -228,7 +228,7 @@ def run_streams(report, where, node):
     with report.case(f"{where} Telemetry: bytes that are no command -> INVALID_ARGUMENT"):
         call = node.channel.stream_stream("/apache.rocketmq.v2.MessagingService/Telemetry")
         try:
-            list(call(iter([b"\xff\xff\xff"]), metadata=metadata("garbage"), timeout=10))
+            list(call(iter([b"\xff\xff\xff"]), metadata=metadata("garbage"), timeout=DEADLINE))
             raise AssertionError("the stream ended without an error")
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error

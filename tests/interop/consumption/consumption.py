@@ -103,13 +103,13 @@ def push_consumer_fails(access_point):
         endpoint = getattr(cluster, access_point).address
         topic, group = f"failing-{access_point}", f"failing-{access_point}"
         cluster.create_topic(topic)
-        cluster.mansio("group", "create", group, "--max-attempts", "3", "--backoff", "2s,4s", "--start", "earliest")
+        cluster.mansio("group", "create", group, "--max-attempts", "3", "--backoff", "1s,2s", "--start", "earliest")
         bodies = send(cluster, topic)
         arguments = ["push", "--endpoint", endpoint, "--topic", topic, "--group", group]
         with FailingConsumer(cluster, *arguments) as consumer:
             letters = await_dead_letters(cluster, group, endpoint, 60)
-            time.sleep(5)  # one delivery too many would come in this time
-            check_deliveries(consumer, bodies, 3, [2, 4])
+            time.sleep(3)  # one delivery too many would come in this time
+            check_deliveries(consumer, bodies, 3, [1, 2])
         check_letters(letters, bodies, topic, 3, "attempts")
         shown = cluster.mansio("dlq", "show", group, letters[0]["message_id"], endpoint=endpoint)
         assert shown["body"] in bodies, shown
@@ -136,7 +136,7 @@ def simple_consumer_never_acknowledges():
             cluster.broker.kill9()
             cluster.broker.start()
             letters = await_dead_letters(cluster, group, endpoint, 90)
-            check_deliveries(consumer, bodies, 2, [10])
+            check_deliveries(consumer, bodies, 2, [9])  # a busy consumer may note the first one late
         check_letters(letters, bodies, topic, 2, "attempts")
 
 

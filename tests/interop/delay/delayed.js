@@ -6,7 +6,6 @@ const { Producer } = require('rocketmq-client-nodejs');
 const [ endpoint, exactTopic, plainTopic ] = process.argv.slice(2);
 
 const emit = (event, fields) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
-const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 async function main() {
   const producer = new Producer({ endpoints: endpoint, namespace: '', topics: [ exactTopic, plainTopic ] });
@@ -26,14 +25,14 @@ async function main() {
     }
   };
 
-  const due = Date.now() + 3000;
+  const due = Date.now() + 5000;
   const deliveryTimestamp = new Date(due);
   const exact = await send(exactTopic, 'exact', due, { deliveryTimestamp });
   const recalled = await send(exactTopic, 'recalled', due, { deliveryTimestamp });
   await send(plainTopic, 'level', Date.now() + 1000, { properties: new Map([[ 'DELAY', '1' ]]) });
   await recall(recalled);
   await recall(recalled);
-  await pause(due + 1000 - Date.now());
+  await new Promise(resolve => process.stdin.once('data', resolve));
   await recall(exact);
   process.exit(0);
 }

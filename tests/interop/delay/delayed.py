@@ -36,7 +36,7 @@ def recall(handle):
 
 producer = Producer(ClientConfiguration(endpoint, Credentials()), (exact_topic, plain_topic))
 producer.startup()
-due_seconds = math.ceil(time.time()) + 3  # this SDK knows whole seconds only
+due_seconds = math.ceil(time.time()) + 5  # this SDK knows whole seconds only
 handles = []
 for text in ("exact", "recalled"):
     later = message(exact_topic, text)
@@ -47,6 +47,6 @@ leveled.add_property("DELAY", "1")
 send(leveled, int(time.time() * 1000) + 1000)
 recall(handles[1])
 recall(handles[1])
-time.sleep(due_seconds + 1 - time.time())
+sys.stdin.readline()
 recall(handles[0])
 os._exit(0)

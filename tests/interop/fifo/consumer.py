@@ -59,9 +59,13 @@ def simple(options, configuration):
 
     def receive_and_ack():
         while True:
-            for message in consumer.receive(options.batch, INVISIBLE_SECONDS):
-                if emit_received(message) != options.poison:
-                    consumer.ack(message)
+            try:
+                for message in consumer.receive(options.batch, INVISIBLE_SECONDS):
+                    if emit_received(message) != options.poison:
+                        consumer.ack(message)
+            except Exception as error:  # pylint: disable=broad-except
+                print(f"receive or ack failed: {error!r}", file=sys.stderr)
+                time.sleep(0.2)
 
     for _ in range(options.receivers):
         threading.Thread(target=receive_and_ack, daemon=True).start()

@@ -76,7 +76,7 @@ class Consumer:
         """Says goodbye and ends."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        self._process.wait(30)
+        self._process.wait(START_TIMEOUT)
 
     def deliveries(self):
         with self._lock:
@@ -95,6 +95,13 @@ def await_bodies(bodies, *consumers, timeout=WORK_TIMEOUT):
         if not missing:
             return
         assert time.monotonic() < deadline, f"{len(missing)} messages did not come, for example {sorted(missing)[:5]}"
+        time.sleep(0.2)
+
+
+def await_deliveries(count, body, consumer, timeout=WORK_TIMEOUT):
+    deadline = time.monotonic() + timeout
+    while (seen := sum(delivery.body == body for delivery in consumer.deliveries())) < count:
+        assert time.monotonic() < deadline, f"{body} came {seen} times, not {count}"
         time.sleep(0.2)
 
 
@@ -179,7 +186,7 @@ def broker_crashes():
 def push_consumer_poisoned():
     """The SDK gives the poisoned message up after the group's attempts; its group waits so long, and others do not."""
     with Cluster() as cluster:
-        create(cluster, "poisoned", "--max-attempts", "3", "--backoff", "3s", queues=1)
+        create(cluster, "poisoned", "--max-attempts", "3", "--backoff", "5s", queues=1)
         bodies = send_all(cluster, "poisoned", ["sick", "sound", "well"], range(20))
         with Consumer(cluster, "poisoned", "poisoned", "--poison", "sick-5") as consumer:
             await_bodies(bodies, consumer)
@@ -216,7 +223,7 @@ def acked_successors_come_again():
         create(cluster, "multi-nack")
         send(cluster, "multi-nack", "g", range(20))
         with Consumer(cluster, "multi-nack", "multi-nack", "--poison", "g-0", kind="simple") as consumer:
-            time.sleep(30)  # as long as those tests look
+            await_deliveries(3, "g-0", consumer)  # acknowledged successors have come and gone twice by then
             counts = collections.Counter(delivery.body for delivery in consumer.deliveries())
         assert sorted(counts) == ["g-0", "g-1", "g-2"], counts
         assert min(counts.values()) >= 2, counts

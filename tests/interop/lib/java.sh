@@ -9,10 +9,13 @@ java_client() {
 }
 
 # ensure_java_client: compiles them and gets the SDK that pom.xml names, unless that was done for these sources.
-ensure_java_client() {
+# Several suites may call it at once.
+ensure_java_client() { one_at_a_time java make_java_client; }
+
+make_java_client() {
   local here="$MANSIO_ROOT/tests/interop/java" build="$MANSIO_ROOT/build/interop/java" sources
   mkdir -p "$build"
-  sources="$(find "$here" -type f | sort | xargs sha256sum)"
+  sources="$(cd "$here" && find . -type f | sort | xargs sha256sum)"
   [ "$sources" != "$(cat "$build/built-from" 2>/dev/null)" ] || return 0
   mvn -B -q -f "$here/pom.xml" "-Dmansio.build=$build" clean compile dependency:copy-dependencies \
     >"$build.log" 2>&1 || {

@@ -25,14 +25,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BIN_DIR = pathlib.Path(os.environ.get("MANSIO_BIN_DIR", ROOT / "build" / "bin"))
 
 READY_TIMEOUT = 60  # seconds until a started process must log that it is ready
-STOP_TIMEOUT = 30  # seconds until a process must have ended after SIGTERM
+STOP_TIMEOUT = 60  # seconds until a process must have ended after SIGTERM
+COMMAND_TIMEOUT = 60  # seconds until a mansio command must have ended
 
 
-def free_port():
-    """A TCP port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def reserve_port():
+    """A socket whose port nobody else is given while it is open, and nobody but who asks for that port can listen on."""
+    holder = socket.socket()
+    # A socket that does not listen stands in nobody's way who has set this, too, as Mansio does.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
 class Process:
@@ -40,7 +43,8 @@ class Process:
 
     def __init__(self, name, directory, config, settings):
         self.name = name
-        self.port = free_port()
+        self._reservation = reserve_port()  # other suites run at the same time, also while this process does not
+        self.port = self._reservation.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.log_path = directory / f"{name}.log"
         self._command = [str(BIN_DIR / f"mansio-{name}"), "--config", str(config)]
@@ -147,9 +151,10 @@ class Cluster:
         if failures and kind is None:
             raise AssertionError("\n".join(failures))
 
-    def mansio(self, *arguments, endpoint=None, timeout=30):
+    def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT):
         """Runs the mansio command with JSON output; returns what it printed, decoded."""
-        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "-o", "json", *arguments]
+        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", "30s"]
+        command += ["-o", "json", *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode != 0:
             raise AssertionError(f"'mansio {' '.join(arguments)}' exited with {result.returncode}: {result.stderr}")
@@ -172,7 +177,7 @@ class Cluster:
         self._await(registered, "the broker has registered with the nameserver")
 
     @staticmethod
-    def _await(condition, what, timeout=20):
+    def _await(condition, what, timeout=60):
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:

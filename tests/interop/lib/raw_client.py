@@ -13,6 +13,8 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 from rocketmq.grpc_protocol import service_pb2_grpc
 
+DEADLINE = 30  # seconds of a call, beyond its polling time
+
 Received = collections.namedtuple("Received", "queue offset id body attempt handle stored_ms")
 
 
@@ -66,7 +68,7 @@ class RawClient:
             resolution=definition.COMMIT if commit else definition.ROLLBACK,
             source=definition.SOURCE_CLIENT,
         )
-        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=5)
+        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=DEADLINE)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
@@ -99,7 +101,7 @@ class RawClient:
     def recall(self, topic, handle):
         """Recalls a delayed message; returns the code of the answer."""
         request = service.RecallMessageRequest(topic=definition.Resource(name=topic), recall_handle=handle)
-        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=5).status.code
+        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=DEADLINE).status.code
 
     def _send(self, topic, body, message_type, message_group=None, due_ms=None, properties=None):
         message_id = "01" + uuid.uuid4().hex.upper()
@@ -119,7 +121,7 @@ class RawClient:
             topic=definition.Resource(name=topic), body=body, system_properties=system, user_properties=properties
         )
         response = self._stub.SendMessage(
-            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=5
+            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=DEADLINE
         )
         if response.status.code != definition.OK:
             raise Refused(response.status)
@@ -136,7 +138,7 @@ class RawClient:
         request.invisible_duration.seconds = invisible_seconds
         request.long_polling_timeout.seconds = polling_seconds
         messages = []
-        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + 5):
+        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + DEADLINE):
             if response.WhichOneof("content") == "status":
                 if response.status.code not in (definition.OK, definition.MESSAGE_NOT_FOUND):
                     raise Refused(response.status)
@@ -164,7 +166,7 @@ class RawClient:
                 service.AckMessageEntry(message_id=message.id, receipt_handle=message.handle) for message in messages
             ],
         )
-        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=5)
+        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=DEADLINE)
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
 
@@ -178,7 +180,7 @@ class RawClient:
             response = self._stub.QueryRoute(
                 service.QueryRouteRequest(topic=definition.Resource(name=topic), endpoints=endpoints),
                 metadata=self._metadata,
-                timeout=5,
+                timeout=DEADLINE,
             )
             if response.status.code != definition.OK:
                 raise Refused(response.status)

@@ -13,7 +13,7 @@ def stored_count(cluster, topic):
     return description["messages"]
 
 
-def drain(cluster, topic, group, complete, timeout=60):
+def drain(cluster, topic, group, complete, timeout=120):
     """Receives and acknowledges until complete(found); returns what was found, by message id."""
     found = {}
     client = RawClient(cluster.broker.address)
@@ -28,7 +28,7 @@ def drain(cluster, topic, group, complete, timeout=60):
     return found
 
 
-def read_places(cluster, topic, group, timeout=60):
+def read_places(cluster, topic, group, timeout=120):
     """What stands in the topic, read by a new group: message id -> {(queue, offset): store time in ms}."""
     cluster.mansio("group", "create", group, "--start", "earliest")
     count = stored_count(cluster, topic)

@@ -14,7 +14,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 from rocketmq.grpc_protocol import service_pb2_grpc
 
-DEADLINE = 15  # seconds of a call that does not set its own
+DEADLINE = 30  # seconds of a call that does not set its own
 
 _numbers = itertools.count(1)
 
@@ -117,14 +117,14 @@ def send(*messages):
 
 
 def receive(topic="normal", group="group", queue=-1, broker="", **fields):
-    """A receive with 10 s of invisible time and the shortest polling, unless the arguments say otherwise.
+    """A receive with a minute of invisible time and the shortest polling, unless the arguments say otherwise.
 
     A field given as None is left out.
     """
     settings = {
         "filter_expression": definition.FilterExpression(type=definition.TAG, expression="*"),
         "batch_size": 1,
-        "invisible_duration": seconds(10),
+        "invisible_duration": seconds(60),
         "long_polling_timeout": seconds(5),
     }
     settings.update(fields)

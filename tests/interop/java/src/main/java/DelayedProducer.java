@@ -22,14 +22,14 @@ public final class DelayedProducer {
   }
 
   private void run() throws Exception {
-    long due = System.currentTimeMillis() + 3000;
+    long due = System.currentTimeMillis() + 5000;
     String exact = send(message(exactTopic, "exact").setDeliveryTimestamp(due), "exact", due);
     String recalled = send(message(exactTopic, "recalled").setDeliveryTimestamp(due), "recalled", due);
     long levelDue = System.currentTimeMillis() + 1000;
     send(message(plainTopic, "level").addProperty("DELAY", "1"), "level", levelDue);
     recall(recalled);
     recall(recalled);
-    Thread.sleep(due + 1000 - System.currentTimeMillis());
+    System.in.read();
     recall(exact);
   }
 
