@@ -12,12 +12,14 @@ namespace {
 using rpc::testing::FakeServerStreamCall;
 using rpc::testing::FakeUnaryCall;
 
+constexpr absl::Duration kPolling = absl::Seconds(1);  // of every receive
+
 ConsumptionOptions ImpatientConsumption() {
   ConsumptionOptions options;
   options.broker_name = "broker-a";
   options.store_host = "127.0.0.1:8081";
-  options.min_long_polling = absl::ZeroDuration();
-  options.max_long_polling = absl::ZeroDuration();
+  options.min_long_polling = kPolling;
+  options.max_long_polling = kPolling;
   return options;
 }
 
@@ -103,7 +105,7 @@ store::StoreOptions SmallStore(store::Durability durability, bool retention) {
   return options;
 }
 
-BrokerCore::BrokerCore(const Clock* clock, Breakage breakage)
+BrokerCore::BrokerCore(FakeClock* clock, Breakage breakage)
     : time(clock, absl::InfinitePast()),
       timers([this] { return time.NowMillis(); }),
       clients({}, clock),
@@ -123,6 +125,7 @@ BrokerCore::BrokerCore(const Clock* clock, Breakage breakage)
                  .delay = &delay,
                  .halves = transactions->halves()}),
       state(&features, breakage),
+      clock_(clock),
       breakage_(breakage) {
   features.Add(&metadata);
   for (Feature* feature : consumption->features()) features.Add(feature);
@@ -225,7 +228,10 @@ void BrokerCore::StartReceive(const std::string& topic, int batch, absl::Duratio
 std::vector<v2::Message> BrokerCore::Receive(const std::string& topic, int batch) {
   StartReceive(topic, batch, absl::Seconds(30), nullptr);
   const auto call = std::static_pointer_cast<FakeServerStreamCall>(calls_.back());
-  for (int turn = 0; turn < 100 && !call->finished(); ++turn) Settle();
+  for (int turn = 0; turn < 100 && !call->finished(); ++turn) {
+    if (turn > 10) clock_->Advance(kPolling);  // it waits
+    Settle();
+  }
   return call->finished() ? MessagesOf(*call) : std::vector<v2::Message>();
 }
 

@@ -45,7 +45,7 @@ class BrokerCore {
   using Answered = std::function<void(const rpc::testing::FakeUnaryCall&)>;
   using Received = std::function<void(const rpc::testing::FakeServerStreamCall&)>;
 
-  BrokerCore(const Clock* clock, Breakage breakage);
+  BrokerCore(FakeClock* clock, Breakage breakage);
   ~BrokerCore();
 
   // Recovers from what is on the disks. `lies_about_sync`: a checkpoint does not wait for the log.
@@ -61,7 +61,7 @@ class BrokerCore {
   std::shared_ptr<rpc::testing::FakeUnaryCall> Start(std::string_view method,
                                                      const google::protobuf::MessageLite& request,
                                                      const std::string& client, Answered answered);
-  // Starts a receive of kWorkers that does not wait for messages.
+  // Starts a receive of kWorkers, which waits a second for messages.
   void StartReceive(const std::string& topic, int batch, absl::Duration invisible,
                     Received received);
   // Makes a call and waits for its answer. Runs no timer.
@@ -70,7 +70,7 @@ class BrokerCore {
     const auto call = Start(method, request, "client", nullptr);
     return call->WaitUntilFinished() ? call->template Response<Response>() : Response();
   }
-  // What a receive finds; settles meanwhile.
+  // What a receive finds; settles meanwhile, and lets time pass while it waits.
   std::vector<v2::Message> Receive(const std::string& topic, int batch);
 
   // Runs what is due, and waits until all that has begun is read, logged and applied.
@@ -94,6 +94,7 @@ class BrokerCore {
   WatchedState state;
 
  private:
+  FakeClock* const clock_;
   const Breakage breakage_;
   rpc::MethodTable methods_;
   std::vector<std::shared_ptr<rpc::Call>> calls_;  // outlive what handlers still hold of them

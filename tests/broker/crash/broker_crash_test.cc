@@ -20,7 +20,11 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using CrashMode = RecordingFileSystem::CrashMode;
 
-constexpr uint64_t kSeed = 1;
+// MANSIO_CRASH_SEED looks elsewhere.
+uint64_t Seed() {
+  const char* const text = std::getenv("MANSIO_CRASH_SEED");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
+}
 
 // 300 points in all by default, 10,000 in a long run.
 size_t Points(size_t percent) {
@@ -30,7 +34,7 @@ size_t Points(size_t percent) {
 }
 
 CrashFindings ExpectNothingLost(const CrashScenario& scenario, size_t points) {
-  const CrashFindings findings = ExploreBroker(scenario, kSeed, points);
+  const CrashFindings findings = ExploreBroker(scenario, Seed(), points);
   for (const std::string& problem : findings.problems) ADD_FAILURE() << problem;
   EXPECT_GE(findings.points, points);
   // The load reaches what it is there to reach.
@@ -66,7 +70,7 @@ TEST(BrokerCrashTest, AsyncKeepsWhatBelongsTogether) {
 // --- Builds that are broken on purpose. A check that passes them is no check.
 
 std::vector<std::string> ProblemsOf(const CrashScenario& broken) {
-  return ExploreBroker(broken, kSeed, /*points=*/300, /*enough_problems=*/1).problems;
+  return ExploreBroker(broken, Seed(), /*points=*/300, /*enough_problems=*/1).problems;
 }
 
 TEST(BrokenBrokerTest, AFdatasyncThatDoesNothingIsSeen) {
@@ -91,7 +95,9 @@ TEST(BrokenBrokerTest, AMoveInTwoFramesIsSeen) {
 }
 
 TEST(BrokenBrokerTest, ACheckpointThatKeepsWhatEndedIsSeen) {
-  EXPECT_THAT(ProblemsOf({.breakage = {.checkpoint_keeps_ended = true}}), Contains(HasSubstr("")));
+  EXPECT_THAT(ProblemsOf({.breakage = {.checkpoint_keeps_ended = true}}),
+              Contains(AnyOf(HasSubstr("twice"), HasSubstr("both ways"),
+                             HasSubstr("can be recalled"), HasSubstr("other way"))));
 }
 
 TEST(BrokenBrokerTest, ASnapshotWithoutTimersIsSeen) {

@@ -14,7 +14,7 @@ CrashFindings ExploreBroker(const CrashScenario& scenario, uint64_t seed, size_t
   const logging::LogCapture quiet;  // thousands of starts
   CrashFindings findings;
   for (; findings.points < points && findings.problems.size() < enough_problems; ++seed) {
-    store::World world(seed, /*every=*/12, std::min(kPointsPerRun, points - findings.points),
+    store::World world(seed, /*every=*/40, std::min(kPointsPerRun, points - findings.points),
                        scenario.mode);
     world.files().IgnoreSyncs(scenario.ignore_syncs);
     History history;

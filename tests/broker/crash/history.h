@@ -44,6 +44,7 @@ struct DeliveryFacts {
   std::string topic;
   std::string handle;
   Moment told = kNever;
+  Moment leased = kNever;  // the first lease is durable; handing out does not wait for that
   Moment ack_tried = kNever;
   Moment acked = kNever;
   Moment forward_tried = kNever;  // to the dead letters

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/consumption/records.h"
 #include "broker/message/provenance.h"
 #include "broker/message/stored_message.h"
 #include "common/clock/clock.h"
@@ -24,7 +25,7 @@ using rpc::testing::FakeBidiCall;
 using rpc::testing::FakeServerStreamCall;
 using rpc::testing::FakeUnaryCall;
 
-constexpr int kSteps = 400;
+constexpr int kSteps = 700;
 constexpr int64_t kLongestDelayMs = 15000;
 
 class Load {
@@ -69,8 +70,22 @@ class Load {
     return opened_stream;
   }
 
+  void SeeLeases(const store::RecordView& record) {
+    const absl::StatusOr<LeaseRecord> lease = LeaseRecord::Decode(record.body);
+    if (!lease.ok()) return;
+    history_.With([&](Facts& facts) {
+      for (const QueueOffsets& queue : lease->queues) {
+        for (const store::QueueOffset offset : queue.offsets) {
+          const std::string& id = facts.queues.at({lease->topic, queue.queue}).at(offset).id;
+          facts.deliveries[id].leased = std::min(facts.deliveries[id].leased, world_.Happened());
+        }
+      }
+    });
+  }
+
   // Every message that has come to stand in a queue, once.
   void See(const store::RecordView& record) {
+    if (record.kind == kLeaseRecord) return SeeLeases(record);
     if (record.message == nullptr) return;
     const auto content = DecodeContent(record.message->content);
     if (!content.ok()) return;
@@ -162,7 +177,7 @@ class Load {
   v2::Message NewMessage(const char* topic, v2::MessageType type) {
     v2::Message message;
     message.mutable_topic()->set_name(topic);
-    message.set_body(std::string(Pick(8) == 0 ? Pick(6000) : Pick(900), '.'));
+    message.set_body(std::string(Pick(8) == 0 ? Pick(9000) : Pick(1500), '.'));
     message.mutable_system_properties()->set_message_id(fmt::format("{}-{}", topic, sent_++));
     message.mutable_system_properties()->set_message_type(type);
     return message;
@@ -317,7 +332,7 @@ class Load {
     return history_.With([&](const Facts& facts) {
       std::vector<std::string> leased;
       for (const auto& [id, delivery] : facts.deliveries) {
-        if (delivery.acked == kNever) leased.push_back(id);
+        if (delivery.told != kNever && delivery.acked == kNever) leased.push_back(id);
       }
       return leased.empty() ? std::string() : leased[Pick(leased.size())];
     });

@@ -364,7 +364,7 @@ class Survivor {
       }
     }
     for (const auto& [id, delivery] : facts_.deliveries) {
-      if (!Known(delivery.told)) continue;
+      if (!Known(delivery.told) || !Known(delivery.leased)) continue;
       const bool open = !Known(delivery.ack_tried) && !Known(delivery.forward_tried);
       if (open && must_survive_ && wanted.insert(id).second) ++findings_.open_leases;
     }
