@@ -72,7 +72,9 @@ struct Facts {
   std::vector<SeekFacts> seeks;
   std::map<store::QueueKey, std::vector<Stored>> queues;  // by offset, from 0 on
   std::vector<std::pair<Moment, absl::Time>> wall;        // how the time went
-  std::vector<std::string> problems;                      // what no client may be told
+  // Where queues began, now and then.
+  std::vector<std::pair<Moment, std::map<store::QueueKey, store::QueueOffset>>> minima;
+  std::vector<std::string> problems;  // what no client may be told
 };
 
 // The facts while they grow. Thread-safe.

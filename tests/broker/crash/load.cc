@@ -115,6 +115,7 @@ class Load {
     if (dice < 4) return core_->store->EnforceRetention();
     world_.Synced(core_->store->cursors().synced);
     if (absl::Status followed = Follow(); !followed.ok()) return followed;
+    NoteMinima();
     if (dice < 16)
       SendHalf();
     else if (dice < 28)
@@ -138,6 +139,16 @@ class Load {
     else
       Pass(absl::Milliseconds(dice == 99 ? Pick(15000) : Pick(1200)));
     return absl::OkStatus();
+  }
+
+  void NoteMinima() {
+    history_.With([&](Facts& facts) {
+      auto& [at, minima] = facts.minima.emplace_back();
+      for (const auto& [queue, standing] : facts.queues) {
+        minima[queue] = core_->store->Range(queue).min;
+      }
+      at = world_.Happened();
+    });
   }
 
   // Waits until few calls are under way; some need a timer to go on.
