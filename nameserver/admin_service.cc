@@ -8,12 +8,15 @@
 
 #include "absl/time/clock.h"
 #include "common/names/names.h"
+#include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 #include "nameserver/broker_answers.h"
 #include "nameserver/broker_calls.h"
 
 namespace mansio::nameserver {
+
+namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
@@ -169,24 +172,6 @@ void AdminService::Register(rpc::MethodTable& methods) {
         table_->AwaitGroup(request.name(), Successful(outcomes), false, options_.routes_deadline);
         return response;
       });
-  AddPassedOn<v1::ListDeadLettersRequest>(
-      methods, "ListDeadLetters",
-      [this](const v1::ListDeadLettersRequest& request, absl::Time deadline) {
-        const auto answers = AskAll(table_->Masters(), request, deadline);
-        v1::ListDeadLettersResponse response = MergeDeadLetters(answers, request.limit());
-        FillOutcomes(OutcomesOf(answers), &response);
-        return response;
-      });
-  AddPassedOn<v1::DescribeDeadLetterRequest>(
-      methods, "DescribeDeadLetter",
-      [this](const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
-        const auto answers = AskAll(table_->Masters(), request, deadline);
-        v1::DescribeDeadLetterResponse response;
-        if (const auto* first = FirstSuccess(answers)) response = *first;
-        response.clear_results();
-        FillOutcomes(OutcomesOf(answers), &response);
-        return response;
-      });
   AddPassedOn<v1::DelayStatsRequest>(
       methods, "DelayStats", [this](const v1::DelayStatsRequest& request, absl::Time deadline) {
         const auto answers = AskAll(table_->Masters(), request, deadline);
@@ -242,7 +227,85 @@ void AdminService::Register(rpc::MethodTable& methods) {
         FillOutcomes(OutcomesOf(AskAll(table_->Masters(), request, deadline)), &response);
         return response;
       });
+  AddPassedOn<v1::ExplainGroupRequest>(
+      methods, "ExplainGroup", [this](const v1::ExplainGroupRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ExplainGroupResponse response = MergeExplanations(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::ListClientsRequest>(
+      methods, "ListClients", [this](const v1::ListClientsRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListClientsResponse response = MergeClients(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
   RegisterTransactions(methods);
+  RegisterDeadLetters(methods);
+}
+
+template <typename Request, typename BrokerOf>
+void AdminService::AddPassedToOne(rpc::MethodTable& methods, const char* name, BrokerOf broker_of) {
+  AddPassedOn<Request>(
+      methods, name, [this, broker_of](const Request& request, absl::Time deadline) {
+        using Response = decltype(AskAll(Brokers(), request, deadline)[0].response);
+        const std::string& broker = broker_of(request);
+        Brokers asked = table_->Masters();
+        std::erase_if(asked, [&broker](const auto& master) { return master.name() != broker; });
+        const auto answers = AskAll(asked, request, deadline);
+        auto response = answers.empty() ? Response() : answers[0].response;
+        if (!answers.empty()) {
+          ToWire(answers[0].status, response.mutable_status());
+          return response;
+        }
+        ToWire(WireError(v2::NOT_FOUND,
+                         broker.empty()
+                             ? "the call names no broker; through a nameserver it has to"
+                             : fmt::format("no broker '{}' is registered with this nameserver; "
+                                           "`mansio cluster list` shows them",
+                                           EscapeForLog(broker))),
+               response.mutable_status());
+        return response;
+      });
+}
+
+void AdminService::RegisterDeadLetters(rpc::MethodTable& methods) {
+  AddPassedOn<v1::ListDeadLettersRequest>(
+      methods, "ListDeadLetters",
+      [this](const v1::ListDeadLettersRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::ListDeadLettersResponse response = MergeDeadLetters(answers, request.limit());
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::DescribeDeadLetterRequest>(
+      methods, "DescribeDeadLetter",
+      [this](const v1::DescribeDeadLetterRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DescribeDeadLetterResponse response;
+        if (const auto* first = FirstSuccess(answers)) response = *first;
+        response.clear_results();
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  AddPassedOn<v1::DeadLetterStatsRequest>(
+      methods, "DeadLetterStats",
+      [this](const v1::DeadLetterStatsRequest& request, absl::Time deadline) {
+        const auto answers = AskAll(table_->Masters(), request, deadline);
+        v1::DeadLetterStatsResponse response = MergeDeadLetterStats(answers);
+        FillOutcomes(OutcomesOf(answers), &response);
+        return response;
+      });
+  const auto of_page = [](const auto& request) -> const std::string& {
+    return request.page().broker();
+  };
+  AddPassedToOne<v1::ResendDeadLettersRequest>(methods, "ResendDeadLetters", of_page);
+  AddPassedToOne<v1::PurgeDeadLettersRequest>(methods, "PurgeDeadLetters", of_page);
+  AddPassedToOne<v1::ExportDeadLettersRequest>(methods, "ExportDeadLetters", of_page);
+  AddPassedToOne<v1::ImportDeadLettersRequest>(
+      methods, "ImportDeadLetters",
+      [](const auto& request) -> const std::string& { return request.broker(); });
 }
 
 void AdminService::RegisterTransactions(rpc::MethodTable& methods) {

@@ -36,7 +36,12 @@ class AdminService {
   template <typename Request, typename Serve>
   void AddPassedOn(rpc::MethodTable& methods, const char* name, Serve serve);
 
+  // The same for a request that names the one broker that it is for.
+  template <typename Request, typename BrokerOf>
+  void AddPassedToOne(rpc::MethodTable& methods, const char* name, BrokerOf broker_of);
+
   void RegisterTransactions(rpc::MethodTable& methods);
+  void RegisterDeadLetters(rpc::MethodTable& methods);
 
   const Options options_;
   const RoutingTable* const table_;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "absl/container/btree_map.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::nameserver {
@@ -148,6 +149,58 @@ v1::DescribeGroupResponse MergeGroup(
   auto* ids = merged.mutable_client_ids();  // a client heartbeats to every broker
   Sort(ids, std::less<std::string>());
   ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
+  return merged;
+}
+
+v1::DeadLetterStatsResponse MergeDeadLetterStats(
+    const std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>>& answers) {
+  v1::DeadLetterStatsResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    merged.mutable_groups()->MergeFrom(answer.response.groups());
+    *merged.mutable_answered() = answer.response.answered();
+  }
+  Sort(merged.mutable_groups(), [](const v1::GroupDeadLetters& a, const v1::GroupDeadLetters& b) {
+    return std::tie(a.group(), a.broker()) < std::tie(b.group(), b.broker());
+  });
+  return merged;
+}
+
+v1::ExplainGroupResponse MergeExplanations(
+    const std::vector<BrokerAnswer<v1::ExplainGroupResponse>>& answers) {
+  v1::ExplainGroupResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) {
+      merged.mutable_explanations()->MergeFrom(answer.response.explanations());
+    }
+  }
+  auto* explanations = merged.mutable_explanations();
+  std::stable_sort(explanations->begin(), explanations->end(),
+                   [](const v1::GroupExplanation& a, const v1::GroupExplanation& b) {
+                     return a.cause() < b.cause();
+                   });
+  return merged;
+}
+
+v1::ListClientsResponse MergeClients(
+    const std::vector<BrokerAnswer<v1::ListClientsResponse>>& answers) {
+  const auto silence = [](const v1::ClientDescription& client) {
+    return std::make_tuple(client.silent().seconds(), client.silent().nanos());
+  };
+  absl::btree_map<std::string, v1::ClientDescription> by_id;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    for (const v1::ClientDescription& client : answer.response.clients()) {
+      const auto [known, added] = by_id.try_emplace(client.id(), client);
+      if (added) continue;
+      google::protobuf::RepeatedPtrField<std::string> brokers = known->second.brokers();
+      brokers.MergeFrom(client.brokers());
+      if (silence(client) < silence(known->second)) known->second = client;
+      *known->second.mutable_brokers() = std::move(brokers);
+    }
+  }
+  v1::ListClientsResponse merged;
+  for (auto& [id, client] : by_id) *merged.add_clients() = std::move(client);
   return merged;
 }
 

@@ -50,6 +50,15 @@ v1::ListDeadLettersResponse MergeDeadLetters(
     const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit);
 v1::ListDelayedMessagesResponse MergeDelayedMessages(
     const std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>>& answers, int32_t limit);
+// By group and broker.
+v1::DeadLetterStatsResponse MergeDeadLetterStats(
+    const std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>>& answers);
+// What says most comes first.
+v1::ExplainGroupResponse MergeExplanations(
+    const std::vector<BrokerAnswer<v1::ExplainGroupResponse>>& answers);
+// A client that several brokers know is one: as the broker says that heard of it last.
+v1::ListClientsResponse MergeClients(
+    const std::vector<BrokerAnswer<v1::ListClientsResponse>>& answers);
 // Where a group stands after a reset, over all brokers that did it.
 v1::ResetGroupResponse MergeReset(const std::vector<BrokerAnswer<v1::ResetGroupResponse>>& answers);
 

@@ -19,7 +19,8 @@ namespace {
 std::unique_ptr<v1::Admin::Stub> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY,
-                   0);  // a proxy of the environment is meant for the web
+                   0);                     // a proxy of the environment is meant for the web
+  arguments.SetMaxReceiveMessageSize(-1);  // a page of dead letters
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // no back-off left over from before
   return v1::Admin::NewStub(
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
@@ -189,6 +190,43 @@ std::vector<BrokerAnswer<v1::ResumeGroupResponse>> AskAll(const Brokers& brokers
                                                           const v1::ResumeGroupRequest& request,
                                                           absl::Time deadline) {
   return Ask(brokers, request, deadline, &Stub::AsyncResumeGroup);
+}
+
+std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>> AskAll(
+    const Brokers& brokers, const v1::DeadLetterStatsRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncDeadLetterStats);
+}
+
+std::vector<BrokerAnswer<v1::ResendDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ResendDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncResendDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::PurgeDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::PurgeDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncPurgeDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::ExportDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ExportDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncExportDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::ImportDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ImportDeadLettersRequest& request, absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncImportDeadLetters);
+}
+
+std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(const Brokers& brokers,
+                                                           const v1::ExplainGroupRequest& request,
+                                                           absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncExplainGroup);
+}
+
+std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ListClientsRequest& request,
+                                                          absl::Time deadline) {
+  return Ask(brokers, request, deadline, &Stub::AsyncListClients);
 }
 
 }  // namespace mansio::nameserver

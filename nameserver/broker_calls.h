@@ -67,6 +67,22 @@ std::vector<BrokerAnswer<v1::PauseGroupResponse>> AskAll(const Brokers& brokers,
 std::vector<BrokerAnswer<v1::ResumeGroupResponse>> AskAll(const Brokers& brokers,
                                                           const v1::ResumeGroupRequest& request,
                                                           absl::Time deadline);
+std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>> AskAll(
+    const Brokers& brokers, const v1::DeadLetterStatsRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ResendDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ResendDeadLettersRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::PurgeDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::PurgeDeadLettersRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ExportDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ExportDeadLettersRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ImportDeadLettersResponse>> AskAll(
+    const Brokers& brokers, const v1::ImportDeadLettersRequest& request, absl::Time deadline);
+std::vector<BrokerAnswer<v1::ExplainGroupResponse>> AskAll(const Brokers& brokers,
+                                                           const v1::ExplainGroupRequest& request,
+                                                           absl::Time deadline);
+std::vector<BrokerAnswer<v1::ListClientsResponse>> AskAll(const Brokers& brokers,
+                                                          const v1::ListClientsRequest& request,
+                                                          absl::Time deadline);
 
 }  // namespace mansio::nameserver
 

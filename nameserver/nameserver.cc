@@ -9,15 +9,18 @@
 
 #include "common/clock/clock.h"
 #include "common/gateway/client_registry.h"
+#include "common/gateway/client_relay.h"
+#include "common/gateway/forwarder.h"
 #include "common/gateway/gateway.h"
 #include "common/net/address.h"
+#include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
 #include "nameserver/admin_service.h"
-#include "nameserver/broker_text.h"
 #include "nameserver/registration_service.h"
 #include "nameserver/routing_table.h"
+#include "nameserver/watch_service.h"
 #include "nameserver/worker_pool.h"
 
 namespace mansio::nameserver {
@@ -51,6 +54,12 @@ rpc::ServerOptions ServerOptionsOf(const NameserverConfig& config) {
   return options;
 }
 
+// How this node names itself to other nodes; the port that it gets may not be known yet.
+std::string NodeOf(const NameserverConfig& config) {
+  const HostPort& known = config.advertise.empty() ? config.listen : config.advertise;
+  return fmt::format("nameserver {}", known.ToString());
+}
+
 absl::StatusOr<std::string> AdvertisedOf(const NameserverConfig& config, const std::string& bound) {
   if (!config.advertise.empty()) return config.advertise.ToString();
   const absl::StatusOr<net::HostPort> address = net::ParseHostPort(bound);
@@ -74,24 +83,43 @@ class Nameserver::Impl {
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  clock),
+        timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
+        peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        relay_(NodeOf(config), {.directory = &table_,
+                                .clients = &clients_,
+                                .peers = peers_.get(),
+                                .timers = &timers_}),
         gateway_({.max_body_bytes = config.body_bytes,
                   .receive_batch = config.receive_batch,
                   .long_polling = config.max_long_polling},
-                 &table_, &clients_, nullptr),
+                 &table_, &clients_, nullptr, &relay_),
+        forwarder_({.node = NodeOf(config),
+                    .max_calls = config.network.forwarded_calls,
+                    .max_bytes = config.network.forwarded_bytes},
+                   {.directory = &table_,
+                    .clients = &clients_,
+                    .peers = peers_.get(),
+                    .timers = &timers_,
+                    .relay = &relay_}),
         registration_(static_cast<size_t>(config.topics + config.groups), &table_),
+        watch_(&table_),
         workers_(kWorkers, kMaxWaitingCommands),
         admin_(
             {.broker_deadline = config.broker_deadline, .address = [this] { return Advertised(); }},
-            &table_, &workers_),
-        timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }) {}
+            &table_, &workers_) {}
 
   absl::Status Start(const NameserverConfig& config) {
     rpc::MethodTable methods;
     gateway_.Register(methods);
     registration_.Register(methods);
+    watch_.Register(methods);
     admin_.Register(methods);
-    gateway::Gateway::RegisterNotServed(
-        methods, {}, [this](std::string_view method) { return WhoServes(method); });
+    forwarder_.Install(methods);
+    gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
+      return fmt::format(
+          "{} is not served by this version of Mansio; docs/compatibility.md lists what is",
+          method);
+    });
     absl::StatusOr<std::unique_ptr<rpc::Server>> server =
         rpc::Server::Start(ServerOptionsOf(config), std::move(methods));
     if (!server.ok()) return server.status();
@@ -104,11 +132,16 @@ class Nameserver::Impl {
     }
     Repeat(expiry_scan_, [this] { table_.ExpireSilent(); });
     Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
+    relay_.Start();
     timers_.Start();
     return absl::OkStatus();
   }
 
   void Shutdown(absl::Duration grace) {
+    watch_.Stop();
+    relay_.Stop();
+    forwarder_.Stop();
+    peers_->Stop();
     if (server_ != nullptr) server_->Shutdown(grace);
     workers_.Stop();
     timers_.Stop();
@@ -122,19 +155,6 @@ class Nameserver::Impl {
   const RoutingTable& table() const { return table_; }
 
  private:
-  // For a client that sends everything to its access point.
-  std::string WhoServes(std::string_view method) const {
-    const std::vector<v1::BrokerIdentity> masters = table_.Masters();
-    if (masters.empty()) {
-      return fmt::format(
-          "{} is served by brokers, not by a nameserver, and none is registered here; start one "
-          "with nameservers={}",
-          method, Advertised());
-    }
-    return fmt::format("{} is served by brokers, not by a nameserver; send it to broker {} at {}",
-                       method, masters.front().name(), AddressText(masters.front().addresses(0)));
-  }
-
   void Repeat(absl::Duration period, std::function<void()> work) {
     const int64_t due = absl::ToInt64Milliseconds(clock_->BootNow() + period);
     timers_.Schedule(due, [this, period, work = std::move(work)]() mutable {
@@ -149,11 +169,15 @@ class Nameserver::Impl {
   std::string advertised_ ABSL_GUARDED_BY(mutex_);  // known when the server listens
   RoutingTable table_;
   gateway::ClientRegistry clients_;
+  TimerQueue timers_;
+  const std::unique_ptr<rpc::Client> peers_;
+  gateway::ClientRelay relay_;
   gateway::Gateway gateway_;
+  gateway::Forwarder forwarder_;
   RegistrationService registration_;
+  WatchService watch_;
   WorkerPool workers_;
   AdminService admin_;
-  TimerQueue timers_;
   std::unique_ptr<rpc::Server> server_;
 };
 

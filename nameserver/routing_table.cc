@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -19,8 +18,6 @@ namespace mansio::nameserver {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-constexpr size_t kMaxWarnings = 1000;  // remembered, so that each is given once
 
 // Whoever can connect can register: what a broker says of itself must not make a route explode.
 constexpr size_t kMaxBrokers = 10'000;
@@ -65,10 +62,6 @@ std::string Describe(const v1::BrokerIdentity& identity) {
 
 bool SameAddress(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b) {
   return AddressText(a.addresses(0)) == AddressText(b.addresses(0));
-}
-
-bool Usable(const v1::TopicInfo& topic) {
-  return topic.permission() == v2::READ_WRITE || topic.permission() == v2::PERMISSION_UNSPECIFIED;
 }
 
 template <typename Infos>
@@ -138,23 +131,22 @@ absl::Status RoutingTable::CheckLimits(size_t topics, size_t groups) const {
 absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
   if (absl::Status s = Validate(snapshot.broker()); !s.ok()) return s;
   if (absl::Status s = ValidateEntries(snapshot); !s.ok()) return s;
-  Broker broker;
-  broker.identity = std::move(*snapshot.mutable_broker());
-  broker.session = session;
-  broker.last_heard = clock_->BootNow();
-  InsertAll(snapshot.mutable_topics(), broker.topics);
-  InsertAll(snapshot.mutable_groups(), broker.groups);
-  if (absl::Status s = CheckLimits(broker.topics.size(), broker.groups.size()); !s.ok()) return s;
+  Member member;
+  member.identity = std::move(*snapshot.mutable_broker());
+  InsertAll(snapshot.mutable_topics(), member.topics);
+  InsertAll(snapshot.mutable_groups(), member.groups);
+  if (absl::Status s = CheckLimits(member.topics.size(), member.groups.size()); !s.ok()) return s;
 
-  const v1::BrokerIdentity& identity = broker.identity;
-  const Key key(identity.cluster(), identity.name(), identity.id());
+  const Key key = gateway::ClusterTable::KeyOf(member.identity);
   MutexLock lock(&mutex_);
   if (absl::Status s = JudgeSession(session, key); !s.ok()) return s;
-  if (absl::Status s = JudgeClaim(key, identity); !s.ok()) return s;
-  LOG_INFO("{} registered with {} topics and {} groups", Describe(identity), broker.topics.size(),
-           broker.groups.size());
-  sessions_[session] = Session{key, identity.epoch()};
-  brokers_[key] = std::move(broker);
+  if (absl::Status s = JudgeClaim(key, member.identity); !s.ok()) return s;
+  LOG_INFO("{} registered with {} topics and {} groups", Describe(member.identity),
+           member.topics.size(), member.groups.size());
+  sessions_[session] = Session{key, member.identity.epoch()};
+  registrations_[key] = Registration{session, clock_->BootNow()};
+  cluster_.Replace(std::move(member));
+  if (listener_ != nullptr) listener_->OnMember(*cluster_.Find(key));
   changed_.SignalAll();
   return absl::OkStatus();
 }
@@ -165,59 +157,45 @@ absl::Status RoutingTable::JudgeSession(SessionId session, const Key& key) const
     return absl::InvalidArgumentError(
         "this stream has registered another broker; each broker has a stream of its own");
   }
-  if (brokers_.size() < kMaxBrokers || brokers_.contains(key)) return absl::OkStatus();
+  if (registrations_.size() < kMaxBrokers || registrations_.contains(key)) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       fmt::format("{} brokers are registered, which is the limit", kMaxBrokers));
 }
 
-absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) {
-  for (const auto& [other_key, other] : brokers_) {
-    if (other.identity.name() == identity.name() &&
-        other.identity.cluster() != identity.cluster()) {
-      WarnOnce(
-          fmt::format("{} and {} have the same name; routes contain the first only: give each "
-                      "broker a name of its own",
-                      Describe(other.identity), Describe(identity)));
+absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) const {
+  const auto refuse = [&identity](const v1::BrokerIdentity& present) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} (epoch {}) has registered with the name that {} (epoch {}) claims; calls "
+                    "are forwarded by this name, so stop one of the two or give it another "
+                    "broker.name",
+                    Describe(present), present.epoch(), Describe(identity), identity.epoch()));
+  };
+  for (const auto& [other_key, other] : cluster_.members()) {
+    const v1::BrokerIdentity& present = other.identity;
+    if (present.name() == identity.name() && present.cluster() != identity.cluster()) {
+      return refuse(present);
     }
   }
-  const auto found = brokers_.find(key);
-  if (found == brokers_.end() || SameAddress(found->second.identity, identity)) {
-    return absl::OkStatus();
-  }
-  const v1::BrokerIdentity& present = found->second.identity;
-  if (identity.epoch() < present.epoch()) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} is registered with epoch {}, which is newer than {}; stop one of the two or "
-        "give it another broker.name",
-        Describe(present), present.epoch(), identity.epoch()));
-  }
-  if (identity.epoch() == present.epoch()) {
-    WarnOnce(
-        fmt::format("{} is also claimed by {}; the latest is used: stop one of the two or give it "
-                    "another broker.name",
-                    Describe(present), AddressesText(identity)));
-  }
-  return absl::OkStatus();
+  const Member* const present = cluster_.Find(key);
+  if (present == nullptr || SameAddress(present->identity, identity)) return absl::OkStatus();
+  const bool is_next_reign = identity.lineage() == present->identity.lineage() &&
+                             identity.epoch() > present->identity.epoch();
+  return is_next_reign ? absl::OkStatus() : refuse(present->identity);
 }
 
-void RoutingTable::WarnOnce(std::string text) {
-  if (warnings_.size() >= kMaxWarnings) warnings_.clear();
-  const auto [it, is_new] = warnings_.insert(std::move(text));
-  if (is_new) LOG_WARNING("{}", *it);
-}
-
-absl::StatusOr<RoutingTable::Broker*> RoutingTable::Find(SessionId session) {
+absl::StatusOr<const RoutingTable::Key*> RoutingTable::Find(SessionId session) {
   const auto it = sessions_.find(session);
-  const auto broker = it == sessions_.end() ? brokers_.end() : brokers_.find(it->second.key);
-  if (broker == brokers_.end()) {
+  const auto found =
+      it == sessions_.end() ? registrations_.end() : registrations_.find(it->second.key);
+  if (found == registrations_.end()) {
     return absl::NotFoundError(
         "the broker is not registered any more; begin again with a snapshot");
   }
-  if (broker->second.session == session) {
-    broker->second.last_heard = clock_->BootNow();
-    return &broker->second;
+  if (found->second.session == session) {
+    found->second.last_heard = clock_->BootNow();
+    return &found->first;
   }
-  const v1::BrokerIdentity& present = broker->second.identity;
+  const v1::BrokerIdentity& present = cluster_.Find(found->first)->identity;
   if (present.epoch() > it->second.epoch) {
     return absl::FailedPreconditionError(fmt::format("{} has registered with a newer epoch, {}",
                                                      Describe(present), present.epoch()));
@@ -228,15 +206,13 @@ absl::StatusOr<RoutingTable::Broker*> RoutingTable::Find(SessionId session) {
 absl::Status RoutingTable::Change(SessionId session, v1::Delta delta) {
   if (absl::Status s = ValidateEntries(delta); !s.ok()) return s;
   MutexLock lock(&mutex_);
-  const absl::StatusOr<Broker*> found = Find(session);
-  if (!found.ok() || *found == nullptr) return found.status();
-  Broker& broker = **found;
-  InsertAll(delta.mutable_topics(), broker.topics);
-  InsertAll(delta.mutable_groups(), broker.groups);
-  for (const std::string& name : delta.deleted_topics()) broker.topics.erase(name);
-  for (const std::string& name : delta.deleted_groups()) broker.groups.erase(name);
+  const absl::StatusOr<const Key*> key = Find(session);
+  if (!key.ok() || *key == nullptr) return key.status();
+  cluster_.Change(**key, delta);
+  const Member& member = *cluster_.Find(**key);
+  if (listener_ != nullptr) listener_->OnChange(member.identity, delta);
   changed_.SignalAll();
-  return CheckLimits(broker.topics.size(), broker.groups.size());
+  return CheckLimits(member.topics.size(), member.groups.size());
 }
 
 absl::Status RoutingTable::KeepAlive(SessionId session) {
@@ -244,15 +220,21 @@ absl::Status RoutingTable::KeepAlive(SessionId session) {
   return Find(session).status();
 }
 
+void RoutingTable::Drop(const Key& key) {
+  if (listener_ != nullptr) listener_->OnLeft(cluster_.Find(key)->identity);
+  cluster_.Remove(key);
+  changed_.SignalAll();
+}
+
 void RoutingTable::Remove(SessionId session) {
   MutexLock lock(&mutex_);
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
-  const auto broker = brokers_.find(it->second.key);
-  if (broker != brokers_.end() && broker->second.session == session) {
-    LOG_INFO("{} left: its stream has ended", Describe(broker->second.identity));
-    brokers_.erase(broker);
-    changed_.SignalAll();
+  const auto broker = registrations_.find(it->second.key);
+  if (broker != registrations_.end() && broker->second.session == session) {
+    LOG_INFO("{} left: its stream has ended", Describe(cluster_.Find(broker->first)->identity));
+    Drop(broker->first);
+    registrations_.erase(broker);
   }
   sessions_.erase(it);
 }
@@ -260,77 +242,56 @@ void RoutingTable::Remove(SessionId session) {
 void RoutingTable::ExpireSilent() {
   const absl::Duration now = clock_->BootNow();
   MutexLock lock(&mutex_);
-  for (auto it = brokers_.begin(); it != brokers_.end();) {
-    const Broker& broker = it->second;
+  for (auto it = registrations_.begin(); it != registrations_.end();) {
+    const Registration& broker = it->second;
     if (now - broker.last_heard < options_.expiry) {
       ++it;
       continue;
     }
-    LOG_WARNING("{} left: it was silent for {}", Describe(broker.identity),
+    LOG_WARNING("{} left: it was silent for {}", Describe(cluster_.Find(it->first)->identity),
                 absl::FormatDuration(now - broker.last_heard));
     sessions_.erase(broker.session);
-    it = brokers_.erase(it);
-    changed_.SignalAll();
+    Drop(it->first);
+    it = registrations_.erase(it);
   }
 }
 
 absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) const {
-  gateway::TopicRoute route;
-  bool any_broker = false;
-  // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
-  if (!names::IsRetryTopic(topic)) {
-    ReaderMutexLock lock(&mutex_);
-    any_broker = !brokers_.empty();
-    for (const auto& [key, broker] : brokers_) {
-      const auto it = broker.topics.find(topic);
-      if (broker.identity.id() != 0 || it == broker.topics.end() || !Usable(it->second)) continue;
-      const auto type = std::pair<int, bool>(it->second.message_type(), it->second.mixed());
-      if (route.brokers.empty()) std::tie(route.message_type, route.mixed) = type;
-      // Queues of another type would be refused by the broker, whatever the route says.
-      if (type != std::pair(route.message_type, route.mixed)) continue;
-      gateway::BrokerQueues queues{.broker = broker.identity.name(), .queues = it->second.queues()};
-      for (const v2::Address& address : broker.identity.addresses()) {
-        queues.endpoints.push_back({address.host(), address.port()});
-      }
-      route.brokers.push_back(std::move(queues));
-    }
-  }
-  if (route.brokers.empty()) {
-    return WireError(
-        v2::TOPIC_NOT_FOUND,
-        fmt::format("no broker of this nameserver has a topic '{}'; {}", EscapeForLog(topic),
-                    any_broker ? "create it with: mansio topic create"
-                               : "no broker is registered: start one with nameservers= "
-                                 "naming this nameserver"));
-  }
-  // Clusters come one after the other; clients need one order by name, and no name twice.
-  const auto by_name = [](const auto& a, const auto& b) { return a.broker < b.broker; };
-  const auto same_name = [](const auto& a, const auto& b) { return a.broker == b.broker; };
-  std::stable_sort(route.brokers.begin(), route.brokers.end(), by_name);
-  route.brokers.erase(std::unique(route.brokers.begin(), route.brokers.end(), same_name),
-                      route.brokers.end());
-  return route;
+  ReaderMutexLock lock(&mutex_);
+  gateway::TopicRoute route = cluster_.Route(topic);
+  if (!route.brokers.empty()) return route;
+  return WireError(
+      v2::TOPIC_NOT_FOUND,
+      fmt::format("no broker of this nameserver has a topic '{}'; {}", EscapeForLog(topic),
+                  registrations_.empty() ? "no broker is registered: start one with nameservers= "
+                                           "naming this nameserver"
+                                         : "create it with: mansio topic create"));
 }
 
 gateway::GroupPolicy RoutingTable::Group(std::string_view group) const {
-  gateway::GroupPolicy policy;
   ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : brokers_) {
-    const auto it = broker.groups.find(group);
-    if (it == broker.groups.end()) continue;
-    const v1::GroupInfo& info = it->second;
-    policy.fifo = info.fifo();
-    if (info.max_attempts() > 0) policy.max_attempts = info.max_attempts();
-    if (auto backoff = BackoffFromWire(info.backoff())) policy.backoff = *std::move(backoff);
-    break;
-  }
-  return policy;
+  return cluster_.Group(group).value_or(gateway::GroupPolicy());
+}
+
+std::vector<std::string> RoutingTable::OthersWith(std::string_view topic) const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.MastersWith(topic);
+}
+
+std::optional<gateway::HostPort> RoutingTable::MasterOf(std::string_view broker) const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.MasterOf(broker);
+}
+
+void RoutingTable::Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const {
+  MutexLock lock(&mutex_);
+  look(cluster_);
 }
 
 std::vector<v1::BrokerOverview> RoutingTable::Brokers() const {
   std::vector<v1::BrokerOverview> overviews;
   ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : brokers_) {
+  for (const auto& [key, broker] : cluster_.members()) {
     v1::BrokerOverview& overview = overviews.emplace_back();
     *overview.mutable_broker() = broker.identity;
     overview.set_online(true);
@@ -343,7 +304,7 @@ std::vector<v1::BrokerOverview> RoutingTable::Brokers() const {
 std::vector<v1::BrokerIdentity> RoutingTable::Masters() const {
   std::vector<v1::BrokerIdentity> masters;
   ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : brokers_) {
+  for (const auto& [key, broker] : cluster_.members()) {
     if (broker.identity.id() == 0) masters.push_back(broker.identity);
   }
   return masters;
@@ -352,7 +313,7 @@ std::vector<v1::BrokerIdentity> RoutingTable::Masters() const {
 std::vector<v1::TopicOverview> RoutingTable::Topics() const {
   std::map<std::string, v1::TopicOverview> merged;
   ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : brokers_) {
+  for (const auto& [key, broker] : cluster_.members()) {
     if (broker.identity.id() != 0) continue;
     Merge(broker.topics, broker.identity.name(), &v1::TopicOverview::mutable_topic, merged);
   }
@@ -362,7 +323,7 @@ std::vector<v1::TopicOverview> RoutingTable::Topics() const {
 std::vector<v1::GroupOverview> RoutingTable::Groups() const {
   std::map<std::string, v1::GroupOverview> merged;
   ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : brokers_) {
+  for (const auto& [key, broker] : cluster_.members()) {
     if (broker.identity.id() != 0) continue;
     Merge(broker.groups, broker.identity.name(), &v1::GroupOverview::mutable_group, merged);
   }
@@ -370,12 +331,13 @@ std::vector<v1::GroupOverview> RoutingTable::Groups() const {
 }
 
 bool RoutingTable::Await(const std::vector<std::string>& brokers, absl::Duration timeout,
-                         const std::function<bool(const Broker&)>& reached) const {
+                         const std::function<bool(const Member&)>& reached) const {
   const absl::Time end = absl::Now() + timeout;
   MutexLock lock(&mutex_);
   while (true) {
-    const bool all = std::all_of(brokers_.begin(), brokers_.end(), [&](const auto& entry) {
-      const Broker& broker = entry.second;
+    const auto& members = cluster_.members();
+    const bool all = std::all_of(members.begin(), members.end(), [&](const auto& entry) {
+      const Member& broker = entry.second;
       const bool concerned = broker.identity.id() == 0 &&
                              std::count(brokers.begin(), brokers.end(), broker.identity.name()) > 0;
       return !concerned || reached(broker);
@@ -387,14 +349,14 @@ bool RoutingTable::Await(const std::vector<std::string>& brokers, absl::Duration
 
 bool RoutingTable::AwaitTopic(std::string_view topic, const std::vector<std::string>& brokers,
                               bool present, absl::Duration timeout) const {
-  return Await(brokers, timeout, [topic, present](const Broker& broker) {
+  return Await(brokers, timeout, [topic, present](const Member& broker) {
     return broker.topics.contains(topic) == present;
   });
 }
 
 bool RoutingTable::AwaitGroup(std::string_view group, const std::vector<std::string>& brokers,
                               bool present, absl::Duration timeout) const {
-  return Await(brokers, timeout, [group, present](const Broker& broker) {
+  return Await(brokers, timeout, [group, present](const Member& broker) {
     return broker.groups.contains(group) == present;
   });
 }

@@ -5,16 +5,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/gateway/cluster_table.h"
 #include "common/gateway/directory.h"
-#include "common/names/string_map.h"
 #include "common/sync/sync.h"
 #include "mansio/v1/admin.pb.h"
 #include "mansio/v1/registration.pb.h"
@@ -27,6 +27,16 @@ namespace mansio::nameserver {
 
 // One registration stream; never used twice.
 using SessionId = uint64_t;
+
+// Told of every change, in order, under the table's lock: short, and never calls the table.
+class RoutingListener {
+ public:
+  virtual ~RoutingListener() = default;
+  // A broker has registered, or has done so again.
+  virtual void OnMember(const gateway::ClusterTable::Member& member) = 0;
+  virtual void OnChange(const v1::BrokerIdentity& broker, const v1::Delta& delta) = 0;
+  virtual void OnLeft(const v1::BrokerIdentity& broker) = 0;
+};
 
 // Everything the nameserver knows, in memory only: what each broker registered, merged over brokers
 // when asked. A broker is (cluster, name, id). It is in the table from its snapshot until its
@@ -41,16 +51,19 @@ class RoutingTable final : public gateway::Directory {
   };
   RoutingTable(Options options, const Clock* clock);
 
-  // Enters or replaces the broker of a complete snapshot. Where another address is registered as
-  // the same broker, the greater epoch wins (FailedPrecondition for the smaller); with equal epochs
-  // the latest stays, and one warning names both addresses. InvalidArgument for an identity or
-  // entries that routes cannot contain and for a session of another broker, ResourceExhausted for
-  // too many topics, groups or brokers.
+  // Set before the server starts. Borrowed; null: nobody.
+  void SetListener(RoutingListener* listener) { listener_ = listener; }
+
+  // Enters or replaces the broker of a complete snapshot. A name belongs to the first broker that
+  // registers with it, for as long as that is registered: another one, of this cluster or of
+  // another one, is FailedPrecondition, and the text names both. It replaces itself at any epoch
+  // (the same address), and a broker of the same lineage with a greater epoch replaces it (a
+  // group's new master). InvalidArgument for an identity or entries that routes cannot contain and
+  // for a session of another broker, ResourceExhausted for too many topics, groups or brokers.
   absl::Status Install(SessionId session, v1::Snapshot snapshot);
   // Applies a delta; NotFound when the session's broker is not registered (any more), so that it
-  // must begin again with a snapshot. A session whose broker has been taken over is told OK and
-  // ignored while the other one, of the same epoch, stays; FailedPrecondition when that has a
-  // greater epoch.
+  // must begin again with a snapshot. A session that its broker has left for another one is told OK
+  // and ignored; FailedPrecondition when the broker has been replaced by one with a greater epoch.
   absl::Status Change(SessionId session, v1::Delta delta);
   // Says that the broker lives; errors as for Change.
   absl::Status KeepAlive(SessionId session);
@@ -62,6 +75,11 @@ class RoutingTable final : public gateway::Directory {
   // The masters that have the topic, ordered by broker name.
   absl::StatusOr<gateway::TopicRoute> Route(std::string_view topic) const override;
   gateway::GroupPolicy Group(std::string_view group) const override;
+  std::vector<std::string> OthersWith(std::string_view topic) const override;
+  std::optional<gateway::HostPort> MasterOf(std::string_view broker) const override;
+
+  // Runs `look` under the lock that changes take and the listener is called under.
+  void Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const;
 
   // Registered brokers with their counts, by cluster, name and id.
   std::vector<v1::BrokerOverview> Brokers() const;
@@ -80,13 +98,11 @@ class RoutingTable final : public gateway::Directory {
                   absl::Duration timeout) const;
 
  private:
-  using Key = std::tuple<std::string, std::string, int32_t>;  // cluster, name, id
-  struct Broker {
-    v1::BrokerIdentity identity;
+  using Key = gateway::ClusterTable::Key;
+  using Member = gateway::ClusterTable::Member;
+  struct Registration {
     SessionId session = 0;
     absl::Duration last_heard;
-    StringMap<v1::TopicInfo> topics;
-    StringMap<v1::GroupInfo> groups;
   };
   struct Session {
     Key key;
@@ -94,24 +110,26 @@ class RoutingTable final : public gateway::Directory {
   };
 
   // The broker of a session: null when the session is to be ignored.
-  absl::StatusOr<Broker*> Find(SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<const Key*> Find(SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status JudgeSession(SessionId session, const Key& key) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status JudgeClaim(const Key& key, const v1::BrokerIdentity& identity)
+  absl::Status JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WarnOnce(std::string text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes a broker out.
+  void Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLimits(size_t topics, size_t groups) const;
   bool Await(const std::vector<std::string>& brokers, absl::Duration timeout,
-             const std::function<bool(const Broker&)>& reached) const;
+             const std::function<bool(const Member&)>& reached) const;
 
   const Options options_;
   const Clock* const clock_;
+  RoutingListener* listener_ = nullptr;
 
   mutable Mutex mutex_;
   mutable CondVar changed_;
-  std::map<Key, Broker> brokers_ ABSL_GUARDED_BY(mutex_);
+  gateway::ClusterTable cluster_ ABSL_GUARDED_BY(mutex_);
+  std::map<Key, Registration> registrations_ ABSL_GUARDED_BY(mutex_);  // of each member
   absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mutex_);
-  StringSet warnings_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mansio::nameserver

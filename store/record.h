@@ -25,6 +25,7 @@ inline constexpr RecordKind kCarryRecord = 6;  // a live message, out of a segme
 // 48..63  broker/transaction
 // 64..79  broker/delay
 // 80..95  broker/replication
+// 96..111 broker/deadletter
 
 // A message as it stands in the log: what the rpc thread encoded and the log thread placed.
 struct MessageView {

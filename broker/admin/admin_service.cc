@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/admin/info.h"
+#include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
@@ -290,6 +291,8 @@ void AdminService::Register(rpc::MethodTable& methods) {
   add("CreateGroup", parsed(&AdminService::CreateGroup, v1::CreateGroupRequest()));
   add("ListGroups", parsed(&AdminService::ListGroups, v1::ListGroupsRequest()));
   add("DescribeGroup", parsed(&AdminService::DescribeGroup, v1::DescribeGroupRequest()));
+  add("ExplainGroup", parsed(&AdminService::ExplainGroup, v1::ExplainGroupRequest()));
+  add("ListClients", parsed(&AdminService::ListClients, v1::ListClientsRequest()));
   add("AlterGroup", parsed(&AdminService::AlterGroup, v1::AlterGroupRequest()));
   add("DeleteGroup", parsed(&AdminService::DeleteGroup, v1::DeleteGroupRequest()));
   add("ResetGroup", parsed(&AdminService::ResetGroup, v1::ResetGroupRequest()));
@@ -319,6 +322,7 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
         return topic->kind != TopicKind::kSystem;
       })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
+  self->set_log_end(static_cast<int64_t>(store_->cursors().appended));
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
   rpc::Reply(call, response);
@@ -438,6 +442,38 @@ void AdminService::DescribeGroup(rpc::UnaryCall& call,
     response.add_client_ids(client.id);
   }
   Answer(call, absl::OkStatus(), std::move(response));
+}
+
+void AdminService::ExplainGroup(rpc::UnaryCall& call,
+                                const v1::ExplainGroupRequest& request) const {
+  const GroupPtr group = environment_.metadata->FindGroup(request.name());
+  if (group == nullptr) {
+    return Answer(call, GroupNotFound(request.name()), v1::ExplainGroupResponse());
+  }
+  v1::ExplainGroupResponse response;
+  for (v1::GroupExplanation& explanation : environment_.consumption->Explain(*group)) {
+    explanation.set_broker(options_.broker_name);
+    *response.add_explanations() = std::move(explanation);
+  }
+  Answer(call, absl::OkStatus(), std::move(response));
+}
+
+void AdminService::ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const {
+  v1::ListClientsResponse response;
+  for (const gateway::ClientInfo& client : environment_.clients->List(request.group())) {
+    if (!request.client_id().empty() && client.id != request.client_id()) continue;
+    v1::ClientDescription* out = response.add_clients();
+    *out = ClientDescriptionOf(client, environment_.clients->SilenceOf(client));
+    out->add_brokers(options_.broker_name);
+  }
+  absl::Status status;
+  if (!request.client_id().empty() && response.clients_size() == 0) {
+    status = WireError(v2::NOT_FOUND,
+                       fmt::format("no living client has the id '{}'; `mansio client list` shows "
+                                   "them",
+                                   EscapeForLog(request.client_id())));
+  }
+  Answer(call, status, std::move(response));
 }
 
 void AdminService::DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request) {

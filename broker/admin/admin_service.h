@@ -49,6 +49,8 @@ class AdminService {
   void CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request);
   void ListGroups(rpc::UnaryCall& call, const v1::ListGroupsRequest& request) const;
   void DescribeGroup(rpc::UnaryCall& call, const v1::DescribeGroupRequest& request) const;
+  void ExplainGroup(rpc::UnaryCall& call, const v1::ExplainGroupRequest& request) const;
+  void ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const;
   void AlterGroup(rpc::UnaryCall& call, const v1::AlterGroupRequest& request);
   void DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request);
   void ResetGroup(rpc::UnaryCall& call, const v1::ResetGroupRequest& request);

@@ -11,6 +11,22 @@ void SetMillis(int64_t ms, google::protobuf::Duration* out) {
   out->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
 }
 
+const char* RoleName(gateway::ClientRole role) {
+  switch (role) {
+    case gateway::ClientRole::kProducer:
+      return "producer";
+    case gateway::ClientRole::kPushConsumer:
+      return "push-consumer";
+    case gateway::ClientRole::kSimpleConsumer:
+      return "simple-consumer";
+    case gateway::ClientRole::kPullConsumer:
+      return "pull-consumer";
+    case gateway::ClientRole::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
@@ -37,6 +53,21 @@ v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
         static_cast<v1::OverflowPolicy>(static_cast<int>(topic.backlog.overflow) + 1));
   }
   return info;
+}
+
+v1::ClientDescription ClientDescriptionOf(const gateway::ClientInfo& client,
+                                          absl::Duration silence) {
+  v1::ClientDescription description;
+  description.set_id(client.id);
+  description.set_role(RoleName(client.role));
+  description.set_group(client.group);
+  for (const std::string& topic : client.topics) description.add_topics(topic);
+  description.set_language(client.language);
+  description.set_version(client.version);
+  description.set_peer(client.peer);
+  SetMillis(absl::ToInt64Milliseconds(silence), description.mutable_silent());
+  description.set_connected(client.stream_open);
+  return description;
 }
 
 v1::GroupInfo GroupInfoOf(const GroupRecord& group) {

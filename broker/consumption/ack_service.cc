@@ -8,6 +8,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/lease_lookup.h"
 #include "common/clock/broker_time.h"
+#include "common/gateway/ack_answer.h"
 #include "common/gateway/preamble.h"
 #include "common/names/names.h"
 #include "common/rpc/proto_call.h"
@@ -32,19 +33,6 @@ absl::Status CheckRequest(const v2::AckMessageRequest& request) {
     }
   }
   return absl::OkStatus();
-}
-
-// The status of the whole from those of its entries (RocketMQ 5 API).
-void SetTopStatus(v2::AckMessageResponse& response) {
-  const v2::Status& first = response.entries(0).status();
-  bool same = true;
-  for (const auto& entry : response.entries()) same = same && entry.status().code() == first.code();
-  if (same) {
-    *response.mutable_status() = first;
-  } else {
-    response.mutable_status()->set_code(v2::MULTIPLE_RESULTS);
-    response.mutable_status()->set_message("MULTIPLE_RESULTS: see the status of each entry");
-  }
 }
 
 // The ends of a request's leases on their way into the log, with the answer ready.
@@ -89,7 +77,7 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
     ToWire(handles.back().status(), result->mutable_status());
   }
   if (scope.progress == nullptr) {
-    SetTopStatus(response);
+    gateway::SetTopStatus(response);
     return rpc::Reply(call, response);
   }
 
@@ -104,7 +92,7 @@ void AckService::Handle(rpc::UnaryCall& call, const v2::AckMessageRequest& reque
     (*queue)->ClaimEnd(handles[i]->offset);
     ends[{handles[i]->topic, handles[i]->queue}].insert(handles[i]->offset);
   }
-  SetTopStatus(response);
+  gateway::SetTopStatus(response);
   if (ends.empty()) return rpc::Reply(call, response);
   auto append = std::make_unique<AckAppend>(call, response.SerializeAsString(), context_.leases,
                                             EndRecords(scope.group->id, true, ends));

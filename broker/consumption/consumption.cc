@@ -9,8 +9,10 @@
 #include "broker/consumption/change_invisible_service.h"
 #include "broker/consumption/context.h"
 #include "broker/consumption/dead_letter_retention.h"
+#include "broker/consumption/explanation.h"
 #include "broker/consumption/forward_service.h"
 #include "broker/consumption/receive_operation.h"
+#include "broker/consumption/situation.h"
 #include "common/clock/broker_time.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
@@ -42,7 +44,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
         state_(env.metadata),
-        dead_letters_(env.metadata, env.time, options_.dead_letter_retention),
+        dead_letters_(env.metadata, env.dead_letters, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
         redelivery_(
@@ -51,8 +53,9 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
         moves_(&state_, &positions_, &members_),
-        context_{options_, *env.metadata, *env.clients, *env.time,   *env.timers, state_,
-                 waiting_, leases_,       positions_,   redelivery_, members_,    stopping_},
+        context_{options_,    *env.metadata, *env.dead_letters, *env.clients, *env.time,
+                 *env.timers, state_,        waiting_,          leases_,      positions_,
+                 redelivery_, members_,      stopping_},
         acks_(context_),
         changes_(context_),
         forwards_(context_) {
@@ -138,6 +141,10 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     moves_.Reset(group, topic, to, queue, std::move(done));
   }
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override;
+
+  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
+    return broker::Explain(SituationOf(context_, group));
+  }
 
   // ClientObserver
   void OnSubscription(std::string_view, std::string_view group,

@@ -14,6 +14,7 @@
 #include "broker/metadata/metadata.h"
 #include "common/gateway/client_registry.h"
 #include "common/rpc/call.h"
+#include "mansio/v1/admin.pb.h"
 
 namespace mansio {
 class BrokerTime;
@@ -23,6 +24,7 @@ class TimerQueue;
 namespace mansio::broker {
 
 class AppendBudget;
+class DeadLetterState;
 class Mover;
 
 struct ConsumptionOptions {
@@ -63,6 +65,7 @@ class Consumption {
   // All borrowed.
   struct Environment {
     Metadata* metadata = nullptr;
+    const DeadLetterState* dead_letters = nullptr;  // before its features in the FeatureSet
     gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
     TimerQueue* timers = nullptr;
@@ -94,6 +97,9 @@ class Consumption {
   // As PositionMoves::Reset.
   virtual void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
                      std::optional<uint32_t> queue, PositionMoves::Done done) = 0;
+
+  // Why the group does not get messages, or that it does; what says most first. Never empty.
+  virtual std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const = 0;
 
   // Per topic and queue that the group consumes, by name, queue and client.
   virtual std::vector<QueueConsumption> Describe(const GroupRecord& group) const = 0;

@@ -10,6 +10,7 @@
 #include "broker/consumption/positions.h"
 #include "broker/consumption/redelivery.h"
 #include "broker/consumption/wait_list.h"
+#include "broker/deadletter/dead_letter_state.h"
 
 namespace mansio::broker {
 
@@ -17,6 +18,7 @@ namespace mansio::broker {
 struct ConsumptionContext {
   const ConsumptionOptions& options;
   Metadata& metadata;
+  const DeadLetterState& dead_letters;
   gateway::ClientRegistry& clients;
   BrokerTime& time;
   TimerQueue& timers;

@@ -16,8 +16,9 @@ std::string KeyOf(uint32_t topic) { return ByteWriter().U8('L').Key32(topic).Tak
 
 }  // namespace
 
-DeadLetterRetention::DeadLetterRetention(Metadata* metadata, BrokerTime* time, absl::Duration keep)
-    : time_(time), keep_(keep) {
+DeadLetterRetention::DeadLetterRetention(Metadata* metadata, const DeadLetterState* letters,
+                                         BrokerTime* time, absl::Duration keep)
+    : letters_(letters), time_(time), keep_(keep) {
   metadata->AddListener({
       .topic_changed =
           [this](const TopicPtr& topic) {
@@ -103,7 +104,7 @@ std::vector<store::LiveMessage> DeadLetterRetention::LiveMessages(store::QueueKe
   // Between two marks the retention looks at each message's own time.
   for (store::QueueOffset offset = std::max(from, YoungFrom(topic->second));
        offset < to && live.size() < max; ++offset) {
-    live.push_back({offset, keep_});
+    if (!letters_->IsRemoved(queue.topic, offset)) live.push_back({offset, keep_});
   }
   return live;
 }

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "broker/core/feature.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/metadata/metadata.h"
 
 namespace mansio {
@@ -27,9 +28,10 @@ class DeadLetterRetention : public Feature {
   // Marks of one topic are at least this far apart.
   static constexpr int64_t kMarkMs = 3600 * 1000;
 
-  // Listens to `metadata`; add it to the FeatureSet after it. Both are borrowed. A dead letter is
-  // live until `keep` after it became one.
-  DeadLetterRetention(Metadata* metadata, BrokerTime* time, absl::Duration keep);
+  // Listens to `metadata`; add it to the FeatureSet after it. All are borrowed. A dead letter is
+  // live until `keep` after it became one, unless it was removed before.
+  DeadLetterRetention(Metadata* metadata, const DeadLetterState* letters, BrokerTime* time,
+                      absl::Duration keep);
 
   // Feature
   std::vector<store::RecordKind> Kinds() const override { return {store::kMessageRecord}; }
@@ -54,6 +56,7 @@ class DeadLetterRetention : public Feature {
   // Everything before it is too old.
   store::QueueOffset YoungFrom(const Marks& marks) const;
 
+  const DeadLetterState* const letters_;
   BrokerTime* const time_;
   const absl::Duration keep_;
   absl::flat_hash_map<uint32_t, Marks> topics_;  // all dead-letter topics

@@ -104,7 +104,8 @@ class QueueTake {
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
       for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter() && MayLease(); ++i) {
-        const std::optional<bool> wanted = Wanted(from + i, (*entries)[i]);
+        const std::optional<bool> wanted =
+            Removed(from + i) ? false : Wanted(from + i, (*entries)[i]);
         if (!wanted.has_value()) return Cold(from + i);
         if (*wanted) {
           TakeWanted(from + i, (*entries)[i]);
@@ -147,6 +148,10 @@ class QueueTake {
     if (progress_.outstanding() >= request_.max_queue_leases) outcome_.at_queue_limit = true;
     if (outcome_.fresh >= request_.max_new) outcome_.at_group_limit = true;
     return !outcome_.at_group_limit && progress_.outstanding() < request_.max_queue_leases;
+  }
+
+  bool Removed(store::QueueOffset offset) const {
+    return request_.dead_letters != nullptr && request_.dead_letters->IsRemoved(key_.topic, offset);
   }
 
   // What the filter says of a new message; nullopt when it has to see it and it is not in memory,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -14,6 +15,7 @@
 #include "absl/status/status.h"
 #include "broker/consumption/queue_progress.h"
 #include "broker/consumption/records.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/filter/message_filter.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
@@ -59,6 +61,8 @@ struct TakeRequest {
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
   QueueOrder order = QueueOrder::kTurns;
+  // Of a dead-letter topic: what was removed from it is passed over. Else null.
+  const DeadLetterState* dead_letters = nullptr;
   // Of those handed out for the first time, and what the group may have of one queue in all.
   size_t max_new = std::numeric_limits<size_t>::max();
   size_t max_queue_leases = std::numeric_limits<size_t>::max();
@@ -128,6 +132,17 @@ class TopicProgress {
   // Whether a Take could find something.
   bool HasMore(const store::Store& store, uint32_t topic, std::optional<RetryQueue> retry) const;
 
+  // What happened to receives since the start; in memory only, for explanations.
+  struct Notes {
+    int64_t asked_ms = 0;      // broker time of the last receive
+    uint64_t passed_over = 0;  // messages that no filter wanted, since one was last taken
+    std::string filter;        // the last that did not want them
+    uint64_t missed = 0;       // messages that retention took before the group came to them
+    int64_t missed_ms = 0;     // when that was noticed last
+  };
+  Notes& notes() { return notes_; }
+  const Notes& notes() const { return notes_; }
+
   // Whether a receive lets its filter read old messages. The others of the group wait for what it
   // finds: side by side they would all read the same messages.
   bool scanning() const { return scanning_; }
@@ -155,6 +170,7 @@ class TopicProgress {
   uint64_t guard_ = 0;  // Takes by guarded priority
   uint64_t takes_ = 0;  // for the turn of the retry queue
   bool scanning_ = false;
+  Notes notes_;
 };
 
 // One group's consumption on this broker, with the lock that guards it. Decisions are made and

@@ -10,6 +10,11 @@ const MessageGroupOrder::Offsets& MessageGroupOrder::Batch(MessageGroupHash hash
   return it == groups_.end() ? none : it->second.batch;
 }
 
+size_t MessageGroupOrder::WaitingOf(MessageGroupHash hash) const {
+  const auto it = groups_.find(hash);
+  return it == groups_.end() ? 0 : it->second.waiting.size();
+}
+
 bool MessageGroupOrder::MustWait(MessageGroupHash hash) const {
   const auto it = groups_.find(hash);
   if (it == groups_.end()) return false;

@@ -29,6 +29,8 @@ class MessageGroupOrder {
   size_t waiting() const { return waiting_; }
   // What is handed out of a group.
   const Offsets& Batch(MessageGroupHash group) const;
+  // How many messages of a group wait.
+  size_t WaitingOf(MessageGroupHash group) const;
   // Whether a message behind all that were looked at has to wait if it is of this group.
   bool MustWait(MessageGroupHash group) const;
 

@@ -137,6 +137,17 @@ std::vector<store::QueueOffset> QueueProgress::Outstanding(store::QueueOffset fr
   return offsets;
 }
 
+void QueueProgress::ForEachLease(
+    size_t max,
+    absl::FunctionRef<void(store::QueueOffset, const Lease&, MessageGroupHash)> visit) const {
+  for (const auto& [offset, entry] : entries_) {
+    const bool held = entry.claimed != nullptr || (entry.has_applied && !entry.returned);
+    if (!held || entry.ending || entry.acked) continue;
+    if (max-- == 0) return;
+    visit(offset, entry.claimed != nullptr ? *entry.claimed : entry.applied, entry.group);
+  }
+}
+
 void QueueProgress::RecomputeEarliestDeadline() {
   earliest_deadline_ = kNever;
   for (const auto& [offset, entry] : entries_) {
@@ -202,6 +213,7 @@ bool QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id
   it->second.applied.id = id;
   it->second.applied.deadline_ms = deadline_ms;
   it->second.applied.auto_renew = false;  // the client has named a time
+  it->second.applied.changed = true;
   it->second.ending = false;
   NoteDeadline(deadline_ms);
   if (fifo()) NoteHead(it->second.group);
@@ -246,6 +258,7 @@ constexpr uint8_t kReturnedFlag = 2;
 constexpr uint8_t kAckedFlag = 4;
 constexpr uint8_t kLedFlag = 8;
 constexpr uint8_t kNoLeaseFlag = 16;
+constexpr uint8_t kChangedFlag = 32;
 }  // namespace
 
 std::string QueueProgress::Encode() const {
@@ -257,7 +270,8 @@ std::string QueueProgress::Encode() const {
     const bool no_lease = lease.attempt == 0;
     w.Varint(offset).U8((lease.auto_renew ? kAutoRenewFlag : 0) |
                         (entry.returned ? kReturnedFlag : 0) | (entry.acked ? kAckedFlag : 0) |
-                        (entry.led ? kLedFlag : 0) | (no_lease ? kNoLeaseFlag : 0));
+                        (entry.led ? kLedFlag : 0) | (no_lease ? kNoLeaseFlag : 0) |
+                        (lease.changed ? kChangedFlag : 0));
     if (fifo()) w.Fixed32(entry.group);
     if (no_lease) continue;
     w.Varint(lease.id.epoch).Varint(lease.id.offset).Varint(lease.deadline_ms);
@@ -286,6 +300,7 @@ absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
     entry.applied.attempt = 0;
     if ((flags & kNoLeaseFlag) == 0) {
       entry.applied.auto_renew = (flags & kAutoRenewFlag) != 0;
+      entry.applied.changed = (flags & kChangedFlag) != 0;
       entry.applied.id.epoch = r.Varint();
       entry.applied.id.offset = r.Varint();
       entry.applied.deadline_ms = static_cast<int64_t>(r.Varint());

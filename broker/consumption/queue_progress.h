@@ -28,6 +28,7 @@ struct Lease {
   int64_t first_ms = 0;      // store time of the first delivery of the message in this queue
   int64_t delivered_ms = 0;  // and of this one
   uint64_t attempt_id = 0;   // hash of the receive's attempt_id; 0 when it had none
+  bool changed = false;      // the deadline is not that of the receive: mostly a back-off
 };
 
 // How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
@@ -173,6 +174,17 @@ class QueueProgress {
   size_t outstanding() const { return entries_.size(); }
   // Of outstanding(), those that nobody has now: they came back, or wait.
   size_t waiting() const { return fifo() ? order_->waiting() : ready_.size(); }
+
+  // Tells of messages that somebody holds, claims included, lowest offsets first, of at most `max`
+  // of them; `group` is the message group of a FIFO group's.
+  void ForEachLease(
+      size_t max,
+      absl::FunctionRef<void(store::QueueOffset offset, const Lease& lease, MessageGroupHash group)>
+          visit) const;
+  // FIFO: messages that wait behind the batch of their message group.
+  size_t WaitingBehind(MessageGroupHash group) const {
+    return fifo() ? order_->WaitingOf(group) : 0;
+  }
 
   // The applied state as bytes, and back. DataLoss for bytes that are not one.
   std::string Encode() const;

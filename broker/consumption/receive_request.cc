@@ -77,6 +77,7 @@ absl::StatusOr<ReceiveRequest> CheckReceive(const v2::ReceiveMessageRequest& req
       filters.Get(request.filter_expression().type(), request.filter_expression().expression());
   if (!filter.ok()) return filter.status();
   checked.filter = *std::move(filter);
+  checked.filter_text = request.filter_expression().expression();
   checked.batch = std::clamp(request.batch_size(), 1, options.receive_batch);
   checked.auto_renew = request.auto_renew();
   if (request.has_attempt_id()) checked.attempt_id = SipHash24({2, 0}, request.attempt_id());

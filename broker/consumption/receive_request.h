@@ -23,6 +23,7 @@ struct ReceiveRequest {
   std::string topic;
   std::string topic_namespace;  // echoed
   FilterPtr filter;
+  std::string filter_text;
   size_t batch = 1;
   bool auto_renew = false;
   uint64_t attempt_id = 0;   // hash; 0 when there was none

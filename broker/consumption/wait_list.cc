@@ -114,6 +114,14 @@ void WaitList::WakeAllOfGroup(uint32_t id) {
   for (const auto& receive : woken) receive->Wake();
 }
 
+size_t WaitList::CountOf(uint32_t group, uint32_t topic) const {
+  MutexLock lock(&mutex_);
+  const auto groups = by_topic_.find(topic);
+  if (groups == by_topic_.end()) return 0;
+  const auto queue = groups->second.find(group);
+  return queue == groups->second.end() ? 0 : queue->second.size();
+}
+
 size_t WaitList::size() const {
   MutexLock lock(&mutex_);
   return size_;

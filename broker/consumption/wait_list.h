@@ -51,6 +51,8 @@ class WaitList {
   void WakeAllOfGroup(uint32_t group);
 
   size_t size() const;
+  // How many receives of a group wait for a topic.
+  size_t CountOf(uint32_t group, uint32_t topic) const;
 
  private:
   using Queue = std::list<std::shared_ptr<ParkedReceive>>;

@@ -120,6 +120,11 @@ absl::StatusOr<std::optional<Delay::Waiting>> Delay::Place(const v2::Message& me
     due_ms = DueOf(system.delivery_timestamp());
   }
   if (due_ms <= now_ms) return std::nullopt;
+  return PlaceAt(target, due_ms, level);
+}
+
+absl::StatusOr<Delay::Waiting> Delay::PlaceAt(store::QueueKey target, int64_t due_ms,
+                                              uint32_t level) const {
   if (state_.pending() >= options_.max_pending) {
     return WireError(v2::TOO_MANY_REQUESTS,
                      fmt::format("{} delayed messages are pending on this broker, as many as "

@@ -64,6 +64,9 @@ class Delay {
   // outlives its retention. `now_ms` is broker time.
   absl::StatusOr<std::optional<Waiting>> Place(const apache::rocketmq::v2::Message& message,
                                                store::QueueKey target, int64_t now_ms) const;
+  // The same for a message that is to be delivered at `due_ms`, broker time, which is to come;
+  // `level`: because of a delay level.
+  absl::StatusOr<Waiting> PlaceAt(store::QueueKey target, int64_t due_ms, uint32_t level = 0) const;
   // The recall handle of a message that waits at `offset`. Thread-safe.
   std::string HandleOf(const Waiting& waiting, store::QueueOffset offset,
                        std::string message_id) const;

@@ -23,6 +23,8 @@ enum ProvenanceField : uint32_t {
   kFirstMs = 11,
   kLastMs = 12,
   kDeadLetter = 13,
+  kDeadMs = 30,
+  kDelivered = 31,
 };
 
 void PutNumber(WireWriter& w, uint32_t field, uint64_t value) {
@@ -62,6 +64,9 @@ void SetNumber(Provenance& p, uint64_t field, uint64_t value) {
     case kLastMs:
       p.last_ms = static_cast<int64_t>(value);
       break;
+    case kDeadMs:
+      p.dead_ms = static_cast<int64_t>(value);
+      break;
     default:
       break;
   }
@@ -80,6 +85,9 @@ void SetText(Provenance& p, uint64_t field, std::string_view value) {
       break;
     case kDeadLetter:
       p.dead_letter = value;
+      break;
+    case kDelivered:
+      p.delivered = value;
       break;
     default:
       break;
@@ -103,6 +111,8 @@ std::string Provenance::Encode() const {
   PutNumber(w, kFirstMs, static_cast<uint64_t>(first_ms));
   PutNumber(w, kLastMs, static_cast<uint64_t>(last_ms));
   PutText(w, kDeadLetter, dead_letter);
+  PutNumber(w, kDeadMs, static_cast<uint64_t>(dead_ms));
+  PutText(w, kDelivered, delivered);
   return w.Take();
 }
 

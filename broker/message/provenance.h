@@ -27,6 +27,10 @@ struct Provenance {
   std::string_view topic_name;  // as `topic`, where that may have been deleted meanwhile
   std::string_view reason;      // why it is a dead letter, or was rolled back
 
+  int64_t dead_ms = 0;  // when it became a dead letter, if not when it was stored as one
+  // Of a pending timer: what the delivered message has in its turn, encoded.
+  std::string_view delivered;
+
   // Of a dead letter that is being retried in turn: what it had as a dead letter, encoded.
   std::string_view dead_letter;
 

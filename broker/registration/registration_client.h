@@ -16,7 +16,7 @@ struct RegistrationOptions {
   absl::Duration keep_alive = absl::Seconds(1);
   // Pause between attempts: doubles from the first to the longest.
   absl::Duration first_pause = absl::Milliseconds(200);
-  absl::Duration longest_pause = absl::Seconds(2);
+  absl::Duration longest_pause = absl::Seconds(1);
 };
 
 // How the broker stands with one nameserver.

@@ -1,12 +1,11 @@
 #include "broker/registration/registration_stream.h"
 
 #include <fmt/format.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <utility>
 #include <vector>
 
+#include "broker/registration/nameserver_channel.h"
 #include "common/status/wire_status.h"
 #include "mansio/v1/registration.grpc.pb.h"
 
@@ -15,28 +14,12 @@ namespace mansio::broker {
 namespace {
 
 constexpr size_t kPartSize = 1000;  // topics or groups in one part of a snapshot
-constexpr int kConnectMillis = 2000;
-constexpr int kPingMillis = 5000;  // notices a nameserver that has silently gone
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& nameserver) {
-  grpc::ChannelArguments arguments;
-  // Each attempt is a connection of its own: gRPC's own back-off would come on top of ours.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingMillis);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // A proxy of the environment is meant for the web.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(nameserver, grpc::InsecureChannelCredentials(), arguments);
-}
-
 }  // namespace
 
 class RegistrationStream::Impl {
  public:
   explicit Impl(const std::string& nameserver)
-      : stub_(v1::Registration::NewStub(Connect(nameserver))) {}
+      : stub_(v1::Registration::NewStub(ConnectToNameserver(nameserver))) {}
 
   ~Impl() {
     context_.TryCancel();

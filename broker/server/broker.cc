@@ -9,9 +9,11 @@
 #include <utility>
 
 #include "broker/admin/admin_service.h"
-#include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/deadletter/dead_letter_moves.h"
+#include "broker/deadletter/dead_letter_service.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/delay/delay.h"
 #include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
@@ -19,6 +21,8 @@
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
 #include "broker/offsets/offsets.h"
+#include "broker/registration/cluster_view.h"
+#include "broker/registration/cluster_watch.h"
 #include "broker/registration/registration_client.h"
 #include "broker/send/send_service.h"
 #include "broker/server/advertise.h"
@@ -27,8 +31,13 @@
 #include "broker/transaction/transactions.h"
 #include "common/clock/broker_time.h"
 #include "common/files/file_system.h"
+#include "common/gateway/client_relay.h"
+#include "common/gateway/forwarder.h"
 #include "common/gateway/gateway.h"
+#include "common/gateway/relay_service.h"
+#include "common/hash/siphash.h"
 #include "common/logging/logging.h"
+#include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/timer/timer_queue.h"
 #include "store/store.h"
@@ -150,13 +159,22 @@ TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPo
   return options;
 }
 
+std::vector<std::string> NameserversOf(const BrokerConfig& config) {
+  std::vector<std::string> nameservers;
+  for (const HostPort& nameserver : config.nameservers) {
+    nameservers.push_back(nameserver.ToString());
+  }
+  return nameservers;
+}
+
 RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config) {
   RegistrationOptions options;
-  for (const HostPort& nameserver : config.nameservers) {
-    options.nameservers.push_back(nameserver.ToString());
-  }
+  options.nameservers = NameserversOf(config);
   return options;
 }
+
+// How this node names itself to other nodes.
+std::string NodeOf(const BrokerConfig& config) { return fmt::format("broker {}", config.name); }
 
 }  // namespace
 
@@ -174,19 +192,21 @@ class Broker::Parts {
                    .queues_per_topic = config.queues_per_topic,
                    .groups = config.groups},
                   &time_),
+        dead_letters_(&metadata_),
         clients_({.max_clients = static_cast<size_t>(config.network.clients),
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  environment.clock),
         mover_({}, &time_, &timers_),
         budget_(config.move_bytes_per_second, &time_),
-        consumption_(
-            Consumption::Create(ConsumptionOptionsOf(config, advertised), {.metadata = &metadata_,
-                                                                           .clients = &clients_,
-                                                                           .time = &time_,
-                                                                           .timers = &timers_,
-                                                                           .mover = &mover_,
-                                                                           .budget = &budget_})),
+        consumption_(Consumption::Create(ConsumptionOptionsOf(config, advertised),
+                                         {.metadata = &metadata_,
+                                          .dead_letters = &dead_letters_,
+                                          .clients = &clients_,
+                                          .time = &time_,
+                                          .timers = &timers_,
+                                          .mover = &mover_,
+                                          .budget = &budget_})),
         delay_(DelayOptionsOf(config), {.metadata = &metadata_,
                                         .clients = &clients_,
                                         .mover = &mover_,
@@ -213,20 +233,47 @@ class Broker::Parts {
                                       .halves = transactions_->halves()}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
                {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
-        dead_letters_(config.name, &metadata_),
+        dead_letter_moves_({.max_resends = config.max_resends}, {.metadata = &metadata_,
+                                                                 .state = &dead_letters_,
+                                                                 .delay = &delay_,
+                                                                 .budget = &budget_,
+                                                                 .time = &time_,
+                                                                 .timers = &timers_}),
+        dead_letter_service_({.broker_name = config.name, .limits = SendOptionsOf(config).limits},
+                             {.metadata = &metadata_,
+                              .state = &dead_letters_,
+                              .moves = &dead_letter_moves_,
+                              .time = &time_}),
         delay_admin_(&delay_, &metadata_),
+        others_(config.name, environment.clock),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
                     .auto_create_topics = config.auto_create_topics,
                     .default_queues = config.default_queues},
-                   &metadata_),
+                   &metadata_, &others_),
+        peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        relay_(NodeOf(config), {.directory = &directory_,
+                                .clients = &clients_,
+                                .peers = peers_.get(),
+                                .timers = &timers_}),
+        relayed_(&clients_, consumption_->observer()),
         gateway_({.max_body_bytes = static_cast<int32_t>(config.body_bytes),
                   .receive_batch = config.receive_batch,
                   .long_polling = config.max_long_polling},
-                 &directory_, &clients_, consumption_->observer()),
+                 &directory_, &clients_, consumption_->observer(), &relay_),
+        forwarder_({.node = NodeOf(config),
+                    .max_calls = config.network.forwarded_calls,
+                    .max_bytes = config.network.forwarded_bytes},
+                   {.directory = &directory_,
+                    .clients = &clients_,
+                    .peers = peers_.get(),
+                    .timers = &timers_,
+                    .relay = &relay_}),
         registered_(&metadata_),
-        registration_(RegistrationOptionsOf(config), &registered_) {
+        registration_(RegistrationOptionsOf(config), &registered_),
+        watch_({.nameservers = NameserversOf(config)}, &others_) {
     features_.Add(&metadata_);
+    features_.Add(&dead_letters_);
     for (Feature* feature : consumption_->features()) features_.Add(feature);
     features_.Add(delay_.feature());
     features_.Add(offsets_->feature());
@@ -255,6 +302,7 @@ class Broker::Parts {
   TimerQueue timers_;
   FeatureSet features_;
   Metadata metadata_;
+  DeadLetterState dead_letters_;
   gateway::ClientRegistry clients_;
   Mover mover_;
   AppendBudget budget_;
@@ -264,12 +312,19 @@ class Broker::Parts {
   std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
-  DeadLetterService dead_letters_;
+  DeadLetterMoves dead_letter_moves_;
+  DeadLetterService dead_letter_service_;
   DelayAdmin delay_admin_;
+  ClusterView others_;
   LocalDirectory directory_;
+  const std::unique_ptr<rpc::Client> peers_;
+  gateway::ClientRelay relay_;
+  gateway::RelayService relayed_;
   gateway::Gateway gateway_;
+  gateway::Forwarder forwarder_;
   LocalRegistration registered_;
   RegistrationClient registration_;
+  ClusterWatch watch_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
   std::thread reach_check_;
@@ -285,7 +340,6 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
   send_.Attach(store_.get());
   mover_.Attach(store_.get());
-  dead_letters_.Attach(store_.get());
   admin_.SetNode(store_.get(), Identity());
   registered_.SetIdentity(Identity());
 
@@ -305,6 +359,8 @@ absl::Status Broker::Parts::Start() {
         JoinPath(config_.store.path, "tls"));
   }
   registration_.Start();
+  watch_.Start();
+  relay_.Start();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
   return absl::OkStatus();
 }
@@ -313,6 +369,10 @@ void Broker::Parts::Stop() {
   if (stopping_.exchange(true)) return;
   if (store_ == nullptr) return;
   if (server_ != nullptr) registration_.Stop();
+  watch_.Stop();
+  relay_.Stop();
+  forwarder_.Stop();
+  peers_->Stop();
   consumption_->Stop();
   delay_.Stop();
   offsets_->Stop();
@@ -339,6 +399,7 @@ v1::BrokerIdentity Broker::Parts::Identity() const {
   identity.set_version(environment_.version);
   identity.set_role("master");
   identity.set_durability(std::string(DurabilityName(config_.store.durability)));
+  identity.set_lineage(SipHash24(metadata_.handle_key(), "lineage"));
   return identity;
 }
 
@@ -349,9 +410,11 @@ rpc::MethodTable Broker::Parts::Methods() {
   consumption_->Register(methods);
   offsets_->Register(methods);
   transactions_->Register(methods);
+  forwarder_.Install(methods);
   gateway_.Register(methods);
+  relayed_.Register(methods);
   admin_.Register(methods);
-  dead_letters_.Register(methods);
+  dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
@@ -362,6 +425,7 @@ rpc::MethodTable Broker::Parts::Methods() {
 
 void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
+  others_.DropUnconfirmed();
   const absl::Status health = store_->Health();
   if (!health.ok() && !unhealthy_reported_) {
     LOG_ERROR("The broker stores no messages: {}. It goes on answering",

@@ -118,7 +118,11 @@ void AddStore(Schema& schema) {
           "retention.carry-percent", Store(&StoreOptions::carry_percent), 20, {1, 90}, "percent",
           "Messages that still wait (delayed, half, leased, dead letters) are carried forward when "
           "their file goes. When they fill this part of retention.bytes, new delayed and "
-          "transactional messages are refused with TOO_MANY_REQUESTS.");
+          "transactional messages are refused with TOO_MANY_REQUESTS.")
+      .Int(
+          "dead-letters.max-resends", &BrokerConfig::max_resends, 3, {1, 1'000'000}, "times",
+          "A dead letter that was resent that often and came back is not resent again, unless that "
+          "is forced: what it meets is not going to change.");
 }
 
 void AddTopicsAndClients(Schema& schema) {

@@ -28,6 +28,7 @@ struct BrokerConfig {
 
   store::StoreOptions store;
   absl::Duration dead_letter_retention;
+  uint32_t max_resends = 0;
 
   bool auto_create_topics = false;
   uint32_t default_queues = 0;

@@ -33,6 +33,11 @@ const char* PermissionName(v2::Permission permission) {
   }
 }
 
+const char* ModeName(const v1::GroupInfo& group) {
+  if (group.fifo()) return group.broadcast() ? "fifo broadcast" : "fifo";
+  return group.broadcast() ? "broadcast" : "normal";
+}
+
 const char* StartName(v1::StartPolicy start) {
   switch (start) {
     case v1::START_POLICY_EARLIEST:
@@ -104,8 +109,7 @@ Json TopicJson(const v1::TopicInfo& topic) {
 }
 
 Json GroupJson(const v1::GroupInfo& group) {
-  const char* mode = group.broadcast() ? "broadcast" : group.fifo() ? "fifo" : "normal";
-  Json value = {{"name", group.name()}, {"mode", mode}};
+  Json value = {{"name", group.name()}, {"mode", ModeName(group)}};
   value["max_attempts"] = group.max_attempts() > 0 ? Json(group.max_attempts()) : Json();
   value["backoff"] = BackoffText(group);
   value["start"] = StartName(group.start());
@@ -123,6 +127,26 @@ Json PositionJson(const v1::GroupPosition& position) {
                 {"next_offset", position.next_offset()}};
   if (!position.client_id().empty()) value["client"] = position.client_id();
   return value;
+}
+
+Json ClientJson(const v1::ClientDescription& client) {
+  const auto texts = [](const auto& list) {
+    Json array = Json::array();
+    for (const std::string& text : list) array.push_back(text);
+    return array;
+  };
+  const absl::Duration silent =
+      absl::Seconds(client.silent().seconds()) + absl::Nanoseconds(client.silent().nanos());
+  return {{"client", client.id()},
+          {"role", client.role()},
+          {"group", client.group()},
+          {"topics", texts(client.topics())},
+          {"language", client.language()},
+          {"version", client.version()},
+          {"address", client.peer()},
+          {"connected", client.connected()},
+          {"silent", absl::FormatDuration(absl::Trunc(silent, absl::Seconds(1)))},
+          {"brokers", texts(client.brokers())}};
 }
 
 void AddBody(const v2::Message& message, Json* value) {

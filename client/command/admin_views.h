@@ -25,6 +25,9 @@ Json GroupJson(const v1::GroupInfo& group);
 // topic, broker, queue, ready, in_flight, cursor, next_offset; of a broadcast group also client.
 Json PositionJson(const v1::GroupPosition& position);
 
+// id, role, group, topics, language, version, address, connected, silent, brokers.
+Json ClientJson(const v1::ClientDescription& client);
+
 // Adds the body of a message, unpacked: "body", or "body_base64" when it is no text.
 void AddBody(const apache::rocketmq::v2::Message& message, Json* value);
 

@@ -36,6 +36,7 @@ struct Context {
   std::ostream* err = nullptr;
   bool in_is_terminal = false;
   size_t terminal_width = 0;  // 0: the output is not a terminal
+  size_t error_width = 0;     // the same of the error stream
   // The chosen command; set while the command line is parsed, run after it.
   std::function<int()> action;
 
@@ -69,6 +70,7 @@ void AddTopic(CLI::App& app, Context& context);
 void AddDelay(CLI::App& app, Context& context);
 void AddDlq(CLI::App& app, Context& context);
 void AddGroup(CLI::App& app, Context& context);
+void AddClients(CLI::App& app, Context& context);
 void AddCluster(CLI::App& app, Context& context);
 void AddMessage(CLI::App& app, Context& context);
 void AddTransaction(CLI::App& app, Context& context);

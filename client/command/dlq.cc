@@ -1,3 +1,5 @@
+#include "client/command/dlq.h"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -21,7 +23,32 @@ Json LetterJson(const v1::DeadLetter& letter) {
       {"attempts", letter.attempts()},
       {"time", TimeText(letter.time())},
       {"reason", letter.reason()},
+      {"resends", letter.resends()},
       {"broker", letter.broker()}};
+}
+
+absl::Time InstantOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+int ShowStats(const Context& context, const std::string& group) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DeadLetterStats(group);
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  for (const v1::GroupDeadLetters& letters : response->groups()) {
+    const absl::Duration age = InstantOf(response->answered()) - InstantOf(letters.oldest());
+    rows.push_back({{"group", letters.group()},
+                    {"broker", letters.broker()},
+                    {"dead_letters", letters.count()},
+                    {"oldest", TimeText(letters.oldest())},
+                    {"oldest_age", absl::FormatDuration(absl::Trunc(age, absl::Seconds(1)))},
+                    {"newest", TimeText(letters.newest())},
+                    {"newest_reason", letters.newest_reason()}});
+  }
+  context.Print(rows);
+  return ReportRefusals(context, response->results());
 }
 
 int ListDeadLetters(const Context& context, const std::string& group, int limit) {
@@ -67,10 +94,20 @@ int ShowDeadLetter(const Context& context, const std::string& group, const std::
 }  // namespace
 
 void AddDlq(CLI::App& app, Context& context) {
-  CLI::App* dlq = app.add_subcommand("dlq", "Look at the messages that a group has given up");
+  CLI::App* dlq = app.add_subcommand(
+      "dlq", "Look at, resend, save and delete the messages that groups have given up");
   dlq->require_subcommand(1)->fallthrough();
 
   auto group = std::make_shared<std::string>();
+  CLI::App* stats =
+      dlq->add_subcommand("stats", "Show which groups have dead letters, how many, and since when");
+  stats->add_option("GROUP", *group, "Only this consumer group");
+  stats->footer("Example:\n  mansio dlq stats");
+  stats->fallthrough();
+  stats->callback([&context, group] {
+    context.action = [&context, group] { return ShowStats(context, *group); };
+  });
+
   auto limit = std::make_shared<int>(50);
   CLI::App* list = dlq->add_subcommand("list", "List a group's dead letters, newest first");
   list->add_option("GROUP", *group, "The consumer group")->required();
@@ -93,6 +130,8 @@ void AddDlq(CLI::App& app, Context& context) {
   show->callback([&context, group, id] {
     context.action = [&context, group, id] { return ShowDeadLetter(context, *group, *id); };
   });
+  AddDlqMoves(*dlq, context);
+  AddDlqFiles(*dlq, context);
 }
 
 }  // namespace mansio::command

@@ -7,6 +7,7 @@
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
 #include "client/command/group_positions.h"
+#include "client/command/group_views.h"
 #include "client/lib/admin_client.h"
 #include "common/backoff/backoff.h"
 
@@ -170,8 +171,8 @@ void AddPolicy(CLI::App& verb, const std::shared_ptr<PolicyArguments>& arguments
 }  // namespace
 
 void AddGroup(CLI::App& app, Context& context) {
-  CLI::App* group =
-      app.add_subcommand("group", "Create, look at, alter, move, pause and delete consumer groups");
+  CLI::App* group = app.add_subcommand(
+      "group", "Create, look at, explain, alter, move, pause and delete consumer groups");
   group->require_subcommand(1)->fallthrough();
 
   auto arguments = std::make_shared<PolicyArguments>();
@@ -224,6 +225,7 @@ void AddGroup(CLI::App& app, Context& context) {
     context.action = [&context, name, yes] { return DeleteGroup(context, *name, *yes); };
   });
   AddGroupPositions(*group, context);
+  AddGroupViews(*group, context);
 }
 
 }  // namespace mansio::command

@@ -8,6 +8,17 @@
 #include "client/command/context.h"
 #include "common/sync/sync.h"
 
+namespace {
+
+// Columns of a terminal; 0 for what is none.
+size_t WidthOf(int descriptor) {
+  winsize size{};
+  if (isatty(descriptor) != 1 || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   mansio::TurnOffDeadlockDetection();
   mansio::command::Context context;
@@ -15,9 +26,7 @@ int main(int argc, char** argv) {
   context.out = &std::cout;
   context.err = &std::cerr;
   context.in_is_terminal = isatty(STDIN_FILENO) == 1;
-  winsize size{};
-  if (isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
-    context.terminal_width = size.ws_col;
-  }
+  context.terminal_width = WidthOf(STDOUT_FILENO);
+  context.error_width = WidthOf(STDERR_FILENO);
   return mansio::command::Run(std::vector<std::string>(argv + 1, argv + argc), context);
 }

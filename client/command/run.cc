@@ -104,6 +104,7 @@ int Run(const std::vector<std::string>& arguments, Context context) {
   AddTopic(app, context);
   AddDlq(app, context);
   AddGroup(app, context);
+  AddClients(app, context);
   AddCluster(app, context);
   AddMessage(app, context);
   AddDelay(app, context);

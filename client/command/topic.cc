@@ -153,6 +153,26 @@ int DescribeTopic(const Context& context, const std::string& name) {
   return ReportRefusals(context, response->results());
 }
 
+int ShowTopicStats(const Context& context, const std::string& name) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  auto response = (*admin)->DescribeTopic(name);
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  for (const v1::QueueStats& queue : response->queues()) {
+    if (rows.empty() || rows.back()["broker"] != queue.broker()) {
+      rows.push_back(
+          {{"broker", queue.broker()}, {"queues", 0}, {"messages", 0}, {"ever_stored", 0}});
+    }
+    Json& row = rows.back();
+    row["queues"] = row["queues"].get<int64_t>() + 1;
+    row["messages"] = row["messages"].get<int64_t>() + queue.next_offset() - queue.min_offset();
+    row["ever_stored"] = row["ever_stored"].get<int64_t>() + queue.next_offset();
+  }
+  context.Print(rows);
+  return ReportRefusals(context, response->results());
+}
+
 int DeleteTopic(const Context& context, const std::string& name, bool yes) {
   if (!Confirm(context, yes, fmt::format("the topic {} with all its messages", name), name)) {
     return kUsage;
@@ -275,6 +295,14 @@ void AddTopic(CLI::App& app, Context& context) {
   describe->fallthrough();
   describe->callback([&context, name] {
     context.action = [&context, name] { return DescribeTopic(context, *name); };
+  });
+
+  CLI::App* stats = topic->add_subcommand("stats", "Show how many messages each broker holds");
+  stats->add_option("NAME", *name, "The topic")->required();
+  stats->footer("Example:\n  mansio topic stats orders");
+  stats->fallthrough();
+  stats->callback([&context, name] {
+    context.action = [&context, name] { return ShowTopicStats(context, *name); };
   });
 
   auto yes = std::make_shared<bool>(false);

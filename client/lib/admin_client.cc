@@ -153,6 +153,45 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::CancelDelayedMessageResponse>("/mansio.v1.Admin/CancelDelayedMessage", request);
   }
 
+  absl::StatusOr<v1::DeadLetterStatsResponse> DeadLetterStats(const std::string& group) override {
+    v1::DeadLetterStatsRequest request;
+    request.set_group(group);
+    return Ask<v1::DeadLetterStatsResponse>("/mansio.v1.Admin/DeadLetterStats", request);
+  }
+
+  absl::StatusOr<v1::ResendDeadLettersResponse> ResendDeadLetters(
+      const v1::ResendDeadLettersRequest& request) override {
+    return Ask<v1::ResendDeadLettersResponse>("/mansio.v1.Admin/ResendDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::PurgeDeadLettersResponse> PurgeDeadLetters(
+      const v1::PurgeDeadLettersRequest& request) override {
+    return Ask<v1::PurgeDeadLettersResponse>("/mansio.v1.Admin/PurgeDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::ExportDeadLettersResponse> ExportDeadLetters(
+      const v1::ExportDeadLettersRequest& request) override {
+    return Ask<v1::ExportDeadLettersResponse>("/mansio.v1.Admin/ExportDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::ImportDeadLettersResponse> ImportDeadLetters(
+      const v1::ImportDeadLettersRequest& request) override {
+    return Ask<v1::ImportDeadLettersResponse>("/mansio.v1.Admin/ImportDeadLetters", request);
+  }
+
+  absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const std::string& group) override {
+    return AskByName<v1::ExplainGroupResponse, v1::ExplainGroupRequest>(
+        "/mansio.v1.Admin/ExplainGroup", group);
+  }
+
+  absl::StatusOr<v1::ListClientsResponse> ListClients(const std::string& group,
+                                                      const std::string& id) override {
+    v1::ListClientsRequest request;
+    request.set_group(group);
+    request.set_client_id(id);
+    return Ask<v1::ListClientsResponse>("/mansio.v1.Admin/ListClients", request);
+  }
+
  private:
   template <typename Response, typename Request>
   absl::StatusOr<Response> Ask(const char* method, const Request& request) {

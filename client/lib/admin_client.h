@@ -51,6 +51,23 @@ class AdminClient {
   virtual absl::StatusOr<v1::DescribeDeadLetterResponse> DescribeDeadLetter(
       const std::string& group, const std::string& message_id) = 0;
 
+  // Of one group, or of all when it is empty.
+  virtual absl::StatusOr<v1::DeadLetterStatsResponse> DeadLetterStats(const std::string& group) = 0;
+  // One page of the dead letters of one broker each, which page.broker names.
+  virtual absl::StatusOr<v1::ResendDeadLettersResponse> ResendDeadLetters(
+      const v1::ResendDeadLettersRequest& request) = 0;
+  virtual absl::StatusOr<v1::PurgeDeadLettersResponse> PurgeDeadLetters(
+      const v1::PurgeDeadLettersRequest& request) = 0;
+  virtual absl::StatusOr<v1::ExportDeadLettersResponse> ExportDeadLetters(
+      const v1::ExportDeadLettersRequest& request) = 0;
+  virtual absl::StatusOr<v1::ImportDeadLettersResponse> ImportDeadLetters(
+      const v1::ImportDeadLettersRequest& request) = 0;
+
+  virtual absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const std::string& group) = 0;
+  // Of a group ("": of all), or the one with this id.
+  virtual absl::StatusOr<v1::ListClientsResponse> ListClients(const std::string& group,
+                                                              const std::string& id = "") = 0;
+
   virtual absl::StatusOr<v1::TransactionStatsResponse> TransactionStats() = 0;
   // Of `topic`, or of all topics when it is empty; at most `limit` of each broker; 0 is
   // the broker's default.

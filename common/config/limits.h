@@ -22,6 +22,8 @@ struct NetworkLimits {
   int64_t request_bytes = 0;
   int64_t unsent_bytes_per_stream = 0;
   absl::Duration silent_connection;
+  uint64_t forwarded_calls = 0;
+  uint64_t forwarded_bytes = 0;
 };
 
 // Adds the keys of NetworkLimits, bound to the member `limits` of the struct.
@@ -53,7 +55,16 @@ void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::*limits) {
                 "A new connection that has said nothing for this long is closed.")
       .Int("limits.clients", of(&NetworkLimits::clients), 50'000, {1, 10'000'000}, "clients",
            "The most client ids that are alive at a time. Requests of a further one are refused "
-           "with TOO_MANY_REQUESTS.");
+           "with TOO_MANY_REQUESTS.")
+      .Int("limits.forwarded-calls", of(&NetworkLimits::forwarded_calls), 10'000, {0, 1'000'000},
+           "calls",
+           "The most calls that are being passed on to the broker that they are for, receives that "
+           "wait for messages among them. Further ones are refused with TOO_MANY_REQUESTS. Clients "
+           "send most calls to that broker themselves.")
+      .Size("limits.forwarded-bytes", of(&NetworkLimits::forwarded_bytes), 64 * kMiB,
+            {64 * kKiB, 1 * kTiB},
+            "The most bytes of such calls: of the requests, and of answers that their client has "
+            "not taken. Beyond it further calls are refused with TOO_MANY_REQUESTS.");
 }
 
 // Adds log.dir, log.level and log.keep-days, bound to the member `options` of the struct.

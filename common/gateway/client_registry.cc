@@ -59,6 +59,7 @@ struct Entry {
 
 ClientInfo Snapshot(const Entry& entry) {
   ClientInfo info = entry.info;
+  info.published.assign(entry.published.begin(), entry.published.end());
   info.stream_open = !entry.streams.empty();
   return info;
 }
@@ -69,6 +70,10 @@ ClientInfo Snapshot(const Entry& entry) {
 class ClientRegistry::Impl {
  public:
   Impl(Options options, const Clock* clock) : options_(options), clock_(clock) {}
+
+  absl::Duration SilenceOf(const ClientInfo& client) const {
+    return clock_->BootNow() - client.last_seen;
+  }
 
   void SetObserver(ClientObserver* observer) { observer_ = observer; }
 
@@ -286,9 +291,9 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
 }
 
 absl::Status ClientRegistry::StreamOpened(std::string_view client_id,
-                                          std::shared_ptr<rpc::BidiCall> stream) {
+                                          std::shared_ptr<rpc::BidiCall> stream, bool relayed) {
   return impl_->Update(client_id, [&](Entry& entry) {
-    entry.streams.push_back(std::move(stream));
+    entry.streams.insert(relayed ? entry.streams.begin() : entry.streams.end(), std::move(stream));
     entry.had_stream = true;
     return absl::OkStatus();
   });
@@ -340,6 +345,10 @@ StringMap<std::vector<Stream>> ClientRegistry::ProducerStreams(const StringSet& 
 
 std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {
   return impl_->List(group);
+}
+
+absl::Duration ClientRegistry::SilenceOf(const ClientInfo& client) const {
+  return impl_->SilenceOf(client);
 }
 
 size_t ClientRegistry::size() const { return impl_->size(); }

@@ -41,8 +41,9 @@ inline bool ReceivesByLease(ClientRole role) {
 struct ClientInfo {
   std::string id;
   ClientRole role = ClientRole::kUnknown;
-  std::string group;                // consumers
-  std::vector<std::string> topics;  // published or subscribed
+  std::string group;                   // consumers
+  std::vector<std::string> topics;     // published or subscribed, as it says itself
+  std::vector<std::string> published;  // by sends
   std::string language;
   std::string version;
   std::string peer;
@@ -90,8 +91,10 @@ class ClientRegistry {
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);
   // A telemetry stream of the client opened or closed. Several per client are kept, the newest is
-  // used; closing an older one changes nothing else (RocketMQ 5 API).
-  absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
+  // used; closing an older one changes nothing else (RocketMQ 5 API). One that another node holds
+  // and relays is used only where there is no other.
+  absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream,
+                            bool relayed = false);
   void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
   // The client said goodbye. Idempotent.
   void Terminate(std::string_view client_id);
@@ -111,6 +114,8 @@ class ClientRegistry {
   // stream of each, ordered by client id.
   StringMap<std::vector<std::shared_ptr<rpc::BidiCall>>> ProducerStreams(
       const StringSet& topics) const;
+  // How long nothing was heard of a client that was looked up just now.
+  absl::Duration SilenceOf(const ClientInfo& client) const;
   // All living clients (of a group, when it is not empty), ordered by id.
   std::vector<ClientInfo> List(std::string_view group) const;
   // How many count towards the limit.

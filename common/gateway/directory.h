@@ -2,6 +2,7 @@
 #define MANSIO_COMMON_GATEWAY_DIRECTORY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,17 @@ class Directory {
   virtual absl::StatusOr<TopicRoute> Route(std::string_view topic) const = 0;
   // The policy of a group; the defaults for one that is not known.
   virtual GroupPolicy Group(std::string_view group) const = 0;
+
+  // The name of the broker that this node is; "" for a nameserver.
+  virtual std::string_view Self() const { return {}; }
+  // Whether this node stores the topic, so that what names no broker is served here. Also for a
+  // topic that will be created here when it is used, if no other broker has it. Hot.
+  virtual bool Stores(std::string_view) const { return false; }
+  // The names of the other brokers that have a topic. Changes nothing, unlike Route.
+  virtual std::vector<std::string> OthersWith(std::string_view topic) const = 0;
+  // Where the master of a broker listens; nullopt for a name that is not known, or a broker that
+  // was lost.
+  virtual std::optional<HostPort> MasterOf(std::string_view broker) const = 0;
 };
 
 }  // namespace mansio::gateway

@@ -8,6 +8,7 @@
 #include "apache/rocketmq/v2/admin.pb.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "common/gateway/client_life.h"
+#include "common/gateway/client_relay.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
 #include "common/gateway/route_answer.h"
@@ -37,7 +38,7 @@ absl::StatusOr<v2::QueryRouteResponse> QueryRoute(const rpc::Call& call,
 
 absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
     const rpc::Call& call, const v2::QueryAssignmentRequest& request, const Directory& directory,
-    ClientRegistry& clients, ClientObserver* observer) {
+    ClientRegistry& clients, ClientObserver* observer, ClientRelay* relay) {
   const absl::StatusOr<std::string_view> id = IdentifyClient(call, clients);
   if (!id.ok()) return id.status();
   const std::string& topic = request.topic().name();
@@ -47,6 +48,7 @@ absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
   const absl::StatusOr<TopicRoute> route = directory.Route(topic);
   if (!route.ok()) return route.status();
   if (observer != nullptr) observer->OnSubscription(*id, group, {topic});
+  if (relay != nullptr) relay->Subscribed(*id, topic);
   return MakeAssignmentResponse(request.topic(), *route, directory.Group(group).fifo);
 }
 
@@ -122,8 +124,12 @@ bool IsRegistered(const rpc::MethodTable& methods, const std::string& path) {
 }  // namespace
 
 Gateway::Gateway(GatewayOptions options, const Directory* directory, ClientRegistry* clients,
-                 ClientObserver* observer)
-    : options_(options), directory_(directory), clients_(clients), observer_(observer) {}
+                 ClientObserver* observer, ClientRelay* relay)
+    : options_(options),
+      directory_(directory),
+      clients_(clients),
+      observer_(observer),
+      relay_(relay) {}
 
 void Gateway::Register(rpc::MethodTable& methods) {
   const auto add = [&methods](std::string_view name, rpc::UnaryHandler handler) {
@@ -136,21 +142,28 @@ void Gateway::Register(rpc::MethodTable& methods) {
   add("QueryAssignment",
       rpc::ParsedUnary<v2::QueryAssignmentRequest>(
           [this](rpc::UnaryCall& call, const v2::QueryAssignmentRequest& request) {
-            FinishOrFail(call, QueryAssignment(call, request, *directory_, *clients_, observer_));
+            FinishOrFail(call,
+                         QueryAssignment(call, request, *directory_, *clients_, observer_, relay_));
           }));
-  add("Heartbeat",
-      rpc::ParsedUnary<v2::HeartbeatRequest>(
-          [this](rpc::UnaryCall& call, const v2::HeartbeatRequest& request) {
-            call.Finish(StatusResponse(Heartbeat(call, request, *clients_, observer_)));
-          }));
+  add("Heartbeat", rpc::ParsedUnary<v2::HeartbeatRequest>(
+                       [this](rpc::UnaryCall& call, const v2::HeartbeatRequest& request) {
+                         const absl::Status status = Heartbeat(call, request, *clients_, observer_);
+                         if (status.ok() && relay_ != nullptr)
+                           relay_->Changed(call.Metadata("x-mq-client-id"));
+                         call.Finish(StatusResponse(status));
+                       }));
   add("NotifyClientTermination",
       rpc::ParsedUnary<v2::NotifyClientTerminationRequest>(
           [this](rpc::UnaryCall& call, const v2::NotifyClientTerminationRequest& request) {
-            call.Finish(StatusResponse(TerminateClient(call, request, *clients_)));
+            const absl::Status status = TerminateClient(call, request, *clients_);
+            if (status.ok() && relay_ != nullptr) {
+              relay_->Terminated(call.Metadata("x-mq-client-id"));
+            }
+            call.Finish(StatusResponse(status));
           }));
   methods.bidi.push_back({MessagingPath("Telemetry"), [this](std::shared_ptr<rpc::BidiCall> call) {
                             return ServeTelemetry(std::move(call), options_, *directory_, *clients_,
-                                                  observer_);
+                                                  observer_, relay_);
                           }});
 }
 

@@ -14,6 +14,8 @@
 
 namespace mansio::gateway {
 
+class ClientRelay;
+
 struct GatewayOptions {
   int32_t max_body_bytes = 4 * 1024 * 1024;
   int32_t receive_batch = 32;
@@ -24,9 +26,10 @@ struct GatewayOptions {
 // Heartbeat, NotifyClientTermination (RocketMQ 5 API), answered the same by both.
 class Gateway {
  public:
-  // All borrowed; must outlive the server. `observer` may be null.
+  // All borrowed; must outlive the server. `observer` and `relay`, which is told of every client
+  // whose brokers should know of it, may be null.
   Gateway(GatewayOptions options, const Directory* directory, ClientRegistry* clients,
-          ClientObserver* observer);
+          ClientObserver* observer, ClientRelay* relay = nullptr);
 
   // Adds its methods. This object must outlive the server.
   void Register(rpc::MethodTable& methods);
@@ -42,6 +45,7 @@ class Gateway {
   const Directory* directory_;
   ClientRegistry* clients_;
   ClientObserver* observer_;
+  ClientRelay* relay_;
 };
 
 }  // namespace mansio::gateway

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "apache/rocketmq/v2/service.pb.h"
+#include "common/gateway/client_relay.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/settings.h"
 #include "common/rpc/proto_call.h"
@@ -43,13 +44,16 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
  public:
   TelemetryStream(std::shared_ptr<rpc::BidiCall> call, std::string client_id,
                   const GatewayOptions& options, const Directory& directory,
-                  ClientRegistry& clients, ClientObserver* observer)
+                  ClientRegistry& clients, ClientObserver* observer, ClientRelay* relay)
       : ParsedBidiEvents(std::move(call)),
         client_id_(std::move(client_id)),
         options_(options),
         directory_(directory),
         clients_(clients),
-        observer_(observer) {}
+        observer_(observer),
+        relay_(relay) {
+    TellRelay();
+  }
 
   void OnElement(v2::TelemetryCommand command) override {
     if (ended_) return;
@@ -66,9 +70,16 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
     ended_ = true;
   }
 
-  void OnClosed() override { clients_.StreamClosed(client_id_, call().get()); }
+  void OnClosed() override {
+    clients_.StreamClosed(client_id_, call().get());
+    TellRelay();
+  }
 
  private:
+  void TellRelay() {
+    if (relay_ != nullptr) relay_->Changed(client_id_);
+  }
+
   void OnSettings(v2::Settings settings) {
     if (absl::Status status = ValidateSettings(settings); !status.ok()) return End(status);
     const ClientRole role = RoleOf(settings);
@@ -78,6 +89,7 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
         clients_.Describe(client_id_, role, group, topics, call()->Metadata("x-mq-language"),
                           call()->Metadata("x-mq-client-version"), call()->Peer());
     if (!described.ok()) return End(described);
+    TellRelay();
 
     const bool consumer = role != ClientRole::kProducer;
     if (ReceivesByLease(role) && observer_ != nullptr)
@@ -105,6 +117,7 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
   const Directory& directory_;
   ClientRegistry& clients_;
   ClientObserver* const observer_;
+  ClientRelay* const relay_;
   bool ended_ = false;  // by this side; what still arrives is not looked at
 };
 
@@ -113,7 +126,7 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
 std::unique_ptr<rpc::BidiEvents> ServeTelemetry(std::shared_ptr<rpc::BidiCall> call,
                                                 const GatewayOptions& options,
                                                 const Directory& directory, ClientRegistry& clients,
-                                                ClientObserver* observer) {
+                                                ClientObserver* observer, ClientRelay* relay) {
   const absl::StatusOr<std::string_view> id = ClientId(*call);
   absl::Status status = id.status();
   if (id.ok()) status = clients.StreamOpened(*id, call);
@@ -123,7 +136,7 @@ std::unique_ptr<rpc::BidiEvents> ServeTelemetry(std::shared_ptr<rpc::BidiCall> c
   }
   std::string client_id(*id);
   return std::make_unique<TelemetryStream>(std::move(call), std::move(client_id), options,
-                                           directory, clients, observer);
+                                           directory, clients, observer, relay);
 }
 
 }  // namespace mansio::gateway

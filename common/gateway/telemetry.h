@@ -24,7 +24,8 @@ namespace mansio::gateway {
 std::unique_ptr<rpc::BidiEvents> ServeTelemetry(std::shared_ptr<rpc::BidiCall> call,
                                                 const GatewayOptions& options,
                                                 const Directory& directory, ClientRegistry& clients,
-                                                ClientObserver* observer);
+                                                ClientObserver* observer,
+                                                ClientRelay* relay = nullptr);
 
 }  // namespace mansio::gateway
 

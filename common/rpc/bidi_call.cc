@@ -32,7 +32,7 @@ void BidiCallImpl::Accept(std::shared_ptr<RpcThread> thread, BidiRegistry* regis
   context.AsyncNotifyWhenDone(RpcThread::Tag(&call->gone_event_));
   call->stream_.emplace(&context);
   method->service->RequestAsyncBidiStreaming(method->index, &context, &*call->stream_,
-                                             thread->queue(), thread->queue(),
+                                             thread->queue(), thread->server_queue(),
                                              RpcThread::Tag(&call->accepted_event_));
 }
 

@@ -53,11 +53,18 @@ class UnaryCall : public Call {
   virtual void Abort(absl::Status status) = 0;
 };
 
-// One request, a list of response elements that are all known when it is answered (ReceiveMessage,
-// PullMessage). Valid until Finish or Abort.
+// One request, a list of response elements (ReceiveMessage, PullMessage). Valid until Finish or
+// Abort.
 class ServerStreamCall : public Call {
  public:
   virtual std::string_view Request() const = 0;
+  // Writes one element before the end, for handlers that do not have them all at hand. On the
+  // owning rpc thread only, one at a time: `done` runs there when the transport has taken it (true)
+  // or the client was gone (false), never before Write returns.
+  virtual void Write(Payload element, absl::AnyInvocable<void(bool written)> done) = 0;
+  // The request's bytes are not needed any more. A call that is held for long would keep the buffer
+  // that they were received in.
+  virtual void ForgetRequest() = 0;
   // Writes all elements in order and ends the stream with gRPC OK. `done` runs on the rpc thread:
   // true when the transport took every element, false when the client was gone before.
   virtual void Finish(std::vector<Payload> elements,

@@ -14,7 +14,7 @@ namespace {
 // So many events may come before work that waits for the end of their burst is done.
 constexpr size_t kLongestBurst = 64;
 
-thread_local const RpcThread* current_thread = nullptr;
+thread_local RpcThread* current_thread = nullptr;
 
 class PostedFunction final : public Posted {
  public:
@@ -84,12 +84,14 @@ class PostedBatch {
 CompletionScope::CompletionScope() { PostedBatch::OfThisThread().Enter(); }
 CompletionScope::~CompletionScope() { PostedBatch::OfThisThread().Leave(); }
 
-RpcThread::RpcThread(std::unique_ptr<grpc::ServerCompletionQueue> queue, std::string name)
+RpcThread::RpcThread(std::unique_ptr<grpc::CompletionQueue> queue, std::string name)
     : queue_(std::move(queue)), name_(std::move(name)) {}
 
 RpcThread::~RpcThread() { DropPostedWork(); }
 
 bool RpcThread::OnThread() const { return current_thread == this; }
+
+RpcThread* RpcThread::Current() { return current_thread; }
 
 void RpcThread::Start(absl::AnyInvocable<void()> first) {
   thread_ = std::thread([this, first = std::move(first)]() mutable { Run(std::move(first)); });

@@ -45,13 +45,20 @@ class Posted {
 
 class RpcThread {
  public:
-  RpcThread(std::unique_ptr<grpc::ServerCompletionQueue> queue, std::string name);
+  // `queue` is a ServerCompletionQueue where calls are accepted on it.
+  RpcThread(std::unique_ptr<grpc::CompletionQueue> queue, std::string name);
   ~RpcThread();
   RpcThread(const RpcThread&) = delete;
   RpcThread& operator=(const RpcThread&) = delete;
 
-  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  grpc::CompletionQueue* queue() { return queue_.get(); }
+  // Where calls are accepted.
+  grpc::ServerCompletionQueue* server_queue() {
+    return static_cast<grpc::ServerCompletionQueue*>(queue_.get());
+  }
   bool OnThread() const;
+  // The one that the caller runs on; null on other threads.
+  static RpcThread* Current();
 
   // `first` runs on the thread before the first event.
   void Start(absl::AnyInvocable<void()> first);
@@ -108,7 +115,7 @@ class RpcThread {
   void Wake();
   void SetLive(int64_t live);
 
-  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const std::unique_ptr<grpc::CompletionQueue> queue_;
   const std::string name_;
   std::thread thread_;
 

@@ -13,14 +13,16 @@ void ServerStreamCallImpl::Accept(RpcThread* thread, CallPool<ServerStreamCallIm
   grpc::ServerContext& context = call->context_.Emplace();
   context.AsyncNotifyWhenDone(RpcThread::Tag(&call->gone_event_));
   call->writer_.emplace(&context);
-  method->service->RequestAsyncServerStreaming(method->index, &context, &call->buffer_,
-                                               &*call->writer_, thread->queue(), thread->queue(),
-                                               RpcThread::Tag(&call->operation_event_));
+  method->service->RequestAsyncServerStreaming(
+      method->index, &context, &call->buffer_, &*call->writer_, thread->queue(),
+      thread->server_queue(), RpcThread::Tag(&call->operation_event_));
 }
 
 void ServerStreamCallImpl::OnOperation(bool ok) {
   if (accepted_) {
-    if (!ok || last_started_) {
+    if (element_done_ != nullptr) {
+      std::exchange(element_done_, nullptr)(ok);
+    } else if (!ok || last_started_) {
       Answered(ok);
     } else {
       WriteNext();
@@ -68,6 +70,15 @@ void ServerStreamCallImpl::ForgetOnCancel() {
   absl::AnyInvocable<void()> forgotten;  // destroyed after the lock was released
   MutexLock lock(&mutex_);
   std::swap(forgotten, on_cancel_);
+}
+
+void ServerStreamCallImpl::Write(Payload element, absl::AnyInvocable<void(bool)> done) {
+  if (cancelled_.load()) {
+    thread_->Post([done = std::move(done)]() mutable { done(false); });
+    return;
+  }
+  element_done_ = std::move(done);
+  writer_->Write(Outgoing{std::move(element)}, RpcThread::Tag(&operation_event_));
 }
 
 void ServerStreamCallImpl::Finish(std::vector<Payload> elements,

@@ -37,6 +37,8 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   void OnCancel(absl::AnyInvocable<void()> fn) override;
   void Post(absl::AnyInvocable<void()> fn) override { thread_->Post(std::move(fn)); }
   std::string_view Request() const override { return request_.view(); }
+  void Write(Payload element, absl::AnyInvocable<void(bool)> done) override;
+  void ForgetRequest() override { request_.Clear(); }
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool)> done) override;
   void Abort(absl::Status status) override;
 
@@ -89,6 +91,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   size_t next_ = 0;
   absl::Status status_;
   absl::AnyInvocable<void(bool)> done_;
+  absl::AnyInvocable<void(bool)> element_done_;  // of a Write under way
 
   std::atomic<bool> cancelled_{false};
   Mutex mutex_;

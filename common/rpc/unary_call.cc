@@ -13,7 +13,7 @@ void UnaryCallImpl::Accept(RpcThread* thread, CallPool<UnaryCallImpl>* pool, con
   grpc::ServerContext& context = call->context_.Emplace();
   call->writer_.emplace(&context);
   method->service->RequestAsyncUnary(method->index, &context, &call->buffer_, &*call->writer_,
-                                     thread->queue(), thread->queue(), RpcThread::Tag(call));
+                                     thread->queue(), thread->server_queue(), RpcThread::Tag(call));
 }
 
 void UnaryCallImpl::OnEvent(bool ok) {

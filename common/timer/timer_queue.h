@@ -42,6 +42,11 @@ class TimerQueue {
   // ones in the order they were set; a slow one delays the rest.
   Id Schedule(int64_t due_millis, Callback callback);
 
+  // The same, so long after now.
+  Id ScheduleAfter(int64_t delay_millis, Callback callback) {
+    return Schedule(now_millis_() + delay_millis, std::move(callback));
+  }
+
   // Prevents the callback from running. False when it has run, is running, or was cancelled before.
   bool Cancel(Id id);
 

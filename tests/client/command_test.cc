@@ -1,14 +1,12 @@
 // The command `mansio` from its arguments to its output and exit code, against a node in this
 // process.
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "client/command/context.h"
 #include "client/lib/body.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/client/fake_node.h"
+#include "tests/client/command_harness.h"
 
 namespace mansio::command {
 namespace {
@@ -19,31 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-class CommandTest : public ::testing::Test {
- protected:
-  // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code.
-  int Mansio(std::vector<std::string> arguments, const std::string& input = "",
-             bool terminal = false) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    Context context;
-    context.in = &in;
-    context.out = &out;
-    context.err = &err;
-    context.in_is_terminal = terminal;
-    const int exit = command::Run(arguments, context);
-    out_ = out.str();
-    err_ = err.str();
-    return exit;
-  }
-
-  client::FakeNode node_;
-  std::string endpoint_ = node_.endpoint();
-  std::string out_;
-  std::string err_;
-};
+class CommandTest : public CommandHarness {};
 
 TEST_F(CommandTest, HelpTeaches) {
   EXPECT_EQ(Mansio({"--help"}), kOk);

@@ -124,6 +124,39 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
     return Answer(hooks_.describe_group, *request, response);
   }
 
+  grpc::Status DeadLetterStats(grpc::ServerContext*, const v1::DeadLetterStatsRequest* request,
+                               v1::DeadLetterStatsResponse* response) override {
+    return Answer(hooks_.dead_letter_stats, *request, response);
+  }
+  grpc::Status ResendDeadLetters(grpc::ServerContext*, const v1::ResendDeadLettersRequest* request,
+                                 v1::ResendDeadLettersResponse* response) override {
+    return Answer(hooks_.resend_dead_letters, *request, response);
+  }
+  grpc::Status PurgeDeadLetters(grpc::ServerContext*, const v1::PurgeDeadLettersRequest* request,
+                                v1::PurgeDeadLettersResponse* response) override {
+    return Answer(hooks_.purge_dead_letters, *request, response);
+  }
+  grpc::Status ExportDeadLetters(grpc::ServerContext*, const v1::ExportDeadLettersRequest* request,
+                                 v1::ExportDeadLettersResponse* response) override {
+    return Answer(hooks_.export_dead_letters, *request, response);
+  }
+  grpc::Status ImportDeadLetters(grpc::ServerContext*, const v1::ImportDeadLettersRequest* request,
+                                 v1::ImportDeadLettersResponse* response) override {
+    return Answer(hooks_.import_dead_letters, *request, response);
+  }
+  grpc::Status ExplainGroup(grpc::ServerContext*, const v1::ExplainGroupRequest* request,
+                            v1::ExplainGroupResponse* response) override {
+    return Answer(hooks_.explain_group, *request, response);
+  }
+  grpc::Status ListClients(grpc::ServerContext*, const v1::ListClientsRequest* request,
+                           v1::ListClientsResponse* response) override {
+    return Answer(hooks_.list_clients, *request, response);
+  }
+  grpc::Status ListBrokers(grpc::ServerContext*, const v1::ListBrokersRequest* request,
+                           v1::ListBrokersResponse* response) override {
+    return Answer(hooks_.list_brokers, *request, response);
+  }
+
   int port() const { return port_; }
   std::vector<v2::Settings> settings() const {
     MutexLock lock(&mutex_);

@@ -43,6 +43,18 @@ class FakeNode {
     std::function<v1::DeleteTopicResponse(const v1::DeleteTopicRequest&)> delete_topic;
     std::function<v1::CreateGroupResponse(const v1::CreateGroupRequest&)> create_group;
     std::function<v1::DescribeGroupResponse(const v1::DescribeGroupRequest&)> describe_group;
+    std::function<v1::DeadLetterStatsResponse(const v1::DeadLetterStatsRequest&)> dead_letter_stats;
+    std::function<v1::ResendDeadLettersResponse(const v1::ResendDeadLettersRequest&)>
+        resend_dead_letters;
+    std::function<v1::PurgeDeadLettersResponse(const v1::PurgeDeadLettersRequest&)>
+        purge_dead_letters;
+    std::function<v1::ExportDeadLettersResponse(const v1::ExportDeadLettersRequest&)>
+        export_dead_letters;
+    std::function<v1::ImportDeadLettersResponse(const v1::ImportDeadLettersRequest&)>
+        import_dead_letters;
+    std::function<v1::ExplainGroupResponse(const v1::ExplainGroupRequest&)> explain_group;
+    std::function<v1::ListClientsResponse(const v1::ListClientsRequest&)> list_clients;
+    std::function<v1::ListBrokersResponse(const v1::ListBrokersRequest&)> list_brokers;
   };
 
   FakeNode();

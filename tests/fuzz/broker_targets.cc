@@ -12,6 +12,7 @@
 #include "broker/consumption/receipt_handle.h"
 #include "broker/consumption/records.h"
 #include "broker/core/codec.h"
+#include "broker/deadletter/records.h"
 #include "broker/filter/sql_parser.h"
 #include "broker/filter/tag_filter.h"
 #include "broker/message/stored_message.h"
@@ -62,7 +63,8 @@ std::vector<std::string> RecordSeeds() {
           "\7" + GroupPausedRecord{2, true}.Encode(),
           "\10" + HalfRecord{7, 60000}.Encode(),
           "\11" + TransactionEndRecord{300, TransactionOutcome::kCommitted}.Encode(),
-          "\12" + HalvesCheckedRecord{1700000000000, {1, 2, 300}}.Encode()};
+          "\12" + HalvesCheckedRecord{1700000000000, {1, 2, 300}}.Encode(),
+          "\13" + DeadLettersRemovedRecord{4, {3, 4, 2000}}.Encode()};
 }
 
 // What Decode accepts, Encode writes so that it is read back as the same.
@@ -83,7 +85,7 @@ int ReadRecord(const uint8_t* data, size_t size) {
       CheckRecord<LeasesEndRecord>,     CheckRecord<LeaseChangedRecord>,
       CheckRecord<PositionMovedRecord>, CheckRecord<GroupPausedRecord>,
       CheckRecord<HalfRecord>,          CheckRecord<TransactionEndRecord>,
-      CheckRecord<HalvesCheckedRecord>};
+      CheckRecord<HalvesCheckedRecord>, CheckRecord<DeadLettersRemovedRecord>};
   std::string_view input = AsText(data, size);
   kChecks[TakeByte(input) % std::size(kChecks)](input);
   return 0;

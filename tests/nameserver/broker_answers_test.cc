@@ -81,5 +81,50 @@ TEST(MergeTest, AClientOfAGroupIsListedOnce) {
   EXPECT_EQ(merged.client_ids(0), "one");
 }
 
+TEST(MergeTest, AClientOfSeveralBrokersIsOne) {
+  std::vector<BrokerAnswer<v1::ListClientsResponse>> answers(3);
+  for (int i = 0; i < 3; ++i) {
+    v1::ClientDescription* client = answers[i].response.add_clients();
+    client->set_id(i < 2 ? "b" : "a");
+    client->set_peer(i == 1 ? "seen last" : "seen before");
+    client->mutable_silent()->set_seconds(i == 1 ? 3 : 5);
+    client->add_brokers(std::to_string(i));
+  }
+  const v1::ListClientsResponse merged = MergeClients(answers);
+  ASSERT_EQ(merged.clients_size(), 2);
+  EXPECT_EQ(merged.clients(0).id(), "a");
+  EXPECT_EQ(merged.clients(1).peer(), "seen last");
+  ASSERT_EQ(merged.clients(1).brokers_size(), 2);
+  EXPECT_EQ(merged.clients(1).brokers(1), "1");
+}
+
+TEST(MergeTest, ExplanationsThatSayMostComeFirst) {
+  std::vector<BrokerAnswer<v1::ExplainGroupResponse>> answers(3);
+  answers[0].response.add_explanations()->set_cause(v1::GROUP_CAUSE_CAUGHT_UP);
+  answers[1].response.add_explanations()->set_cause(v1::GROUP_CAUSE_FIFO_HEAD);
+  answers[2].status = NotFound();
+  answers[2].response.add_explanations();
+  const v1::ExplainGroupResponse merged = MergeExplanations(answers);
+  ASSERT_EQ(merged.explanations_size(), 2);
+  EXPECT_EQ(merged.explanations(0).cause(), v1::GROUP_CAUSE_FIFO_HEAD);
+}
+
+TEST(MergeTest, DeadLettersAreCountedByGroupAndBroker) {
+  std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>> answers(2);
+  for (int i = 0; i < 2; ++i) {
+    for (const char* group : {"g", "f"}) {
+      v1::GroupDeadLetters* letters = answers[i].response.add_groups();
+      letters->set_group(group);
+      letters->set_broker(i == 0 ? "b" : "a");
+    }
+    answers[i].response.mutable_answered()->set_seconds(7);
+  }
+  const v1::DeadLetterStatsResponse merged = MergeDeadLetterStats(answers);
+  ASSERT_EQ(merged.groups_size(), 4);
+  EXPECT_EQ(merged.groups(0).group() + merged.groups(0).broker(), "fa");
+  EXPECT_EQ(merged.groups(3).group() + merged.groups(3).broker(), "gb");
+  EXPECT_EQ(merged.answered().seconds(), 7);
+}
+
 }  // namespace
 }  // namespace mansio::nameserver

@@ -7,12 +7,16 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 
 #include "absl/time/clock.h"
 #include "apache/rocketmq/v2/service.grpc.pb.h"
+#include "broker/registration/cluster_watch.h"
 #include "broker/registration/registration_client.h"
 #include "common/clock/clock.h"
+#include "common/gateway/forwarder.h"
+#include "common/gateway/public_service.h"
 #include "common/logging/logging.h"
 #include "common/net/address.h"
 #include "common/rpc/proto_call.h"
@@ -63,6 +67,32 @@ class FakeBroker {
              [this](rpc::UnaryCall& call, const v1::DescribeTopicRequest& request) {
                rpc::Reply(call, Describe(request.name()));
              })});
+    methods.unary.push_back({gateway::MessagingPath("SendMessage"), [name](rpc::UnaryCall& call) {
+                               v2::SendMessageResponse response;
+                               response.mutable_status()->set_code(v2::OK);
+                               response.mutable_status()->set_message(
+                                   "from " + name + ", through " +
+                                   std::string(call.Metadata(gateway::kForwardedBy)));
+                               rpc::Reply(call, response);
+                             }});
+    methods.server_stream.push_back(
+        {gateway::MessagingPath("ReceiveMessage"), [](rpc::ServerStreamCall& call) {
+           v2::ReceiveMessageResponse element;
+           element.mutable_status()->set_code(v2::OK);
+           std::vector<rpc::Payload> elements;
+           elements.push_back(rpc::Encode(element));
+           element.mutable_message()->set_body(std::string(kBodyBytes, 'x'));
+           for (int i = 0; i < kReceived; ++i) elements.push_back(rpc::Encode(element));
+           call.Finish(std::move(elements), [](bool) {});
+         }});
+    methods.server_stream.push_back(
+        {gateway::MessagingPath("PullMessage"), [this](rpc::ServerStreamCall& call) {
+           ++pulls_waiting;
+           call.OnCancel([this, &call] {
+             --pulls_waiting;
+             call.Finish({}, [](bool) {});
+           });
+         }});
     server_ = rpc::Server::Start({.listen = "127.0.0.1:0", .generated_dir = ::testing::TempDir()},
                                  std::move(methods))
                   .value();
@@ -85,8 +115,13 @@ class FakeBroker {
 
   std::string address() const { return server_->Address(); }
 
+  // What a receive gets.
+  static constexpr int kReceived = 12;
+  static constexpr size_t kBodyBytes = 100'000;
+
   FakeSource source;
   absl::Status refusal;  // set before calls: what CreateTopic answers
+  std::atomic<int> pulls_waiting{0};
   std::unique_ptr<RegistrationClient> registration;
 
  private:
@@ -194,7 +229,7 @@ TEST_F(NameserverTest, SeveralNameserversStandSideBySide) {
   EXPECT_TRUE(Eventually([&] { return !a.registration->States()[2].last_error.empty(); }));
 }
 
-TEST_F(NameserverTest, IsAnAccessPointAndSaysWhoServesTheRest) {
+TEST_F(NameserverTest, IsAnAccessPointForEveryCall) {
   const auto nameserver = StartNameserver();
   FakeBroker broker("a", {nameserver->Address()});
   broker.source.SetTopic("orders", 4);
@@ -213,22 +248,115 @@ TEST_F(NameserverTest, IsAnAccessPointAndSaysWhoServesTheRest) {
   EXPECT_EQ(broker.address(),
             "127.0.0.1:" + std::to_string(listed.endpoints().addresses(0).port()));
 
+  v2::SendMessageRequest message;
+  message.add_messages()->mutable_topic()->set_name("orders");
   v2::SendMessageResponse sent;
   grpc::ClientContext send_context;
   Prepare(send_context);
-  ASSERT_TRUE(stub->SendMessage(&send_context, {}, &sent).ok());
-  EXPECT_EQ(sent.status().code(), v2::NOT_IMPLEMENTED);
-  EXPECT_THAT(sent.status().message(), HasSubstr("SendMessage"));
-  EXPECT_THAT(sent.status().message(), HasSubstr(broker.address()));
+  ASSERT_TRUE(stub->SendMessage(&send_context, message, &sent).ok());
+  EXPECT_EQ(sent.status().code(), v2::OK) << sent.status().message();
+  EXPECT_THAT(sent.status().message(), HasSubstr("from a, through nameserver"));
 
   grpc::ClientContext receive_context;
   Prepare(receive_context);
-  const auto stream = stub->ReceiveMessage(&receive_context, {});
+  v2::ReceiveMessageRequest receive;
+  receive.mutable_message_queue()->mutable_topic()->set_name("orders");
+  receive.mutable_message_queue()->mutable_broker()->set_name("a");
+  const auto stream = stub->ReceiveMessage(&receive_context, receive);
   v2::ReceiveMessageResponse element;
   ASSERT_TRUE(stream->Read(&element));
-  EXPECT_EQ(element.status().code(), v2::NOT_IMPLEMENTED);
+  EXPECT_EQ(element.status().code(), v2::OK);
+  for (int i = 0; i < FakeBroker::kReceived; ++i) {
+    ASSERT_TRUE(stream->Read(&element));
+    EXPECT_EQ(element.message().body().size(), FakeBroker::kBodyBytes);
+  }
   EXPECT_FALSE(stream->Read(&element));
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(NameserverTest, ACallEndsWithItsClient) {
+  const auto nameserver = StartNameserver();
+  FakeBroker broker("a", {nameserver->Address()});
+  broker.source.SetTopic("orders", 4);
+  ASSERT_TRUE(Knows(*nameserver, "orders"));
+  const auto stub = Connect<v2::MessagingService>(nameserver->Address());
+  grpc::ClientContext context;
+  Prepare(context);
+  v2::PullMessageRequest pull;
+  pull.mutable_message_queue()->mutable_topic()->set_name("orders");
+  const auto stream = stub->PullMessage(&context, pull);
+  ASSERT_TRUE(Eventually([&] { return broker.pulls_waiting == 1; }));
+  context.TryCancel();
+  EXPECT_TRUE(Eventually([&] { return broker.pulls_waiting == 0; })) << "cancelled at the owner";
+}
+
+TEST_F(NameserverTest, AnOwnerThatIsGoneIsATextAndACode) {
+  const auto nameserver = StartNameserver();
+  FakeBroker broker("a", {nameserver->Address()});
+  v1::BrokerIdentity elsewhere = Identity("b", "127.0.0.1");
+  elsewhere.mutable_addresses(0)->set_port(1);
+  FakeSource source;
+  source.SetIdentity(elsewhere);
+  source.SetTopic("lost", 4);
+  RegistrationClient registration({.nameservers = {nameserver->Address()}}, &source);
+  registration.Start();
+  ASSERT_TRUE(Knows(*nameserver, "lost"));
+  const auto stub = Connect<v2::MessagingService>(nameserver->Address());
+  v2::SendMessageRequest message;
+  message.add_messages()->mutable_topic()->set_name("lost");
+  v2::SendMessageResponse sent;
+  grpc::ClientContext context;
+  Prepare(context);
+  ASSERT_TRUE(stub->SendMessage(&context, message, &sent).ok());
+  EXPECT_EQ(sent.status().code(), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_THAT(sent.status().message(), HasSubstr("broker 'b' at 127.0.0.1:1 cannot be reached"));
+  registration.Stop();
+}
+
+TEST_F(NameserverTest, BrokersLearnOfEachOther) {
+  const auto first = StartNameserver();
+  auto second = StartNameserver();
+  FakeBroker a("a", {first->Address(), second->Address()});
+  a.source.SetTopic("orders", 4);
+  ASSERT_TRUE(Knows(*second, "orders"));
+  static const RealClock clock;
+  broker::ClusterView view("b", &clock);
+  broker::ClusterWatch watch(
+      {.nameservers = {second->Address(), first->Address()}, .pause = absl::Milliseconds(10)},
+      &view);
+  watch.Start();
+  const auto has = [&](std::string_view topic) { return view.MastersWith(topic).size() == 1; };
+  EXPECT_TRUE(Eventually([&] { return has("orders"); }));
+  a.source.SetTopic("later", 2);
+  EXPECT_TRUE(Eventually([&] { return has("later"); }));
+  a.source.DeleteTopic("orders");
+  EXPECT_TRUE(Eventually([&] { return !has("orders"); }));
+  EXPECT_EQ(view.MasterOf("a")->port, net::ParseHostPort(a.address())->port);
+
+  second.reset();
+  EXPECT_TRUE(has("later")) << "what was known last counts";
+  a.source.SetTopic("after", 2);
+  EXPECT_TRUE(Eventually([&] { return has("after"); })) << "the other nameserver is asked";
+  a.registration->Stop();
+  EXPECT_TRUE(Eventually([&] { return view.size() == 0; }));
+  watch.Stop();
+}
+
+TEST_F(NameserverTest, ManyTopicsAreToldInParts) {
+  const auto nameserver = StartNameserver();
+  FakeBroker a("a", {});
+  for (int i = 0; i < 12000; ++i) a.source.SetTopic("topic-" + std::to_string(i), 1);
+  RegistrationClient client({.nameservers = {nameserver->Address()}}, &a.source);
+  client.Start();
+  static const RealClock clock;
+  broker::ClusterView view("b", &clock);
+  broker::ClusterWatch watch({.nameservers = {nameserver->Address()}}, &view);
+  watch.Start();
+  EXPECT_TRUE(Eventually([&] {
+    return view.MastersWith("topic-0").size() == 1 && view.MastersWith("topic-11999").size() == 1;
+  }));
+  watch.Stop();
+  client.Stop();
 }
 
 TEST_F(NameserverTest, TelemetryAnswersOverTheWire) {

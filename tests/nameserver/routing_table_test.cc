@@ -224,35 +224,38 @@ TEST_F(RoutingTableTest, ANewerEpochWins) {
   EXPECT_NE(replaced.message().find("192.0.2.3:8081"), std::string::npos) << replaced;
 }
 
-TEST_F(RoutingTableTest, WithEqualEpochsTheLatestStaysAndOneWarningNamesBoth) {
+TEST_F(RoutingTableTest, ANameBelongsToTheFirstThatRegisters) {
   ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1"), {"orders"}).ok());
-  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.2"), {"orders"}).ok());
-  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.2"});
-  // The first one is not driven into registering again and again.
+  const absl::Status second = Install(2, Identity("a", "192.0.2.2"), {"orders"});
+  EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(second.message().find("192.0.2.1:8081"), std::string::npos) << second;
+  EXPECT_NE(second.message().find("192.0.2.2:8081"), std::string::npos) << second;
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
   EXPECT_TRUE(table_.KeepAlive(1).ok());
-  v1::Delta delta;
-  *delta.add_topics() = Topic("of-the-first");
-  EXPECT_TRUE(table_.Change(1, delta).ok());
-  EXPECT_TRUE(RouteOf("of-the-first").empty());
-  ASSERT_TRUE(Install(3, Identity("a", "192.0.2.1"), {"orders"}).ok());
-  ASSERT_TRUE(Install(4, Identity("a", "192.0.2.2"), {"orders"}).ok());
-  int warnings = 0;
-  for (const std::string& line : log_.lines()) {
-    if (line.find("at 192.0.2.1:8081 is also claimed by 192.0.2.2:8081") != std::string::npos) {
-      ++warnings;
-    }
-  }
-  EXPECT_EQ(warnings, 1);
-  // When the latest leaves, the other one is told to register.
-  table_.Remove(4);
-  EXPECT_EQ(table_.KeepAlive(3).code(), absl::StatusCode::kNotFound);
+  table_.Remove(1);
+  EXPECT_TRUE(Install(2, Identity("a", "192.0.2.2"), {"orders"}).ok()) << "the name is free again";
 }
 
-TEST_F(RoutingTableTest, OneNameInTwoClustersIsListedOnceAndWarnedOf) {
+TEST_F(RoutingTableTest, AnotherStoreDoesNotTakeANameByItsEpoch) {
+  v1::BrokerIdentity first = Identity("a", "192.0.2.1", 3);
+  first.set_lineage(1);
+  v1::BrokerIdentity second = Identity("a", "192.0.2.2", 9);
+  second.set_lineage(2);
+  ASSERT_TRUE(Install(1, first, {"orders"}).ok());
+  EXPECT_EQ(Install(2, second, {"orders"}).code(), absl::StatusCode::kFailedPrecondition);
+  second.set_lineage(1);
+  EXPECT_TRUE(Install(2, second, {"orders"}).ok()) << "the group's new master";
+  EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.2"});
+  EXPECT_EQ(Install(1, first, {"orders"}).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RoutingTableTest, OneNameInTwoClustersIsRefused) {
   ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1", 1, "x"), {"orders"}).ok());
-  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.2", 1, "y"), {"orders"}).ok());
+  const absl::Status second = Install(2, Identity("a", "192.0.2.2", 2, "y"), {"orders"});
+  EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(second.message().find("cluster x"), std::string::npos) << second;
+  EXPECT_NE(second.message().find("cluster y"), std::string::npos) << second;
   EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
-  EXPECT_TRUE(log_.Contains("have the same name"));
 }
 
 TEST_F(RoutingTableTest, RefusesWhatRoutesCannotContain) {

@@ -147,6 +147,23 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
       : FakeCallBase(std::move(headers)), request_(std::move(request)) {}
 
   std::string_view Request() const override { return request_; }
+  // Kept until the test calls TakeWrite when `hold_writes` is set, else taken at once.
+  void Write(Payload element, absl::AnyInvocable<void(bool written)> done) override {
+    {
+      MutexLock lock(&mutex_);
+      elements_.push_back(element.Flatten());
+    }
+    if (hold_writes) {
+      held_write_ = std::move(done);
+    } else {
+      done(!Cancelled());
+    }
+  }
+  // The client reads on.
+  void TakeWrite() { std::exchange(held_write_, nullptr)(!Cancelled()); }
+  bool write_is_held() const { return held_write_ != nullptr; }
+  bool hold_writes = false;  // set before the call
+  void ForgetRequest() override { request_.clear(); }
   // Tells `done` at once whether the client was still there.
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool written)> done) override {
     const bool written = !Cancelled();
@@ -171,7 +188,8 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
   }
 
  private:
-  const std::string request_;
+  std::string request_;
+  absl::AnyInvocable<void(bool written)> held_write_;  // of the test's thread
   std::vector<std::string> elements_ ABSL_GUARDED_BY(mutex_);
 };
 

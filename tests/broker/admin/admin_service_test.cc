@@ -38,6 +38,11 @@ class FakeConsumption : public Consumption {
     resets.push_back({group->name, topic->name, to, queue});
     done(absl::OkStatus());
   }
+  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
+    v1::GroupExplanation explanation;
+    explanation.set_text("why " + group.name);
+    return {explanation};
+  }
   struct ResetCall {
     std::string group;
     std::string topic;
@@ -470,6 +475,49 @@ TEST_F(AdminServiceTest, GroupsArePausedResumedAndBroadcast) {
             v2::CONSUMER_GROUP_NOT_FOUND);
 }
 
+TEST_F(AdminServiceTest, AGroupIsExplained) {
+  v1::GroupInfo group;
+  group.set_name("billing");
+  CreateGroup(group);
+  const auto why =
+      Call<v1::ExplainGroupResponse>("ExplainGroup", Named<v1::ExplainGroupRequest>("billing"));
+  ASSERT_EQ(why.explanations_size(), 1);
+  EXPECT_EQ(why.explanations(0).text(), "why billing");
+  EXPECT_EQ(why.explanations(0).broker(), "broker-a");
+  const auto unknown =
+      Call<v1::ExplainGroupResponse>("ExplainGroup", Named<v1::ExplainGroupRequest>("nobody"));
+  EXPECT_EQ(unknown.status().code(), v2::CONSUMER_GROUP_NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, ClientsAreListedByGroupAndId) {
+  using gateway::ClientRole;
+  ASSERT_TRUE(clients_
+                  .Describe("c1", ClientRole::kPushConsumer, "billing", {"orders"}, "JAVA", "5.0.8",
+                            "192.0.2.7:1")
+                  .ok());
+  clock_.Advance(absl::Seconds(9));
+  ASSERT_TRUE(clients_.Describe("p1", ClientRole::kProducer, "", {"orders"}, "GO", "", "").ok());
+  const auto list = [this](const std::string& group, const std::string& id) {
+    v1::ListClientsRequest request;
+    request.set_group(group);
+    request.set_client_id(id);
+    return Call<v1::ListClientsResponse>("ListClients", request);
+  };
+  EXPECT_EQ(list("", "").clients_size(), 2);
+  EXPECT_EQ(list("", "p1").clients_size(), 1);
+  EXPECT_EQ(list("", "nobody").status().code(), v2::NOT_FOUND);
+  const auto of_group = list("billing", "");
+  ASSERT_EQ(of_group.clients_size(), 1);
+  const v1::ClientDescription& client = of_group.clients(0);
+  EXPECT_EQ(client.id(), "c1");
+  EXPECT_EQ(client.role(), "push-consumer");
+  EXPECT_EQ(client.topics(0), "orders");
+  EXPECT_EQ(client.language(), "JAVA");
+  EXPECT_EQ(client.silent().seconds(), 9);
+  EXPECT_FALSE(client.connected());
+  EXPECT_EQ(client.brokers(0), "broker-a");
+}
+
 TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {
   CreateTopic("orders");
   const auto brokers = Call<v1::ListBrokersResponse>("ListBrokers", v1::ListBrokersRequest());
@@ -477,6 +525,7 @@ TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {
   EXPECT_EQ(brokers.brokers(0).broker().name(), "broker-a");
   EXPECT_TRUE(brokers.brokers(0).online());
   EXPECT_EQ(brokers.brokers(0).topics(), 1);
+  EXPECT_GT(brokers.brokers(0).log_end(), 0);
   EXPECT_EQ(brokers.answered_by(), "broker 192.0.2.1:8081");
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "broker/admin/dead_letter_service.h"
 #include "broker/consumption/backlogs.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
@@ -125,17 +124,8 @@ class BacklogScenario {
     }
   }
   std::multiset<std::string> Letters() {
-    DeadLetterService service("broker-a", &h_.life().metadata);
-    service.Attach(&h_.store());
-    rpc::MethodTable methods;
-    service.Register(methods);
-    v1::ListDeadLettersRequest request;
-    request.set_group(kGroup);
-    request.set_limit(1000);
-    rpc::testing::FakeUnaryCall call(request.SerializeAsString());
-    methods.unary[0].handler(call);
     std::multiset<std::string> ids;
-    const auto response = call.Response<v1::ListDeadLettersResponse>();
+    const auto response = h_.ListDeadLetters();
     for (const auto& letter : response.dead_letters()) ids.insert(letter.message_id());
     return ids;
   }

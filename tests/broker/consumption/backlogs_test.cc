@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "broker/admin/dead_letter_service.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -53,15 +52,7 @@ class BacklogsTest : public testing::Test {
     return bodies;
   }
   std::vector<v1::DeadLetter> DeadLetters() {
-    DeadLetterService service("broker-a", &h_.life().metadata);
-    service.Attach(&h_.store());
-    rpc::MethodTable methods;
-    service.Register(methods);
-    v1::ListDeadLettersRequest request;
-    request.set_group(kGroup);
-    rpc::testing::FakeUnaryCall call(request.SerializeAsString());
-    methods.unary[0].handler(call);
-    const auto response = call.Response<v1::ListDeadLettersResponse>();
+    const auto response = h_.ListDeadLetters();
     return {response.dead_letters().begin(), response.dead_letters().end()};
   }
   Harness h_;

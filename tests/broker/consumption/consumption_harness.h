@@ -12,6 +12,10 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/deadletter/dead_letter_moves.h"
+#include "broker/deadletter/dead_letter_service.h"
+#include "broker/deadletter/dead_letter_state.h"
+#include "broker/delay/delay.h"
 #include "broker/message/stored_message.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
@@ -37,24 +41,37 @@ struct Life {
         timers([this] { return time.NowMillis(); }),
         clients({}, clock),
         metadata({}, &time),
+        dead_letters(&metadata),
         mover({}, &time, &timers),
         budget(1u << 30, &time),
-        consumption(Consumption::Create(std::move(options),
-                                        {&metadata, &clients, &time, &timers, &mover, &budget})) {
+        consumption(Consumption::Create(std::move(options), {&metadata, &dead_letters, &clients,
+                                                             &time, &timers, &mover, &budget})),
+        delay({.broker_name = "broker-a"}, {&metadata, &clients, &mover, &budget, &time, &timers}),
+        dead_letter_moves({}, {&metadata, &dead_letters, &delay, &budget, &time, &timers}),
+        dead_letter_service({.broker_name = "broker-a"},
+                            {&metadata, &dead_letters, &dead_letter_moves, &time}) {
     features.Add(&metadata);
+    features.Add(&dead_letters);
     for (Feature* feature : consumption->features()) features.Add(feature);
+    features.Add(delay.feature());
     clients.SetObserver(consumption->observer());
     consumption->Register(methods);
+    dead_letter_service.Register(admin_methods);
   }
   BrokerTime time;
   TimerQueue timers;
   gateway::ClientRegistry clients;
   Metadata metadata;
+  DeadLetterState dead_letters;
   Mover mover;
   AppendBudget budget;
   std::unique_ptr<Consumption> consumption;
+  Delay delay;  // started where a test needs it
+  DeadLetterMoves dead_letter_moves;
+  DeadLetterService dead_letter_service;
   FeatureSet features;
   rpc::MethodTable methods;
+  rpc::MethodTable admin_methods;
   std::unique_ptr<store::FakeStore> store;
 };
 
@@ -216,6 +233,32 @@ class Harness {
     request.set_receipt_handle(handle);
     request.mutable_invisible_duration()->set_seconds(absl::ToInt64Seconds(invisible));
     return Call<v2::ChangeInvisibleDurationResponse>(1, request.SerializeAsString());
+  }
+
+  // A call of mansio.v1.Admin.
+  template <typename Response, typename Request>
+  Response Admin(const std::string& method, const Request& request) {
+    const auto call = BeginAdmin(method, request);
+    Settle();
+    EXPECT_TRUE(call->finished());
+    return call->template Response<Response>();
+  }
+  // Only begins it: the log has not followed yet.
+  template <typename Request>
+  std::shared_ptr<rpc::testing::FakeUnaryCall> BeginAdmin(const std::string& method,
+                                                          const Request& request) {
+    auto call = std::make_shared<rpc::testing::FakeUnaryCall>(request.SerializeAsString());
+    for (const auto& unary : life_->admin_methods.unary) {
+      if (unary.path == "/mansio.v1.Admin/" + method) unary.handler(*call);
+    }
+    return call;
+  }
+  // The group's dead letters, newest first.
+  v1::ListDeadLettersResponse ListDeadLetters(int limit = 1000, const std::string& group = kGroup) {
+    v1::ListDeadLettersRequest request;
+    request.set_group(group);
+    request.set_limit(limit);
+    return Admin<v1::ListDeadLettersResponse>("ListDeadLetters", request);
   }
 
   // What is submitted next fails on its way into the log.

@@ -55,8 +55,11 @@ class DeadLetterRetentionTest : public testing::Test {
     store_.reset();
     features_ = std::make_unique<FeatureSet>();
     metadata_ = std::make_unique<Metadata>(Metadata::Limits{}, &time_);
-    retention_ = std::make_unique<DeadLetterRetention>(metadata_.get(), &time_, kKeep);
+    removed_ = std::make_unique<DeadLetterState>(metadata_.get());
+    retention_ =
+        std::make_unique<DeadLetterRetention>(metadata_.get(), removed_.get(), &time_, kKeep);
     features_->Add(metadata_.get());
+    features_->Add(removed_.get());
     features_->Add(retention_.get());
     auto opened =
         store::StoreImpl::Open(options_, {&files_, &time_, &checkpoint_}, features_.get());
@@ -90,6 +93,7 @@ class DeadLetterRetentionTest : public testing::Test {
   store::StoreOptions options_;
   std::unique_ptr<FeatureSet> features_;
   std::unique_ptr<Metadata> metadata_;
+  std::unique_ptr<DeadLetterState> removed_;
   std::unique_ptr<DeadLetterRetention> retention_;
   std::unique_ptr<store::StoreImpl> store_;
   store::QueueKey letters_;

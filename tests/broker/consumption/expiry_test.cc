@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "broker/admin/dead_letter_service.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -44,15 +43,7 @@ class ExpiryTest : public testing::Test {
     return Get({.group = "undertaker", .topic = topic});
   }
   v1::DeadLetter OnlyDeadLetter() {
-    DeadLetterService service("broker-a", &h_.life().metadata);
-    service.Attach(&h_.store());
-    rpc::MethodTable methods;
-    service.Register(methods);
-    v1::ListDeadLettersRequest request;
-    request.set_group(kGroup);
-    rpc::testing::FakeUnaryCall call(request.SerializeAsString());
-    methods.unary[0].handler(call);
-    const auto listed = call.Response<v1::ListDeadLettersResponse>();
+    const auto listed = h_.ListDeadLetters();
     EXPECT_EQ(listed.dead_letters_size(), 1);
     return listed.dead_letters_size() == 0 ? v1::DeadLetter() : listed.dead_letters(0);
   }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "broker/admin/dead_letter_service.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -97,60 +96,6 @@ TEST_F(RedeliveryTest, ADeadLetterThatIsRetriedKeepsItsOrigin) {
   EXPECT_EQ(again[0].system_properties().delivery_attempt(), 2);
   EXPECT_EQ(again[0].topic().name(), kDlq);
   EXPECT_EQ(again[0].system_properties().dead_letter_queue().topic(), kTopic);
-}
-
-TEST_F(RedeliveryTest, DeadLettersCanBeListedAndShown) {
-  Begin(2);
-  DeadLetterService service("broker-a", &h_->life().metadata);
-  service.Attach(&h_->store());
-  rpc::MethodTable methods;
-  service.Register(methods);
-  const auto ask = [&methods]<typename Response>(size_t method, const auto& request, Response) {
-    rpc::testing::FakeUnaryCall call(request.SerializeAsString());
-    methods.unary[method].handler(call);
-    return call.Response<Response>();
-  };
-  v1::ListDeadLettersRequest list;
-  list.set_group("nobody");
-  EXPECT_EQ(ask(0, list, v1::ListDeadLettersResponse()).status().code(),
-            v2::CONSUMER_GROUP_NOT_FOUND);
-  list.set_group(kGroup);
-  auto letters = ask(0, list, v1::ListDeadLettersResponse());
-  EXPECT_EQ(letters.status().code(), v2::OK);
-  EXPECT_EQ(letters.total(), 0);
-
-  h_->Send("first");
-  h_->Send("second");
-  for (const v2::Message& m : Get({.batch = 1})) h_->Forward(HandleOf(m));
-  for (int i = 0; i < 2; ++i) {
-    Get();
-    h_->Advance(absl::Seconds(31));
-  }
-  letters = ask(0, list, v1::ListDeadLettersResponse());
-  ASSERT_EQ(letters.dead_letters_size(), 2);
-  EXPECT_EQ(letters.total(), 2);
-  const v1::DeadLetter& newest = letters.dead_letters(0);
-  EXPECT_EQ(newest.message_id(), "second");
-  EXPECT_EQ(newest.topic(), kTopic);
-  EXPECT_EQ(newest.queue_offset(), 1);
-  EXPECT_EQ(newest.attempts(), 2);
-  EXPECT_EQ(newest.reason(), "attempts");
-  EXPECT_EQ(newest.broker(), "broker-a");
-  EXPECT_EQ(letters.dead_letters(1).reason(), "forwarded");
-  EXPECT_EQ(letters.dead_letters(1).attempts(), 1);
-  list.set_limit(1);
-  EXPECT_EQ(ask(0, list, v1::ListDeadLettersResponse()).dead_letters_size(), 1);
-
-  v1::DescribeDeadLetterRequest one;
-  one.set_group(kGroup);
-  one.set_message_id("first");
-  const auto shown = ask(1, one, v1::DescribeDeadLetterResponse());
-  EXPECT_EQ(shown.status().code(), v2::OK);
-  EXPECT_EQ(shown.dead_letter().reason(), "forwarded");
-  EXPECT_EQ(shown.message().body(), "first");
-  EXPECT_EQ(shown.message().topic().name(), kTopic);
-  one.set_message_id("third");
-  EXPECT_EQ(ask(1, one, v1::DescribeDeadLetterResponse()).status().code(), v2::MESSAGE_NOT_FOUND);
 }
 
 TEST_F(RedeliveryTest, ForwardingIsIdempotent) {

@@ -44,7 +44,10 @@ Provenance Full() {
           .level = 18,
           .group = "group",
           .topic_name = "orders",
-          .reason = "used up"};
+          .reason = "used up",
+          .dead_ms = 1'750'000'000'000,
+          .delivered = "inner",
+          .dead_letter = "outer"};
 }
 
 TEST(ProvenanceTest, ComesBackAsItWas) {

@@ -21,13 +21,14 @@ class LocalDirectoryTest : public testing::Test {
     metadata_.CreateTopic("queue", MessageType::kFifo, 3, [](const absl::StatusOr<TopicPtr>&) {});
   }
   LocalDirectory Directory(bool auto_create) {
-    return LocalDirectory({"broker-a", {"192.0.2.1", 8081}, auto_create, 5}, &metadata_);
+    return LocalDirectory({"broker-a", {"192.0.2.1", 8081}, auto_create, 5}, &metadata_, &others_);
   }
 
   FakeClock clock_;
   BrokerTime time_{&clock_, absl::InfinitePast()};
   FeatureSet features_;
   Metadata metadata_{{}, &time_};
+  ClusterView others_{"broker-a", &clock_};
   std::unique_ptr<store::FakeStore> store_;
 };
 

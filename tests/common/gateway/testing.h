@@ -5,10 +5,13 @@
 #include <fmt/ranges.h>
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "apache/rocketmq/v2/service.pb.h"
 #include "common/clock/clock.h"
 #include "common/gateway/gateway.h"
@@ -32,6 +35,26 @@ class FakeDirectory final : public Directory {
     return it == groups.end() ? GroupPolicy() : it->second;
   }
 
+  std::string_view Self() const override { return self; }
+  bool Stores(std::string_view topic) const override { return stored.contains(topic); }
+  std::vector<std::string> OthersWith(std::string_view topic) const override {
+    std::vector<std::string> names;
+    const auto it = routes.find(topic);
+    if (it == routes.end()) return names;
+    for (const BrokerQueues& broker : it->second.brokers) {
+      if (broker.broker != self) names.push_back(broker.broker);
+    }
+    return names;
+  }
+  std::optional<HostPort> MasterOf(std::string_view broker) const override {
+    const auto it = masters.find(broker);
+    if (it == masters.end()) return std::nullopt;
+    return it->second;
+  }
+
+  std::string self;                           // "" is a nameserver
+  std::set<std::string, std::less<>> stored;  // topics of this node
+  std::map<std::string, HostPort, std::less<>> masters;
   std::map<std::string, TopicRoute, std::less<>> routes;
   std::map<std::string, GroupPolicy, std::less<>> groups;
 };
@@ -54,6 +77,14 @@ inline TopicRoute TwoBrokers(int queues) {
   route.brokers.push_back({"a", 0, {{"192.0.2.1", 8081}}, queues});
   route.brokers.push_back({"b", 0, {{"192.0.2.2", 8081}}, queues});
   return route;
+}
+
+// A receipt handle, as far as others than its broker read it.
+inline std::string HandleOf(const std::string& broker) {
+  std::string bytes("\x01");
+  bytes.push_back(static_cast<char>(broker.size()));
+  bytes += broker + "lease and signature";
+  return absl::WebSafeBase64Escape(bytes);
 }
 
 // A gateway on a fake clock, called without a transport.

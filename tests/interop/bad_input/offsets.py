@@ -43,7 +43,7 @@ def queue_cases(request):
         *topic_cases(lambda name: request(topic=name)),
         Case("queue 1 of 1", "BAD_REQUEST", request(number=1), "queue 1"),
         Case("queue -1", "BAD_REQUEST", request(number=-1), "queue -1"),
-        Case("a queue of another broker", "BAD_REQUEST", request(broker="broker-z"), "broker-z"),
+        Case("a queue of an unknown broker", "INTERNAL_SERVER_ERROR", request(broker="broker-z"), "broker-z"),
     ]
 
 

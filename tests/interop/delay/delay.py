@@ -11,11 +11,10 @@ a line on its standard input says that it was delivered. It prints one JSON obje
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 import time
 
+from delayed_producer import DelayedProducer
 from mansio_cluster import Cluster
 from report import Report
 from sdk_client import SdkClient
@@ -26,45 +25,6 @@ LATE = 30  # seconds that a delivery may take beyond its time on a busy machine
 
 def now_ms():
     return time.time() * 1000
-
-
-class DelayedProducer:
-    """A running producer. Leaving the block ends it."""
-
-    def __init__(self, command, cluster, *arguments):
-        self._log = open(os.path.join(cluster.directory, "producer.stderr"), "wb")
-        self._process = subprocess.Popen(
-            [*command, cluster.broker.address, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            env={**os.environ, "HOME": str(cluster.directory), "JAVA_TOOL_OPTIONS": f"-Duser.home={cluster.directory}"},
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._log.close()
-
-    def events(self, count):
-        """Its next events."""
-        events = []
-        while len(events) < count:
-            line = self._process.stdout.readline()
-            assert line, f"the producer ended after {events}; see {self._log.name}"
-            if line.startswith("{"):
-                events.append(json.loads(line))
-        return events
-
-    def proceed(self):
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
 
 
 class Arrivals:
@@ -99,7 +59,7 @@ def sdk_delays_and_recalls(producer, consumer):
         with Arrivals(consumer, "exact", cluster).watching(2) as exact, Arrivals(consumer, "plain", cluster).watching(
             1
         ) as plain:
-            with DelayedProducer(producer, cluster, "exact", "plain") as client:
+            with DelayedProducer(producer, cluster.directory, cluster.broker.address, "exact", "plain") as client:
                 events = client.events(5)
                 sent = {event["body"]: event for event in events if event["event"] == "sent"}
                 answers = [event for event in events if event["event"] != "sent"]

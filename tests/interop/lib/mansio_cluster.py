@@ -41,13 +41,13 @@ def reserve_port():
 class Process:
     """One Mansio process; it keeps its address, data and log over restarts."""
 
-    def __init__(self, name, directory, config, settings):
-        self.name = name
+    def __init__(self, program, directory, config, settings, name=None):
+        self.name = name or program
         self._reservation = reserve_port()  # other suites run at the same time, also while this process does not
         self.port = self._reservation.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
-        self.log_path = directory / f"{name}.log"
-        self._command = [str(BIN_DIR / f"mansio-{name}"), "--config", str(config)]
+        self.log_path = directory / f"{self.name}.log"
+        self._command = [str(BIN_DIR / f"mansio-{program}"), "--config", str(config)]
         for setting in [f"listen={self.address}", *settings]:
             self._command += ["--set", setting]
         self._directory = directory

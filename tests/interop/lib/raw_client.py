@@ -127,12 +127,12 @@ class RawClient:
             raise Refused(response.status)
         return response.entries[0]
 
-    def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5):
+    def receive(self, topic, group, batch=32, invisible_seconds=10, polling_seconds=5, filter_tag="*"):
         """Receives up to batch messages; an empty list when nothing came within the polling time."""
         request = service.ReceiveMessageRequest(
             group=definition.Resource(name=group),
             message_queue=self._queue(topic),
-            filter_expression=definition.FilterExpression(type=definition.TAG, expression="*"),
+            filter_expression=definition.FilterExpression(type=definition.TAG, expression=filter_tag),
             batch_size=batch,
         )
         request.invisible_duration.seconds = invisible_seconds
@@ -169,6 +169,40 @@ class RawClient:
         response = self._stub.AckMessage(request, metadata=self._metadata, timeout=DEADLINE)
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
+
+    def heartbeat(self, group):
+        """Says that this client is a consumer of a group."""
+        request = service.HeartbeatRequest(group=definition.Resource(name=group), client_type=definition.SIMPLE_CONSUMER)
+        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+
+    def change(self, topic, group, message, invisible_seconds):
+        """Gives a received message another invisible time from now on; returns it with its new handle."""
+        request = service.ChangeInvisibleDurationRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+        )
+        request.invisible_duration.seconds = invisible_seconds
+        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+        return message._replace(handle=response.receipt_handle)
+
+    def forward(self, topic, group, message):
+        """Gives a received message up: it becomes a dead letter."""
+        request = service.ForwardMessageToDeadLetterQueueRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+            delivery_attempt=message.attempt,
+        )
+        response = self._stub.ForwardMessageToDeadLetterQueue(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
 
     def _queue(self, topic):
         """Any queue of the topic: the broker serves a normal group from all of them."""

@@ -1,0 +1,187 @@
+#include "broker/deadletter/dead_letter_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "broker/message/content_copy.h"
+#include "common/logging/logging.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+constexpr size_t kReadAtATime = 256;
+constexpr int kMaxIds = 1000;
+constexpr int64_t kLastSecond = 253402300799;  // of the year 9999, as protobuf has it
+
+absl::StatusOr<int64_t> MillisOf(const google::protobuf::Timestamp& time) {
+  if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
+      time.nanos() > 999999999) {
+    return WireError(v2::BAD_REQUEST, "a time is not valid; give one from 1970 to 9999");
+  }
+  return time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
+}
+
+}  // namespace
+
+uint32_t DeadLetterMessage::resends() const {
+  const auto text = FindProperty(content.properties, kDlqResendsProperty);
+  uint32_t resends = 0;
+  if (!text.has_value() || !absl::SimpleAtoi({text->data(), text->size()}, &resends)) return 0;
+  return resends;
+}
+
+absl::StatusOr<DeadLetterSelection> DeadLetterSelection::From(const v1::DeadLetterSelection& wire) {
+  DeadLetterSelection selection;
+  if (wire.message_ids_size() > kMaxIds) {
+    return WireError(v2::BAD_REQUEST, "a call can name at most 1,000 message ids; make more calls");
+  }
+  for (const std::string& id : wire.message_ids()) selection.ids_.insert(id);
+  if (wire.has_filter()) {
+    auto filter = CompileFilter(wire.filter().type(), wire.filter().expression());
+    if (!filter.ok()) return filter.status();
+    if (!(*filter)->all()) selection.filter_ = *std::move(filter);
+  }
+  if (wire.has_from()) {
+    const auto from = MillisOf(wire.from());
+    if (!from.ok()) return from.status();
+    selection.from_ms_ = *from;
+  }
+  if (wire.has_until()) {
+    const auto until = MillisOf(wire.until());
+    if (!until.ok()) return until.status();
+    selection.until_ms_ = *until;
+  }
+  return selection;
+}
+
+bool DeadLetterSelection::Matches(const DeadLetterMessage& letter) const {
+  if (letter.dead_ms() < from_ms_ || letter.dead_ms() >= until_ms_) return false;
+  if (!ids_.empty() && !ids_.contains(MessageIdOf(letter.content))) return false;
+  return filter_ == nullptr || filter_->Matches(letter.content);
+}
+
+absl::StatusOr<DeadLetterMessage> DeadLetterReader::Read(store::QueueOffset offset,
+                                                         const store::QueueEntry& entry) {
+  auto message = store_.ReadMessage(queue_, offset, entry);
+  if (!message.ok()) return message.status();
+  DeadLetterMessage letter{offset, *std::move(message), {}, {}};
+  auto content = DecodeContent(letter.message.view.content);
+  if (!content.ok()) return content.status();
+  letter.content = *content;
+  auto provenance = Provenance::Decode(content->provenance);
+  if (!provenance.ok()) return provenance.status();
+  letter.provenance = *provenance;
+  return letter;
+}
+
+absl::Status DeadLetterReader::WalkBack(uint64_t max,
+                                        absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
+  const store::QueueRange range = store_.Range(queue_);
+  store::QueueOffset end = range.next;
+  while (end > range.min && max > 0) {
+    const uint64_t count = std::min<uint64_t>(kReadAtATime, end - range.min);
+    const auto entries = store_.ReadEntries(queue_, end - count, count);
+    if (absl::IsOutOfRange(entries.status())) break;  // retention was faster
+    if (!entries.ok()) return entries.status();
+    for (size_t i = entries->size(); i-- > 0 && max > 0;) {
+      const store::QueueOffset offset = end - count + i;
+      if (Gone(offset)) continue;
+      const auto letter = Read(offset, (*entries)[i]);
+      if (letter.ok() && enough(*letter)) return absl::OkStatus();
+      --max;
+    }
+    end -= count;
+  }
+  WalkBackCarried(max, enough);
+  return absl::OkStatus();
+}
+
+void DeadLetterReader::WalkBackCarried(uint64_t max,
+                                       absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
+  const auto oldest = store_.CarriedEntries(queue_, 0, 1);
+  store::QueueOffset end = store_.Range(queue_).min;
+  while (!oldest.empty() && end > oldest[0].offset && max > 0) {
+    const store::QueueOffset from = end > kReadAtATime ? end - kReadAtATime : 0;
+    const auto carried = store_.CarriedEntries(queue_, from, kReadAtATime);
+    for (size_t i = carried.size(); i-- > 0 && max > 0;) {
+      if (carried[i].offset >= end || Gone(carried[i].offset)) continue;
+      const auto letter = Read(carried[i].offset, carried[i].entry);
+      if (letter.ok() && enough(*letter)) return;
+      --max;
+    }
+    end = from;
+  }
+}
+
+absl::StatusOr<std::vector<store::CarriedEntry>> DeadLetterReader::EntriesFrom(
+    store::QueueOffset from, store::QueueOffset until) {
+  for (;;) {
+    std::vector<store::CarriedEntry> entries = store_.CarriedEntries(queue_, from, kReadAtATime);
+    if (entries.empty()) {
+      const store::QueueRange range = store_.Range(queue_);
+      const store::QueueOffset begin = std::max(from, range.min);
+      const store::QueueOffset end = std::min(until, range.next);
+      if (begin >= end) return entries;
+      const auto read =
+          store_.ReadEntries(queue_, begin, std::min<uint64_t>(kReadAtATime, end - begin));
+      // Retention was faster; what it has carried forward is found in the next round.
+      if (absl::IsOutOfRange(read.status())) continue;
+      if (!read.ok()) return read.status();
+      for (size_t i = 0; i < read->size(); ++i) entries.push_back({begin + i, (*read)[i]});
+    }
+    while (!entries.empty() && entries.back().offset >= until) entries.pop_back();
+    return entries;
+  }
+}
+
+absl::StatusOr<DeadLetterPageRead> DeadLetterReader::ReadPage(
+    const DeadLetterStretch& stretch, const DeadLetterSelection& selection) {
+  DeadLetterPageRead page;
+  page.next = stretch.from;
+  size_t bytes = 0;
+  size_t passed = 0;
+  for (;;) {
+    page.next = state_->SkipRemoved(queue_.topic, page.next);
+    if (page.next >= stretch.until) break;
+    const auto entries = EntriesFrom(page.next, stretch.until);
+    if (!entries.ok()) return entries.status();
+    if (entries->empty()) break;
+    for (const store::CarriedEntry& entry : *entries) {
+      if (page.letters.size() >= stretch.limit || page.examined >= kMaxExamined ||
+          passed >= kMaxPassed || bytes >= kMaxBytes) {
+        return page;
+      }
+      page.next = entry.offset + 1;
+      if (Gone(entry.offset)) {
+        ++passed;
+        continue;
+      }
+      ++page.examined;
+      bytes += entry.entry.size;
+      auto letter = Read(entry.offset, entry.entry);
+      if (!letter.ok()) {  // the others are worth moving
+        LOG_ERROR("the dead letter at offset {} of topic number {} cannot be read: {}",
+                  entry.offset, queue_.topic, std::string(letter.status().message()));
+        continue;
+      }
+      if (selection.Matches(*letter)) page.letters.push_back(*std::move(letter));
+    }
+  }
+  page.next = stretch.until;
+  page.done = true;
+  return page;
+}
+
+absl::StatusOr<DeadLetterMessage> DeadLetterReader::Oldest() {
+  auto page = ReadPage({0, store_.Range(queue_).next, 1}, DeadLetterSelection());
+  if (!page.ok()) return page.status();
+  if (page->letters.empty()) return absl::NotFoundError("there are no dead letters");
+  return std::move(page->letters[0]);
+}
+
+}  // namespace mansio::broker

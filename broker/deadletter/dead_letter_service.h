@@ -1,0 +1,86 @@
+#ifndef MANSIO_BROKER_DEADLETTER_DEAD_LETTER_SERVICE_H_
+#define MANSIO_BROKER_DEADLETTER_DEAD_LETTER_SERVICE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/deadletter/dead_letter_moves.h"
+#include "broker/deadletter/dead_letter_state.h"
+#include "broker/metadata/metadata.h"
+#include "broker/send/validation.h"
+#include "common/rpc/call.h"
+#include "mansio/v1/admin.pb.h"
+#include "store/store.h"
+
+namespace mansio::broker {
+
+// The part of mansio.v1.Admin that is about dead letters: list, show, count, export, import, resend
+// and purge them. Reads on the cold pool, a bounded piece for each call. Thread-safe once the
+// state's store is open.
+class DeadLetterService {
+ public:
+  // How many dead letters back one is looked for by its id.
+  static constexpr uint64_t kMaxSearched = 100000;
+
+  struct Options {
+    std::string broker_name;
+    SendLimits limits;  // of what is imported
+  };
+  // All borrowed.
+  struct Environment {
+    Metadata* metadata = nullptr;
+    DeadLetterState* state = nullptr;
+    DeadLetterMoves* moves = nullptr;
+    BrokerTime* time = nullptr;
+  };
+  DeadLetterService(Options options, Environment environment)
+      : options_(std::move(options)), environment_(environment) {}
+
+  // Adds its methods.
+  void Register(rpc::MethodTable& methods);
+
+ private:
+  class ImportAppend;
+  // The group of a call and its dead-letter topic, which is null when it has none yet.
+  struct Letters {
+    GroupPtr group;
+    TopicPtr topic;
+  };
+
+  void List(rpc::UnaryCall& call, const v1::ListDeadLettersRequest& request) const;
+  void Describe(rpc::UnaryCall& call, const v1::DescribeDeadLetterRequest& request) const;
+  void Stats(rpc::UnaryCall& call, const v1::DeadLetterStatsRequest& request) const;
+  void Export(rpc::UnaryCall& call, const v1::ExportDeadLettersRequest& request) const;
+  void Resend(rpc::UnaryCall& call, const v1::ResendDeadLettersRequest& request) const;
+  void Purge(rpc::UnaryCall& call, const v1::PurgeDeadLettersRequest& request) const;
+  void Import(rpc::UnaryCall& call, const v1::ImportDeadLettersRequest& request) const;
+  void ImportInto(rpc::UnaryCall& call, const Letters& letters,
+                  v1::ImportDeadLettersRequest request) const;
+
+  absl::StatusOr<Letters> Find(const std::string& group) const;
+  // Refuses a call that is meant for another broker.
+  absl::Status CheckBroker(const std::string& broker) const;
+  absl::StatusOr<DeadLetterStretch> StretchOf(const v1::DeadLetterPage& page,
+                                              const Letters& letters) const;
+  // What resend and purge have in common.
+  absl::StatusOr<DeadLetterMove> MoveOf(const std::string& group,
+                                        const v1::DeadLetterSelection& selection,
+                                        const v1::DeadLetterPage& page) const;
+  absl::Status SetTarget(const v1::ResendDeadLettersRequest& request, DeadLetterMove& move) const;
+  absl::Status CheckImport(const v1::ImportDeadLettersRequest& request) const;
+  void Fill(const DeadLetterMessage& found, v1::DeadLetter* letter) const;
+
+  template <typename Response>
+  void Answer(rpc::UnaryCall& call, absl::StatusOr<Response> result) const;
+  // Runs `read`, which gives a StatusOr<Response>, on the cold pool, and answers.
+  template <typename Response, typename Read>
+  void AnswerCold(rpc::UnaryCall& call, Read read) const;
+
+  const Options options_;
+  const Environment environment_;
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_DEADLETTER_DEAD_LETTER_SERVICE_H_

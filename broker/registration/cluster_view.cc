@@ -1,0 +1,76 @@
+#include "broker/registration/cluster_view.h"
+
+#include <utility>
+
+#include "common/clock/clock.h"
+
+namespace mansio::broker {
+
+using gateway::ClusterTable;
+
+void ClusterView::Begin() {
+  MutexLock lock(&mutex_);
+  parts_.clear();
+  complete_since_ = absl::InfiniteDuration();
+  for (const auto& [key, member] : table_.members()) unconfirmed_.insert(key);
+}
+
+void ClusterView::Apply(const v1::ClusterUpdate& update) {
+  MutexLock lock(&mutex_);
+  for (const v1::BrokerUpdate& broker : update.brokers()) {
+    if (broker.broker().name() != self_) Apply(broker);
+  }
+  if (update.complete()) complete_since_ = clock_->BootNow();
+}
+
+void ClusterView::Apply(const v1::BrokerUpdate& update) {
+  const Key key = ClusterTable::KeyOf(update.broker());
+  if (update.left()) {
+    unconfirmed_.erase(key);
+    return table_.Remove(key);
+  }
+  if (!update.snapshot()) return table_.Change(key, update);
+  ClusterTable::Member& member = parts_[key];
+  member.identity = update.broker();
+  for (const v1::TopicInfo& topic : update.topics()) member.topics[topic.name()] = topic;
+  for (const v1::GroupInfo& group : update.groups()) member.groups[group.name()] = group;
+  if (!update.last_part()) return;
+  // One that cannot be connected to is of no use here.
+  if (!member.identity.addresses().empty()) table_.Replace(std::move(member));
+  parts_.erase(key);
+  unconfirmed_.erase(key);
+}
+
+void ClusterView::DropUnconfirmed() {
+  MutexLock lock(&mutex_);
+  if (unconfirmed_.empty() || clock_->BootNow() - complete_since_ < kUnconfirmed) return;
+  for (const Key& key : unconfirmed_) table_.Remove(key);
+  unconfirmed_.clear();
+}
+
+gateway::TopicRoute ClusterView::Route(std::string_view topic) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.Route(topic);
+}
+
+std::vector<std::string> ClusterView::MastersWith(std::string_view topic) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.MastersWith(topic);
+}
+
+std::optional<gateway::GroupPolicy> ClusterView::Group(std::string_view group) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.Group(group);
+}
+
+std::optional<gateway::HostPort> ClusterView::MasterOf(std::string_view broker) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.MasterOf(broker);
+}
+
+size_t ClusterView::size() const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.members().size();
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,235 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <ostream>
+
+#include "CLI/CLI.hpp"
+#include "absl/time/clock.h"
+#include "client/command/admin_views.h"
+#include "client/command/dlq.h"
+#include "client/lib/wire.h"
+
+namespace mansio::command {
+
+namespace {
+
+constexpr size_t kRefusalsShown = 20;
+
+struct ResendArguments {
+  LetterArguments letters;
+  std::string to_topic;
+  bool all_groups = false;
+  int rate = 0;
+  absl::Duration delay;
+  bool force = false;
+  bool dry_run = false;
+};
+
+struct PurgeArguments {
+  LetterArguments letters;
+  bool yes = false;
+  bool dry_run = false;
+};
+
+void AddAll(CLI::App& verb, LetterArguments* arguments) {
+  verb.add_flag("--all", arguments->all, "All of them");
+}
+
+// The selection, once it is clear that all are meant where nothing is selected.
+absl::StatusOr<v1::DeadLetterSelection> ExplicitSelection(const LetterArguments& arguments) {
+  auto selection = SelectionOf(arguments, absl::Now());
+  if (!selection.ok()) return selection;
+  const bool nothing = selection->ByteSizeLong() == 0;
+  if (nothing && !arguments.all) {
+    return absl::InvalidArgumentError("which dead letters are meant is not said");
+  }
+  if (!nothing && arguments.all) {
+    return absl::InvalidArgumentError("--all and a selection exclude each other");
+  }
+  return selection;
+}
+
+int FailSelection(const Context& context, const absl::Status& status) {
+  return FailUsage(context, std::string(status.message()),
+                   "select some with --id, --tag, --sql, --since or --until, or say --all");
+}
+
+// What a resend did; `where` it went.
+struct Resent {
+  int64_t resent = 0;
+  int64_t refused = 0;
+  Json refusals = Json::array();
+
+  void Add(const v1::ResendDeadLettersResponse& response) {
+    resent += response.resent();
+    refused += response.refused();
+    for (const v1::DeadLetterRefusal& refusal : response.refusals()) {
+      if (refusals.size() == kRefusalsShown) return;
+      refusals.push_back({{"message_id", refusal.message_id()}, {"reason", refusal.reason()}});
+    }
+  }
+};
+
+std::string Destination(const ResendArguments& arguments) {
+  if (!arguments.to_topic.empty()) return "topic " + arguments.to_topic;
+  if (arguments.all_groups) return "the topics they were sent to";
+  return "group " + arguments.letters.group;
+}
+
+int Report(const Context& context, const ResendArguments& arguments, const Resent& done,
+           const absl::Status& status) {
+  const std::string destination = Destination(arguments);
+  const std::string sentence = fmt::format("{}resent {} dead letters of group {} to {}",
+                                           arguments.dry_run ? "would have " : "", done.resent,
+                                           arguments.letters.group, destination);
+  if (context.format != Format::kTable) {
+    context.Print({{"group", arguments.letters.group},
+                   {"to", destination},
+                   {"dry_run", arguments.dry_run},
+                   {"resent", done.resent},
+                   {"refused", done.refused},
+                   {"refusals", done.refusals}});
+  } else {
+    context.Say(sentence);
+    if (done.refused > 0) {
+      context.Say(fmt::format("{} stay:\n", done.refused));
+      context.Print(done.refusals);
+    }
+  }
+  if (!status.ok()) {
+    const int exit = Fail(context, status);
+    *context.err << "hint: what was resent is not among the dead letters any more; the same "
+                    "command goes on with the rest\n";
+    return exit;
+  }
+  return done.refused > 0 ? kPartial : kOk;
+}
+
+int Resend(const Context& context, const ResendArguments& arguments) {
+  const auto selection = ExplicitSelection(arguments.letters);
+  if (!selection.ok()) return FailSelection(context, selection.status());
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  v1::ResendDeadLettersRequest request;
+  request.set_group(arguments.letters.group);
+  *request.mutable_selection() = *selection;
+  request.set_to_topic(arguments.to_topic);
+  request.set_all_groups(arguments.all_groups);
+  request.set_force(arguments.force);
+  request.set_dry_run(arguments.dry_run);
+  if (arguments.delay > absl::ZeroDuration()) {
+    client::SetDuration(arguments.delay, request.mutable_delay());
+  }
+  Resent done;
+  const absl::Status status = WalkLetters(
+      context, **admin,
+      {.group = arguments.letters.group,
+       .what = arguments.dry_run ? "looking" : "resending",
+       .rate = arguments.dry_run ? 0 : arguments.rate,
+       .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
+         *request.mutable_page() = page;
+         const auto response = (*admin)->ResendDeadLetters(request);
+         if (!response.ok()) return response.status();
+         done.Add(*response);
+         return response->progress();
+       }});
+  if (!status.ok() && done.resent + done.refused == 0) return Fail(context, status);
+  return Report(context, arguments, done, status);
+}
+
+// How many of the group's dead letters there are to purge.
+absl::StatusOr<int64_t> PurgeAll(const Context& context, client::AdminClient& admin,
+                                 v1::PurgeDeadLettersRequest request) {
+  int64_t purged = 0;
+  const absl::Status status = WalkLetters(
+      context, admin,
+      {.group = request.group(),
+       .what = request.dry_run() ? "looking" : "purging",
+       .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
+         *request.mutable_page() = page;
+         const auto response = admin.PurgeDeadLetters(request);
+         if (!response.ok()) return response.status();
+         purged += response->purged();
+         return response->progress();
+       }});
+  if (!status.ok()) return status;
+  return purged;
+}
+
+int Purge(const Context& context, const PurgeArguments& arguments) {
+  const auto selection = ExplicitSelection(arguments.letters);
+  if (!selection.ok()) return FailSelection(context, selection.status());
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  v1::PurgeDeadLettersRequest request;
+  const std::string& group = arguments.letters.group;
+  request.set_group(group);
+  *request.mutable_selection() = *selection;
+  request.set_dry_run(true);
+  absl::StatusOr<int64_t> count = 0;
+  if (arguments.dry_run || !arguments.yes) {
+    count = PurgeAll(context, **admin, request);
+    if (!count.ok()) return Fail(context, count.status());
+  }
+  if (!arguments.dry_run) {
+    if (!Confirm(context, arguments.yes, fmt::format("{} dead letters of group {}", *count, group),
+                 group)) {
+      return kUsage;
+    }
+    request.set_dry_run(false);
+    count = PurgeAll(context, **admin, request);
+    if (!count.ok()) return Fail(context, count.status());
+  }
+  PrintDone(context, {{"group", group}, {"dry_run", arguments.dry_run}, {"purged", *count}},
+            fmt::format("{} {} dead letters of group {}",
+                        arguments.dry_run ? "would have purged" : "purged", *count, group));
+  return kOk;
+}
+
+}  // namespace
+
+void AddDlqMoves(CLI::App& dlq, Context& context) {
+  auto arguments = std::make_shared<ResendArguments>();
+  CLI::App* resend = dlq.add_subcommand(
+      "resend",
+      "Give dead letters back to their group, or to a topic; they are dead letters no more");
+  AddLetterOptions(*resend, &arguments->letters);
+  AddAll(*resend, &arguments->letters);
+  resend->add_flag("--all-groups", arguments->all_groups,
+                   "To the end of the topic they were sent to, where every group gets them");
+  resend->add_option("--to-topic", arguments->to_topic, "To the end of this topic")
+      ->type_name("TOPIC")
+      ->excludes("--all-groups");
+  resend->add_option("--rate", arguments->rate, "At most so many a second; 0 is no limit")
+      ->check(CLI::Range(0, 1000000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddDuration(*resend, "--delay", &arguments->delay, "Deliver them after this time");
+  resend->add_flag("--force", arguments->force,
+                   "Also those that were resent as often as dead-letters.max-resends allows");
+  resend->add_flag("--dry-run", arguments->dry_run, "Change nothing, say what would happen");
+  resend->footer(
+      "Each letter is resent and removed in one step: a command that was interrupted is given\n"
+      "again and goes on with the rest.\n"
+      "Examples:\n"
+      "  mansio dlq resend billing --all --rate 500\n"
+      "  mansio dlq resend billing --since 2h --sql \"amount > 100\" --dry-run");
+  resend->fallthrough();
+  resend->callback([&context, arguments] {
+    context.action = [&context, arguments] { return Resend(context, *arguments); };
+  });
+
+  auto purged = std::make_shared<PurgeArguments>();
+  CLI::App* purge = dlq.add_subcommand("purge", "Delete dead letters");
+  AddLetterOptions(*purge, &purged->letters);
+  AddAll(*purge, &purged->letters);
+  purge->add_flag("--dry-run", purged->dry_run, "Change nothing, say what would happen");
+  purge->add_flag("--yes", purged->yes, "Do not ask");
+  purge->footer("Example:\n  mansio dlq purge billing --until 2026-01-31 --dry-run");
+  purge->fallthrough();
+  purge->callback([&context, purged] {
+    context.action = [&context, purged] { return Purge(context, *purged); };
+  });
+}
+
+}  // namespace mansio::command

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "CLI/CLI.hpp"
+#include "absl/time/clock.h"
+#include "client/command/dlq.h"
+#include "client/command/point.h"
+#include "client/command/progress.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+constexpr int kLargestPage = 256;
+constexpr int kPagesPerSecond = 10;  // with a rate
+// How long a broker may be busy.
+constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr absl::Duration kPause = absl::Milliseconds(200);
+
+absl::Status SetTime(const std::string& text, absl::Time now, google::protobuf::Timestamp* time) {
+  const auto point = ParsePoint(text, now);
+  if (!point.ok()) return point.status();
+  if (point->kind != Point::Kind::kTime) {
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is no time; write for example 2026-01-31T12:00:00Z, or how long ago, such as 10m",
+        text));
+  }
+  const int64_t millis = absl::ToUnixMillis(point->time);
+  time->set_seconds(millis / 1000);
+  time->set_nanos(static_cast<int>(millis % 1000 * 1000000));
+  return absl::OkStatus();
+}
+
+// One page, again while the broker is busy.
+absl::StatusOr<v1::DeadLetterProgress> PatientPage(const LetterWalk& walk,
+                                                   const v1::DeadLetterPage& page) {
+  const absl::Time give_up = absl::Now() + kPatience;
+  for (;;) {
+    auto progress = walk.page(page);
+    if (CodeOf(progress.status()) != v2::TOO_MANY_REQUESTS || absl::Now() >= give_up) {
+      return progress;
+    }
+    absl::SleepFor(kPause);
+  }
+}
+
+}  // namespace
+
+void AddLetterOptions(CLI::App& verb, LetterArguments* arguments) {
+  verb.add_option("GROUP", arguments->group, "The consumer group")->required();
+  verb.add_option("--id", arguments->ids, "Those with this message id; may be repeated")
+      ->type_name("ID")
+      ->allow_extra_args(false);
+  verb.add_option("--tag", arguments->tag, "Those with this tag, or one of several: a || b")
+      ->type_name("TAGS");
+  verb.add_option("--sql", arguments->sql,
+                  "Those for whose properties this holds, such as amount > 100")
+      ->type_name("EXPRESSION")
+      ->excludes("--tag");
+  verb.add_option("--since", arguments->since,
+                  "Those given up from this time on: 2026-01-31T12:00:00Z, or 2h (ago)")
+      ->type_name("TIME");
+  verb.add_option("--until", arguments->until, "Those given up before this time")
+      ->type_name("TIME");
+}
+
+absl::StatusOr<v1::DeadLetterSelection> SelectionOf(const LetterArguments& arguments,
+                                                    absl::Time now) {
+  v1::DeadLetterSelection selection;
+  for (const std::string& id : arguments.ids) selection.add_message_ids(id);
+  if (!arguments.tag.empty() || !arguments.sql.empty()) {
+    const bool sql = !arguments.sql.empty();
+    selection.mutable_filter()->set_type(sql ? v2::SQL : v2::TAG);
+    selection.mutable_filter()->set_expression(sql ? arguments.sql : arguments.tag);
+  }
+  if (!arguments.since.empty()) {
+    if (absl::Status s = SetTime(arguments.since, now, selection.mutable_from()); !s.ok()) return s;
+  }
+  if (!arguments.until.empty()) {
+    if (absl::Status s = SetTime(arguments.until, now, selection.mutable_until()); !s.ok()) {
+      return s;
+    }
+  }
+  return selection;
+}
+
+absl::Status WalkLetters(const Context& context, client::AdminClient& admin,
+                         const LetterWalk& walk) {
+  const auto stats = admin.DeadLetterStats(walk.group);
+  if (!stats.ok()) return stats.status();
+  int64_t total = 0;
+  for (const v1::GroupDeadLetters& group : stats->groups()) total += group.count();
+  Progress progress(context, walk.what, total);
+  const absl::Time begin = absl::Now();
+  int64_t examined = 0;
+  int64_t matched = 0;
+  for (const v1::GroupDeadLetters& group : stats->groups()) {
+    v1::DeadLetterPage page;
+    page.set_broker(group.broker());
+    page.set_from(group.begin_offset());
+    page.set_until(group.end_offset());  // what comes back meanwhile is for the next time
+    page.set_limit(walk.rate == 0 ? kLargestPage
+                                  : std::clamp(walk.rate / kPagesPerSecond, 1, kLargestPage));
+    for (bool done = false; !done;) {
+      const auto step = PatientPage(walk, page);
+      if (!step.ok()) return step.status();
+      examined += step->examined();
+      matched += step->matched();
+      page.set_from(step->next());
+      done = step->done();
+      progress.Update(examined);
+      if (walk.rate > 0 && !done) {
+        const double due = static_cast<double>(matched) / walk.rate;
+        absl::SleepFor(begin + absl::Seconds(due) - absl::Now());
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace mansio::command

@@ -1,0 +1,99 @@
+#include "common/gateway/ack_split.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/gateway/ack_answer.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::gateway {
+
+namespace v2 = apache::rocketmq::v2;
+
+// A part as this node's handler sees it; deletes itself when it is ended.
+class AckSplit::LocalCall final : public rpc::UnaryCall {
+ public:
+  LocalCall(std::shared_ptr<AckSplit> split, const Part& part)
+      : split_(std::move(split)), part_(part), request_(part.request.SerializeAsString()) {}
+
+  std::string_view Metadata(std::string_view key) const override { return whole().Metadata(key); }
+  std::string_view Peer() const override { return whole().Peer(); }
+  absl::Time Deadline() const override { return whole().Deadline(); }
+  bool Cancelled() const override { return whole().Cancelled(); }
+  void OnCancel(absl::AnyInvocable<void()>) override {}  // as unary calls do
+  void Post(absl::AnyInvocable<void()> fn) override { split_->call_.Post(std::move(fn)); }
+  std::string_view Request() const override { return request_; }
+  void Finish(rpc::Payload response) override { End(std::move(response)); }
+  void Abort(absl::Status status) override { End(std::move(status)); }
+
+ private:
+  const rpc::UnaryCall& whole() const { return split_->call_; }
+  void End(absl::StatusOr<rpc::Payload> response) {
+    const std::unique_ptr<LocalCall> self(this);
+    split_->Answer(part_, std::move(response));
+  }
+
+  const std::shared_ptr<AckSplit> split_;
+  const Part& part_;
+  const std::string request_;
+};
+
+AckSplit::AckSplit(rpc::UnaryCall& call, const v2::AckMessageRequest& request)
+    : call_(call), request_(request) {
+  for (const v2::AckMessageEntry& entry : request.entries()) {
+    v2::AckMessageResultEntry* result = response_.add_entries();
+    result->set_message_id(entry.message_id());
+    result->set_receipt_handle(entry.receipt_handle());
+  }
+}
+
+std::deque<AckSplit::Part>& AckSplit::PartsOf(const std::vector<std::string>& brokers) {
+  for (int i = 0; i < request_.entries_size(); ++i) {
+    const std::string& broker = brokers[static_cast<size_t>(i)];
+    auto part = std::find_if(parts_.begin(), parts_.end(),
+                             [&](const Part& known) { return known.broker == broker; });
+    if (part == parts_.end()) {
+      part = parts_.insert(parts_.end(), Part{broker, {}, {}});
+      *part->request.mutable_group() = request_.group();
+      *part->request.mutable_topic() = request_.topic();
+    }
+    *part->request.add_entries() = request_.entries(i);
+    part->entries.push_back(i);
+  }
+  MutexLock lock(&mutex_);
+  unanswered_ = parts_.size();
+  return parts_;
+}
+
+void AckSplit::Answer(const Part& part, absl::StatusOr<rpc::Payload> response) {
+  v2::AckMessageResponse answer;
+  if (response.ok() && !rpc::Parse(response->Flatten(), &answer)) {
+    response = WireError(v2::INTERNAL_SERVER_ERROR,
+                         "the answer of broker '" + part.broker + "' cannot be read");
+  }
+  if (!response.ok()) ToWire(response.status(), answer.mutable_status());
+  std::string whole;
+  {
+    MutexLock lock(&mutex_);
+    for (size_t i = 0; i < part.entries.size(); ++i) {
+      const bool has_own = static_cast<int>(i) < answer.entries_size();
+      *response_.mutable_entries(part.entries[i])->mutable_status() =
+          has_own ? answer.entries(static_cast<int>(i)).status() : answer.status();
+    }
+    if (--unanswered_ > 0) return;
+    SetTopStatus(response_);
+    whole = response_.SerializeAsString();
+  }
+  call_.Finish(rpc::Payload(std::move(whole)));
+}
+
+void AckSplit::ServeHere(const Part& part, const rpc::UnaryHandler& local) {
+  local(*new LocalCall(shared_from_this(), part));
+}
+
+void AckSplit::Refuse(const absl::Status& status) {
+  rpc::Reply(call_, RefuseAck(request_, status));
+}
+
+}  // namespace mansio::gateway

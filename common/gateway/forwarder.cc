@@ -1,0 +1,398 @@
+#include "common/gateway/forwarder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "apache/rocketmq/v2/service.pb.h"
+#include "common/gateway/ack_answer.h"
+#include "common/gateway/ack_split.h"
+#include "common/gateway/address_text.h"
+#include "common/gateway/client_relay.h"
+#include "common/gateway/preamble.h"
+#include "common/gateway/stream_relay.h"
+#include "common/hash/siphash.h"
+#include "common/names/names.h"
+#include "common/names/utf8.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+#include "common/timer/timer_queue.h"
+
+namespace mansio::gateway {
+
+namespace v2 = apache::rocketmq::v2;
+
+namespace {
+
+// What owners look at, or will (RocketMQ 5 API).
+constexpr std::array<std::string_view, 10> kHeaders = {
+    "x-mq-client-id",  "x-mq-language",         "x-mq-client-version", "x-mq-protocol",
+    "x-mq-request-id", "x-mq-protocol-version", "x-mq-date-time",      "x-mq-namespace",
+    "authorization",   "x-mq-session-token"};
+
+// Unary calls whose client set no deadline.
+constexpr absl::Duration kLongest = absl::Seconds(30);
+// The owner must answer this much before the client's deadline, so that its answer, or that there
+// was none, is heard in time. Not where little is left.
+constexpr absl::Duration kWayBack = absl::Milliseconds(50);
+constexpr int64_t kPauseMs = 1000;
+
+absl::Time DeadlineFor(const rpc::Call& call) {
+  const absl::Time now = absl::Now();
+  const absl::Time deadline = call.Deadline();
+  if (deadline - now < 10 * kWayBack) return deadline;
+  return std::min(deadline - kWayBack, now + kLongest);
+}
+
+// What the transport said of an owner, as its client should hear it. Not OK, and not a refusal of
+// the call's form, which `IsOfForm` tells.
+absl::Status NoAnswer(const std::string& broker, const std::string& address,
+                      const absl::Status& why) {
+  const std::string text(why.message());
+  if (absl::IsDeadlineExceeded(why)) {
+    return WireError(v2::PROXY_TIMEOUT,
+                     fmt::format("broker '{}' at {} did not answer in time; it may have done what "
+                                 "was asked",
+                                 broker, address));
+  }
+  return WireError(v2::INTERNAL_SERVER_ERROR,
+                   fmt::format("broker '{}' at {} cannot be reached from the node that was asked "
+                               "({}); try again, or send to another broker",
+                               broker, address, text));
+}
+
+bool IsOfForm(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsUnimplemented(status) ||
+         absl::IsResourceExhausted(status);
+}
+
+// A refusal in the shape of a unary method.
+rpc::Payload Refusal(const OwnedMethod& method, std::string_view request,
+                     const absl::Status& status) {
+  if (method.by == OwnedMethod::Names::kHandles) {
+    v2::AckMessageRequest ack;
+    if (rpc::Parse(request, &ack)) return rpc::Encode(RefuseAck(ack, status));
+  }
+  v2::ChangeInvisibleDurationRequest change;
+  if (method.name == "ChangeInvisibleDuration" && rpc::Parse(request, &change)) {
+    // Some SDKs replace their handle by that of the answer, whatever its status (RocketMQ 5 API).
+    v2::ChangeInvisibleDurationResponse response;
+    ToWire(status, response.mutable_status());
+    response.set_receipt_handle(change.receipt_handle());
+    return rpc::Encode(response);
+  }
+  return StatusResponse(status);
+}
+
+}  // namespace
+
+size_t BrokerOfGroup(std::string_view message_group, const std::vector<BrokerQueues>& brokers) {
+  const std::array<uint64_t, 2> key = {SipHash24({3, 0}, message_group), 0};
+  const auto weight = [&key](const BrokerQueues& broker) { return SipHash24(key, broker.broker); };
+  const auto best =
+      std::max_element(brokers.begin(), brokers.end(),
+                       [&](const auto& a, const auto& b) { return weight(a) < weight(b); });
+  return static_cast<size_t>(best - brokers.begin());
+}
+
+// A forwarded call's share of the limits, from its beginning to its end.
+class Forwarder::Ticket {
+ public:
+  static absl::StatusOr<std::shared_ptr<Ticket>> Take(Forwarder& owner, size_t bytes) {
+    auto ticket = std::make_shared<Ticket>(owner, bytes);
+    if (owner.calls_.load() <= owner.options_.max_calls &&
+        owner.bytes_.load() <= owner.options_.max_bytes) {
+      return ticket;
+    }
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     fmt::format("{} forwards as many calls, or bytes of them, as "
+                                 "limits.forwarded-calls and limits.forwarded-bytes allow; send "
+                                 "to the brokers of the route, or raise these",
+                                 owner.options_.node));
+  }
+  Ticket(Forwarder& owner, size_t bytes) : owner_(owner), bytes_(bytes) {
+    owner_.calls_.fetch_add(1);
+    owner_.bytes_.fetch_add(bytes_);
+  }
+  ~Ticket() {
+    owner_.calls_.fetch_sub(1);
+    owner_.bytes_.fetch_sub(bytes_);
+  }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+
+  // Counts more, or less; whether that is within the limit.
+  bool Reserve(int64_t bytes) {
+    bytes_ += static_cast<size_t>(bytes);
+    return owner_.bytes_.fetch_add(static_cast<size_t>(bytes)) + static_cast<size_t>(bytes) <=
+           owner_.options_.max_bytes;
+  }
+
+ private:
+  Forwarder& owner_;
+  size_t bytes_;
+};
+
+Forwarder::Forwarder(ForwarderOptions options, Environment environment)
+    : options_(std::move(options)), environment_(environment) {}
+
+void Forwarder::Install(rpc::MethodTable& methods) {
+  for (const OwnedMethod& method : kOwnedMethods) {
+    const std::string path = MessagingPath(method.name);
+    const auto named = [&path](const auto& entry) { return entry.path == path; };
+    if (method.shape == Shape::kServerStream) {
+      auto& all = methods.server_stream;
+      auto found = std::find_if(all.begin(), all.end(), named);
+      if (found == all.end()) {
+        all.push_back({path, nullptr});
+        found = std::prev(all.end());
+      }
+      found->handler = [this, &method, local = std::move(found->handler)](
+                           rpc::ServerStreamCall& call) { Stream(call, method, local); };
+    } else {
+      auto& all = methods.unary;
+      auto found = std::find_if(all.begin(), all.end(), named);
+      if (found == all.end()) {
+        all.push_back({path, nullptr, method.hot});
+        found = std::prev(all.end());
+      }
+      const bool is_ack = method.by == OwnedMethod::Names::kHandles;
+      found->handler = [this, &method, is_ack,
+                        local = std::move(found->handler)](rpc::UnaryCall& call) {
+        is_ack ? Ack(call, method, local) : Unary(call, method, local);
+      };
+    }
+  }
+}
+
+absl::StatusOr<Forwarder::Owner> Forwarder::Named(const std::string& broker) const {
+  if (const std::optional<HostPort> master = environment_.directory->MasterOf(broker)) {
+    return Owner{broker, AddressText(*master)};
+  }
+  return WireError(
+      v2::INTERNAL_SERVER_ERROR,
+      fmt::format("broker '{}' is not known to {} at the moment; start it, with nameservers= "
+                  "naming those of this cluster",
+                  EscapeForLog(broker, 100), options_.node));
+}
+
+absl::StatusOr<Forwarder::Owner> Forwarder::WithTopic(const CallTarget& target) {
+  const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
+  if (!route.ok()) return route.status();
+  const std::vector<BrokerQueues>& brokers = route->brokers;
+  const size_t chosen = target.message_group.empty()
+                            ? turn_.fetch_add(1, std::memory_order_relaxed) % brokers.size()
+                            : BrokerOfGroup(target.message_group, brokers);
+  return Owner{brokers[chosen].broker, AddressText(brokers[chosen].endpoints.front())};
+}
+
+absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Call& call,
+                                                                  const CallTarget& target) {
+  const std::string_view self = environment_.directory->Self();
+  const bool is_broker = !self.empty();
+  const bool names_other = !target.broker.empty() && target.broker != self;
+  // What names nobody is for a broker with its topic. Where nobody has that, a broker's own service
+  // says so, or makes it.
+  if (!names_other && is_broker) {
+    if (!target.broker.empty() || environment_.directory->Stores(target.topic)) return std::nullopt;
+    if (!call.Metadata(kForwardedBy).empty()) return std::nullopt;
+  }
+  if (const std::string_view hop = call.Metadata(kForwardedBy); !hop.empty()) {
+    return WireError(
+        v2::INTERNAL_SERVER_ERROR,
+        fmt::format("{} forwarded this call to {}, which cannot serve it, and a call is forwarded "
+                    "once only; the broker has another address by now: try again",
+                    EscapeForLog(hop, 100), options_.node));
+  }
+  absl::StatusOr<Owner> owner;
+  if (names_other) {
+    owner = Named(target.broker);
+  } else if (absl::Status s = names::ValidateTopic(target.topic); !s.ok()) {
+    owner = s;
+  } else {
+    owner = WithTopic(target);
+  }
+  if (!names_other && is_broker && (!owner.ok() || owner->broker == self)) return std::nullopt;
+  if (!owner.ok()) return owner.status();
+  return *std::move(owner);
+}
+
+absl::Status Forwarder::CheckGroups(const CallTarget& target,
+                                    const std::vector<std::string_view>& groups) const {
+  const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
+  if (!route.ok()) return route.status();
+  const size_t owner = BrokerOfGroup(target.message_group, route->brokers);
+  for (const std::string_view group : groups) {
+    if (group.empty() || BrokerOfGroup(group, route->brokers) == owner) continue;
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("the message groups of this batch belong to different brokers; "
+                                 "send each group in a request of its own, or send to a broker "
+                                 "that has topic {}",
+                                 target.topic));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Forwarder::Note(const rpc::Call& call, const CallTarget& target) {
+  const absl::StatusOr<std::string_view> client = IdentifyClient(call, *environment_.clients);
+  if (!client.ok()) return client.status();
+  if (!target.transaction) return absl::OkStatus();
+  // So that check-backs reach the client through this node (RocketMQ 5 API).
+  absl::Status noted = environment_.clients->NotePublished(*client, target.topic);
+  if (noted.ok() && environment_.relay != nullptr) environment_.relay->Changed(*client);
+  return noted;
+}
+
+rpc::OutgoingCall Forwarder::Outgoing(const rpc::Call& call, const OwnedMethod& method,
+                                      const Owner& owner) const {
+  rpc::OutgoingCall outgoing;
+  outgoing.address = owner.address;
+  outgoing.path = MessagingPath(method.name);
+  outgoing.headers.reserve(kHeaders.size() + 1);
+  for (const std::string_view key : kHeaders) {
+    const std::string_view value = call.Metadata(key);
+    if (!value.empty()) outgoing.headers.emplace_back(key, value);
+  }
+  outgoing.headers.emplace_back(kForwardedBy, options_.node);
+  outgoing.deadline = method.shape == Shape::kServerStream ? call.Deadline() : DeadlineFor(call);
+  return outgoing;
+}
+
+void Forwarder::Forward(const rpc::Call& call, const OwnedMethod& method, const Owner& owner,
+                        std::string request, Answer answer) {
+  auto ticket = Ticket::Take(*this, request.size());
+  if (!ticket.ok()) return answer(ticket.status());
+  environment_.peers->CallUnary(Outgoing(call, method, owner), rpc::Payload(std::move(request)),
+                                [ticket = *std::move(ticket), owner, answer = std::move(answer)](
+                                    absl::StatusOr<rpc::Payload> response) mutable {
+                                  if (response.ok() || IsOfForm(response.status()))
+                                    return answer(std::move(response));
+                                  answer(NoAnswer(owner.broker, owner.address, response.status()));
+                                });
+}
+
+void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
+                      const rpc::UnaryHandler& local) {
+  CallTarget target = TargetOf(method, call.Request());
+  absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
+  if (owner.ok() && !owner->has_value()) return local(call);
+  absl::Status refused = Note(call, target);
+  if (refused.ok()) refused = owner.status();
+  const std::vector<std::string_view> groups = MessageGroupsOf(method, call.Request());
+  if (refused.ok() && groups.size() > 1) {
+    const auto first = std::find_if(groups.begin(), groups.end(),
+                                    [](std::string_view group) { return !group.empty(); });
+    if (first != groups.end()) {
+      target.message_group = *first;
+      owner = Locate(call, target);
+      if (owner.ok() && !owner->has_value()) return local(call);
+      refused = owner.ok() ? CheckGroups(target, groups) : owner.status();
+    }
+  }
+  if (!refused.ok()) return call.Finish(Refusal(method, call.Request(), refused));
+  Forward(call, method, **owner, std::string(call.Request()),
+          [&call, &method](absl::StatusOr<rpc::Payload> response) {
+            if (response.ok()) return call.Finish(*std::move(response));
+            if (IsOfForm(response.status()) && CodeOf(response.status()) != v2::TOO_MANY_REQUESTS) {
+              return call.Abort(response.status());
+            }
+            call.Finish(Refusal(method, call.Request(), response.status()));
+          });
+}
+
+void Forwarder::Ack(rpc::UnaryCall& call, const OwnedMethod& method,
+                    const rpc::UnaryHandler& local) {
+  const std::vector<std::string> brokers = BrokersOfAck(call.Request());
+  const bool is_one = std::all_of(brokers.begin(), brokers.end(),
+                                  [&](const std::string& b) { return b == brokers.front(); });
+  if (is_one) return Unary(call, method, local);
+  v2::AckMessageRequest request;
+  if (!rpc::Parse(call.Request(), &request)) return call.Abort(rpc::CannotParse(request));
+  auto split = std::make_shared<AckSplit>(call, request);
+  CallTarget target;
+  target.topic = request.topic().name();
+  if (absl::Status refused = Note(call, target); !refused.ok()) return split->Refuse(refused);
+  for (AckSplit::Part& part : split->PartsOf(brokers)) {
+    target.broker = part.broker;
+    absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
+    if (!owner.ok()) {
+      split->Answer(part, owner.status());
+    } else if (!owner->has_value()) {
+      split->ServeHere(part, local);
+    } else {
+      Forward(call, method, **owner, part.request.SerializeAsString(),
+              [split, &part](absl::StatusOr<rpc::Payload> response) {
+                split->Answer(part, std::move(response));
+              });
+    }
+  }
+}
+
+void Forwarder::Stream(rpc::ServerStreamCall& call, const OwnedMethod& method,
+                       const rpc::ServerStreamHandler& local) {
+  const CallTarget target = TargetOf(method, call.Request());
+  absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
+  if (owner.ok() && !owner->has_value()) return local(call);
+  absl::Status refused = Note(call, target);
+  if (!refused.ok()) return RefuseStream(call, refused, false);
+  if (!owner.ok()) return RefuseStream(call, owner.status(), !target.broker.empty());
+  auto ticket = Ticket::Take(*this, call.Request().size());
+  if (!ticket.ok()) return RefuseStream(call, ticket.status(), true);
+  auto relay = std::make_shared<StreamRelay>(
+      call, StreamRelay::Hooks{
+                .reserve = [ticket = *ticket](int64_t bytes) { return ticket->Reserve(bytes); },
+                .refuse =
+                    [this, owner = **owner](rpc::ServerStreamCall& ended, const absl::Status& why) {
+                      if (IsOfForm(why)) return ended.Abort(why);
+                      RefuseStream(ended, NoAnswer(owner.broker, owner.address, why), true);
+                    }});
+  relay->Begin(environment_.peers->CallServerStream(
+      Outgoing(call, method, **owner), rpc::Payload(std::string(call.Request())), relay->Events()));
+  call.ForgetRequest();
+}
+
+void Forwarder::RefuseStream(rpc::ServerStreamCall& call, const absl::Status& status, bool pause) {
+  auto refuse = [&call, status] {
+    std::vector<rpc::Payload> elements;
+    elements.push_back(StatusResponse(status));
+    call.Finish(std::move(elements), [](bool) {});
+  };
+  const bool has_time = call.Deadline() - absl::Now() > absl::Milliseconds(2 * kPauseMs);
+  {
+    MutexLock lock(&mutex_);
+    if (pause && has_time && !stopped_ && !call.Cancelled()) {
+      const uint64_t number = ++last_pause_;
+      pauses_.emplace(number, std::move(refuse));
+      environment_.timers->ScheduleAfter(kPauseMs, [this, number] {
+        absl::AnyInvocable<void()> due;
+        {
+          MutexLock in_timer(&mutex_);
+          const auto found = pauses_.find(number);
+          if (found == pauses_.end()) return;
+          due = std::move(found->second);
+          pauses_.erase(found);
+        }
+        due();
+      });
+      return;
+    }
+  }
+  refuse();
+}
+
+void Forwarder::Stop() {
+  absl::flat_hash_map<uint64_t, absl::AnyInvocable<void()>> pauses;
+  {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    pauses.swap(pauses_);
+  }
+  for (auto& [number, refuse] : pauses) refuse();
+}
+
+}  // namespace mansio::gateway

@@ -1,0 +1,203 @@
+// Both ends of a relay: a node with clients, and a broker that has their topics.
+
+#include "common/gateway/client_relay.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "common/gateway/relay_service.h"
+#include "common/rpc/testing/fake_client.h"
+#include "common/timer/timer_queue.h"
+#include "tests/common/gateway/testing.h"
+
+namespace mansio::gateway {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+using Events = std::vector<std::string>;
+using rpc::testing::FakeBidiCall;
+
+class ClientRelayTest : public ::testing::Test {
+ protected:
+  ClientRelayTest() {
+    directory_.masters = {{"a", {"192.0.2.1", 8081}}, {"b", {"192.0.2.2", 8081}}};
+    directory_.routes["orders"] = TwoBrokers(1);
+    directory_.routes["only-b"].brokers = {TwoBrokers(1).brokers[1]};
+    broker_clients_.SetObserver(&observer_);
+    service_.Register(broker_methods_);
+    relay_.Start();
+  }
+
+  // The client says what it is, to the node.
+  void Describe(const std::string& id, ClientRole role, const std::string& group,
+                const std::vector<std::string>& topics) {
+    ASSERT_TRUE(node_clients_.Describe(id, role, group, topics, "JAVA", "5", "1.2.3.4:5").ok());
+    relay_.Changed(id);
+    Pass();
+  }
+  // Lets time pass, and carries what the node has written to broker b.
+  void Pass(int64_t ms = 0) {
+    now_ms_ += ms;
+    timers_.RunDue();
+    rpc::testing::FakeClientStream* link = LinkTo("192.0.2.2:8081");
+    if (link == nullptr) return;
+    if (link != connected_) {
+      if (events_ != nullptr) events_->OnClosed();
+      connected_ = link;
+      call_ = std::make_shared<FakeBidiCall>();
+      events_ = broker_methods_.bidi.at(0).handler(call_);
+      carried_ = 0;
+    }
+    for (; carried_ < link->written.size(); ++carried_) {
+      events_->OnMessage(link->written[carried_]);
+    }
+  }
+  // The newest link to an address.
+  rpc::testing::FakeClientStream* LinkTo(const std::string& address) {
+    for (auto it = peers_.streams.rbegin(); it != peers_.streams.rend(); ++it) {
+      if ((*it)->call.address == address) return it->get();
+    }
+    return nullptr;
+  }
+
+  FakeClock clock_;
+  FakeDirectory directory_;  // of the node, which is a nameserver
+  ClientRegistry node_clients_{{}, &clock_};
+  rpc::testing::FakeClient peers_;
+  int64_t now_ms_ = 0;
+  TimerQueue timers_{[this] { return now_ms_; }};
+  ClientRelay relay_{"nameserver x:1", {&directory_, &node_clients_, &peers_, &timers_}};
+
+  ClientRegistry broker_clients_{{}, &clock_};
+  RecordingObserver observer_;
+  RelayService service_{&broker_clients_, &observer_};
+  rpc::MethodTable broker_methods_;
+  rpc::testing::FakeClientStream* connected_ = nullptr;
+  std::shared_ptr<FakeBidiCall> call_;
+  std::unique_ptr<rpc::BidiEvents> events_;
+  size_t carried_ = 0;
+};
+
+TEST_F(ClientRelayTest, EveryBrokerWithATopicIsTold) {
+  Describe("c1", ClientRole::kPushConsumer, "group", {"orders", "elsewhere"});
+  EXPECT_EQ(peers_.streams.size(), 2u);
+  EXPECT_EQ(LinkTo("192.0.2.1:8081")->call.path, "/mansio.v1.Relay/Connect");
+  EXPECT_EQ(observer_.events, Events{"sub c1 group orders"});
+  const auto info = broker_clients_.Find("c1");
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->role, ClientRole::kPushConsumer);
+  EXPECT_EQ(info->group, "group");
+  EXPECT_EQ(info->peer, "1.2.3.4:5");
+  EXPECT_FALSE(info->stream_open);
+
+  Describe("c2", ClientRole::kProducer, "", {"only-b"});
+  EXPECT_TRUE(broker_clients_.Find("c2").has_value());
+  EXPECT_EQ(LinkTo("192.0.2.1:8081")->written.size(), 1u) << "broker a has none of its topics";
+}
+
+TEST_F(ClientRelayTest, SignsOfLifeCountAtTheBroker) {
+  Describe("c1", ClientRole::kSimpleConsumer, "group", {"orders"});
+  const size_t told = LinkTo("192.0.2.2:8081")->written.size();
+  for (int i = 0; i < 4; ++i) {
+    clock_.Advance(absl::Seconds(60));
+    ASSERT_TRUE(node_clients_.Touch("c1").ok());
+    Pass(500);
+    broker_clients_.ExpireSilent();
+  }
+  EXPECT_TRUE(broker_clients_.IsAlive(ClientHash("c1")));
+  Pass(500);
+  EXPECT_EQ(LinkTo("192.0.2.2:8081")->written.size(), told + 4) << "once for each";
+  clock_.Advance(absl::Seconds(121));
+  node_clients_.ExpireSilent();
+  Pass(500);
+  broker_clients_.ExpireSilent();
+  EXPECT_FALSE(broker_clients_.IsAlive(ClientHash("c1")));
+}
+
+TEST_F(ClientRelayTest, CommandsReachTheClientThroughTheNode) {
+  const auto telemetry = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(node_clients_.StreamOpened("p", telemetry).ok());
+  Describe("p", ClientRole::kProducer, "", {"orders"});
+  const auto streams = broker_clients_.ProducerStreams({"orders"});
+  ASSERT_EQ(streams.at("orders").size(), 1u);
+  v2::TelemetryCommand command;
+  command.mutable_recover_orphaned_transaction_command()->set_transaction_id("tx");
+  ASSERT_TRUE(streams.at("orders")[0]->Write(rpc::Payload(command.SerializeAsString())));
+  const auto relayed = call_->Written<v1::RelayCommand>();
+  ASSERT_EQ(relayed.size(), 1u);
+  connected_->Element(relayed[0].SerializeAsString());
+  EXPECT_EQ(connected_->reads, 1);
+  const auto written = telemetry->Written<v2::TelemetryCommand>();
+  ASSERT_EQ(written.size(), 1u);
+  EXPECT_EQ(written[0].recover_orphaned_transaction_command().transaction_id(), "tx");
+
+  const auto direct = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(broker_clients_.StreamOpened("p", direct).ok());
+  EXPECT_EQ(broker_clients_.NewestStream("p"), direct) << "its own stream goes before";
+  broker_clients_.StreamClosed("p", direct.get());
+  node_clients_.StreamClosed("p", telemetry.get());
+  relay_.Changed("p");
+  Pass();
+  EXPECT_EQ(broker_clients_.NewestStream("p"), nullptr);
+}
+
+TEST_F(ClientRelayTest, APublishedTopicCountsAsOneOfItsOwn) {
+  ASSERT_TRUE(node_clients_.NotePublished("p", "orders").ok());
+  const auto telemetry = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(node_clients_.StreamOpened("p", telemetry).ok());
+  relay_.Changed("p");
+  Pass();
+  EXPECT_EQ(broker_clients_.ProducerStreams({"orders"}).size(), 1u);
+}
+
+TEST_F(ClientRelayTest, AnAssignmentIsASubscription) {
+  Describe("c1", ClientRole::kPushConsumer, "group", {});
+  EXPECT_TRUE(peers_.streams.empty());
+  relay_.Subscribed("c1", "orders");
+  Pass();
+  EXPECT_EQ(observer_.events, Events{"sub c1 group orders"});
+}
+
+TEST_F(ClientRelayTest, TerminationEndsTheClientAtOnce) {
+  Describe("c1", ClientRole::kPushConsumer, "group", {"orders"});
+  observer_.events.clear();
+  node_clients_.Terminate("c1");
+  relay_.Terminated("c1");
+  Pass();
+  EXPECT_EQ(observer_.events, Events{"dead c1"});
+  relay_.Terminated("never seen");
+  Pass();
+}
+
+TEST_F(ClientRelayTest, ALostLinkIsOpenedAgainWithEverything) {
+  const auto telemetry = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(node_clients_.StreamOpened("p", telemetry).ok());
+  Describe("p", ClientRole::kProducer, "", {"only-b"});
+  ASSERT_TRUE(broker_clients_.Find("p")->stream_open);
+  connected_->End(absl::UnavailableError("restarted"));
+  events_->OnClosed();
+  events_ = nullptr;
+  EXPECT_FALSE(broker_clients_.Find("p")->stream_open);
+  EXPECT_EQ(peers_.streams.size(), 1u);
+  for (int tick = 0; tick < 4; ++tick) Pass(500);
+  EXPECT_EQ(peers_.streams.size(), 2u);
+  EXPECT_TRUE(broker_clients_.Find("p")->stream_open);
+}
+
+TEST_F(ClientRelayTest, WhatCannotBeIsNotEntered) {
+  v1::RelayUpdate update;
+  update.add_clients()->set_id("");
+  v1::RelayedClient* client = update.add_clients();
+  client->set_id("c");
+  client->set_type(v2::SIMPLE_CONSUMER);
+  client->set_group("il legal");
+  const auto call = std::make_shared<FakeBidiCall>();
+  const auto events = broker_methods_.bidi.at(0).handler(call);
+  events->OnMessage(update.SerializeAsString());
+  EXPECT_EQ(broker_clients_.size(), 0u);
+  EXPECT_FALSE(call->finished());
+}
+
+}  // namespace
+}  // namespace mansio::gateway

@@ -1,0 +1,86 @@
+#include "common/gateway/cluster_table.h"
+
+#include <gtest/gtest.h>
+
+namespace mansio::gateway {
+namespace {
+
+namespace v2 = apache::rocketmq::v2;
+
+ClusterTable::Member MemberOf(const std::string& name, const std::vector<std::string>& topics,
+                              int id = 0, const std::string& cluster = "c") {
+  ClusterTable::Member member;
+  member.identity.set_cluster(cluster);
+  member.identity.set_name(name);
+  member.identity.set_id(id);
+  auto* address = member.identity.add_addresses();
+  address->set_host("host-of-" + name);
+  address->set_port(8081);
+  for (const std::string& topic : topics) {
+    member.topics[topic].set_name(topic);
+    member.topics[topic].set_queues(4);
+    member.topics[topic].set_message_type(v2::NORMAL);
+  }
+  return member;
+}
+
+using Names = std::vector<std::string>;
+
+Names BrokersOf(const TopicRoute& route) {
+  Names names;
+  for (const BrokerQueues& broker : route.brokers) names.push_back(broker.broker);
+  return names;
+}
+
+TEST(ClusterTableTest, RoutesFollowEveryChange) {
+  ClusterTable table;
+  table.Replace(MemberOf("b", {"orders", "old"}));
+  table.Replace(MemberOf("a", {"orders"}));
+  table.Replace(MemberOf("a", {"orders"}, 1));
+  EXPECT_EQ(BrokersOf(table.Route("orders")), (Names{"a", "b"}));
+  EXPECT_EQ(table.MastersWith("orders"), (Names{"a", "b"})) << "no slave";
+  EXPECT_EQ(table.Route("orders").brokers[1].endpoints[0].host, "host-of-b");
+
+  table.Replace(MemberOf("b", {"new"}));
+  EXPECT_EQ(BrokersOf(table.Route("orders")), Names{"a"});
+  EXPECT_TRUE(table.Route("old").brokers.empty());
+  v1::Delta delta;
+  *delta.add_topics() = MemberOf("", {"orders"}).topics["orders"];
+  delta.add_deleted_topics("new");
+  table.Change({"c", "b", 0}, delta);
+  table.Change({"c", "nobody", 0}, delta);
+  EXPECT_EQ(BrokersOf(table.Route("orders")), (Names{"a", "b"}));
+  EXPECT_TRUE(table.Route("new").brokers.empty());
+  table.Remove({"c", "a", 0});
+  table.Remove({"c", "a", 0});
+  EXPECT_EQ(BrokersOf(table.Route("orders")), Names{"b"});
+}
+
+TEST(ClusterTableTest, GroupsAreFoundWhereTheyAre) {
+  ClusterTable table;
+  ClusterTable::Member member = MemberOf("b", {});
+  member.groups["g"].set_name("g");
+  member.groups["g"].set_max_attempts(3);
+  table.Replace(member);
+  ASSERT_TRUE(table.Group("g").has_value());
+  EXPECT_EQ(table.Group("g")->max_attempts, 3);
+  v1::Delta delta;
+  delta.add_deleted_groups("g");
+  delta.add_deleted_groups("unknown");
+  table.Change({"c", "b", 0}, delta);
+  EXPECT_FALSE(table.Group("g").has_value());
+}
+
+TEST(ClusterTableTest, MastersAreFoundByNameInEveryCluster) {
+  ClusterTable table;
+  table.Replace(MemberOf("a", {}, 0, "x"));
+  table.Replace(MemberOf("b", {}, 0, "y"));
+  table.Replace(MemberOf("c", {}, 1, "y"));
+  EXPECT_EQ(table.MasterOf("a")->host, "host-of-a");
+  EXPECT_EQ(table.MasterOf("b")->host, "host-of-b");
+  EXPECT_FALSE(table.MasterOf("c").has_value());
+  EXPECT_FALSE(table.MasterOf("d").has_value());
+}
+
+}  // namespace
+}  // namespace mansio::gateway
