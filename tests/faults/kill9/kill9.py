@@ -4,8 +4,7 @@ In each durability: cycles of load, kill -9, restart, audit. An audit reads the 
 that every acknowledged message is at the offset that its sender was told, that no message a consumer saw has
 vanished or moved, that offsets are dense and each message is stored once, that every sender's messages keep their
 order within their queue, that the group that was consuming gets everything it had not acknowledged and nothing that it
-had. At the end all cycles' topics are audited again: they have survived every later kill. Then the same number of
-cycles amid transactions (transactions.py).
+had. At the end all cycles' topics are audited again: they have survived every later kill.
 
 3 cycles per durability, 50 with MANSIO_LONG=1; MANSIO_KILL9_CYCLES and MANSIO_KILL9_SEED override.
 """
@@ -20,7 +19,6 @@ from load import Load
 from mansio_cluster import Cluster
 from reading import drain, stored_count
 from report import Report
-from transactions import pending_outlive_retention, run_transaction_cycle
 
 CYCLES = int(os.environ.get("MANSIO_KILL9_CYCLES", "50" if os.environ.get("MANSIO_LONG") == "1" else "3"))
 SEED = int(os.environ.get("MANSIO_KILL9_SEED", str(random.randrange(1 << 32))))
@@ -106,17 +104,12 @@ def run_durability(report, durability):
             assert len(loads) == CYCLES, f"only {len(loads)} of {CYCLES} cycles got this far"
             for load in loads:
                 audit(cluster, load, "final-audit")
-        for number in range(CYCLES):
-            with report.case(f"{durability}: kill {number + 1} of {CYCLES} amid transactions"):
-                run_transaction_cycle(cluster, number)
 
 
 def main():
     random.seed(SEED)
     print(f"seed {SEED} (MANSIO_KILL9_SEED repeats the same random moments)")
     report = Report()
-    with report.case("pending transactions outlive retention"):
-        pending_outlive_retention()
     for durability in sys.argv[1:] or ("sync", "async"):
         run_durability(report, durability)
     report.finish()

@@ -4,6 +4,7 @@ Uses the message classes of the official Python package.
 """
 
 import collections
+import queue
 import uuid
 
 import grpc
@@ -42,13 +43,16 @@ class RawClient:
         ]
         self._address = address
         self._queues = {}
+        self._closed = False
 
     def close(self):
+        self._closed = True
         self._channel.close()
 
-    def send(self, topic, body, message_group=None):
+    def send(self, topic, body, message_group=None, properties=None):
         """Sends one message; returns (message id, queue offset)."""
-        entry = self._send(topic, body, definition.FIFO if message_group else definition.NORMAL, message_group)
+        kind = definition.FIFO if message_group else definition.NORMAL
+        entry = self._send(topic, body, kind, message_group, properties=properties)
         return entry.message_id, entry.offset
 
     def send_half(self, topic, body):
@@ -68,6 +72,27 @@ class RawClient:
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
+    def answer_checks(self, topic, decide):
+        """Is a producer of the topic, and calls decide(message id, transaction id) for each check-back, until the
+        connection breaks (grpc.RpcError) or close() is called meanwhile by `decide`.
+        """
+        settings = definition.Settings(
+            client_type=definition.PRODUCER,
+            publishing=definition.Publishing(topics=[definition.Resource(name=topic)]),
+        )
+        commands = queue.SimpleQueue()
+        commands.put(service.TelemetryCommand(settings=settings))
+        stream = self._stub.Telemetry(iter(commands.get, None), metadata=self._metadata)
+        try:
+            for command in stream:
+                if command.HasField("recover_orphaned_transaction_command"):
+                    check = command.recover_orphaned_transaction_command
+                    decide(check.message.system_properties.message_id, check.transaction_id)
+                if self._closed:
+                    return
+        finally:
+            commands.put(None)
+
     def send_delayed(self, topic, body, due_ms):
         """Sends one message with a delivery time; returns (message id, recall handle)."""
         entry = self._send(topic, body, definition.DELAY, due_ms=due_ms)
@@ -78,11 +103,11 @@ class RawClient:
         request = service.RecallMessageRequest(topic=definition.Resource(name=topic), recall_handle=handle)
         return self._stub.RecallMessage(request, metadata=self._metadata, timeout=DEADLINE).status.code
 
-    def _send(self, topic, body, message_type, message_group=None, due_ms=None):
+    def _send(self, topic, body, message_type, message_group=None, due_ms=None, properties=None):
         message_id = "01" + uuid.uuid4().hex.upper()
         now = Timestamp()
         now.GetCurrentTime()
-        properties = definition.SystemProperties(
+        system = definition.SystemProperties(
             message_id=message_id,
             message_type=message_type,
             body_encoding=definition.IDENTITY,
@@ -91,9 +116,9 @@ class RawClient:
             message_group=message_group,
         )
         if due_ms is not None:
-            properties.delivery_timestamp.FromMilliseconds(due_ms)
+            system.delivery_timestamp.FromMilliseconds(due_ms)
         message = definition.Message(
-            topic=definition.Resource(name=topic), body=body, system_properties=properties
+            topic=definition.Resource(name=topic), body=body, system_properties=system, user_properties=properties
         )
         response = self._stub.SendMessage(
             service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=DEADLINE

@@ -1,53 +1,16 @@
 #ifndef MANSIO_TESTS_STORE_CRASH_UNSYNCED_LOG_H_
 #define MANSIO_TESTS_STORE_CRASH_UNSYNCED_LOG_H_
 
-#include <memory>
-#include <optional>
-#include <utility>
-#include <vector>
-
-#include "store/log/commit_log.h"
+#include "tests/store/crash/forwarding_log.h"
 
 namespace mansio::store {
 
 // A log whose SyncAll claims success and does nothing: the build whose checkpoints run ahead of the
 // synced log.
-class UnsyncedLog : public CommitLog {
+class UnsyncedLog : public ForwardingLog {
  public:
-  explicit UnsyncedLog(std::unique_ptr<CommitLog> log) : log_(std::move(log)) {}
-
+  using ForwardingLog::ForwardingLog;
   absl::Status SyncAll() override { return absl::OkStatus(); }
-
-  LogOffset First() const override { return log_->First(); }
-  absl::StatusOr<RecoveryReport> Recover(
-      const RecoveryStart& start, absl::FunctionRef<absl::Status(const RecordView&, uint32_t)> fold,
-      absl::FunctionRef<void(LogOffset, LogOffset)> segment_ended) override {
-    return log_->Recover(start, fold, segment_ended);
-  }
-  absl::Status Start(LogObserver* observer) override { return log_->Start(observer); }
-  absl::Status Submit(std::unique_ptr<Append> append) override {
-    return log_->Submit(std::move(append));
-  }
-  bool RunOnLogThread(absl::AnyInvocable<void()> job) override {
-    return log_->RunOnLogThread(std::move(job));
-  }
-  Cursors cursors() const override { return log_->cursors(); }
-  Epoch epoch() const override { return log_->epoch(); }
-  absl::Status Health() const override { return log_->Health(); }
-  uint64_t uncommitted() const override { return log_->uncommitted(); }
-  std::optional<LogBytes> HotBytes(LogOffset offset, uint32_t size) const override {
-    return log_->HotBytes(offset, size);
-  }
-  absl::StatusOr<LogBytes> ReadBytes(LogOffset offset, uint32_t size) override {
-    return log_->ReadBytes(offset, size);
-  }
-  std::vector<SegmentInfo> Segments() const override { return log_->Segments(); }
-  absl::Status DropBelow(LogOffset offset) override { return log_->DropBelow(offset); }
-  void SetCheckpointed(LogOffset offset) override { log_->SetCheckpointed(offset); }
-  absl::Status Stop() override { return log_->Stop(); }
-
- private:
-  const std::unique_ptr<CommitLog> log_;
 };
 
 }  // namespace mansio::store

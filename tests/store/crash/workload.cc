@@ -10,35 +10,13 @@
 #include "common/clock/broker_time.h"
 #include "common/clock/clock.h"
 #include "store/store_impl.h"
+#include "tests/store/crash/in_flight.h"
 #include "tests/store/crash/unsynced_log.h"
 #include "tests/store/support/test_append.h"
 #include "tests/store/support/test_machine.h"
 
 namespace mansio::store {
 namespace {
-
-// Counts the appends under way.
-class InFlight {
- public:
-  void Enter() {
-    const MutexLock lock(&mutex_);
-    ++count_;
-  }
-  void Leave() {
-    const MutexLock lock(&mutex_);
-    --count_;
-    changed_.SignalAll();
-  }
-  void WaitUntilAtMost(int limit) {
-    const MutexLock lock(&mutex_);
-    while (count_ > limit) changed_.Wait(&mutex_);
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  int count_ ABSL_GUARDED_BY(mutex_) = 0;
-};
 
 class Workload {
  public:

@@ -21,6 +21,7 @@ void World::BeforeOperation(std::string_view what) {
   image.positions = positions_.size();
   image.epoch = positions_.empty() ? 0 : positions_.back().epoch;
   image.synced = synced_;
+  image.moments = moments_;
   image.description = fmt::format("before operation {}: {}", operations_, what);
 }
 
@@ -42,6 +43,11 @@ void World::PutAnswered(std::string key, std::string value) {
 void World::Synced(LogOffset synced) {
   const MutexLock lock(&mutex_);
   synced_ = synced;
+}
+
+uint64_t World::Happened() {
+  const MutexLock lock(&mutex_);
+  return ++moments_;
 }
 
 std::vector<Image> World::TakeImages() {

@@ -39,6 +39,7 @@ struct Image {
   size_t positions = 0;  // how many had been given
   Epoch epoch = 0;       // the greatest that had been used
   LogOffset synced = 0;  // what the log said was synced
+  uint64_t moments = 0;  // how many World::Happened had counted
   uint64_t seed = 0;
   std::string description;  // for failures: which moment
 };
@@ -61,6 +62,8 @@ class World {
   void Promised(Promise promise);
   void PutAnswered(std::string key, std::string value);
   void Synced(LogOffset synced);
+  // Counts a moment at which something became known outside; an image says how many came before it.
+  uint64_t Happened();
 
   // --- After the run.
   std::vector<Image> TakeImages();
@@ -82,6 +85,7 @@ class World {
   std::vector<std::pair<std::string, std::string>> puts_ ABSL_GUARDED_BY(mutex_);
   std::vector<LogPosition> positions_ ABSL_GUARDED_BY(mutex_);
   LogOffset synced_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t moments_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t operations_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
