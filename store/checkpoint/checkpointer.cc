@@ -77,7 +77,9 @@ absl::Status Checkpointer::Write(const CheckpointMeta& captured) {
   // The order that everything rests on: the log first.
   if (absl::Status synced = log_->SyncAll(); !synced.ok()) return synced;
   CheckpointMeta meta = captured;
-  meta.synced = std::max(meta.offset, log_->cursors().synced);
+  // What is not committed may yet be cut (design section 9): no claim on it.
+  const Cursors cursors = log_->cursors();
+  meta.synced = std::max(meta.offset, std::min(cursors.synced, cursors.committed));
   KeyValueBatch batch;
   batch.Append(captured_);
   if (absl::Status completed = source_->Complete(batch); !completed.ok()) return completed;

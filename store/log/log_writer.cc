@@ -61,6 +61,9 @@ void LogWriter::Run(SubmissionQueue& queue) {
     while (!appends.empty()) {
       if (parts_.state->failed()) {
         FailAppends(appends, parts_.state->failure());
+        if (parts_.committer != nullptr) {
+          parts_.committer->Fail(parts_.state->failure(), /*for_good=*/true);
+        }
         break;
       }
       BeginBatch();
@@ -71,6 +74,11 @@ void LogWriter::Run(SubmissionQueue& queue) {
     for (auto& job : content_.jobs) job();
     content_.appends.clear();
     content_.jobs.clear();
+  }
+  if (parts_.committer != nullptr) {
+    parts_.committer->Fail(absl::UnavailableError("the broker stopped before all of the in-sync "
+                                                  "set had confirmed; send again"),
+                           /*for_good=*/true);
   }
 }
 
@@ -133,7 +141,10 @@ void LogWriter::Commit() {
   position_ = end;
   parts_.state->appended.store(end);
   parts_.cache->Publish(end);
-  if (parts_.flusher == nullptr) {
+  Moved();  // slaves get it while it is flushed here
+  if (parts_.committer != nullptr) {
+    CommitLater();
+  } else if (parts_.flusher == nullptr) {
     {
       Scope scope(observer_);
       AnswerAppended();
@@ -147,8 +158,35 @@ void LogWriter::Commit() {
     ApplyBatch();
   }
   batch_.placed().clear();
-  if (!batch_.ends_segment()) return;
+  if (parts_.state->failed() || !batch_.ends_segment()) return;
   if (absl::Status status = Roll(); !status.ok()) parts_.state->Fail(status);
+}
+
+void LogWriter::CommitLater() {
+  {
+    Scope scope(observer_);
+    AnswerAppended();
+  }
+  if (parts_.flusher == nullptr) {
+    if (absl::Status status = SyncBatch(); !status.ok()) {
+      FailBatch(status);
+      parts_.committer->Fail(status, /*for_good=*/true);
+      return;
+    }
+  }
+  parts_.committer->Add(batch_);
+  Moved();
+  parts_.committer->Run();
+}
+
+void LogWriter::CommitAllowed() {
+  const LogOffset before = parts_.committer->applied();
+  parts_.committer->Run();
+  if (parts_.committer->applied() != before) Moved();
+}
+
+void LogWriter::Moved() {
+  if (moved_ != nullptr) moved_();
 }
 
 absl::Status LogWriter::WriteBatch() {
@@ -176,6 +214,7 @@ void LogWriter::ApplyBatch() {
   });
   parts_.state->applied.store(position_);
   AnswerApplied();
+  Moved();
 }
 
 void LogWriter::AnswerAppended() {
@@ -211,19 +250,21 @@ void LogWriter::RefuseQueued(SubmissionQueue& queue) {
 }
 
 absl::Status LogWriter::Roll() {
-  const LogOffset first = segment_->first();
   const LogOffset next = segment_->end();
-  {
-    MutexLock lock(&mutex_);
-    ended_.push_back({first, store_time_});
-  }
-  observer_->SegmentEnded(first, next);
+  NoteEnded();
+  // Else when it is applied.
+  if (parts_.committer == nullptr) observer_->SegmentEnded(segment_->first(), next);
   auto segment = parts_.segments->Find(next);
   if (segment == nullptr) {
     return absl::InternalError("the commit log's next file has disappeared");
   }
   parts_.preparer->Rolled(segment);
   return Activate(std::move(segment));
+}
+
+void LogWriter::NoteEnded() {
+  MutexLock lock(&mutex_);
+  ended_.push_back({segment_->first(), store_time_});
 }
 
 std::vector<LogWriter::Ended> LogWriter::ended() const {
