@@ -319,6 +319,7 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
         return topic->kind != TopicKind::kSystem;
       })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
+  self->set_log_end(static_cast<int64_t>(store_->cursors().appended));
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
   rpc::Reply(call, response);

@@ -46,8 +46,13 @@ class ReceiveOperation : public ParkedReceive,
   // Tries to take messages, and parks when there are none.
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
-  absl::Status AtLimit(const TakeOutcome& outcome) const;
   TakeOutcome TakeAndLog(absl::Status* refused);
+  // `leases`: of this broker now, fewer than its limit.
+  TakeRequest NewTake(size_t leases) const;
+  absl::Status AtLimit(const TakeOutcome& outcome) const;
+  // What logs taken_, or what was passed over when it is empty; completes the records.
+  std::unique_ptr<store::Append> NewAppend(const GroupProgressPtr& progress,
+                                           std::vector<LeaseRecord>& records, int64_t deadline_ms);
   // Ends without a message where there may be some, or without anybody to get it: another receive
   // goes on.
   void PassOn();
@@ -65,11 +70,9 @@ class ReceiveOperation : public ParkedReceive,
   void Read();
   void ReadCold();
   void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  // nullopt for a message that the receive does not want, or that has gone.
-  std::optional<rpc::Payload> Encode(const TakenMessage& taken,
-                                     const absl::StatusOr<StoredContent>& content,
-                                     const absl::StatusOr<store::StoredMessage>& message);
-  bool SetOrigin(const TakenMessage& taken, const StoredContent& content, Delivery* delivery) const;
+  // nullopt for a message that the receive does not want.
+  std::optional<rpc::Payload> Encode(const TakenMessage& taken, const StoredContent& content,
+                                     const store::StoredMessage& message) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
   void AnswerNothing();

@@ -11,8 +11,25 @@ absl::Status Damaged(const char* what) {
   return absl::DataLossError(std::string("a consumption record cannot be decoded: ") + what);
 }
 
+// Of more, each costs a byte: no damaged count can make us allocate much.
+constexpr uint64_t kMostInRun = 4096;
+
+// Whether they follow each other, as most often what one receive takes.
+bool IsRun(const std::vector<store::QueueOffset>& offsets) {
+  for (size_t i = 1; i < offsets.size(); ++i) {
+    if (offsets[i] != offsets[0] + i) return false;
+  }
+  return !offsets.empty() && offsets.size() <= kMostInRun;
+}
+
+// Of a run the first one only.
 void WriteOffsets(ByteWriter& w, const std::vector<store::QueueOffset>& offsets) {
-  w.Varint(offsets.size());
+  const bool run = IsRun(offsets);
+  w.Varint(offsets.size() << 1 | (run ? 1 : 0));
+  if (run) {
+    w.Varint(offsets.front());
+    return;
+  }
   store::QueueOffset last = 0;
   for (const store::QueueOffset offset : offsets) {
     w.Varint(offset - last);
@@ -22,10 +39,21 @@ void WriteOffsets(ByteWriter& w, const std::vector<store::QueueOffset>& offsets)
 
 std::vector<store::QueueOffset> ReadOffsets(ByteReader& r) {
   std::vector<store::QueueOffset> offsets;
+  const uint64_t counted = r.Varint();
+  uint64_t count = counted >> 1;
   store::QueueOffset last = 0;
-  // Each takes a byte at least: a damaged count cannot make us allocate more than the record holds.
-  for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) offsets.push_back(last += r.Varint());
+  if ((counted & 1) != 0 && r.ok() && count <= kMostInRun) {
+    for (last = r.Varint(); count > 0 && r.ok(); --count) offsets.push_back(last++);
+    return offsets;
+  }
+  // Each takes a byte at least.
+  for (; count > 0 && r.ok(); --count) offsets.push_back(last += r.Varint());
   return offsets;
+}
+
+// The cursor stands closely behind the last message of the record, if it has one.
+store::QueueOffset LastOf(const std::vector<store::QueueOffset>& offsets) {
+  return offsets.empty() ? 0 : offsets.back();
 }
 
 // Bits of a lease record's flags.
@@ -104,8 +132,9 @@ std::string LeaseRecord::Encode() const {
   w.Fixed64(owner).Varint(deadline_ms);
   if (attempt_id != 0) w.Fixed64(attempt_id);
   for (const QueueOffsets& q : queues) {
-    w.Varint(q.queue).Varint(q.cursor);
+    w.Varint(q.queue);
     WriteOffsets(w, q.offsets);
+    w.Varint(q.cursor - LastOf(q.offsets));
     if (ordered) WritePassed(w, q.passed);
   }
   return w.Take();
@@ -124,8 +153,8 @@ absl::StatusOr<LeaseRecord> LeaseRecord::Decode(std::string_view body) {
   while (r.ok() && !r.AtEnd()) {
     QueueOffsets q;
     q.queue = r.Varint32();
-    q.cursor = r.Varint();
     q.offsets = ReadOffsets(r);
+    q.cursor = LastOf(q.offsets) + r.Varint();
     if ((flags & kOrdered) != 0) q.passed = ReadPassed(r);
     l.queues.push_back(std::move(q));
   }

@@ -26,7 +26,7 @@ std::vector<TimerKey> DelayState::TakeDue(int64_t now_ms, size_t max) {
   const TimerTable::Keys& keys = pending_.keys();
   for (auto it = keys.lower_bound(scan_); it != keys.end() && it->due_ms <= now_ms; ++it) {
     if (due.size() == max) break;
-    scan_ = {it->due_ms, it->place + 1};
+    scan_ = it->Next();
     if (!claims_.contains(it->place)) due.push_back(*it);
   }
   return due;
@@ -39,9 +39,30 @@ void DelayState::PutBack(const TimerKey& first) {
 
 std::optional<int64_t> DelayState::NextDue() const {
   MutexLock lock(&mutex_);
-  const auto next = pending_.keys().lower_bound(scan_);
+  return NextDueFrom(scan_);
+}
+
+std::optional<int64_t> DelayState::NextDue(const TimerKey& from) const {
+  MutexLock lock(&mutex_);
+  return NextDueFrom(from);
+}
+
+std::optional<int64_t> DelayState::NextDueFrom(const TimerKey& from) const {
+  const auto next = pending_.keys().lower_bound(from);
   if (next == pending_.keys().end()) return std::nullopt;
   return next->due_ms;
+}
+
+std::vector<TimerKey> DelayState::Upcoming(const TimerKey& from, int64_t until_ms,
+                                           size_t max) const {
+  std::vector<TimerKey> upcoming;
+  MutexLock lock(&mutex_);
+  const TimerTable::Keys& keys = pending_.keys();
+  for (auto it = keys.lower_bound(from); it != keys.end() && it->due_ms <= until_ms; ++it) {
+    if (upcoming.size() == max) break;
+    upcoming.push_back(*it);
+  }
+  return upcoming;
 }
 
 bool DelayState::ClaimFiring(const TimerKey& timer) {
@@ -131,7 +152,7 @@ void DelayState::ApplyMessage(const store::MessageView& message) {
 }
 
 void DelayState::Insert(const TimerKey& timer) {
-  places_.insert(timer.place);
+  places_.Insert(timer.place);
   if (by_level_.size() <= timer.level()) by_level_.resize(timer.level() + 1);
   ++by_level_[timer.level()];
   pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
@@ -139,7 +160,7 @@ void DelayState::Insert(const TimerKey& timer) {
 
 void DelayState::Erase(const TimerKey& timer) {
   if (!pending_.Erase(timer)) return;
-  places_.erase(timer.place);
+  places_.Erase(timer.place);
   --by_level_[timer.level()];
   pending_count_.store(pending_.keys().size(), std::memory_order_relaxed);
 }
@@ -218,7 +239,7 @@ void DelayState::Clear() {
   MutexLock lock(&mutex_);
   pending_.Clear();
   recalled_.Clear();
-  places_.clear();
+  places_.Clear();
   by_level_.clear();
   claims_.clear();
   scan_ = {};
@@ -233,9 +254,10 @@ std::vector<store::LiveMessage> DelayState::LiveMessages(store::QueueKey queue,
   const uint32_t level = queue.topic == timer_topic_ ? 0 : queue.queue + 1;
   const uint64_t end = TimerKey::Of(0, level, to).place;
   MutexLock lock(&mutex_);
-  for (auto it = places_.lower_bound(TimerKey::Of(0, level, from).place);
-       it != places_.end() && *it < end && live.size() < max; ++it) {
-    live.push_back({TimerKey{0, *it}.offset()});
+  for (auto place = places_.FirstFrom(TimerKey::Of(0, level, from).place);
+       place.has_value() && *place < end && live.size() < max;
+       place = places_.FirstFrom(*place + 1)) {
+    live.push_back({TimerKey{0, *place}.offset()});
   }
   return live;
 }

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/core/feature.h"
+#include "broker/delay/place_set.h"
 #include "broker/delay/records.h"
 #include "broker/delay/timer_table.h"
 #include "broker/metadata/metadata.h"
@@ -53,6 +53,10 @@ class DelayState : public Feature {
   void PutBack(const TimerKey& first);
   // The due time of the first timer that TakeDue would ever give; nullopt when there is none.
   std::optional<int64_t> NextDue() const;
+  // The same of the first one from `from` on, whether taken or not.
+  std::optional<int64_t> NextDue(const TimerKey& from) const;
+  // Up to `max` pending timers, in order, from `from` on, that are due at `until_ms`.
+  std::vector<TimerKey> Upcoming(const TimerKey& from, int64_t until_ms, size_t max) const;
   // Claims a timer for its firing; false when it is gone or claimed.
   bool ClaimFiring(const TimerKey& timer);
   // It is not fired after all, and taken again once it was put back.
@@ -95,6 +99,8 @@ class DelayState : public Feature {
   void ApplyEnd(const store::RecordView& record);
   void Insert(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<int64_t> NextDueFrom(const TimerKey& from) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetRecalls(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   store::Store* store_ = nullptr;
@@ -109,8 +115,8 @@ class DelayState : public Feature {
   mutable Mutex mutex_;
   TimerTable pending_ ABSL_GUARDED_BY(mutex_){'p'};
   TimerTable recalled_ ABSL_GUARDED_BY(mutex_){'r'};
-  absl::btree_set<uint64_t> places_ ABSL_GUARDED_BY(mutex_);  // of pending_, in queue order
-  std::vector<size_t> by_level_ ABSL_GUARDED_BY(mutex_);      // how many of pending_
+  PlaceSet places_ ABSL_GUARDED_BY(mutex_);                              // of pending_
+  std::vector<size_t> by_level_ ABSL_GUARDED_BY(mutex_);                 // how many of pending_
   absl::flat_hash_map<uint64_t, Claim> claims_ ABSL_GUARDED_BY(mutex_);  // by place
   TimerKey scan_ ABSL_GUARDED_BY(mutex_);  // what lies before it was taken
 };

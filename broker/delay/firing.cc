@@ -18,8 +18,6 @@ constexpr int64_t kNotArmed = std::numeric_limits<int64_t>::max();
 // A batch is one frame; small enough that no send waits for it noticeably.
 constexpr size_t kBatchTimers = 256;
 constexpr uint64_t kBatchBytes = 1u << 20;
-// What a message counts whose size is not in memory.
-constexpr uint64_t kAssumedBytes = 16u << 10;
 // After the store refused a batch.
 constexpr int64_t kAgainMs = 50;
 // After a batch failed in the log (a full disk), or a message could not be read.
@@ -43,20 +41,26 @@ class Firing::FiredAppend : public store::Append {
   Firing* const firing_;
 };
 
-Firing::Firing(Environment environment) : environment_(environment), armed_for_(kNotArmed) {}
+Firing::Firing(Environment environment)
+    : environment_(environment),
+      ahead_({environment.state, environment.mover, environment.time, environment.timers}),
+      armed_for_(kNotArmed) {}
 
 void Firing::Start() {
+  ahead_.Start();
   MutexLock lock(&mutex_);
   running_ = true;
   Arm();
 }
 
 void Firing::Stop() {
+  ahead_.Stop();
   MutexLock lock(&mutex_);
   running_ = false;
 }
 
 void Firing::Wake() {
+  ahead_.Wake();
   if (in_round_) return;  // the log thread does not wait for a batch to be built
   MutexLock lock(&mutex_);
   Arm();
@@ -91,53 +95,69 @@ void Firing::NextBatchIn(int64_t delay_ms) {
 }
 
 void Firing::NextBatch() {
-  {
-    MutexLock lock(&mutex_);
-    if (!running_) return;
-  }
-  std::vector<TimerKey> due =
-      environment_.state->TakeDue(environment_.time->NowMillis(), kBatchTimers);
-  if (due.empty()) return EndRound();
-  if (const int64_t wait = environment_.budget->Take(0, due.size()); wait > 0) {
-    environment_.state->PutBack(due.front());
-    return NextBatchIn(wait);
-  }
-  std::vector<MoveSource> sources = SourcesOf(due);
-  environment_.mover->Gather(std::move(sources), [this, due = std::move(due)](Messages messages) {
-    if (const int64_t wait = Fire(due, messages); wait > 0) return NextBatchIn(wait);
-    NextBatch();
-  });
-}
-
-std::vector<MoveSource> Firing::SourcesOf(std::vector<TimerKey>& due) const {
-  const store::Store& store = *environment_.state->store();
-  std::vector<MoveSource> sources;
-  uint64_t bytes = 0;
-  for (const TimerKey& timer : due) {
-    MoveSource source{environment_.state->QueueOf(timer.level()), timer.offset(), {}};
-    const auto entries = store.HotEntries(source.queue, source.offset, 1);
-    if (entries.has_value() && !entries->empty()) source.entry = entries->front();
-    bytes += source.entry.size > 0 ? source.entry.size : kAssumedBytes;
-    if (!sources.empty() && bytes > kBatchBytes) {
-      environment_.state->PutBack(timer);
-      break;
+  int64_t wait = 0;
+  while (wait == 0) {
+    {
+      MutexLock lock(&mutex_);
+      if (!running_) return;
     }
-    sources.push_back(source);
+    std::vector<TimerKey> due =
+        environment_.state->TakeDue(environment_.time->NowMillis(), kBatchTimers);
+    if (due.empty()) return EndRound();
+    wait = environment_.budget->Take(0, 0);
+    const bool being_read = wait == 0 && ahead_.WaitFor(due, [this] { NextBatch(); });
+    if (wait > 0 || being_read) environment_.state->PutBack(due.front());
+    if (being_read) return;
+    if (wait > 0) break;
+    std::vector<ReadAhead::Content> held = ahead_.Take(due, kBatchBytes);
+    const bool complete =
+        std::all_of(held.begin(), held.end(), [](const auto& c) { return c.has_value(); });
+    if (!complete) return GatherRest(std::move(due), std::move(held));
+    Contents contents;
+    for (ReadAhead::Content& content : held) contents.push_back(*std::move(content));
+    wait = Fire(due, contents);
   }
-  due.resize(sources.size());
-  return sources;
+  NextBatchIn(wait);
 }
 
-int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages) {
+void Firing::GatherRest(std::vector<TimerKey> due, std::vector<ReadAhead::Content> held) {
+  std::vector<MoveSource> sources;
+  for (size_t i = 0; i < held.size(); ++i) {
+    if (held[i].has_value()) continue;
+    sources.push_back({environment_.state->QueueOf(due[i].level()), due[i].offset(), {}});
+  }
+  environment_.mover->GatherSome(
+      std::move(sources), kBatchBytes,
+      [this, due = std::move(due), held = std::move(held)](const Messages& messages) mutable {
+        Contents contents;
+        auto message = messages.begin();
+        for (ReadAhead::Content& content : held) {
+          if (content.has_value()) {
+            contents.push_back(*std::move(content));
+          } else if (message == messages.end()) {
+            break;  // too much at once: the next batch begins here
+          } else if (const auto& read = *message++; read.ok()) {
+            contents.emplace_back(std::string(read->view.content));
+          } else {
+            contents.emplace_back(read.status());
+          }
+        }
+        if (const int64_t wait = Fire(due, contents); wait > 0) return NextBatchIn(wait);
+        NextBatch();
+      });
+}
+
+int64_t Firing::Fire(const std::vector<TimerKey>& due, const Contents& contents) {
   // Held over Submit, so that nothing is submitted once Stop has returned.
   MutexLock lock(&mutex_);
   if (!running_) return kAgainMs;
   DelayState& state = *environment_.state;
+  if (contents.size() < due.size()) state.PutBack(due[contents.size()]);
   auto append = std::make_unique<FiredAppend>(this);
   absl::Status unread;
-  for (size_t i = 0; i < due.size(); ++i) {
+  for (size_t i = 0; i < contents.size(); ++i) {
     if (!state.ClaimFiring(due[i])) continue;
-    if (absl::Status added = AddCopy(due[i], messages[i], *append); !added.ok()) {
+    if (absl::Status added = AddCopy(due[i], contents[i], *append); !added.ok()) {
       state.Unclaim(due[i]);
       if (unread.ok()) TakeAgain(due[i]);
       unread.Update(added);
@@ -151,7 +171,7 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Messages& messages)
   }
   if (append->timers.empty()) return 0;
   append->AddRecord(kTimersFiredRecord, EncodeTimers(append->timers));
-  environment_.budget->Charge(append->size());
+  environment_.budget->Charge(append->size() + append->timers.size() * AppendBudget::kMessageCost);
   const std::vector<TimerKey> fired = append->timers;
   if (state.store()->Submit(std::move(append)).ok()) return 0;
   for (const TimerKey& timer : fired) state.Unclaim(timer);
@@ -166,20 +186,19 @@ void Firing::TakeAgain(const TimerKey& first) {
   });
 }
 
-absl::Status Firing::AddCopy(const TimerKey& timer,
-                             const absl::StatusOr<store::StoredMessage>& message,
+absl::Status Firing::AddCopy(const TimerKey& timer, const absl::StatusOr<std::string>& bytes,
                              FiredAppend& append) const {
   const auto lost = [&timer](const absl::Status& status) {
     LOG_ERROR("The delayed message at offset {} (level {}) is lost: {}", timer.offset(),
               timer.level(), std::string(status.message()));
     return absl::OkStatus();
   };
-  if (absl::IsNotFound(message.status()) || absl::IsOutOfRange(message.status()) ||
-      absl::IsDataLoss(message.status())) {
-    return lost(message.status());
+  if (absl::IsNotFound(bytes.status()) || absl::IsOutOfRange(bytes.status()) ||
+      absl::IsDataLoss(bytes.status())) {
+    return lost(bytes.status());
   }
-  if (!message.ok()) return message.status();
-  const auto content = DecodeContent(message->view.content);
+  if (!bytes.ok()) return bytes.status();
+  const auto content = DecodeContent(*bytes);
   if (!content.ok()) return lost(content.status());
   const auto provenance = Provenance::Decode(content->provenance);
   if (!provenance.ok()) return lost(provenance.status());

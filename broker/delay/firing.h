@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/delay/delay_state.h"
+#include "broker/delay/read_ahead.h"
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
@@ -22,8 +24,8 @@ namespace mansio::broker {
 // Delivers timers when they are due (design section 8): never before by broker time, in their
 // order, and each in one frame with the end of the timer, so that it happens once or not at all.
 // One batch at a time is gathered and submitted; what they append is taken from the budget, so that
-// overdue timers catch up beside new traffic. A message that the disk does not give is tried again
-// while the others go on. Thread-safe.
+// overdue timers catch up beside new traffic. Their messages were read ahead, or are gathered now.
+// A message that the disk does not give is tried again while the others go on. Thread-safe.
 class Firing {
  public:
   // All borrowed.
@@ -45,6 +47,7 @@ class Firing {
   void Wake();
 
  private:
+  using Contents = std::vector<absl::StatusOr<std::string>>;
   using Messages = std::vector<absl::StatusOr<store::StoredMessage>>;
   class FiredAppend;
 
@@ -54,18 +57,20 @@ class Firing {
   void NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndRound() ABSL_LOCKS_EXCLUDED(mutex_);
   void NextBatchIn(int64_t delay_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gathers what was not read ahead, and goes on from there.
+  void GatherRest(std::vector<TimerKey> due, std::vector<ReadAhead::Content> held);
   // Those from `first` on that could not be read or logged are taken again after a while.
   void TakeAgain(const TimerKey& first);
-  // Where the messages stand; drops from `due`, for the next batch, what would be too much at once.
-  std::vector<MoveSource> SourcesOf(std::vector<TimerKey>& due) const;
-  // Claims and submits; returns after how many milliseconds to go on.
-  int64_t Fire(const std::vector<TimerKey>& due, const Messages& messages)
+  // Claims and submits those timers of `due` that there are contents of, and puts the others back;
+  // returns after how many milliseconds to go on.
+  int64_t Fire(const std::vector<TimerKey>& due, const Contents& contents)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Adds the copy of one due message. Not OK: it cannot be read now.
-  absl::Status AddCopy(const TimerKey& timer, const absl::StatusOr<store::StoredMessage>& message,
+  absl::Status AddCopy(const TimerKey& timer, const absl::StatusOr<std::string>& bytes,
                        FiredAppend& append) const;
 
   const Environment environment_;
+  ReadAhead ahead_;
   Mutex mutex_;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
   // A batch is on its way, or waits for its turn; its end looks at what was added meanwhile.

@@ -33,6 +33,8 @@ struct TimerKey {
   static TimerKey Of(int64_t due_ms, uint32_t level, store::QueueOffset offset) {
     return {due_ms, static_cast<uint64_t>(level) << 48 | offset};
   }
+  // The smallest key behind this one.
+  TimerKey Next() const { return {due_ms, place + 1}; }
   uint32_t level() const { return static_cast<uint32_t>(place >> 48); }
   store::QueueOffset offset() const { return place & ((uint64_t{1} << 48) - 1); }
   friend auto operator<=>(const TimerKey&, const TimerKey&) = default;

@@ -28,7 +28,8 @@ struct MoveSource {
 
 // Gathers the bytes of messages that move to another queue: an expired lease's to %RETRY%, a due
 // timer's or a committed half's to its topic (design section 8). What is in the tail cache comes
-// from there, the rest through the cold pool in the order of the log.
+// from there, the rest through the cold pool in the order of the log; where it stands is looked up
+// there, too, neighbours together.
 //
 // A move is: Gather; then, in the callback, claim the entries that are still to be moved, take the
 // append from the AppendBudget, and submit one atomic frame with the end of the old entry and the
@@ -54,6 +55,9 @@ class Mover {
   // Reads the sources, after the gathers that wait already, and calls `done` exactly once. The
   // caller holds no lock that `done` takes.
   void Gather(std::vector<MoveSource> sources, Done done);
+  // The same of the first sources only, at least one, whose records have at most `max_bytes`
+  // together: so many results come.
+  void GatherSome(std::vector<MoveSource> sources, uint64_t max_bytes, Done done);
 
   // What waits, and every later Gather, is answered with Cancelled; what is being read is finished.
   // Before the store is closed.
@@ -65,7 +69,13 @@ class Mover {
 
   void LookUpHot(Job& job) const;
   bool ReadHot(Job& job) const;
-  void ReadCold(Job& job) const;
+  void LookUpCold(Job& job) const;
+  // Looks up sources `first` to `end` of `unknown`, indices of neighbours in one queue.
+  void LookUpRun(Job& job, const std::vector<size_t>& unknown, size_t first, size_t end) const;
+  absl::Status LookUpOne(MoveSource& source) const;
+  // Drops what would be too much, once all sizes are known.
+  void Cut(Job& job) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReadCold(Job& job);
   absl::StatusOr<store::StoredMessage> ReadOne(MoveSource& source) const;
   // Begins what waits and fits. Only one thread at a time does, so that a callback that gathers
   // again does not nest.

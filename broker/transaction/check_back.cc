@@ -9,6 +9,7 @@
 #include "common/logging/logging.h"
 #include "common/names/string_map.h"
 #include "common/rpc/proto_call.h"
+#include "common/rpc/server.h"
 
 namespace mansio::broker {
 
@@ -233,6 +234,7 @@ void CheckBack::AskProducers(int64_t now_ms) {
 void CheckBack::Deliver(const std::vector<Candidate>& candidates,
                         const absl::flat_hash_map<uint32_t, Streams>& producers,
                         const std::vector<absl::StatusOr<store::StoredMessage>>& messages) {
+  const rpc::CompletionScope one_wake;  // for all that is asked here
   const int64_t now = environment_.time->NowMillis();
   std::vector<store::QueueOffset> asked;
   std::vector<size_t> not_asked;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/bench/produce.h"
+#include "client/lib/admin_client.h"
 
 namespace mansio::bench {
 namespace {
@@ -21,6 +22,16 @@ absl::Status Prefill(const ConsumeOptions& options) {
   return Produce(produce).status();
 }
 
+// Only a Mansio broker knows; nameservers and other servers do not.
+std::optional<int64_t> LogEnd(const client::ClientOptions& options) {
+  auto admin = client::AdminClient::Create(options);
+  if (!admin.ok()) return std::nullopt;
+  const auto response = (*admin)->ListBrokers();
+  if (!response.ok() || response->brokers_size() != 1) return std::nullopt;
+  const int64_t end = response->brokers(0).log_end();
+  return end > 0 ? std::optional(end) : std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<ConsumeResult> Consume(const ConsumeOptions& options) {
@@ -36,13 +47,16 @@ absl::StatusOr<ConsumeResult> Consume(const ConsumeOptions& options) {
   if (options.prefill > 0) {
     if (absl::Status status = Prefill(options); !status.ok()) return status;
   }
+  const std::optional<int64_t> log_begin = LogEnd(options.target.client);
   Receiver receiver(options.target, options.receiver, **target, seen.get(), nullptr);
   absl::StatusOr<LoadResult> load =
       RunLoad(options.load, [&receiver](int64_t number, int64_t /*intended*/, auto done) {
         receiver.Run(static_cast<size_t>(number), std::move(done));
       });
   if (!load.ok()) return load.status();
-  return ConsumeResult{*std::move(load), receiver.ack_latency()};
+  ConsumeResult result{*std::move(load), receiver.ack_latency(), LogEnd(options.target.client)};
+  if (result.log_bytes.has_value() && log_begin.has_value()) *result.log_bytes -= *log_begin;
+  return result;
 }
 
 }  // namespace mansio::bench

@@ -1,6 +1,8 @@
 #ifndef MANSIO_CLIENT_BENCH_CONSUME_H_
 #define MANSIO_CLIENT_BENCH_CONSUME_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -22,6 +24,8 @@ struct ConsumeOptions {
 struct ConsumeResult {
   LoadResult load;        // latency: of a receive together with its acks
   Histogram ack_latency;  // of each ack
+  // What the brokers appended to their logs meanwhile; nothing when the endpoint cannot say it.
+  std::optional<int64_t> log_bytes;
 };
 
 // Receives and acknowledges.

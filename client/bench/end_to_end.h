@@ -1,8 +1,11 @@
 #ifndef MANSIO_CLIENT_BENCH_END_TO_END_H_
 #define MANSIO_CLIENT_BENCH_END_TO_END_H_
 
+#include <cstdint>
+#include <optional>
+
 #include "absl/status/statusor.h"
-#include "client/bench/histogram.h"
+#include "client/bench/arrivals.h"
 #include "client/bench/produce.h"
 #include "client/bench/receiver.h"
 
@@ -16,10 +19,10 @@ struct EndToEndOptions {
 
 struct EndToEndResult {
   LoadResult sends;
-  Histogram latency;  // from the intended send to the receive, of messages sent after the warm-up
-  int64_t received = 0;    // different messages, the warm-up included
-  int64_t duplicates = 0;  // messages received again
-  int64_t missing = 0;     // acknowledged sends that did not arrive within 10 s after the last one
+  ArrivalCounts arrivals;  // latency: from the intended send to the receive
+  // What the server's memory grew by when the receivers' receives waited; with load.server_pid.
+  std::optional<int64_t> waiting_bytes;
+  int64_t missing = 0;  // acknowledged sends that did not arrive within 30 s after the last one
 };
 
 // Sends at a fixed rate and receives at the same time, in a consumer group of its own that starts

@@ -28,14 +28,6 @@ struct Sample {
   int64_t messages = 0;  // ended so far
 };
 
-ProcessUsage Difference(const ProcessUsage& from, const ProcessUsage& to) {
-  ProcessUsage difference = to;
-  difference.run_nanos -= from.run_nanos;
-  difference.user_nanos -= from.user_nanos;
-  difference.system_nanos -= from.system_nanos;
-  return difference;
-}
-
 class Load {
  public:
   Load(const LoadOptions& options, const Operation& operation)

@@ -71,4 +71,12 @@ absl::StatusOr<ProcessUsage> ReadProcessUsage(pid_t pid) {
   return usage;
 }
 
+ProcessUsage Difference(const ProcessUsage& from, const ProcessUsage& to) {
+  ProcessUsage difference = to;
+  difference.run_nanos -= from.run_nanos;
+  difference.user_nanos -= from.user_nanos;
+  difference.system_nanos -= from.system_nanos;
+  return difference;
+}
+
 }  // namespace mansio::bench

@@ -24,6 +24,9 @@ struct ProcessUsage {
 // cannot be read. Thread-safe.
 absl::StatusOr<ProcessUsage> ReadProcessUsage(pid_t pid);
 
+// What was used between two moments; the memory is that of the later one. Pure.
+ProcessUsage Difference(const ProcessUsage& from, const ProcessUsage& to);
+
 }  // namespace mansio::bench
 
 #endif  // MANSIO_CLIENT_BENCH_PROCESS_USAGE_H_

@@ -6,7 +6,6 @@
 
 #include "apache/rocketmq/v2/service.pb.h"
 #include "client/bench/errors.h"
-#include "client/bench/send_template.h"
 #include "client/bench/sequence_file.h"
 #include "client/lib/rpc.h"
 
@@ -22,14 +21,18 @@ class Producing {
       : options_(options),
         target_(target),
         acked_(acked),
-        template_(options.target.topic, static_cast<size_t>(options.size), options.batch,
-                  options.message_group) {}
+        template_({.topic = options.target.topic,
+                   .body_bytes = static_cast<size_t>(options.size),
+                   .batch = options.batch,
+                   .message_group = options.message_group,
+                   .delayed = options.deliver_at != nullptr}) {}
 
   void Send(int64_t number, int64_t intended, absl::AnyInvocable<void(Outcome)> done) {
     const uint64_t first = options_.first_sequence +
                            static_cast<uint64_t>(number) * static_cast<uint64_t>(options_.batch);
     if (options_.before_send) options_.before_send(first, intended);
-    const std::string request = template_.Make(first, [this] { return target_.NextMessageId(); });
+    const std::string request = template_.Make(
+        first, [this] { return target_.NextMessageId(); }, options_.deliver_at);
     target_.link(static_cast<size_t>(number))
         .connection->Unary(
             client::method::kSendMessage, request, options_.target.client.request_timeout,

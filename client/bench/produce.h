@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/bench/load.h"
+#include "client/bench/send_template.h"
 #include "client/bench/target.h"
 
 namespace mansio::bench {
@@ -20,6 +21,8 @@ struct ProduceOptions {
   // Empty, or a file that gets a line `SEQUENCE MESSAGE_ID QUEUE_OFFSET` for each acknowledged
   // message.
   std::string acked_file;
+  // If set: the messages are delayed until these times; the topic is one of delayed messages.
+  SendTemplate::DeliverAt deliver_at;
   // If set: told before each request of the first sequence number in it and its intended time.
   std::function<void(uint64_t first_sequence, int64_t intended)> before_send;
 };

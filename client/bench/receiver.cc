@@ -58,8 +58,9 @@ void Receiver::Run(size_t number, absl::AnyInvocable<void(Outcome)> done) {
   queue->mutable_broker()->set_name(link.queue.broker);
   client::ParseEndpoints(link.queue.endpoint, queue->mutable_broker()->mutable_endpoints())
       .IgnoreError();
-  request.mutable_filter_expression()->set_type(v2::TAG);
-  request.mutable_filter_expression()->set_expression("*");
+  v2::FilterExpression* filter = request.mutable_filter_expression();
+  filter->set_type(options_.sql.empty() ? v2::TAG : v2::SQL);
+  filter->set_expression(options_.sql.empty() ? options_.tags : options_.sql);
   request.set_batch_size(options_.batch);
   client::SetDuration(options_.invisible, request.mutable_invisible_duration());
   client::SetDuration(options_.wait, request.mutable_long_polling_timeout());

@@ -18,6 +18,8 @@ struct ReceiverOptions {
   int batch = 32;  // messages asked for at a time
   absl::Duration invisible = absl::Seconds(60);
   absl::Duration wait = absl::Seconds(5);  // long polling
+  std::string tags = "*";                  // that are wanted
+  std::string sql;                         // or, if not empty, a SQL92 expression
   int ack_batch = 1;  // messages in an ack; 1 is what SDKs do. 0: none is acked
 };
 

@@ -8,6 +8,9 @@
 #include "client/lib/wire.h"
 
 namespace mansio::bench {
+
+namespace v2 = apache::rocketmq::v2;
+
 namespace {
 
 // Stand-ins that occur nowhere else in an encoded request, replaced in place.
@@ -15,6 +18,27 @@ constexpr std::string_view kIdMark = "##############the-message-id##########";
 constexpr std::string_view kSequenceMark = "##the-sequence##";
 constexpr size_t kIdBytes = 34;
 static_assert(kSequenceMark.size() == kSequenceBytes);
+
+// A timestamp whose two fields take 12 bytes, and the form in which others take as many: protobuf
+// allows leading zeros in a number.
+constexpr absl::Duration kDeliverAtMark = absl::Nanoseconds(1'999'999'999'987'654'321);
+constexpr int kNumberBytes = 5;
+
+void AppendNumber(char tag, uint64_t number, std::string* out) {
+  out->push_back(tag);
+  for (int i = 1; i < kNumberBytes; ++i, number >>= 7) {
+    out->push_back(static_cast<char>((number & 0x7F) | 0x80));
+  }
+  out->push_back(static_cast<char>(number));
+}
+
+std::string EncodedTime(absl::Time time) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  std::string encoded;
+  AppendNumber(0x08, static_cast<uint64_t>(nanos / 1'000'000'000), &encoded);  // seconds
+  AppendNumber(0x10, static_cast<uint64_t>(nanos % 1'000'000'000), &encoded);  // nanos
+  return encoded;
+}
 
 }  // namespace
 
@@ -26,32 +50,45 @@ bool ParseSequence(std::string_view body, uint64_t* sequence) {
   return std::from_chars(body.data(), end, *sequence, 16).ptr == end;
 }
 
-SendTemplate::SendTemplate(const std::string& topic, size_t body_bytes, int batch,
-                           const std::string& message_group) {
+SendTemplate::SendTemplate(const SendShape& shape) {
   const std::string_view id_mark = kIdMark.substr(0, kIdBytes);
-  apache::rocketmq::v2::SendMessageRequest request;
+  const absl::Time deliver_at = absl::UnixEpoch() + kDeliverAtMark;
+  v2::SendMessageRequest request;
   client::Message message;
-  message.topic = topic;
-  message.message_group = message_group;
+  message.topic = shape.topic;
+  message.message_group = shape.message_group;
   message.message_id = std::string(id_mark);
-  message.body = std::string(kSequenceMark) + std::string(body_bytes - kSequenceBytes, 'x');
-  for (int i = 0; i < batch; ++i) client::EncodeMessage(message, request.add_messages());
+  message.body = std::string(kSequenceMark) + std::string(shape.body_bytes - kSequenceBytes, 'x');
+  if (shape.delayed) message.deliver_at = deliver_at;
+  for (int i = 0; i < shape.batch; ++i) {
+    v2::Message* encoded = request.add_messages();
+    client::EncodeMessage(message, encoded);
+    if (!shape.transactional) continue;
+    encoded->mutable_system_properties()->set_message_type(v2::TRANSACTION);
+  }
   encoded_ = request.SerializeAsString();
-  size_t id = 0;
-  size_t sequence = 0;
-  for (int i = 0; i < batch; ++i) {
-    id = encoded_.find(id_mark, id + 1);
-    sequence = encoded_.find(kSequenceMark, sequence + 1);
-    places_.push_back({id, sequence});
+  const std::string time_mark = EncodedTime(deliver_at);
+  Place place{};
+  for (int i = 0; i < shape.batch; ++i) {
+    place.id = encoded_.find(id_mark, place.id + 1);
+    place.sequence = encoded_.find(kSequenceMark, place.sequence + 1);
+    if (shape.delayed) place.deliver_at = encoded_.find(time_mark, place.deliver_at + 1);
+    places_.push_back(place);
   }
 }
 
-std::string SendTemplate::Make(uint64_t first_sequence,
-                               const std::function<std::string()>& next_id) const {
+std::string SendTemplate::Make(uint64_t first_sequence, const std::function<std::string()>& next_id,
+                               const DeliverAt& deliver_at) const {
   std::string request = encoded_;
+  uint64_t sequence = first_sequence;
   for (const Place& place : places_) {
     request.replace(place.id, kIdBytes, next_id());
-    request.replace(place.sequence, kSequenceBytes, SequenceText(first_sequence++));
+    request.replace(place.sequence, kSequenceBytes, SequenceText(sequence));
+    if (place.deliver_at > 0) {
+      const std::string time = EncodedTime(deliver_at(sequence));
+      request.replace(place.deliver_at, time.size(), time);
+    }
+    ++sequence;
   }
   return request;
 }

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace mansio::bench {
 
 // The number at the beginning of every body, as 16 hex digits.
@@ -15,25 +17,38 @@ std::string SequenceText(uint64_t sequence);
 // The number in a received body; false when it does not begin with one.
 bool ParseSequence(std::string_view body, uint64_t* sequence);
 
-// A SendMessageRequest encoded once. Making one more is a copy in which only the message ids and
-// the sequence numbers change, so that the load generator leaves the CPU to the server.
-// Thread-safe.
+// What the messages of a load have in common.
+struct SendShape {
+  std::string topic;
+  size_t body_bytes = 128;    // at least kSequenceBytes
+  int batch = 1;              // messages in a request
+  std::string message_group;  // empty: none
+  bool delayed = false;       // each has a delivery time of its own
+  bool transactional = false;
+};
+
+// A SendMessageRequest encoded once. Making one more is a copy in which only the message ids, the
+// sequence numbers and the delivery times change, so that the load generator leaves the CPU to the
+// server. Thread-safe.
 class SendTemplate {
  public:
-  // `batch` messages of `body_bytes` (at least kSequenceBytes) each. `message_group` may be empty.
-  SendTemplate(const std::string& topic, size_t body_bytes, int batch,
-               const std::string& message_group);
+  // The delivery time of the message with a sequence number.
+  using DeliverAt = std::function<absl::Time(uint64_t sequence)>;
+
+  explicit SendTemplate(const SendShape& shape);
 
   // An encoded request. Message i has the sequence number `first_sequence` + i and an id of 34
-  // characters from `next_id`.
-  std::string Make(uint64_t first_sequence, const std::function<std::string()>& next_id) const;
+  // characters from `next_id`. `deliver_at`: of a shape that is delayed; times from 1979 to 3058.
+  std::string Make(uint64_t first_sequence, const std::function<std::string()>& next_id,
+                   const DeliverAt& deliver_at = nullptr) const;
 
   int batch() const { return static_cast<int>(places_.size()); }
 
  private:
   struct Place {
-    size_t id;        // offset of the message id in the request
-    size_t sequence;  // offset of the body
+    size_t id;          // offset of the message id in the request
+    size_t sequence;    // offset of the body
+    size_t deliver_at;  // offset of the delivery time's fields; 0: none
   };
   std::string encoded_;
   std::vector<Place> places_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -43,12 +44,25 @@ absl::StatusOr<client::Route> QueryRoute(client::Connection& access_point,
   return route;
 }
 
+v2::MessageType TypeOf(TopicKind kind) {
+  switch (kind) {
+    case TopicKind::kDelay:
+      return v2::DELAY;
+    case TopicKind::kTransaction:
+      return v2::TRANSACTION;
+    case TopicKind::kNormal:
+      break;
+  }
+  return v2::NORMAL;
+}
+
 absl::Status MakeTopic(const TargetOptions& options) {
   auto admin = client::AdminClient::Create(options.client);
   if (!admin.ok()) return admin.status();
   v1::TopicInfo topic;
   topic.set_name(options.topic);
   topic.set_queues(options.queues);
+  topic.set_message_type(TypeOf(options.kind));
   return (*admin)->CreateTopic(topic).status();
 }
 
@@ -107,7 +121,8 @@ void Target::Leave() {
   }
 }
 
-absl::StatusOr<std::unique_ptr<Target>> Target::Connect(const TargetOptions& options) {
+absl::StatusOr<std::unique_ptr<Target>> Target::Connect(const TargetOptions& options,
+                                                        client::Session::OnCheck on_check) {
   std::unique_ptr<Target> target(new Target(options));
   const auto connect = [&target, &options](const std::string& endpoint) {
     return target->transport_->Connect({endpoint, options.client.tls, target->headers_});
@@ -129,13 +144,24 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Connect(const TargetOptions& opt
     if (i >= brokers) continue;
     target->sessions_.push_back(std::make_shared<client::Session>(
         target->transport_.get(), target->links_.back().connection,
-        [options] { return Settings(options); }));
+        [options] { return Settings(options); }, on_check));
     target->sessions_.back()->Open();
     absl::Status status =
         target->sessions_.back()->WaitUntilAnswered(options.client.request_timeout);
     if (!status.ok()) return status;
   }
   return target;
+}
+
+TargetOptions WithGroupOfRun(TargetOptions options) {
+  options.group = fmt::format("bench-run-{:06x}", std::random_device()() & 0xFFFFFF);
+  options.start_latest = true;
+  return options;
+}
+
+void DeleteGroup(const TargetOptions& options) {
+  auto admin = client::AdminClient::Create(options.client);
+  if (admin.ok()) (*admin)->DeleteGroup(options.group).IgnoreError();
 }
 
 }  // namespace mansio::bench

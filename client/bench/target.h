@@ -14,10 +14,13 @@
 
 namespace mansio::bench {
 
+enum class TopicKind { kNormal, kDelay, kTransaction };
+
 struct TargetOptions {
   client::ClientOptions client;
   std::string topic = "bench";
-  int queues = 8;             // of the topic on each broker, if it has to be made
+  int queues = 8;                       // of the topic on each broker, if it has to be made
+  TopicKind kind = TopicKind::kNormal;  // of the topic, if it has to be made
   std::string group;          // consumers: made if missing, starting at the oldest message
   bool start_latest = false;  // … or at the newest
   int connections = 1;        // in all; at least one for each broker is made
@@ -35,8 +38,10 @@ class Target {
 
   // Looks the topic up at the access point, makes it (and the group) when it is missing and the
   // server has Mansio's admin interface, connects, and announces a client on every broker. Errors
-  // name what could not be reached or made.
-  static absl::StatusOr<std::unique_ptr<Target>> Connect(const TargetOptions& options);
+  // name what could not be reached or made. `on_check` is told of the brokers' questions about
+  // transactions; it may be empty.
+  static absl::StatusOr<std::unique_ptr<Target>> Connect(const TargetOptions& options,
+                                                         client::Session::OnCheck on_check = {});
 
   // Link number `i`, going around; neighbours belong to different brokers.
   const Link& link(size_t i) const { return links_[i % links_.size()]; }
@@ -57,6 +62,11 @@ class Target {
   std::vector<std::shared_ptr<client::Session>> sessions_;
   std::vector<Link> links_;
 };
+
+// The target with a new consumer group, which starts at the newest message; and its end. Servers
+// without Mansio's admin interface keep the group.
+TargetOptions WithGroupOfRun(TargetOptions options);
+void DeleteGroup(const TargetOptions& options);
 
 }  // namespace mansio::bench
 

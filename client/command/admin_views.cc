@@ -33,6 +33,11 @@ const char* PermissionName(v2::Permission permission) {
   }
 }
 
+const char* ModeName(const v1::GroupInfo& group) {
+  if (group.fifo()) return group.broadcast() ? "fifo broadcast" : "fifo";
+  return group.broadcast() ? "broadcast" : "normal";
+}
+
 const char* StartName(v1::StartPolicy start) {
   switch (start) {
     case v1::START_POLICY_EARLIEST:
@@ -104,8 +109,7 @@ Json TopicJson(const v1::TopicInfo& topic) {
 }
 
 Json GroupJson(const v1::GroupInfo& group) {
-  const char* mode = group.broadcast() ? "broadcast" : group.fifo() ? "fifo" : "normal";
-  Json value = {{"name", group.name()}, {"mode", mode}};
+  Json value = {{"name", group.name()}, {"mode", ModeName(group)}};
   value["max_attempts"] = group.max_attempts() > 0 ? Json(group.max_attempts()) : Json();
   value["backoff"] = BackoffText(group);
   value["start"] = StartName(group.start());

@@ -9,87 +9,11 @@
 #include "client/bench/produce.h"
 #include "client/bench/report.h"
 #include "client/bench/send_template.h"
+#include "client/command/bench_options.h"
 #include "client/command/context.h"
 
 namespace mansio::command {
 namespace {
-
-// ---- Options that several verbs have ----
-
-void AddTarget(CLI::App& verb, bench::TargetOptions& target) {
-  verb.add_option("--topic", target.topic, "The topic; made when it is missing")
-      ->type_name("NAME")
-      ->capture_default_str();
-  verb.add_option("--queues", target.queues, "Queues of a topic that has to be made")
-      ->check(CLI::Range(1, 1 << 20).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  verb.add_option("--connections", target.connections, "TCP connections in all")
-      ->check(CLI::Range(1, 10000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  verb.add_option("--threads", target.threads, "rpc threads of the load generator")
-      ->check(CLI::Range(1, 256).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-}
-
-void AddLoad(CLI::App& verb, bench::LoadOptions& load) {
-  AddDuration(verb, "--duration", &load.duration, "How long to measure");
-  AddDuration(verb, "--warmup", &load.warmup, "Load before the measurement begins");
-  verb.add_option("--server-pid", load.server_pid,
-                  "A server process on this machine whose CPU time and memory are measured")
-      ->type_name("PID");
-}
-
-void AddMessages(CLI::App& verb, bench::ProduceOptions& produce) {
-  verb.add_option("--size", produce.size, "Bytes of a body")
-      ->check(CLI::Range(static_cast<int>(bench::kSequenceBytes), 4 << 20).description(""))
-      ->type_name("BYTES")
-      ->capture_default_str();
-  verb.add_option("--batch", produce.batch, "Messages in a request")
-      ->check(CLI::Range(1, 1024).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-}
-
-void AddSchedule(CLI::App& verb, bench::LoadOptions& load) {
-  static const std::map<std::string, bench::Schedule::Kind> kKinds = {
-      {"uniform", bench::Schedule::Kind::kUniform}, {"poisson", bench::Schedule::Kind::kPoisson}};
-  verb.add_option("--schedule", load.schedule,
-                  "Spacing of an open loop: uniform, or poisson as from many clients")
-      ->transform(CLI::CheckedTransformer(kKinds).description(""))
-      ->type_name("KIND")
-      ->default_str("uniform");
-}
-
-void AddReceiver(CLI::App& verb, bench::ReceiverOptions& receiver) {
-  verb.add_option("--receive-batch", receiver.batch, "Messages asked for in a receive")
-      ->check(CLI::Range(1, 1024).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  AddDuration(verb, "--invisible", &receiver.invisible, "Lease of a message");
-  AddDuration(verb, "--wait", &receiver.wait, "How long a receive waits for messages");
-  verb.add_option("--ack-batch", receiver.ack_batch,
-                  "Messages in an ack; 1 is what SDKs do, 0 acknowledges nothing")
-      ->check(CLI::Range(0, 1024).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-}
-
-// Prints a report; failed operations make the exit code.
-int Finish(const Context& context, const Json& report, const bench::LoadResult& result) {
-  context.Print(report);
-  if (result.errors.empty()) return kOk;
-  return result.messages > 0 ? kPartial : kFailed;
-}
-
-Json Header(const Context& context, const char* workload, const bench::TargetOptions& target) {
-  return {{"workload", workload},
-          {"endpoint", context.client.endpoint},
-          {"topic", target.topic},
-          {"connections", target.connections}};
-}
 
 // ---- produce ----
 
@@ -168,9 +92,15 @@ int RunConsume(const Context& context, bench::ConsumeOptions& options) {
   report["group"] = options.target.group;
   report["receive_batch"] = options.receiver.batch;
   report["ack_batch"] = options.receiver.ack_batch;
-  report["in_flight"] = options.load.in_flight;
+  report["in_flight"] = options.load.rate > 0 ? Json() : Json(options.load.in_flight);
   report.update(bench::LoadReport(options.load, result->load));
   report["ack_latency_us"] = bench::LatencyReport(result->ack_latency);
+  if (result->log_bytes.has_value() && result->load.messages_in_all > 0) {
+    report["log_bytes_per_message"] =
+        std::round(10.0 * static_cast<double>(*result->log_bytes) /
+                   static_cast<double>(result->load.messages_in_all)) /
+        10;
+  }
   return Finish(context, report, result->load);
 }
 
@@ -189,6 +119,10 @@ void AddConsume(CLI::App& bench_noun, Context& context) {
       ->check(CLI::Range(1, 65536).description(""))
       ->type_name("N")
       ->capture_default_str();
+  verb->add_option("--rate", options->load.rate,
+                   "Open loop instead: receives a second, whatever the answers")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("R");
   AddReceiver(*verb, options->receiver);
   AddLoad(*verb, options->load);
   verb->add_option("--prefill", options->prefill,
@@ -232,10 +166,14 @@ int RunEndToEnd(const Context& context, EndToEndArguments& arguments) {
   Json report = Header(context, "e2e", options.produce.target);
   report["size"] = options.produce.size;
   report["rate"] = arguments.rate;
-  report["end_to_end_latency_us"] = bench::LatencyReport(result->latency);
-  report["received"] = result->received;
-  report["duplicates"] = result->duplicates;
+  report["end_to_end_latency_us"] = bench::LatencyReport(result->arrivals.latency);
+  report["received"] = result->arrivals.received;
+  report["duplicates"] = result->arrivals.duplicates;
   report["missing"] = result->missing;
+  report["receivers"] = options.receivers;
+  if (result->waiting_bytes.has_value()) {
+    report["server_bytes_per_receiver"] = *result->waiting_bytes / options.receivers;
+  }
   report["sends"] = bench::LoadReport(options.produce.load, result->sends);
   const int exit = Finish(context, report, result->sends);
   return result->missing > 0 ? static_cast<int>(kPartial) : exit;
@@ -255,11 +193,14 @@ void AddEndToEnd(CLI::App& bench_noun, Context& context) {
   AddSchedule(*verb, options.produce.load);
   AddLoad(*verb, options.produce.load);
   verb->add_option("--receivers", options.receivers, "Receives that wait at any time")
-      ->check(CLI::Range(1, 65536).description(""))
+      ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N")
       ->capture_default_str();
   AddReceiver(*verb, options.receiver);
-  verb->footer("Example:\n  mansio bench e2e --rate 5000 --duration 30s --warmup 2s");
+  verb->footer(
+      "Examples:\n"
+      "  mansio bench e2e --rate 5000 --duration 30s --warmup 2s\n"
+      "  mansio bench e2e --receivers 100000 --connections 100 --wait 5m --rate 100");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return RunEndToEnd(context, *arguments); };
@@ -275,6 +216,9 @@ void AddBench(CLI::App& app, Context& context) {
   AddProduce(*noun, context);
   AddConsume(*noun, context);
   AddEndToEnd(*noun, context);
+  AddBenchDelay(*noun, context);
+  AddBenchTransaction(*noun, context);
+  AddBenchCheck(*noun, context);
 }
 
 }  // namespace mansio::command

@@ -58,6 +58,9 @@ class UnaryCall : public Call {
 class ServerStreamCall : public Call {
  public:
   virtual std::string_view Request() const = 0;
+  // The request's bytes are not needed any more. A call that is held for long would keep the buffer
+  // that they were received in.
+  virtual void ForgetRequest() = 0;
   // Writes all elements in order and ends the stream with gRPC OK. `done` runs on the rpc thread:
   // true when the transport took every element, false when the client was gone before.
   virtual void Finish(std::vector<Payload> elements,

@@ -61,6 +61,7 @@ ServerStreamHandler ParsedServerStream(std::function<void(ServerStreamCall&, Req
   return [handle = std::move(handle)](ServerStreamCall& call) {
     Request request;
     if (!Parse(call.Request(), &request)) return call.Abort(CannotParse(request));
+    call.ForgetRequest();
     handle(call, std::move(request));
   };
 }

@@ -74,6 +74,13 @@ void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
       // For what comes after the first byte, which the listener waits for.
       {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, std::max(silent_ms, 1)},
       {GRPC_ARG_ALLOW_REUSEPORT, 0},
+      // A timer for each call, whose bookkeeping takes longer the more calls wait. Clients cancel
+      // what they do not wait for any more, handlers know the deadline, and keepalive finds those
+      // that are gone.
+      {GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0},
+      // Their parts of each call take memory and time for something that nobody uses.
+      {GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0},
+      {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
   };
   for (const auto& [name, value] : arguments) builder.AddChannelArgument(name, value);
   // No client compresses at this level; refusing it means that a small request cannot grow in

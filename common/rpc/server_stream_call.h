@@ -37,6 +37,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   void OnCancel(absl::AnyInvocable<void()> fn) override;
   void Post(absl::AnyInvocable<void()> fn) override { thread_->Post(std::move(fn)); }
   std::string_view Request() const override { return request_.view(); }
+  void ForgetRequest() override { request_.Clear(); }
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool)> done) override;
   void Abort(absl::Status status) override;
 

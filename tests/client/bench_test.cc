@@ -11,7 +11,10 @@
 
 #include "absl/time/clock.h"
 #include "apache/rocketmq/v2/service.pb.h"
+#include "client/bench/arrivals.h"
+#include "client/bench/check.h"
 #include "client/bench/consume.h"
+#include "client/bench/delay.h"
 #include "client/bench/end_to_end.h"
 #include "client/bench/histogram.h"
 #include "client/bench/load.h"
@@ -20,6 +23,7 @@
 #include "client/bench/report.h"
 #include "client/bench/schedule.h"
 #include "client/bench/send_template.h"
+#include "client/bench/transaction.h"
 #include "client/lib/wait.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,6 +35,7 @@ namespace {
 namespace v2 = apache::rocketmq::v2;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
@@ -104,7 +109,7 @@ TEST(Schedule, PoissonHasTheSameMeanAndSpread) {
 }
 
 TEST(SendTemplate, OnlyIdsAndNumbersDiffer) {
-  const SendTemplate sends("orders", 20, 3, "g");
+  const SendTemplate sends({.topic = "orders", .body_bytes = 20, .batch = 3, .message_group = "g"});
   int ids = 0;
   v2::SendMessageRequest request;
   ASSERT_TRUE(request.ParseFromString(
@@ -123,6 +128,47 @@ TEST(SendTemplate, OnlyIdsAndNumbersDiffer) {
   uint64_t sequence = 0;
   EXPECT_FALSE(ParseSequence("short", &sequence));
   EXPECT_FALSE(ParseSequence("not a hex number at all", &sequence));
+}
+
+TEST(SendTemplate, DeliveryTimesOfAnyLengthTakeTheSamePlace) {
+  const SendTemplate sends({.topic = "later", .batch = 2, .delayed = true});
+  const auto next_id = [] { return std::string(34, 'A'); };
+  for (const int64_t nanos : {int64_t{300'000'000'000'000'000}, int64_t{1'900'000'000'000'000'001},
+                              int64_t{1'900'000'000'999'999'999}}) {
+    v2::SendMessageRequest request;
+    ASSERT_TRUE(request.ParseFromString(sends.Make(0, next_id, [nanos](uint64_t sequence) {
+      return absl::FromUnixNanos(nanos) + absl::Seconds(sequence);
+    })));
+    ASSERT_EQ(request.messages_size(), 2);
+    for (int i = 0; i < 2; ++i) {
+      const auto& system = request.messages(i).system_properties();
+      EXPECT_EQ(system.message_type(), v2::DELAY);
+      EXPECT_EQ(system.delivery_timestamp().seconds(), nanos / 1'000'000'000 + i);
+      EXPECT_EQ(system.delivery_timestamp().nanos(), nanos % 1'000'000'000);
+    }
+  }
+}
+
+TEST(SendTemplate, HalvesAreMarked) {
+  const SendTemplate sends({.topic = "orders", .transactional = true});
+  v2::SendMessageRequest request;
+  ASSERT_TRUE(request.ParseFromString(sends.Make(0, [] { return std::string(34, 'A'); })));
+  EXPECT_EQ(request.messages(0).system_properties().message_type(), v2::TRANSACTION);
+}
+
+TEST(ArrivalsTest, TellsEarlyAndRepeatedMessagesAndThoseOfOthers) {
+  Arrivals arrivals(absl::ZeroDuration());
+  const uint64_t first = arrivals.first_sequence();
+  arrivals.Expect(first, 2, NowNanos());
+  arrivals.Expect(first + 2, 1, NowNanos() + 3'600'000'000'000);
+  for (const uint64_t sequence : {first, first + 2, first, first ^ (uint64_t{1} << 50)}) {
+    arrivals.Arrived(sequence);
+  }
+  const ArrivalCounts counts = arrivals.counts();
+  EXPECT_EQ(counts.received, 2);
+  EXPECT_EQ(counts.duplicates, 1);
+  EXPECT_EQ(counts.early, 1);
+  EXPECT_EQ(counts.latency.count(), 2);
 }
 
 TEST(ProcessUsage, OfThisProcess) {
@@ -266,6 +312,25 @@ class BenchTest : public ::testing::Test {
     return elements;
   }
 
+  // Gives transaction ids, and keeps those that were ended.
+  void UseTransactions() {
+    node_.hooks.send = [this](const v2::SendMessageRequest& request) {
+      auto response = client::SendSucceeds(request, static_cast<int64_t>(stored_.size()));
+      stored_.push_back(request.messages(0));
+      if (request.messages(0).system_properties().message_type() == v2::TRANSACTION) {
+        response.mutable_entries(0)->set_transaction_id("t" + std::to_string(stored_.size()));
+      }
+      return response;
+    };
+    node_.hooks.end_transaction = [this](const v2::EndTransactionRequest& request) {
+      (request.resolution() == v2::COMMIT ? committed_ : rolled_back_)
+          .insert(request.transaction_id());
+      v2::EndTransactionResponse response;
+      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+      return response;
+    };
+  }
+
   TargetOptions Options() const {
     TargetOptions options;
     options.client.endpoint = node_.endpoint();
@@ -289,6 +354,8 @@ class BenchTest : public ::testing::Test {
   size_t given_ = 0;
   std::set<std::string> acked_;
   int ack_requests_ = 0;
+  std::set<std::string> committed_;  // transaction ids
+  std::set<std::string> rolled_back_;
   client::FakeNode node_;
 };
 
@@ -380,10 +447,82 @@ TEST_F(BenchTest, EndToEndFindsEveryMessage) {
   options.receivers = 2;
   const auto result = EndToEnd(options);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->received, 100);
+  EXPECT_EQ(result->arrivals.received, 100);
   EXPECT_EQ(result->missing, 0);
-  EXPECT_EQ(result->duplicates, 0);
-  EXPECT_EQ(result->latency.count(), 100);
+  EXPECT_EQ(result->arrivals.duplicates, 0);
+  EXPECT_EQ(result->arrivals.latency.count(), 100);
+}
+
+TEST_F(BenchTest, DelayTellsWhatCameEarly) {
+  DelayOptions options;
+  options.produce.target = Options();
+  options.produce.load.count = 3;  // a phase
+  options.produce.load.duration = absl::Milliseconds(50);
+  options.due_rate = 200;
+  options.due_after = absl::Seconds(5);
+  options.schedule_batch = 5;
+  options.pending = 7;
+  options.rounds = 1;
+  const auto result = Delay(options);  // from a node that delivers at once
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->arrivals.received, 10);
+  EXPECT_EQ(result->arrivals.early, 10);
+  EXPECT_EQ(result->missing, 0);
+  EXPECT_EQ(result->scheduling.messages, 20);  // whole batches
+  ASSERT_THAT(result->rounds, SizeIs(1));
+  EXPECT_EQ(result->before.messages, 3);
+  EXPECT_EQ(result->rounds[0].due.messages, 3);
+  EXPECT_EQ(result->rounds[0].pending.messages, 3);
+}
+
+TEST_F(BenchTest, DelayRefusesToMeasureWhatWasSentTooLate) {
+  DelayOptions options;
+  options.produce.target = Options();
+  options.produce.load.count = 1;
+  options.due_after = absl::ZeroDuration();
+  options.due_rate = 10;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Delay(options).status()));
+}
+
+TEST_F(BenchTest, TransactionsAndSendsTakeTurns) {
+  UseTransactions();
+  TransactionOptions options;
+  options.produce.target = Options();
+  options.produce.load.count = 20;
+  options.produce.load.in_flight = 4;
+  options.rounds = 2;
+  const auto result = Transact(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_THAT(result->rounds, SizeIs(2));
+  for (const TransactionRound& round : result->rounds) {
+    EXPECT_EQ(round.sends.messages, 20);
+    EXPECT_EQ(round.transactions.messages, 20);
+    EXPECT_TRUE(round.transactions.errors.empty());
+  }
+  EXPECT_EQ(result->end_latency.count(), 40);
+  EXPECT_THAT(committed_, SizeIs(40));
+  EXPECT_THAT(rolled_back_, IsEmpty());
+}
+
+TEST_F(BenchTest, ChecksAreCountedInRounds) {
+  UseTransactions();
+  node_.hooks.commands = [] {
+    std::vector<v2::TelemetryCommand> checks(10);
+    for (auto& check : checks) {
+      check.mutable_recover_orphaned_transaction_command()->set_transaction_id("t");
+    }
+    return checks;
+  };
+  CheckOptions options;
+  options.target = Options();
+  options.pending = 5;
+  options.rounds = 2;
+  const auto result = Check(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->halves.messages, 5);
+  EXPECT_THAT(result->rounds, SizeIs(2));
+  EXPECT_EQ(result->rollbacks.messages, 5);
+  EXPECT_THAT(rolled_back_, SizeIs(5));
 }
 
 TEST(Report, HasStableFields) {

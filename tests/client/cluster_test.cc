@@ -181,6 +181,9 @@ TEST_F(ClusterTest, GroupsFromCreationToDeletion) {
     EXPECT_EQ(Mansio({"group", "create", "g-order", "--fifo"}), 0) << err_;
     EXPECT_EQ(MansioJson({"group", "describe", "g-order"})["mode"], "fifo");
     EXPECT_NE(Mansio({"group", "create", "g-order"}), 0) << "it is one for good";
+    const Json both = MansioJson({"group", "create", "g-both", "--fifo", "--broadcast"});
+    EXPECT_EQ(both["mode"], "fifo broadcast");
+    EXPECT_EQ(Mansio({"group", "delete", "g-both", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"group", "delete", "g-order", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"group", "delete", "g-life", "--yes"}), 0) << err_;
     EXPECT_EQ(Mansio({"group", "describe", "g-life"}), 3);

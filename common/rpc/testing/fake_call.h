@@ -147,6 +147,7 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
       : FakeCallBase(std::move(headers)), request_(std::move(request)) {}
 
   std::string_view Request() const override { return request_; }
+  void ForgetRequest() override { request_.clear(); }
   // Tells `done` at once whether the client was still there.
   void Finish(std::vector<Payload> elements, absl::AnyInvocable<void(bool written)> done) override {
     const bool written = !Cancelled();
@@ -171,7 +172,7 @@ class FakeServerStreamCall : public FakeCallBase<ServerStreamCall> {
   }
 
  private:
-  const std::string request_;
+  std::string request_;
   std::vector<std::string> elements_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -477,6 +477,7 @@ TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {
   EXPECT_EQ(brokers.brokers(0).broker().name(), "broker-a");
   EXPECT_TRUE(brokers.brokers(0).online());
   EXPECT_EQ(brokers.brokers(0).topics(), 1);
+  EXPECT_GT(brokers.brokers(0).log_end(), 0);
   EXPECT_EQ(brokers.answered_by(), "broker 192.0.2.1:8081");
 }
 

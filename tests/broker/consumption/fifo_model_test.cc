@@ -39,15 +39,17 @@ struct FifoModel {
   };
   std::map<std::string, Group> groups;
   std::multiset<std::string> dead;
-  size_t finished = 0;
 
+  bool Finished() const {
+    return std::all_of(groups.begin(), groups.end(),
+                       [](const auto& group) { return group.second.messages.empty(); });
+  }
   void FinishFront(Group& group) {
     while (group.batch > 0 && group.messages.front().acked) Drop(group, 0);
   }
   void Drop(Group& group, size_t index) {
     group.messages.erase(group.messages.begin() + static_cast<ptrdiff_t>(index));
     --group.batch;
-    ++finished;
   }
   // Leases whose time has passed end, those of heads only.
   void Lapse(absl::Time now) {
@@ -80,7 +82,7 @@ class FifoScenario {
 
   void Step() {
     (void)h_.life().clients.Touch("client-1");
-    switch (Pick(15)) {
+    switch (Pick(16)) {
       case 0:
       case 1:
       case 2:
@@ -114,6 +116,9 @@ class FifoScenario {
       case 14:
         if (Pick(3) == 0) Fail();
         break;
+      case 15:
+        if (Pick(6) == 0) Reset();
+        break;
     }
     if (Pick(2) == 0) Append();
     if (Pick(3) == 0) Commit();
@@ -122,7 +127,7 @@ class FifoScenario {
 
   // In the end everything is acknowledged or dead.
   void Drain() {
-    for (int round = 0; round < 200 && model_.finished < sent_; ++round) {
+    for (int round = 0; round < 200 && !model_.Finished(); ++round) {
       Pass(absl::Seconds(61));
       for (int i = 0; i < 50 && !testing::Test::HasFailure(); ++i) {
         Receive();
@@ -134,7 +139,7 @@ class FifoScenario {
       }
     }
     Settle();
-    EXPECT_EQ(model_.finished, sent_);
+    EXPECT_TRUE(model_.Finished());
     EXPECT_EQ(DeadLetters(), model_.dead);
   }
 
@@ -177,8 +182,28 @@ class FifoScenario {
     Settle();  // so that the model knows what a crash leaves of the queue
     h_.Send(body, static_cast<uint32_t>(group % kQueues), "", {}, name);
     model_.groups[name].messages.push_back({body, 0, false, false, "", {}});
+    stored_[group % kQueues].emplace_back(name, body);
     ++sent_;
     Settle();
+  }
+
+  // Moves the group on one queue. Receives go on while that is on its way.
+  void Reset() {
+    Settle();
+    const auto queue = static_cast<uint32_t>(Pick(kQueues));
+    const auto& stored = stored_[queue];
+    const size_t from = Pick(stored.size() + 1);
+    h_.life().consumption->Reset(
+        h_.life().metadata.FindGroup(kGroup), h_.life().metadata.FindTopic(kTopic),
+        {ResetPoint::Kind::kOffset, static_cast<int64_t>(from)}, queue,
+        [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+    h_.store().StepAppend();
+    for (const auto& [name, body] : stored) model_.groups[name] = {};
+    for (size_t offset = from; offset < stored.size(); ++offset) {
+      const auto& [name, body] = stored[offset];
+      model_.groups[name].messages.push_back({body, 0, false, false, "", {}});
+    }
+    Collect();
   }
 
   void Receive() {
@@ -363,6 +388,8 @@ class FifoScenario {
   FifoModel durable_;  // what a crash leaves of it
   std::vector<std::pair<ReceiveCall, absl::Duration>> calls_;
   std::vector<Ending> acks_;
+  // What each queue holds, by offset: message groups and bodies.
+  std::vector<std::pair<std::string, std::string>> stored_[kQueues];
   size_t sent_ = 0;
   bool failing_ = false;
 };

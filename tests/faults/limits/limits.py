@@ -1,4 +1,5 @@
-"""Each limit of conf/broker.yaml, lowered and reached on a broker of its own; those of connections at nameservers, too.
+"""Each limit of conf/broker.yaml, lowered and reached on a broker of its own; those of connections at nameservers, too,
+and those of topics.
 
 Above the RPC level a limit answers with a public code and a sentence that names its key. Below it, the case says what
 the client sees and looks for the line in the server's log. After each the server still serves somebody else.
@@ -13,6 +14,7 @@ from report import Report
 from request_limits import REQUEST_LIMITS, accepted
 from rocketmq.grpc_protocol import service_pb2 as service
 from state_limits import STATE_LIMITS
+from topic_limits import TOPIC_LIMITS
 from wire import Node, metadata, resource
 
 
@@ -37,6 +39,8 @@ def cases():
     """(name, settings of the broker, settings of a nameserver or None, what to do with the cluster)."""
     for setting, reach in {**REQUEST_LIMITS, **STATE_LIMITS}.items():
         yield f"{setting}: {reach.__doc__}", setting.split(" "), None, lambda cluster, go=reach: go(cluster, serves)
+    for options, reach in TOPIC_LIMITS.items():
+        yield f"{options}: {reach.__doc__}", [], None, lambda cluster, go=reach: go(cluster, serves)
     for setting, reach in CONNECTION_LIMITS.items():
         lowered = setting.split(" ")
         yield (

@@ -8,6 +8,7 @@ import sys
 import disk
 import retention
 from damage import DAMAGES, MESSAGES
+from live_messages import live_messages_outlive_their_file
 from mansio_cluster import Cluster
 from report import Report
 from stored import SEGMENT, Sent
@@ -57,6 +58,9 @@ def main():
         run_retention(report, "retention_by_age", retention.BY_AGE)
     if wanted("retention_by_size"):
         run_retention(report, "retention_by_size", retention.BY_SIZE)
+    if wanted(live_messages_outlive_their_file):
+        with report.case(live_messages_outlive_their_file.__doc__):
+            live_messages_outlive_their_file()
     report.finish()
 
 

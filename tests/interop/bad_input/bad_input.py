@@ -7,15 +7,17 @@ refused leaves no trace: the broker holds exactly the messages, topics and group
 import sys
 
 from clients import run_clients
+from forwarding import run_forwarding
 from mansio_cluster import Cluster
 from offsets import run_offsets
 from receiving import run_handles, run_receive
 from report import Report
 from sending import run_sending
+from storms import run_storms
 from telemetry import run_telemetry
 from wire import Node
 
-TABLES = ("sending", "receiving", "handles", "offsets", "clients", "telemetry")
+TABLES = ("sending", "receiving", "handles", "forwarding", "offsets", "clients", "telemetry", "storms")
 
 
 def main():
@@ -35,12 +37,16 @@ def main():
                 run_receive(report, cluster, broker)
             if "handles" in wanted:
                 run_handles(report, cluster, broker)
+            if "forwarding" in wanted:
+                run_forwarding(report, cluster, broker)
             if "offsets" in wanted:
                 run_offsets(report, cluster, broker)
             if "clients" in wanted:
                 run_clients(report, nodes)
             if "telemetry" in wanted:
                 run_telemetry(report, nodes)
+            if "storms" in wanted:
+                run_storms(report, cluster, broker)
     report.finish()
 
 

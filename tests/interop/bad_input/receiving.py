@@ -46,8 +46,16 @@ RECEIVE = [
     Case("no invisible time", "ILLEGAL_INVISIBLE_TIME", receive(invisible_duration=None, **IN_TIME)),
     Case("a negative invisible time", "ILLEGAL_INVISIBLE_TIME", receive(
         invisible_duration=seconds(-10), **IN_TIME)),
+    Case("an invisible time of 100 years", "ILLEGAL_INVISIBLE_TIME", receive(
+        invisible_duration=seconds(100 * 365 * 86400), **IN_TIME)),
     Case("an invisible time with 2,000,000,000 ns", "ILLEGAL_INVISIBLE_TIME", receive(
         invisible_duration=Duration(seconds=10, nanos=2_000_000_000), **IN_TIME)),
+    Case("an invisible time whose parts have two signs", "ILLEGAL_INVISIBLE_TIME", receive(
+        invisible_duration=Duration(seconds=11, nanos=-1), **IN_TIME)),
+    Case("the longest invisible time there is", "ILLEGAL_INVISIBLE_TIME", receive(
+        invisible_duration=Duration(seconds=2**63 - 1, nanos=2**31 - 1), **IN_TIME)),
+    Case("a polling time with 2,000,000,000 ns", "ILLEGAL_POLLING_TIME", receive(
+        long_polling_timeout=Duration(seconds=1, nanos=2_000_000_000), **IN_TIME)),
     Case("a negative polling time", "ILLEGAL_POLLING_TIME", receive(
         long_polling_timeout=seconds(-1), **IN_TIME)),
     Case("a deadline of 4 s, no client version", "BAD_REQUEST", receive(**IN_TIME), timeout=4),
@@ -74,7 +82,10 @@ ACCEPTED = [
     ("the broker's name", {"broker": "broker-a"}),
     ("a broker that does not exist", {"broker": "broker-z"}),
     ("no polling time", {"long_polling_timeout": None}),
+    ("a polling time of 0 s", {"long_polling_timeout": seconds(0)}),
     ("a polling time of an hour", {"long_polling_timeout": seconds(3600)}),
+    ("a polling time of 100 years", {"long_polling_timeout": seconds(100 * 365 * 86400)}),
+    ("the queue 2,147,483,647", {"queue": 2**31 - 1}),
     ("the longest group name", {"group": "g" * 120}),
 ]
 
@@ -152,6 +163,7 @@ def run_handles(report, cluster, broker):
         Case("-1 s", "ILLEGAL_INVISIBLE_TIME", changed(-1, expiring)),
         Case("-1 ns", "ILLEGAL_INVISIBLE_TIME", changed("-0.000000001", expiring)),
         Case("12 h and 1 ns", "ILLEGAL_INVISIBLE_TIME", changed(f"{HOURS_12}.000000001", expiring)),
+        Case("100 years", "ILLEGAL_INVISIBLE_TIME", changed(100 * 365 * 86400, expiring)),
         Case("a lite topic", "NOT_IMPLEMENTED", changed(10, expiring, lite_topic="lite"), "lite"),
         Case("suspend", "NOT_IMPLEMENTED", changed(10, expiring, suspend=True), "suspend"),
         Case("suspend that is false", "OK", changed(20, next(good), suspend=False)),

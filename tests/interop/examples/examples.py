@@ -7,23 +7,37 @@ import sys
 from mansio_cluster import ROOT, Cluster
 from report import Report
 
-FIRST_PROGRAM = ROOT / "client" / "examples" / "python" / "first_program.py"
+EXAMPLES = ROOT / "client" / "examples" / "python"
+FIRST_PROGRAM = EXAMPLES / "first_program.py"
+
+
+def run(cluster, program, *arguments):
+    """Runs an example and returns what it prints."""
+    result = subprocess.run(
+        [sys.executable, str(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "HOME": str(cluster.directory)},  # the SDK logs into the home directory
+    )
+    assert result.returncode == 0, f"exit code {result.returncode}: {result.stdout}{result.stderr}"
+    return result.stdout
 
 
 def run_first_program(access_point):
     with Cluster() as cluster:
         cluster.create_topic("first")
         endpoint = getattr(cluster, access_point).address
-        result = subprocess.run(
-            [sys.executable, str(FIRST_PROGRAM), endpoint, "first", "first-group", "100"],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env={**os.environ, "HOME": str(cluster.directory)},  # the SDK logs into the home directory
-        )
-        assert result.returncode == 0, f"exit code {result.returncode}: {result.stdout}{result.stderr}"
-        assert result.stdout == "sent 100 messages\nreceived 100 messages, 0 missing\n", result.stdout
+        printed = run(cluster, FIRST_PROGRAM, endpoint, "first", "first-group", "100")
+        assert printed == "sent 100 messages\nreceived 100 messages, 0 missing\n", printed
+
+
+def run_transactions():
+    with Cluster() as cluster:
+        cluster.create_topic("orders", "--type", "transaction")
+        printed = run(cluster, EXAMPLES / "transactions.py", cluster.nameserver.address, "orders", "orders")
+        assert printed == "received: order 1, committed\n", printed
 
 
 def compare_readme():
@@ -39,6 +53,8 @@ def main():
     for access_point in ("broker", "nameserver"):
         with report.case(f"the first program, {access_point} as access point"):
             run_first_program(access_point)
+    with report.case("transactions"):
+        run_transactions()
     report.finish()
 
 

@@ -1,16 +1,16 @@
 """Consumers with SQL filters get what matches, and nothing else.
 
-Usage: filter.py COMMAND…     (each starts one SDK's test client, see sdk_client.py)
+Usage: filter.py NAME|COMMAND…     (COMMAND starts the SDK's test client, see sdk_client.py)
 """
 
-import pathlib
+import functools
 import re
 import sys
 import time
 
 from mansio_cluster import Cluster
 from report import Report
-from sdk_client import SdkClient, assert_all_received
+from sdk_client import assert_all_received, sdks_of
 
 MESSAGES = 2000
 TIMEOUT = 120  # seconds for any one step
@@ -19,42 +19,23 @@ WANTED = "TAGS = 'interop' AND (number BETWEEN 500 AND 599 OR number = 7) AND no
 EXPECTED = [7, *range(507, 600, 10)]
 
 
-def name_of(command):
-    return pathlib.Path(command[0]).name.rstrip("0123456789.")
-
-
-def consume(cluster, command, kind, group, sql, count):
-    return SdkClient(
-        command, cluster.directory, kind, "--endpoint", cluster.broker.address, "--topic", "numbers",
-        "--group", group, "--sql", sql, "--count", str(count),
-    )
-
-
-def produce(cluster, command):
-    with SdkClient(
-        command, cluster.directory, "produce", "--endpoint", cluster.broker.address, "--topic", "numbers",
-        "--prefix", "n", "--count", str(MESSAGES),
-    ) as producer:
-        producer.await_event("ready", TIMEOUT)
-        producer.await_event("done", TIMEOUT)
-        return producer.sent
-
-
-def matching(cluster, command, kind):
+def matching(cluster, sdk, kind):
     """A consumer that is there before the messages, so that it waits while others are passed over."""
-    group = f"{kind}-{name_of(command)}"
-    with consume(cluster, command, kind, group, WANTED, len(EXPECTED)) as consumer:
-        consumer.await_event("ready", TIMEOUT)
-        sent = produce(cluster, command)
-        assert len(sent) == MESSAGES, f"{len(sent)} messages were acknowledged"
+    topic = group = f"numbers-{kind}-{sdk.key}"
+    cluster.create_topic(topic)
+    with sdk.consumer(cluster, kind, topic, group, sql=WANTED, count=len(EXPECTED)) as consumer:
+        with sdk.client(cluster, "produce", topic, prefix="n", count=MESSAGES) as producer:
+            producer.await_event("done", TIMEOUT)
+            assert len(producer.sent) == MESSAGES, f"{len(producer.sent)} messages were acknowledged"
         consumer.await_event("done", TIMEOUT)
     assert_all_received(consumer, [f"n-{number}" for number in EXPECTED])
 
 
-def illegal(cluster, command):
+def illegal(cluster, sdk):
     """The SDK's error has the code and the position."""
-    with consume(cluster, command, "simple", f"wrong-{name_of(command)}", "number >", 1) as consumer:
-        consumer.await_event("ready", TIMEOUT)
+    topic = group = f"wrong-{sdk.key}"
+    cluster.create_topic(topic)
+    with sdk.consumer(cluster, "simple", topic, group, sql="number >") as consumer:
         deadline = time.monotonic() + TIMEOUT
         while not consumer.errors and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -64,18 +45,12 @@ def illegal(cluster, command):
 
 def main():
     report = Report()
-    for text in sys.argv[1:]:
-        command = text.split()
-        name = name_of(command)
+    sdks = sdks_of(sys.argv[1:])
+    with Cluster(nameserver=False) as cluster:
         for kind in ("simple", "push"):
-            with report.case(f"{name}: a {kind} consumer gets {len(EXPECTED)} of {MESSAGES} messages"), Cluster(
-                nameserver=False
-            ) as cluster:
-                cluster.create_topic("numbers")
-                matching(cluster, command, kind)
-        with report.case(f"{name}: a wrong expression"), Cluster(nameserver=False) as cluster:
-            cluster.create_topic("numbers")
-            illegal(cluster, command)
+            what = f"a {kind} consumer gets {len(EXPECTED)} of {MESSAGES} messages"
+            report.together([(f"{sdk.name}: {what}", functools.partial(matching, cluster, sdk, kind)) for sdk in sdks])
+        report.together([(f"{sdk.name}: a wrong expression", functools.partial(illegal, cluster, sdk)) for sdk in sdks])
     report.finish()
 
 

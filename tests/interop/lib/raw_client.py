@@ -145,6 +145,33 @@ class RawClient:
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
 
+    def change(self, topic, group, message, invisible_seconds):
+        """Gives a received message another invisible time from now on; returns it with its new handle."""
+        request = service.ChangeInvisibleDurationRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+        )
+        request.invisible_duration.seconds = invisible_seconds
+        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+        return message._replace(handle=response.receipt_handle)
+
+    def forward(self, topic, group, message):
+        """Gives a received message up: it becomes a dead letter."""
+        request = service.ForwardMessageToDeadLetterQueueRequest(
+            group=definition.Resource(name=group),
+            topic=definition.Resource(name=topic),
+            receipt_handle=message.handle,
+            message_id=message.id,
+            delivery_attempt=message.attempt,
+        )
+        response = self._stub.ForwardMessageToDeadLetterQueue(request, metadata=self._metadata, timeout=DEADLINE)
+        if response.status.code != definition.OK:
+            raise Refused(response.status)
+
     def _queue(self, topic):
         """Any queue of the topic: the broker serves a normal group from all of them."""
         if topic not in self._queues:

@@ -1,5 +1,6 @@
 """Counts cases and prints the last line that scripts/test reads: "N passed, N failed", and ", N skipped" if any are."""
 
+import concurrent.futures
 import contextlib
 import signal
 import sys
@@ -20,18 +21,41 @@ class Report:
     @contextlib.contextmanager
     def case(self, name):
         started = time.monotonic()
+        error = None
         try:
             yield
-        except Exception as error:  # pylint: disable=broad-except
+        except Exception as raised:  # pylint: disable=broad-except
+            error = raised
+        self._record(name, time.monotonic() - started, error)
+
+    def together(self, cases):
+        """Runs cases, (name, function) each, at the same time: for those that mostly wait."""
+
+        def timed(function):
+            started = time.monotonic()
+            error = None
+            try:
+                function()
+            except Exception as raised:  # pylint: disable=broad-except
+                error = raised
+            return time.monotonic() - started, error
+
+        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+            outcomes = [(name, pool.submit(timed, function)) for name, function in cases]
+            for name, outcome in outcomes:
+                self._record(name, *outcome.result())
+
+    def _record(self, name, seconds, error):
+        if error is None:
+            self.passed += 1
+            print(f"ok   {name} ({seconds:.1f} s)")
+        else:
             self.failed += 1
-            print(f"FAIL {name} ({time.monotonic() - started:.1f} s)")
+            print(f"FAIL {name} ({seconds:.1f} s)")
             if isinstance(error, AssertionError):
                 print(f"     {error}")
             else:
-                traceback.print_exc(file=sys.stdout)
-        else:
-            self.passed += 1
-            print(f"ok   {name} ({time.monotonic() - started:.1f} s)")
+                traceback.print_exception(error, file=sys.stdout)
         sys.stdout.flush()
 
     def skip(self, name, reason):

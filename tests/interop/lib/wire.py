@@ -160,6 +160,12 @@ def change(handle, invisible, topic="normal", group="group", **fields):
     )
 
 
+def forward(handle, topic="normal", group="group", **fields):
+    return service.ForwardMessageToDeadLetterQueueRequest(
+        group=resource(group), topic=resource(topic), receipt_handle=handle, message_id="id", **fields
+    )
+
+
 def received(answer):
     """The messages in the answer of a receive."""
     return [element.message for element in answer.response if element.WhichOneof("content") == "message"]

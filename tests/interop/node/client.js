@@ -7,19 +7,19 @@ const { Producer, SimpleConsumer, PushConsumer, ConsumeResult, FilterExpression 
 const { FilterType, TransactionResolution } = require('rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb');
 
 const IN_FLIGHT = 64; // sends without an answer
-const RECEIVERS = 4; // parallel long polls of the simple consumer
-const INVISIBLE_MS = 20_000;
 
 const emit = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+// Seconds, finer than a millisecond: the order of deliveries is read from it.
+const now = () => (performance.timeOrigin + performance.now()) / 1000;
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
-
-function emitReceived(message) {
-  emit('received', { id: message.messageId, body: message.body.toString(), attempt: message.deliveryAttempt });
-}
 
 async function emitError(error) {
   emit('error', { text: `${error.name}: ${error.message}` });
   await pause(200);
+}
+
+function inputEnds() {
+  return new Promise(resolve => process.stdin.once('end', resolve).resume());
 }
 
 function nextInputLine() {
@@ -70,55 +70,86 @@ function subscriptions(options) {
   return new Map([[ options.topic, options.sql ? new FilterExpression(options.sql, FilterType.SQL) : '*' ]]);
 }
 
+// What a consumer does with its messages: works on them, and fails some.
+class Application {
+  constructor(options) {
+    this.options = options;
+    this.seen = new Set();
+    this.done = new Promise(resolve => { this.end = resolve; });
+  }
+
+  async succeeds(message) {
+    const body = message.body.toString();
+    emit('received', { id: message.messageId, body, attempt: message.deliveryAttempt, at: now() });
+    if (this.options.work > 0) await pause(this.options.work);
+    return this.options.fail !== '*' && this.options.fail !== body;
+  }
+
+  consumed(message) {
+    this.seen.add(message.body.toString());
+    if (!this.goesOn()) this.end();
+  }
+
+  goesOn() {
+    return this.options.count === 0 || this.seen.size < this.options.count;
+  }
+
+  // Until the wanted number of distinct bodies has been consumed, or the input ends if there is none.
+  async run() {
+    emit('ready');
+    if (this.options.count === 0) {
+      await inputEnds();
+    } else {
+      await this.done;
+      emit('done');
+    }
+  }
+}
+
 async function consumeSimple(options) {
   const consumer = new SimpleConsumer({
     endpoints: options.endpoint, namespace: '', consumerGroup: options.group,
     subscriptions: subscriptions(options), awaitDuration: 10_000,
   });
   await consumer.startup();
-  emit('ready');
-  const seen = new Set();
+  const application = new Application(options);
 
+  const work = async message => {
+    if (options.change !== undefined) await consumer.changeInvisibleDuration(message, Number(options.change) * 1000);
+    if (await application.succeeds(message)) {
+      await consumer.ack(message);
+      application.consumed(message);
+    }
+  };
   const receiveAndAck = async () => {
-    while (seen.size < options.count) {
+    while (application.goesOn()) {
       try {
-        const messages = await consumer.receive(32, INVISIBLE_MS);
-        await Promise.all(messages.map(async message => {
-          await consumer.ack(message);
-          emitReceived(message);
-          seen.add(message.body.toString());
-        }));
+        await Promise.all((await consumer.receive(options.batch, options.invisible * 1000)).map(work));
       } catch (error) {
         await emitError(error);
       }
     }
   };
-  // The first receiver that finds everything seen ends the wait; the others may still be in a long poll.
-  await Promise.race(Array.from({ length: RECEIVERS }, receiveAndAck));
-  emit('done');
+  for (let i = 0; i < options.receivers; ++i) receiveAndAck();
+  await application.run();
   return consumer;
 }
 
 async function consumePush(options) {
-  const seen = new Set();
-  let allSeen;
-  const done = new Promise(resolve => { allSeen = resolve; });
+  const application = new Application(options);
   const consumer = new PushConsumer({
     endpoints: options.endpoint, namespace: '', consumerGroup: options.group,
     subscriptions: subscriptions(options),
     messageListener: {
       async consume(message) {
-        emitReceived(message);
-        seen.add(message.body.toString());
-        if (seen.size >= options.count) allSeen();
+        if (!await application.succeeds(message)) return ConsumeResult.FAILURE;
+        application.consumed(message);
         return ConsumeResult.SUCCESS;
       },
     },
   });
   await consumer.startup();
-  emit('ready');
-  await done;
-  emit('done');
+  await application.run();
   return consumer;
 }
 
@@ -148,18 +179,20 @@ async function transact(options) {
     if (options.ending === 'rollback') await transaction.rollback();
   }
   emit('done');
-  await new Promise(resolve => process.stdin.once('end', resolve).resume());
+  await inputEnds();
   return producer;
 }
 
 async function main() {
+  const numbers = { count: 0, 'pause-at': 0, work: 0, invisible: 20, batch: 32, receivers: 4 };
+  const texts = [ 'endpoint', 'topic', 'group', 'sql', 'fail', 'change', 'prefix', 'body', 'ending', 'answer' ];
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: Object.fromEntries(
-      [ 'endpoint', 'topic', 'group', 'sql', 'prefix', 'count', 'pause-at', 'body', 'ending', 'answer' ]
-        .map(name => [ name, { type: 'string' } ])),
+    options: Object.fromEntries([ ...texts, ...Object.keys(numbers) ].map(name => [ name, { type: 'string' } ])),
   });
-  const options = { ...values, count: Number(values.count), pauseAt: Number(values['pause-at'] ?? 0) };
+  const options = { ...values };
+  for (const [ name, usual ] of Object.entries(numbers)) options[name] = Number(values[name] ?? usual);
+  options.pauseAt = options['pause-at'];
   const command = { produce, simple: consumeSimple, push: consumePush, transact }[positionals[0]];
   const client = await command(options);
   // An orderly shutdown waits for long polls that may last half a minute; the test has what it needs.

@@ -1,11 +1,16 @@
 """Where groups stand, and how that is changed while their consumers are online.
 
+Usage: positions.py NAME|COMMAND…     (COMMAND starts an SDK's test client, see sdk_client.py)
+
 Reset to a time, an offset, the start and the end; pause and resume; broadcast to three clients; reading by offset with
 long polling; `mansio message print`. Each case has a topic and a group of its own.
 """
 
+import contextlib
+import functools
 import json
 import subprocess
+import sys
 import threading
 import time
 
@@ -15,6 +20,7 @@ from rocketmq.grpc_protocol import service_pb2 as service
 from mansio_cluster import BIN_DIR, Cluster
 from raw_client import RawClient
 from report import Report
+from sdk_client import sdks_of
 from wire import Node, metadata, resource, seconds
 
 GROUP = "workers"
@@ -68,6 +74,26 @@ class Consumer:
         self._client.close()
 
 
+class SdkConsumer:
+    """A push consumer of an SDK that is online, asked like a Consumer."""
+
+    def __init__(self, client):
+        self._client = client
+        self._looked_at = 0
+
+    def await_bodies(self, wanted, what, timeout=30):
+        """Waits until exactly these came since the last call, in whatever order."""
+        deadline = time.monotonic() + timeout
+        while self._count() < len(wanted) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        came = sorted(one.body for one in self._client.deliveries()[self._looked_at :])
+        self._looked_at += len(came)
+        assert came == sorted(wanted), f"{what}: {came} came, not {sorted(wanted)}"
+
+    def _count(self):
+        return len(self._client.deliveries()) - self._looked_at
+
+
 def queue_of(topic, number=0):
     return definition.MessageQueue(
         topic=resource(topic), id=number, broker=definition.Broker(name="broker-a")
@@ -117,13 +143,60 @@ class Suite:
             "group", "reset", group, "--topic", topic, "--to", to, endpoint=endpoint or self.address
         )
 
-    def run(self):
+    def run(self, sdks):
+        self.report.together([
+            (f"{sdk.name}: a push consumer is online while its group is moved and paused",
+             functools.partial(self.moved_under_sdk, sdk))
+            for sdk in sdks
+        ])
+        with self.report.case("broadcast: each push consumer of three SDKs gets every message once"):
+            self.broadcast_to_sdks(sdks)
         self.reset_cases()
         self.pause_case()
         self.broadcast_case()
         self.pull_cases()
         self.print_cases()
         self.sender.close()
+
+    def moved_under_sdk(self, sdk):
+        name = f"moved-{sdk.key}"
+        group = self.topic(name)
+        with sdk.consumer(self.cluster, "push", name, group) as client:
+            consumer = SdkConsumer(client)
+            self.send(name, "a", "b")
+            consumer.await_bodies("ab", "at first")
+            time.sleep(1.1)
+            between = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            time.sleep(1.1)
+            self.send(name, "c", "d")
+            consumer.await_bodies("cd", "at first")
+            for to, expected in (("earliest", "abcd"), ("3", "d"), (between, "cd"), ("latest", ""), ("1", "bcd")):
+                self.reset(group, name, to)
+                consumer.await_bodies(expected, f"after a reset to {to}")
+            self.send(name, "e")
+            consumer.await_bodies("e", "after the resets")
+            self.cluster.mansio("group", "pause", group)
+            self.send(name, "f")
+            time.sleep(3)
+            consumer.await_bodies("", "while the group is paused")
+            self.cluster.mansio("group", "resume", group)
+            consumer.await_bodies("f", "after the group went on")
+
+    def broadcast_to_sdks(self, sdks):
+        group = self.topic("sdk-casts", ("--broadcast", "--start", "earliest"))
+        self.send("sdk-casts", "a", "b")
+        with contextlib.ExitStack() as online:
+            consumers = [
+                SdkConsumer(online.enter_context(sdk.consumer(self.cluster, "push", "sdk-casts", group)))
+                for sdk in sdks
+            ]
+            for sdk, consumer in zip(sdks, consumers):
+                consumer.await_bodies("ab", f"what was there, to {sdk.name}")
+            self.send("sdk-casts", "c", "d")
+            for sdk, consumer in zip(sdks, consumers):
+                consumer.await_bodies("cd", f"what came, to {sdk.name}")
+            positions = self.cluster.mansio("group", "describe", group)["positions"]
+            assert len({position["client"] for position in positions}) == len(sdks), positions
 
     def reset_cases(self):
         group = self.topic("resets")
@@ -263,7 +336,7 @@ def main():
     report = Report()
     settings = ["receive.min-long-polling=0s"]  # consumers end with their poll
     with Cluster(nameserver=True, durability="async", broker_settings=settings) as cluster:
-        Suite(cluster, report).run()
+        Suite(cluster, report).run(sdks_of(sys.argv[1:]))
     report.finish()
 
 

@@ -24,8 +24,6 @@ from rocketmq import (
 from rocketmq.grpc_protocol import FilterType
 
 IN_FLIGHT = 64  # sends without an answer
-RECEIVERS = 4  # parallel long polls of the simple consumer
-INVISIBLE_SECONDS = 20
 
 _output = threading.Lock()
 
@@ -35,24 +33,40 @@ def emit(event, **fields):
         print(json.dumps({"event": event, **fields}), flush=True)
 
 
-def emit_received(message):
-    emit("received", id=message.message_id, body=message.body.decode(), attempt=message.delivery_attempt)
+class Application:
+    """What a consumer does with its messages: works on them, and fails some."""
 
-
-class Countdown:
-    """Is done when the wanted number of distinct bodies has been seen."""
-
-    def __init__(self, count):
-        self._count = count
+    def __init__(self, options):
+        self._options = options
         self._seen = set()
         self._lock = threading.Lock()
-        self.done = threading.Event()
+        self._done = threading.Event()
 
-    def saw(self, body):
+    def succeeds(self, message):
+        body = message.body.decode()
+        with _output:
+            event = {"event": "received", "id": message.message_id, "body": body}
+            print(json.dumps({**event, "attempt": message.delivery_attempt, "at": time.time()}), flush=True)
+        time.sleep(self._options.work / 1000)
+        return self._options.fail not in ("*", body)
+
+    def consumed(self, message):
         with self._lock:
-            self._seen.add(bytes(body))
-            if len(self._seen) >= self._count:
-                self.done.set()
+            self._seen.add(bytes(message.body))
+            if self._options.count and len(self._seen) >= self._options.count:
+                self._done.set()
+
+    def goes_on(self):
+        return not self._done.is_set()
+
+    def run(self):
+        """Until the wanted number of distinct bodies has been consumed, or the input ends if there is none."""
+        emit("ready")
+        if self._options.count:
+            self._done.wait()
+            emit("done")
+        else:
+            sys.stdin.read()
 
 
 def produce(options, configuration):
@@ -96,41 +110,40 @@ def subscription(options):
 def consume_simple(options, configuration):
     consumer = SimpleConsumer(configuration, options.group, subscription(options), await_duration=10)
     consumer.startup()
-    emit("ready")
-    countdown = Countdown(options.count)
+    application = Application(options)
 
     def receive_and_ack():
-        while not countdown.done.is_set():
+        while application.goes_on():
             try:
-                for message in consumer.receive(32, INVISIBLE_SECONDS):
-                    consumer.ack(message)
-                    emit_received(message)
-                    countdown.saw(message.body)
+                for message in consumer.receive(options.batch, options.invisible):
+                    if options.change is not None:
+                        consumer.change_invisible_duration(message, options.change)
+                    if application.succeeds(message):
+                        consumer.ack(message)
+                        application.consumed(message)
             except Exception as error:  # pylint: disable=broad-except
                 emit("error", text=f"{type(error).__name__}: {error}")
                 time.sleep(0.2)
 
-    for _ in range(RECEIVERS):
+    for _ in range(options.receivers):
         threading.Thread(target=receive_and_ack, daemon=True).start()
-    countdown.done.wait()
-    emit("done")
+    application.run()
     return consumer
 
 
 def consume_push(options, configuration):
-    countdown = Countdown(options.count)
+    application = Application(options)
 
     class Listener(MessageListener):
         def consume(self, message):
-            emit_received(message)
-            countdown.saw(message.body)
+            if not application.succeeds(message):
+                return ConsumeResult.FAILURE
+            application.consumed(message)
             return ConsumeResult.SUCCESS
 
     consumer = PushConsumer(configuration, options.group, Listener(), subscription(options))
     consumer.startup()
-    emit("ready")
-    countdown.done.wait()
-    emit("done")
+    application.run()
     return consumer
 
 
@@ -169,8 +182,14 @@ def main():
     parser.add_argument("--topic", required=True)
     parser.add_argument("--group")
     parser.add_argument("--sql")
+    parser.add_argument("--fail")
+    parser.add_argument("--work", type=int, default=0)
+    parser.add_argument("--invisible", type=int, default=20)
+    parser.add_argument("--change", type=int)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--receivers", type=int, default=4)
     parser.add_argument("--prefix")
-    parser.add_argument("--count", type=int)
+    parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--pause-at", type=int, default=0)
     parser.add_argument("--body")
     parser.add_argument("--ending", choices=["commit", "rollback", "none"])

@@ -177,6 +177,16 @@ class Suite:
                 letters = self.await_letters(group, ids)
                 assert {(row["reason"], row["attempts"]) for row in letters.values()} == {("expired", 0)}, letters
 
+        with self.report.case("what has expired by its own time goes to the dead letters of a topic without a ttl"):
+            self.topic("own-times", "--expired", "dead-letter")
+            producer = self.producer("own-times")
+            expired = producer.send(made("own-times", "short", mansio_ttl_ms=500)).message_id
+            producer.send(made("own-times", "endless"))
+            time.sleep(1)
+            bodies = self.receive(self.consumer("own-times"), 1)
+            assert bodies == ["endless"], bodies
+            self.await_letters("own-times", {expired})
+
     def await_letters(self, group, ids):
         deadline = time.monotonic() + WAIT
         while set(letters := self.dead_letters(group)) != ids:

@@ -10,8 +10,9 @@ namespace mansio::store {
 namespace {
 
 constexpr LogOffset kSegmentBytes = 256 << 20;
+constexpr LogOffset kPage = 4096;
 
-// A segment of zeros that counts what is asked of it, and reads in large pieces.
+// A segment of zeros that counts what is asked of it, and reads in large pieces and whole pages.
 class ZeroSource final : public LogSource {
  public:
   // `hole`: nothing was written, which the file system knows except where it was read.
@@ -24,7 +25,8 @@ class ZeroSource final : public LogSource {
   absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) override {
     const size_t size = std::min<uint64_t>({bytes, zeros_.size(), kSegmentBytes - offset});
     read_ += size;
-    cached_end_ = std::max(cached_end_, offset + zeros_.size());
+    const LogOffset end = (offset + zeros_.size() + kPage - 1) / kPage * kPage;
+    cached_end_ = std::max(cached_end_, end);
     return std::string_view(zeros_).substr(0, size);
   }
   LogOffset NextData(LogOffset offset) override {
@@ -44,11 +46,13 @@ class ZeroSource final : public LogSource {
 };
 
 TEST(SearchBeyondTest, AHoleIsNotRead) {
-  ZeroSource source(/*hole=*/true);
-  const auto found = SearchBeyond(source, 4096, 1);
-  ASSERT_TRUE(found.ok());
-  EXPECT_FALSE(found->frame.has_value());
-  EXPECT_LE(source.read(), 4u << 20);
+  for (const LogOffset at : {kPage, kPage + 8, 2 * kPage - 8}) {
+    ZeroSource source(/*hole=*/true);
+    const auto found = SearchBeyond(source, at, 1);
+    ASSERT_TRUE(found.ok());
+    EXPECT_FALSE(found->frame.has_value());
+    EXPECT_LE(source.read(), 4u << 20) << at;
+  }
 }
 
 TEST(SearchBeyondTest, WrittenZerosArePassedInLargeSteps) {

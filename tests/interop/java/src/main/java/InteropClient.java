@@ -3,8 +3,8 @@ import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -17,6 +17,7 @@ import org.apache.rocketmq.client.apis.ClientConfiguration;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
+import org.apache.rocketmq.client.apis.consumer.FilterExpressionType;
 import org.apache.rocketmq.client.apis.consumer.PushConsumer;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.Message;
@@ -30,9 +31,6 @@ import org.apache.rocketmq.client.apis.producer.TransactionResolution;
 public final class InteropClient {
   /** Sends without an answer. */
   private static final int IN_FLIGHT = 64;
-  /** Parallel long polls of the simple consumer. */
-  private static final int RECEIVERS = 4;
-  private static final Duration INVISIBLE = Duration.ofSeconds(20);
 
   private final ClientServiceProvider provider = ClientServiceProvider.loadService();
   private final Map<String, String> options;
@@ -42,17 +40,22 @@ public final class InteropClient {
 
   private InteropClient(Map<String, String> options) {
     this.options = options;
-    // TLS stays at the SDK's default: on.
-    configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint")).build();
+    // TLS stays at the SDK's default: on. Its 3 s for a request do not last on a busy machine.
+    configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint"))
+        .setRequestTimeout(Duration.ofSeconds(15)).build();
     topic = options.get("topic");
-    count = Integer.parseInt(options.getOrDefault("count", "0"));
+    count = number("count", 0);
+  }
+
+  private int number(String option, int usual) {
+    return Integer.parseInt(options.getOrDefault(option, String.valueOf(usual)));
   }
 
   private void produce() throws Exception {
     Producer producer =
         provider.newProducerBuilder().setClientConfiguration(configuration).setTopics(topic).build();
     emit("{\"event\":\"ready\"}");
-    int pauseAt = Integer.parseInt(options.getOrDefault("pause-at", "0"));
+    int pauseAt = number("pause-at", 0);
     if (pauseAt > 0) {
       sendAll(producer, 0, pauseAt);
       emit("{\"event\":\"paused\"}");
@@ -65,15 +68,16 @@ public final class InteropClient {
     Semaphore free = new Semaphore(IN_FLIGHT);
     for (int number = from; number < to; ++number) {
       free.acquire();
-      send(producer, options.get("prefix") + "-" + number, free);
+      send(producer, number, free);
     }
     free.acquire(IN_FLIGHT);
   }
 
   /** Sends one message until it is acknowledged: an application that cannot lose it does the same. */
-  private void send(Producer producer, String body, Semaphore free) {
+  private void send(Producer producer, int number, Semaphore free) {
+    String body = options.get("prefix") + "-" + number;
     Message message = provider.newMessageBuilder().setTopic(topic).setTag("interop").setKeys(body)
-        .setBody(body.getBytes(StandardCharsets.UTF_8)).build();
+        .addProperty("number", String.valueOf(number)).setBody(body.getBytes(StandardCharsets.UTF_8)).build();
     producer.sendAsync(message).whenComplete((receipt, error) -> {
       if (error == null) {
         emit("{\"event\":\"sent\",\"id\":" + quote(receipt.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
@@ -81,68 +85,117 @@ public final class InteropClient {
       } else {
         emitError(error);
         RETRIES.execute(() -> {
-          pause();
-          send(producer, body, free);
+          pause(200);
+          send(producer, number, free);
         });
       }
     });
   }
 
+  private Map<String, FilterExpression> subscription() {
+    String sql = options.get("sql");
+    return Map.of(topic,
+        sql == null ? FilterExpression.SUB_ALL : new FilterExpression(sql, FilterExpressionType.SQL92));
+  }
+
   private void consumeSimple() throws Exception {
     SimpleConsumer consumer = provider.newSimpleConsumerBuilder().setClientConfiguration(configuration)
         .setConsumerGroup(options.get("group")).setAwaitDuration(Duration.ofSeconds(10))
-        .setSubscriptionExpressions(Map.of(topic, FilterExpression.SUB_ALL)).build();
-    emit("{\"event\":\"ready\"}");
-    Countdown countdown = new Countdown(count);
-    for (int i = 0; i < RECEIVERS; ++i) {
-      Thread receiver = new Thread(() -> receiveAndAck(consumer, countdown));
+        .setSubscriptionExpressions(subscription()).build();
+    Application application = new Application();
+    for (int i = 0; i < number("receivers", 4); ++i) {
+      Thread receiver = new Thread(() -> receiveAndAck(consumer, application));
       receiver.setDaemon(true);
       receiver.start();
     }
-    countdown.await();
+    application.run(consumer);
   }
 
-  private static void receiveAndAck(SimpleConsumer consumer, Countdown countdown) {
-    while (!countdown.isDone()) {
+  private void receiveAndAck(SimpleConsumer consumer, Application application) {
+    int batch = number("batch", 32);
+    Duration invisible = Duration.ofSeconds(number("invisible", 20));
+    while (application.goesOn()) {
       try {
-        List<MessageView> messages = consumer.receive(32, INVISIBLE);
-        for (MessageView message : messages) {
-          consumer.ackAsync(message).whenComplete((nothing, error) -> {
-            if (error == null) {
-              countdown.saw(emitReceived(message));
-            } else {
-              emitError(error);
-            }
-          });
+        for (MessageView message : consumer.receive(batch, invisible)) {
+          if (options.containsKey("change")) {
+            consumer.changeInvisibleDuration(message, Duration.ofSeconds(number("change", 0)));
+          }
+          if (application.succeeds(message)) {
+            consumer.ackAsync(message).whenComplete((nothing, error) -> {
+              if (error == null) {
+                application.consumed(message);
+              } else {
+                emitError(error);
+              }
+            });
+          }
         }
       } catch (Exception error) {
         emitError(error);
-        pause();
+        pause(200);
       }
     }
   }
 
   private void consumePush() throws Exception {
-    Countdown countdown = new Countdown(count);
+    Application application = new Application();
     PushConsumer consumer = provider.newPushConsumerBuilder().setClientConfiguration(configuration)
-        .setConsumerGroup(options.get("group"))
-        .setSubscriptionExpressions(Map.of(topic, FilterExpression.SUB_ALL))
+        .setConsumerGroup(options.get("group")).setSubscriptionExpressions(subscription())
         .setMessageListener(message -> {
-          countdown.saw(emitReceived(message));
+          if (!application.succeeds(message)) {
+            return ConsumeResult.FAILURE;
+          }
+          application.consumed(message);
           return ConsumeResult.SUCCESS;
         }).build();
-    emit("{\"event\":\"ready\"}");
-    countdown.await();
-    // Lets the acknowledgements of the last messages leave before the process ends.
-    new Thread(() -> closeQuietly(consumer)).start();
-    Thread.sleep(3000);
+    application.run(consumer);
+  }
+
+  /** What a consumer does with its messages: works on them, and fails some. */
+  private final class Application {
+    private final String failing = options.get("fail");
+    private final int work = number("work", 0);
+    private final Set<String> seen = ConcurrentHashMap.newKeySet();
+    private final CountDownLatch done = new CountDownLatch(1);
+
+    boolean succeeds(MessageView message) {
+      String body = textOf(message);
+      emitReceived(message, body);
+      pause(work);
+      return !"*".equals(failing) && !body.equals(failing);
+    }
+
+    void consumed(MessageView message) {
+      seen.add(textOf(message));
+      if (count > 0 && seen.size() >= count) {
+        done.countDown();
+      }
+    }
+
+    boolean goesOn() {
+      return done.getCount() > 0;
+    }
+
+    /** Until the wanted number of distinct bodies has been consumed, or the input ends if there is none. */
+    void run(AutoCloseable consumer) throws Exception {
+      emit("{\"event\":\"ready\"}");
+      if (count > 0) {
+        done.await();
+        emit("{\"event\":\"done\"}");
+      } else {
+        System.in.transferTo(OutputStream.nullOutputStream());
+      }
+      // Lets the acknowledgements of the last messages leave before the process ends.
+      new Thread(() -> closeQuietly(consumer)).start();
+      Thread.sleep(3000);
+    }
   }
 
   private void transact() throws Exception {
     TransactionResolution answer = TransactionResolution.valueOf(options.get("answer").toUpperCase(Locale.ROOT));
     Producer producer = provider.newProducerBuilder().setClientConfiguration(configuration).setTopics(topic)
         .setTransactionChecker(message -> {
-          String body = StandardCharsets.UTF_8.decode(message.getBody()).toString();
+          String body = textOf(message);
           emit("{\"event\":\"check\",\"id\":" + quote(message.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
           return answer;
         }).build();
@@ -172,48 +225,25 @@ public final class InteropClient {
     }
   }
 
-  /** Is done when the wanted number of distinct bodies has been seen. */
-  private static final class Countdown {
-    private final int count;
-    private final Set<String> seen = ConcurrentHashMap.newKeySet();
-    private final CountDownLatch done = new CountDownLatch(1);
-
-    Countdown(int count) {
-      this.count = count;
-    }
-
-    void saw(String body) {
-      seen.add(body);
-      if (seen.size() >= count) {
-        done.countDown();
-      }
-    }
-
-    boolean isDone() {
-      return done.getCount() == 0;
-    }
-
-    void await() throws InterruptedException {
-      done.await();
-      emit("{\"event\":\"done\"}");
-    }
-  }
-
   private static final ExecutorService RETRIES = Executors.newFixedThreadPool(8);
 
-  private static void pause() {
+  private static void pause(int milliseconds) {
     try {
-      Thread.sleep(200);
+      Thread.sleep(milliseconds);
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
     }
   }
 
-  private static String emitReceived(MessageView message) {
-    String body = StandardCharsets.UTF_8.decode(message.getBody()).toString();
+  private static String textOf(MessageView message) {
+    return StandardCharsets.UTF_8.decode(message.getBody()).toString();
+  }
+
+  private static synchronized void emitReceived(MessageView message, String body) {
+    Instant now = Instant.now();
+    String at = String.format("%d.%09d", now.getEpochSecond(), now.getNano());
     emit("{\"event\":\"received\",\"id\":" + quote(message.getMessageId().toString()) + ",\"body\":" + quote(body)
-        + ",\"attempt\":" + message.getDeliveryAttempt() + "}");
-    return body;
+        + ",\"attempt\":" + message.getDeliveryAttempt() + ",\"at\":" + at + "}");
   }
 
   private static void emitError(Throwable error) {
