@@ -13,22 +13,6 @@ namespace {
 constexpr absl::Duration kRetryAfter = absl::Seconds(5);
 }  // namespace
 
-bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job) {
-  Mutex mutex;
-  CondVar finished;
-  bool done = false;
-  const bool accepted = log->RunOnLogThread([&mutex, &finished, &done, job] {
-    job();
-    const MutexLock lock(&mutex);
-    done = true;
-    finished.Signal();  // under the lock: the waiter's stack holds all three
-  });
-  if (!accepted) return false;
-  const MutexLock lock(&mutex);
-  while (!done) finished.Wait(&mutex);
-  return true;
-}
-
 Checkpointer::Checkpointer(CommitLog* log, KeyValueStore* store, CheckpointSource* source,
                            LogOffset start, Options options)
     : log_(log),

@@ -73,6 +73,22 @@ absl::StatusOr<StoredMessage> CommitLog::DecodeMessage(QueueKey queue, QueueOffs
                        .bytes = std::move(bytes)};
 }
 
+bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job) {
+  Mutex mutex;
+  CondVar finished;
+  bool done = false;
+  const bool accepted = log->RunOnLogThread([&mutex, &finished, &done, job] {
+    job();
+    const MutexLock lock(&mutex);
+    done = true;
+    finished.Signal();  // under the lock: the waiter's stack holds all three
+  });
+  if (!accepted) return false;
+  const MutexLock lock(&mutex);
+  while (!done) finished.Wait(&mutex);
+  return true;
+}
+
 CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment environment,
                              std::unique_ptr<SegmentSet> segments, ReplicaMarks marks,
                              std::optional<LogOffset> cut_at_open)

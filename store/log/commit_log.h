@@ -131,6 +131,10 @@ class CommitLog {
   virtual absl::Status Stop() = 0;
 };
 
+// Runs `job` on the log thread between two batches and waits for it. False when the log has
+// stopped.
+bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job);
+
 }  // namespace mansio::store
 
 #endif  // MANSIO_STORE_LOG_COMMIT_LOG_H_

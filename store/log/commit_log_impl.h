@@ -71,8 +71,6 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   void AppendFrames(std::string frames,
                     absl::AnyInvocable<void(const absl::Status&)> done) override;
   absl::Status TruncateTo(LogOffset offset) override;
-  // Runs `job` on the log thread and waits for it; false when the log has stopped.
-  bool CallLogThread(absl::AnyInvocable<void()> job);
 
   bool is_slave() const { return options_.role == Role::kSlave; }
   bool syncs_each_batch() const { return SyncsEachBatch(options_.durability); }

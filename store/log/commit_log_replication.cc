@@ -1,7 +1,6 @@
 // The log as replication sees it.
 #include <utility>
 
-#include "common/sync/sync.h"
 #include "store/log/commit_log_impl.h"
 #include "store/log/frame_reader.h"
 
@@ -24,29 +23,13 @@ void CommitLogImpl::AllowCommit(LogOffset offset) {
   static_cast<void>(RunOnLogThread([this] { writer_.CommitAllowed(); }));
 }
 
-bool CommitLogImpl::CallLogThread(absl::AnyInvocable<void()> job) {
-  Mutex mutex;
-  CondVar finished;
-  bool done = false;
-  const bool accepted = RunOnLogThread([&] {
-    job();
-    const MutexLock lock(&mutex);
-    done = true;
-    finished.Signal();  // under the lock: the waiter's stack holds all three
-  });
-  if (!accepted) return false;
-  const MutexLock lock(&mutex);
-  while (!done) finished.Wait(&mutex);
-  return true;
-}
-
 void CommitLogImpl::SetMoved(absl::AnyInvocable<void()> moved) {
-  CallLogThread([&] { writer_.SetMoved(std::move(moved)); });
+  CallOnLogThread(this, [&] { writer_.SetMoved(std::move(moved)); });
 }
 
 void CommitLogImpl::StopCommits() {
   if (committer_ == nullptr) return;
-  CallLogThread([this] {
+  CallOnLogThread(this, [this] {
     committer_->Fail(absl::UnavailableError("the broker is shutting down"), /*for_good=*/true);
   });
 }
@@ -71,7 +54,7 @@ absl::Status CommitLogImpl::TruncateTo(LogOffset offset) {
     return absl::FailedPreconditionError("this broker is the master: its log is not cut");
   }
   absl::Status cut = absl::UnavailableError("the log has stopped");
-  CallLogThread([&] { cut = writer_.TruncateTo(offset, marks_); });
+  CallOnLogThread(this, [&] { cut = writer_.TruncateTo(offset, marks_); });
   return cut;
 }
 

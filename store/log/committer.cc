@@ -6,24 +6,13 @@
 
 #include "store/log/frame_codec.h"
 #include "store/log/frame_reader.h"
+#include "store/log/observer_scope.h"
 #include "store/log/record_codec.h"
 
 namespace mansio::store {
 namespace {
 
 constexpr size_t kRunBytes = 1 << 20;
-
-// The observer's answers leave at the end of a scope.
-class ObserverScope {
- public:
-  explicit ObserverScope(LogObserver* observer) : observer_(observer) { observer_->BatchBegin(); }
-  ~ObserverScope() { observer_->BatchEnd(); }
-  ObserverScope(const ObserverScope&) = delete;
-  ObserverScope& operator=(const ObserverScope&) = delete;
-
- private:
-  LogObserver* const observer_;
-};
 
 }  // namespace
 

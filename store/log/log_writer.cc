@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/log/append_encoding.h"
+#include "store/log/observer_scope.h"
 
 namespace mansio::store {
 namespace {
@@ -18,18 +19,6 @@ constexpr uint64_t kMaxReserveBytes = 1 << 20;
 uint64_t ReserveBytes(const Segment& segment) {
   return std::min(kMaxReserveBytes, segment.bytes() / 8);
 }
-
-// The broker sends the answers of a scope at its end.
-class Scope {
- public:
-  explicit Scope(LogObserver* observer) : observer_(observer) { observer_->BatchBegin(); }
-  ~Scope() { observer_->BatchEnd(); }
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
-
- private:
-  LogObserver* const observer_;
-};
 
 }  // namespace
 
@@ -146,7 +135,7 @@ void LogWriter::Commit() {
     CommitLater();
   } else if (parts_.flusher == nullptr) {
     {
-      Scope scope(observer_);
+      const ObserverScope scope(observer_);
       AnswerAppended();
     }
     if (absl::Status status = SyncBatch(); !status.ok()) {
@@ -164,7 +153,7 @@ void LogWriter::Commit() {
 
 void LogWriter::CommitLater() {
   {
-    Scope scope(observer_);
+    const ObserverScope scope(observer_);
     AnswerAppended();
   }
   if (parts_.flusher == nullptr) {
@@ -207,7 +196,7 @@ absl::Status LogWriter::SyncBatch() {
 void LogWriter::ApplyBatch() {
   parts_.state->committed.store(position_);
   parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
-  Scope scope(observer_);
+  const ObserverScope scope(observer_);
   if (parts_.flusher != nullptr) AnswerAppended();
   batch_.ForEachRecord([this](const RecordView& record, uint32_t record_bytes) {
     observer_->Apply(record, record_bytes);
@@ -227,7 +216,7 @@ void LogWriter::AnswerApplied() {
 
 void LogWriter::FailBatch(const absl::Status& status) {
   {
-    Scope scope(observer_);
+    const ObserverScope scope(observer_);
     for (auto& placed : batch_.placed()) placed.append->Failed(status);
   }
   parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
@@ -235,7 +224,7 @@ void LogWriter::FailBatch(const absl::Status& status) {
 }
 
 void LogWriter::FailAppends(Appends appends, const absl::Status& status) {
-  Scope scope(observer_);
+  const ObserverScope scope(observer_);
   for (auto& append : appends) {
     parts_.state->uncommitted.fetch_sub(append->size(), std::memory_order_relaxed);
     append->Failed(status);
