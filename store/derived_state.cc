@@ -127,10 +127,21 @@ absl::StatusOr<std::optional<CheckpointMeta>> DerivedState::Load() {
        {kQueueRecordPrefix, kCarriedPrefix, kSegmentPrefix, kMachinePrefix}) {
     if (absl::Status loaded = LoadPrefix(prefix); !loaded.ok()) return loaded;
   }
+  if (absl::Status loaded = LoadEpochs(); !loaded.ok()) return loaded;
   store_time_ = meta->store_time;
   trimmed_ = meta->trimmed;
   snapshot_ = meta->snapshot;
   return *meta;
+}
+
+absl::Status DerivedState::LoadEpochs() {
+  const absl::StatusOr<std::optional<std::string>> value = checkpoint_->Get(kEpochsKey);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return absl::OkStatus();
+  absl::StatusOr<EpochHistory> epochs = DecodeEpochs(**value);
+  if (!epochs.ok()) return epochs.status();
+  loaded_epochs_ = *std::move(epochs);
+  return absl::OkStatus();
 }
 
 absl::Status DerivedState::LoadPrefix(std::string_view prefix) {
@@ -158,6 +169,7 @@ void DerivedState::Clear() {
   machine_->Clear();
   queues_.Clear();
   segment_times_.Clear();
+  loaded_epochs_ = EpochHistory();
   store_time_ = 0;
   trimmed_ = 0;
   snapshot_ = 0;
@@ -186,7 +198,10 @@ CheckpointMeta DerivedState::Capture(KeyValueBatch& batch) {
   capture_ = queues_.Capture();
   CheckpointMeta meta;
   meta.offset = applied;
-  meta.epoch = log_->epoch();
+  EpochHistory epochs = log_->replicated()->History().epochs;
+  epochs.TruncateTo(applied);
+  meta.epoch = epochs.last();
+  batch.Put(kEpochsKey, EncodeEpochs(epochs));
   meta.store_time = store_time_;
   meta.trimmed = trimmed();
   meta.snapshot = snapshot();

@@ -37,6 +37,8 @@ class DerivedState : public CheckpointSource {
 
   // Loads the checkpoint. nullopt when there is none; DataLoss when it is damaged (Clear, then).
   absl::StatusOr<std::optional<CheckpointMeta>> Load();
+  // The reigns below the checkpoint that was loaded, as far as it says.
+  const EpochHistory& loaded_epochs() const { return loaded_epochs_; }
   // Takes back a pair of a snapshot.
   absl::Status Restore(std::string_view key, std::string_view value);
   // Forgets everything.
@@ -45,7 +47,7 @@ class DerivedState : public CheckpointSource {
   void CaptureAll(StateSink& sink) const;
 
   // Of the log that Capture asks for its offset and epoch; before the first capture.
-  void set_log(const CommitLog* log) { log_ = log; }
+  void set_log(CommitLog* log) { log_ = log; }
 
   CheckpointMeta Capture(KeyValueBatch& batch) override;
   absl::Status Complete(KeyValueBatch& batch) override;
@@ -71,10 +73,12 @@ class DerivedState : public CheckpointSource {
   void Passed(const RecordView& record);
   void CountTraffic(const RecordView& record, uint32_t record_bytes);
   absl::Status LoadPrefix(std::string_view prefix);
+  absl::Status LoadEpochs();
 
   StateMachine* const machine_;
   const KeyValueStore* const checkpoint_;
-  const CommitLog* log_ = nullptr;
+  CommitLog* log_ = nullptr;
+  EpochHistory loaded_epochs_;
   ConsumeQueues queues_;
   SegmentTimes segment_times_;
   StoreTime store_time_ = 0;  // of the last record

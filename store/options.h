@@ -17,10 +17,26 @@ namespace mansio::store {
 enum class Durability {
   kAsync,  // page cache; flushed every flush_interval
   kSync,   // fdatasync before the answer
+  // The same two, and a master answers when all of the in-sync set hold it, or have synced it.
+  kReplica,
+  kReplicaSync,
+};
+// Whether what is appended is synced at once, and not every flush_interval.
+constexpr bool SyncsEachBatch(Durability durability) {
+  return durability == Durability::kSync || durability == Durability::kReplicaSync;
+}
+
+enum class Role {
+  kMaster,
+  kSlave,  // its log grows by its master's frames alone
 };
 
 struct StoreOptions {
   std::string path;
+  Role role = Role::kMaster;
+  // The greatest epoch that anybody in the broker group is known to have begun: a master's is
+  // greater.
+  uint64_t known_epoch = 0;
   Durability durability = Durability::kSync;
   absl::Duration flush_interval = absl::Milliseconds(500);  // async only
   uint64_t segment_bytes = uint64_t{1} << 30;
@@ -37,6 +53,12 @@ struct StoreOptions {
   int cold_threads = 2;
   size_t cold_queue = 4096;  // waiting cold reads; more are refused
   bool salvage = false;      // cut at damage instead of refusing to start
+
+  // Replication says what is committed (design section 9), not the disk alone.
+  bool WaitsForCommit() const {
+    return role == Role::kSlave || durability == Durability::kReplica ||
+           durability == Durability::kReplicaSync;
+  }
 };
 
 }  // namespace mansio::store

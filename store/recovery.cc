@@ -15,12 +15,13 @@ namespace {
 class StateRecovery {
  public:
   StateRecovery(CommitLog* log, KeyValueStore* checkpoint, DerivedState* state,
-                uint64_t queue_memory_bytes, const std::string& path)
+                const StoreOptions& options)
       : log_(log),
         checkpoint_(checkpoint),
         state_(state),
-        queue_memory_bytes_(queue_memory_bytes),
-        path_(path) {}
+        folds_all_(!options.WaitsForCommit()),
+        queue_memory_bytes_(options.queue_memory_bytes),
+        path_(options.path) {}
 
   absl::StatusOr<Recovered> Run() {
     const absl::StatusOr<std::optional<CheckpointMeta>> meta = state_->Load();
@@ -50,8 +51,14 @@ class StateRecovery {
           fmt::format("it stands for offset {}, where no frame of the log ends", meta.offset));
     }
     absl::Status folded;
+    RecoveryStart start{.offset = meta.offset,
+                        .epoch = meta.epoch,
+                        .synced = meta.synced,
+                        .store_time = meta.store_time,
+                        .epochs = state_->loaded_epochs()};
+    if (!folds_all_) start.fold_until = meta.offset;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
-        {meta.offset, meta.epoch, meta.synced, meta.store_time},
+        start,
         [&](const RecordView& record, uint32_t bytes) {
           return folded = state_->Fold(record, bytes);
         },
@@ -76,8 +83,10 @@ class StateRecovery {
     if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
     if (first > 0) state_->queues().BeginRebuild();
     bool restored = first == 0;
+    RecoveryStart again{.offset = first};
+    if (!folds_all_) again.fold_until = first == 0 ? 0 : snapshot.completed_at() + 1;
     const absl::StatusOr<RecoveryReport> report = log_->Recover(
-        {first, 0, 0, 0},
+        again,
         [&](const RecordView& record, uint32_t bytes) {
           if (!restored && record.position.offset >= snapshot.captured_at()) {
             restored = true;
@@ -156,6 +165,7 @@ class StateRecovery {
   CommitLog* const log_;
   KeyValueStore* const checkpoint_;
   DerivedState* const state_;
+  const bool folds_all_;
   const uint64_t queue_memory_bytes_;
   const std::string& path_;
   bool checkpoint_damaged_ = false;
@@ -164,9 +174,8 @@ class StateRecovery {
 }  // namespace
 
 absl::StatusOr<Recovered> RecoverState(CommitLog* log, KeyValueStore* checkpoint,
-                                       DerivedState* state, uint64_t queue_memory_bytes,
-                                       const std::string& path) {
-  return StateRecovery(log, checkpoint, state, queue_memory_bytes, path).Run();
+                                       DerivedState* state, const StoreOptions& options) {
+  return StateRecovery(log, checkpoint, state, options).Run();
 }
 
 }  // namespace mansio::store

@@ -19,6 +19,7 @@
 namespace mansio::store {
 
 class KeyValueStore;
+class ReplicatedLog;
 
 // One entry of a ConsumeQueue: where a message stands and what is needed to filter it unread.
 struct QueueEntry {
@@ -132,6 +133,9 @@ class Store {
   // Deletes what retention no longer keeps, after carrying forward what is live; run by the store
   // itself once a minute and, with a limit by size, when a segment is full. Public for tests.
   virtual absl::Status EnforceRetention() = 0;
+
+  // The log for replication; nullptr where there is none (tests).
+  virtual ReplicatedLog* replicated_log() { return nullptr; }
 
   // Finishes what was accepted, checkpoints, syncs, releases the lock. Later Submits are
   // Unavailable. Idempotent.

@@ -52,9 +52,10 @@ absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
   if (decorate_log != nullptr) log_ = decorate_log(std::move(log_));
   state_->set_log(log_.get());
 
+  if (absl::Status dropped = DropCheckpointOfCutLog(); !dropped.ok()) return dropped;
   machine_->Attach(this);
-  const absl::StatusOr<Recovered> recovered = RecoverState(
-      log_.get(), checkpoint_, state_.get(), options_.queue_memory_bytes, options_.path);
+  const absl::StatusOr<Recovered> recovered =
+      RecoverState(log_.get(), checkpoint_, state_.get(), options_);
   if (!recovered.ok()) return recovered.status();
   recovered_ = *recovered;
   LOG_INFO("Store {}: log [{}, {}), replayed {} bytes from {}{}, cut {} bytes of a torn tail.",
@@ -63,6 +64,17 @@ absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
            recovered_.rebuilt && recovered_.report.end > 0 ? " (without a checkpoint)" : "",
            recovered_.report.cut_bytes);
   return log_->Start(this);
+}
+
+absl::Status StoreImpl::DropCheckpointOfCutLog() {
+  const std::optional<LogOffset> cut = log_->cut_at_open();
+  if (!cut.has_value()) return absl::OkStatus();
+  const absl::StatusOr<std::optional<std::string>> value = checkpoint_->Get(kMetaKey);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return absl::OkStatus();
+  const absl::StatusOr<CheckpointMeta> meta = DecodeMeta(**value);
+  if (!meta.ok() || meta->offset <= *cut) return absl::OkStatus();
+  return checkpoint_->Wipe();
 }
 
 absl::Status StoreImpl::OpenCheckpoint() {
@@ -105,6 +117,8 @@ void StoreImpl::StartThreads() {
 }
 
 void StoreImpl::StopThreads() {
+  // Retention may wait for an append that nobody will commit any more.
+  if (log_ != nullptr && options_.WaitsForCommit()) log_->replicated()->StopCommits();
   if (checkpointer_ != nullptr) checkpointer_->Stop();
   if (cold_pool_ != nullptr) cold_pool_->Stop();
   if (log_ == nullptr) return;
@@ -116,6 +130,11 @@ void StoreImpl::StopThreads() {
 absl::Status StoreImpl::Submit(std::unique_ptr<Append> append) {
   if (closing_.load(std::memory_order_relaxed)) {
     return absl::UnavailableError("the broker is shutting down");
+  }
+  if (options_.WaitsForCommit() && log_->cursors().applied < log_->replicated()->ReignStart()) {
+    return absl::UnavailableError(
+        "the broker waits until its in-sync slaves have confirmed the beginning of its reign; send "
+        "again soon");
   }
   if (state_->queues().PendingBytes() > 2 * options_.queue_memory_bytes) {
     return absl::ResourceExhaustedError(

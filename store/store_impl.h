@@ -59,6 +59,7 @@ class StoreImpl : public Store, private LogObserver {
   absl::Status Checkpoint() override;
   absl::Status EnforceRetention() override;
   absl::Status Close() override;
+  ReplicatedLog* replicated_log() override { return log_->replicated(); }
 
   // How the last start went, for the log line and tests.
   const Recovered& recovered() const { return recovered_; }
@@ -68,6 +69,8 @@ class StoreImpl : public Store, private LogObserver {
   StoreImpl(StoreOptions options, Environment environment, StateMachine* machine);
   absl::Status OpenParts(LogDecorator decorate_log);
   absl::Status OpenCheckpoint();
+  // A truncation has taken part of what the checkpoint stands for.
+  absl::Status DropCheckpointOfCutLog();
   void StartThreads();
   void StopThreads();
 

@@ -12,6 +12,7 @@ namespace mansio::store {
 // The keys of a checkpoint. Each owner has a prefix of its own.
 inline constexpr std::string_view kMetaKey = "meta";
 inline constexpr std::string_view kMachinePrefix = "s";  // pairs of the StateMachine
+inline constexpr std::string_view kEpochsKey = "epochs";  // store/log/epoch_history.h
 inline constexpr std::string_view kQueuePrefix = "q";    // store/queue/entry_format.h
 inline constexpr std::string_view kSegmentPrefix = "g";  // store/retention/segment_times.h
 

@@ -13,22 +13,6 @@ namespace {
 constexpr absl::Duration kRetryAfter = absl::Seconds(5);
 }  // namespace
 
-bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job) {
-  Mutex mutex;
-  CondVar finished;
-  bool done = false;
-  const bool accepted = log->RunOnLogThread([&mutex, &finished, &done, job] {
-    job();
-    const MutexLock lock(&mutex);
-    done = true;
-    finished.Signal();  // under the lock: the waiter's stack holds all three
-  });
-  if (!accepted) return false;
-  const MutexLock lock(&mutex);
-  while (!done) finished.Wait(&mutex);
-  return true;
-}
-
 Checkpointer::Checkpointer(CommitLog* log, KeyValueStore* store, CheckpointSource* source,
                            LogOffset start, Options options)
     : log_(log),
@@ -87,7 +71,9 @@ absl::Status Checkpointer::Write(const CheckpointMeta& captured) {
   // The order that everything rests on: the log first.
   if (absl::Status synced = log_->SyncAll(); !synced.ok()) return synced;
   CheckpointMeta meta = captured;
-  meta.synced = std::max(meta.offset, log_->cursors().synced);
+  // What is not committed may yet be cut (design section 9): no claim on it.
+  const Cursors cursors = log_->cursors();
+  meta.synced = std::max(meta.offset, std::min(cursors.synced, cursors.committed));
   KeyValueBatch batch;
   batch.Append(captured_);
   if (absl::Status completed = source_->Complete(batch); !completed.ok()) return completed;

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/sync/sync.h"
@@ -93,10 +92,6 @@ class Checkpointer {
   LogOffset seen_ = 0;  // applied at the last periodic look; the checkpoint thread's own
   std::thread thread_;
 };
-
-// Runs `job` on the log thread between two batches and waits for it. False when the log has
-// stopped.
-bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job);
 
 }  // namespace mansio::store
 

@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::string_view kLogDirectory = "log";
 
+// A slave that becomes master goes past the reigns that its old master may have begun meanwhile,
+// without slaves, by being started again and again.
+constexpr Epoch kTakeOverStep = 1'000'000;
+
 absl::Status CheckOptions(const StoreOptions& options) {
   if (options.segment_bytes < kMinSegmentBytes ||
       options.segment_bytes % kSegmentGranularity != 0) {
@@ -36,7 +40,14 @@ absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& o
   auto segments =
       SegmentSet::Open(environment.files, JoinPath(options.path, kLogDirectory), options.salvage);
   if (!segments.ok()) return segments.status();
-  return std::make_unique<CommitLogImpl>(options, environment, *std::move(segments));
+  auto marks = ReadReplicaMarks(**segments);
+  if (!marks.ok()) return marks.status();
+  std::optional<LogOffset> cut;
+  if (marks->truncation.has_value()) {
+    cut = marks->truncation->to;
+    if (absl::Status status = FinishTruncation(**segments, *marks); !status.ok()) return status;
+  }
+  return std::make_unique<CommitLogImpl>(options, environment, *std::move(segments), *marks, cut);
 }
 
 absl::StatusOr<StoredMessage> CommitLog::DecodeMessage(QueueKey queue, QueueOffset offset,
@@ -62,8 +73,25 @@ absl::StatusOr<StoredMessage> CommitLog::DecodeMessage(QueueKey queue, QueueOffs
                        .bytes = std::move(bytes)};
 }
 
+bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job) {
+  Mutex mutex;
+  CondVar finished;
+  bool done = false;
+  const bool accepted = log->RunOnLogThread([&mutex, &finished, &done, job] {
+    job();
+    const MutexLock lock(&mutex);
+    done = true;
+    finished.Signal();  // under the lock: the waiter's stack holds all three
+  });
+  if (!accepted) return false;
+  const MutexLock lock(&mutex);
+  while (!done) finished.Wait(&mutex);
+  return true;
+}
+
 CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment environment,
-                             std::unique_ptr<SegmentSet> segments)
+                             std::unique_ptr<SegmentSet> segments, ReplicaMarks marks,
+                             std::optional<LogOffset> cut_at_open)
     : options_(options),
       environment_(environment),
       segments_(std::move(segments)),
@@ -74,13 +102,20 @@ CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment env
       flusher_(syncs_each_batch()
                    ? nullptr
                    : std::make_unique<Flusher>(&state_, options.flush_interval, environment.stats)),
+      committer_(options.WaitsForCommit()
+                     ? std::make_unique<Committer>(segments_.get(), &cache_, &state_)
+                     : nullptr),
       writer_({.segments = segments_.get(),
                .preparer = &preparer_,
                .flusher = flusher_.get(),
+               .committer = committer_.get(),
                .cache = &cache_,
                .state = &state_,
                .time = environment.time,
-               .stats = environment.stats}) {}
+               .stats = environment.stats}),
+      was_slave_(marks.foreign_from.has_value()),
+      marks_(marks),
+      cut_at_open_(cut_at_open) {}
 
 CommitLogImpl::~CommitLogImpl() { Stop().IgnoreError(); }
 
@@ -90,7 +125,8 @@ absl::StatusOr<RecoveryReport> CommitLogImpl::Recover(
     absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) {
   StoreTime last_store_time = start.store_time;
   recovered_times_.clear();
-  Recovery recovery(segments_.get(), options_.segment_bytes, options_.salvage);
+  Recovery recovery(segments_.get(), options_.segment_bytes, options_.salvage,
+                    marks_.foreign_from.value_or(kNothingForeign));
   auto report = recovery.Run(
       start,
       [&](const RecordView& record, uint32_t bytes) {
@@ -146,28 +182,45 @@ absl::Status CommitLogImpl::BeginEpoch() {
 }
 
 absl::Status CommitLogImpl::Start(LogObserver* observer) {
-  epoch_ = recovered_.last_epoch + 1;
+  return is_slave() ? StartAsSlave(observer) : StartAsMaster(observer);
+}
+
+absl::Status CommitLogImpl::StartAsMaster(LogObserver* observer) {
+  epoch_ = std::max(recovered_.last_epoch, options_.known_epoch) + (was_slave_ ? kTakeOverStep : 1);
   environment_.time->NeverBefore(absl::FromUnixMillis(recovered_.last_store_time));
   recovered_.last_store_time = environment_.time->NowMillis();
   if (absl::Status status = PrepareTail(); !status.ok()) return status;
   if (absl::Status status = BeginEpoch(); !status.ok()) return status;
   tail_ = recovered_.end + kFrameHeaderBytes;
-  state_.appended.store(tail_);
-  state_.committed.store(tail_);
-  state_.applied.store(tail_);
-  state_.SetSynced(tail_);
+  recovered_.epochs.Note({epoch_, recovered_.end, recovered_.last_store_time});
+  // All of the log is synced now, so that what other brokers' frames say of it has become true.
+  if (absl::Status status = WriteReplicaMarks(*segments_, {}); !status.ok()) return status;
   absl::Status status = writer_.Begin(tail_, epoch_, recovered_.last_store_time, observer);
   if (!status.ok()) return status;
   preparer_.Start(segments_->Find(recovered_.end), tail_);
+  Run(tail_, observer);
+  return absl::OkStatus();
+}
+
+void CommitLogImpl::Run(LogOffset tail, LogObserver* observer) {
+  const LogOffset folded = committer_ != nullptr ? recovered_.folded : tail;
+  if (committer_ != nullptr) committer_->Begin(folded, observer);
+  state_.SetEpochs(recovered_.epochs);
+  state_.appended.store(tail);
+  state_.committed.store(folded);
+  state_.applied.store(folded);
+  state_.SetSynced(tail);
   if (flusher_ != nullptr) flusher_->Start();
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "mansio-log");
     writer_.Run(queue_);
   });
-  return absl::OkStatus();
 }
 
 absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
+  if (is_slave()) {
+    return absl::UnavailableError("this broker is a slave: only its group's master accepts that");
+  }
   size_t max_frame = std::min<uint64_t>(kMaxFrameBytes, options_.segment_bytes);
   // So that a message can be carried forward, which takes a little more.
   if (!AppendEncoding::Messages(*append).empty()) max_frame -= kCarryOverheadBytes;
@@ -258,7 +311,7 @@ std::vector<CommitLog::SegmentInfo> CommitLogImpl::Segments() const {
 }
 
 absl::Status CommitLogImpl::DropBelow(LogOffset offset) {
-  const uint64_t reusable = syncs_each_batch() ? options_.segment_bytes : 0;
+  const uint64_t reusable = syncs_each_batch() && !is_slave() ? options_.segment_bytes : 0;
   const LogOffset limit = std::min(offset, writer_.active_first());
   const absl::Status status = segments_->DropBelow(limit, reusable);
   preparer_.Retry();

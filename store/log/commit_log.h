@@ -1,6 +1,7 @@
 #ifndef MANSIO_STORE_LOG_COMMIT_LOG_H_
 #define MANSIO_STORE_LOG_COMMIT_LOG_H_
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "store/append.h"
+#include "store/log/epoch_history.h"
+#include "store/log/replicated_log.h"
 #include "store/options.h"
 #include "store/record.h"
 #include "store/store.h"
@@ -45,12 +48,18 @@ struct RecoveryStart {
   // below it is damage; a log that just ends below it is one that the checkpoint was ahead of.
   LogOffset claimed = 0;
   Epoch claimed_epoch = 0;
+  EpochHistory epochs = {};  // of what is below `offset`, as far as it is known
+  // Frames that begin here or behind are verified, and are folded when they are committed
+  // (design section 9).
+  LogOffset fold_until = std::numeric_limits<LogOffset>::max();
 };
 
 // What the scan at start found.
 struct RecoveryReport {
-  LogOffset first = 0;  // oldest retained offset
-  LogOffset end = 0;    // where appending goes on
+  LogOffset first = 0;       // oldest retained offset
+  LogOffset end = 0;         // where appending goes on
+  LogOffset folded = 0;      // what is before is folded
+  EpochHistory epochs = {};  // up to `end`
   Epoch last_epoch = 0;
   StoreTime last_store_time = 0;
   uint64_t replayed_bytes = 0;
@@ -79,7 +88,13 @@ class CommitLog {
 
   // Appends and syncs the EPOCH frame of a new epoch greater than any seen, then starts the log
   // thread and the segment preparer. `observer` is borrowed.
+  // As a slave: no epoch of its own, and nothing is submitted; AppendFrames is how it grows.
   virtual absl::Status Start(LogObserver* observer) = 0;
+
+  // For replication; usable from Start on.
+  virtual ReplicatedLog* replicated() = 0;
+  // Where a truncation, ordered before this Open, has cut the log; nullopt: there was none.
+  virtual std::optional<LogOffset> cut_at_open() const = 0;
 
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
   // Runs `job` on the log thread between two batches: state there is exactly as of `applied`. False
@@ -89,7 +104,7 @@ class CommitLog {
   virtual absl::Status SyncAll() = 0;
 
   virtual Cursors cursors() const = 0;
-  virtual Epoch epoch() const = 0;
+  virtual Epoch epoch() const = 0;  // of the last frame
   virtual absl::Status Health() const = 0;
   // Bytes that were accepted and are not committed.
   virtual uint64_t uncommitted() const = 0;
@@ -117,6 +132,10 @@ class CommitLog {
   // Finishes what was accepted, syncs, joins. Idempotent.
   virtual absl::Status Stop() = 0;
 };
+
+// Runs `job` on the log thread between two batches and waits for it. False when the log has
+// stopped.
+bool CallOnLogThread(CommitLog* log, absl::FunctionRef<void()> job);
 
 }  // namespace mansio::store
 

@@ -9,9 +9,11 @@
 
 #include "common/sync/sync.h"
 #include "store/log/commit_log.h"
+#include "store/log/committer.h"
 #include "store/log/flusher.h"
 #include "store/log/log_state.h"
 #include "store/log/log_writer.h"
+#include "store/log/replica_file.h"
 #include "store/log/segment_preparer.h"
 #include "store/log/segment_set.h"
 #include "store/log/submission_queue.h"
@@ -20,10 +22,11 @@
 namespace mansio::store {
 
 // The commit log on a directory: puts the parts of this folder together. See commit_log.h.
-class CommitLogImpl final : public CommitLog {
+class CommitLogImpl final : public CommitLog, private ReplicatedLog {
  public:
   CommitLogImpl(const StoreOptions& options, Store::Environment environment,
-                std::unique_ptr<SegmentSet> segments);
+                std::unique_ptr<SegmentSet> segments, ReplicaMarks marks,
+                std::optional<LogOffset> cut_at_open);
   ~CommitLogImpl() override;
 
   LogOffset First() const override { return segments_->First(); }
@@ -38,7 +41,9 @@ class CommitLogImpl final : public CommitLog {
   absl::Status SyncAll() override;
 
   Cursors cursors() const override;
-  Epoch epoch() const override { return epoch_; }
+  Epoch epoch() const override { return is_slave() ? state_.epochs().last() : epoch_; }
+  ReplicatedLog* replicated() override { return this; }
+  std::optional<LogOffset> cut_at_open() const override { return cut_at_open_; }
   absl::Status Health() const override;
   uint64_t uncommitted() const override { return state_.uncommitted.load(); }
 
@@ -52,7 +57,28 @@ class CommitLogImpl final : public CommitLog {
   absl::Status Stop() override;
 
  private:
-  bool syncs_each_batch() const { return options_.durability == Durability::kSync; }
+  // --- ReplicatedLog, in commit_log_replication.cc.
+  LogHistory History() const override;
+  Cursors Reached() const override { return cursors(); }
+  absl::StatusOr<FrameRun> ReadFrames(LogOffset from, size_t max_bytes) override;
+  void AllowCommit(LogOffset offset) override;
+  void SetMoved(absl::AnyInvocable<void()> moved) override;
+  void StopCommits() override;
+  absl::Status SubmitRecord(std::unique_ptr<Append> append) override {
+    return Submit(std::move(append));
+  }
+  bool WasSlave() const override { return was_slave_; }
+  LogOffset ReignStart() const override { return tail_; }
+  void AppendFrames(std::string frames,
+                    absl::AnyInvocable<void(const absl::Status&)> done) override;
+  absl::Status TruncateTo(LogOffset offset) override;
+
+  bool is_slave() const { return options_.role == Role::kSlave; }
+  bool syncs_each_batch() const { return SyncsEachBatch(options_.durability); }
+  absl::Status StartAsMaster(LogObserver* observer);
+  absl::Status StartAsSlave(LogObserver* observer);
+  // The cursors, and the thread.
+  void Run(LogOffset tail, LogObserver* observer);
   // Makes sure that there is a segment at the recovered tail, and that all before it is durable.
   absl::Status PrepareTail();
   absl::Status SyncRecovered();
@@ -67,9 +93,13 @@ class CommitLogImpl final : public CommitLog {
   SubmissionQueue queue_;
   SegmentPreparer preparer_;
   std::unique_ptr<Flusher> flusher_;
+  std::unique_ptr<Committer> committer_;
   LogWriter writer_;
   std::thread thread_;
 
+  const bool was_slave_;
+  ReplicaMarks marks_;  // the log thread's, once it runs
+  const std::optional<LogOffset> cut_at_open_;
   RecoveryReport recovered_;
   LogOffset replayed_from_ = 0;
   Epoch epoch_ = 0;

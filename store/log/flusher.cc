@@ -48,6 +48,13 @@ void Flusher::ForgetBelow(LogOffset synced) {
   while (files_.size() > 1 && files_[1].first <= synced) files_.erase(files_.begin());
 }
 
+void Flusher::Restart(absl::FunctionRef<void()> change) {
+  MutexLock flushing(&flushing_);
+  change();
+  MutexLock lock(&mutex_);
+  files_.clear();
+}
+
 absl::Status Flusher::FlushNow() {
   MutexLock lock(&flushing_);
   if (state_->failed()) return state_->failure();

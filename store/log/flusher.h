@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/files/file_system.h"
@@ -30,6 +31,8 @@ class Flusher {
   void AddFile(LogOffset first, std::shared_ptr<File> file);
   // Flushes everything appended before the call, on the caller's thread. A failure stops the log.
   absl::Status FlushNow();
+  // Runs `change` while nothing is flushed, and forgets all files: the log was cut.
+  void Restart(absl::FunctionRef<void()> change);
 
  private:
   struct Dirty {

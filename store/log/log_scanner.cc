@@ -15,8 +15,13 @@ LogOffset EndOf(const FrameHeader& header, const LogSource::Span& segment) {
 }  // namespace
 
 LogScanner::LogScanner(LogSource* source, LogOffset from, Epoch epoch, LogOffset synced,
-                       StoreTime store_time)
-    : source_(source), position_(from), epoch_(epoch), synced_(synced), store_time_(store_time) {}
+                       StoreTime store_time, LogOffset foreign_from)
+    : source_(source),
+      foreign_from_(foreign_from),
+      position_(from),
+      epoch_(epoch),
+      synced_(synced),
+      store_time_(store_time) {}
 
 FrameFault LogScanner::Check(const LogSource::Span& segment, std::string_view bytes,
                              FrameHeader* header) {
@@ -35,7 +40,7 @@ FrameFault LogScanner::Check(const LogSource::Span& segment, std::string_view by
 
 void LogScanner::Accept(const FrameHeader& header, const LogSource::Span& segment) {
   if (epoch_ != 0 && header.epoch > epoch_) synced_ = std::min(synced_, position_);
-  synced_ = std::max(synced_, header.synced);
+  if (header.offset < foreign_from_) synced_ = std::max(synced_, header.synced);
   epoch_ = header.epoch;
   store_time_ = std::max(store_time_, header.store_time);
   position_ = EndOf(header, segment);
@@ -98,8 +103,13 @@ class SegmentSearch {
  public:
   // `bad` is the frame that the search begins at.
   SegmentSearch(LogSource& source, LogSource::Span segment, LogOffset bad, Epoch epoch,
-                Beyond& found)
-      : source_(source), segment_(segment), bad_(bad), epoch_(epoch), found_(found) {}
+                LogOffset foreign_from, Beyond& found)
+      : source_(source),
+        segment_(segment),
+        bad_(bad),
+        epoch_(epoch),
+        foreign_from_(foreign_from),
+        found_(found) {}
 
   absl::Status Run(LogOffset at) {
     while (at < segment_.end) {
@@ -160,7 +170,7 @@ class SegmentSearch {
       return next;
     }
     if (at != bad_ && !found_.frame.has_value()) found_.frame = at;
-    found_.synced = std::max(found_.synced, header.synced);
+    if (at < foreign_from_) found_.synced = std::max(found_.synced, header.synced);
     found_.epoch = std::max(found_.epoch, header.epoch);
     frames_end_ = std::max(frames_end_, at + FrameBytes(header));
     data_end_ = std::max(data_end_, frames_end_);
@@ -171,6 +181,7 @@ class SegmentSearch {
   const LogSource::Span segment_;
   const LogOffset bad_;
   const Epoch epoch_;
+  const LogOffset foreign_from_;
   Beyond& found_;
   LogOffset frames_end_ = 0;
   LogOffset data_end_ = 0;
@@ -179,11 +190,12 @@ class SegmentSearch {
 
 }  // namespace
 
-absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epoch) {
+absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epoch,
+                                    LogOffset foreign_from) {
   Beyond found;
   LogOffset at = (from + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
   while (const auto segment = source.SegmentAt(at)) {
-    SegmentSearch search(source, *segment, from, epoch, found);
+    SegmentSearch search(source, *segment, from, epoch, foreign_from, found);
     // Read-ahead would fill the reserved space with cached zeros, which the file system then takes
     // for data: the search would have to look at all of it.
     source.SetReadAhead(at, false);

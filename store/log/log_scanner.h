@@ -2,6 +2,7 @@
 #define MANSIO_STORE_LOG_LOG_SCANNER_H_
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -14,13 +15,16 @@
 // arbitrary bytes (tests/fuzz).
 namespace mansio::store {
 
+inline constexpr LogOffset kNothingForeign = std::numeric_limits<LogOffset>::max();
+
 // Walks frame by frame and verifies each one; stops for good at the first that is not right.
 class LogScanner {
  public:
   // `from` is the start of a frame. `epoch` is the reign it belongs to or follows, 0 when not
-  // known; `synced` and `store_time` are what is known already.
-  LogScanner(LogSource* source, LogOffset from, Epoch epoch, LogOffset synced,
-             StoreTime store_time);
+  // known; `synced` and `store_time` are what is known already. Frames from `foreign_from` on say
+  // nothing about this broker's disk (replica_file.h).
+  LogScanner(LogSource* source, LogOffset from, Epoch epoch, LogOffset synced, StoreTime store_time,
+             LogOffset foreign_from = kNothingForeign);
 
   struct Frame {
     FrameHeader header;
@@ -47,6 +51,7 @@ class LogScanner {
   void Accept(const FrameHeader& header, const LogSource::Span& segment);
 
   LogSource* const source_;
+  const LogOffset foreign_from_;
   LogOffset position_;
   Epoch epoch_;
   LogOffset synced_;
@@ -65,7 +70,8 @@ struct Beyond {
 // Searches [from, end of the log) at every place where a frame could begin; the first bad frame is
 // at `from`, and `epoch` is the last good frame's. Good headers count even when their payload is
 // bad: their checksum is their own.
-absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epoch);
+absl::StatusOr<Beyond> SearchBeyond(LogSource& source, LogOffset from, Epoch epoch,
+                                    LogOffset foreign_from = kNothingForeign);
 
 }  // namespace mansio::store
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
 #include "common/logging/logging.h"
 
@@ -21,6 +22,21 @@ absl::Status LogState::WaitSynced(LogOffset offset) {
   while (synced_.load() < offset && failure_.ok()) changed_.Wait(&mutex_);
   waiters_.fetch_sub(1);
   return synced_.load() >= offset ? absl::OkStatus() : failure_;
+}
+
+EpochHistory LogState::epochs() const {
+  MutexLock lock(&mutex_);
+  return epochs_;
+}
+
+void LogState::SetEpochs(EpochHistory epochs) {
+  MutexLock lock(&mutex_);
+  epochs_ = std::move(epochs);
+}
+
+void LogState::NoteEpoch(const EpochStart& start) {
+  MutexLock lock(&mutex_);
+  epochs_.Note(start);
 }
 
 void LogState::Fail(const absl::Status& cause) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "common/sync/sync.h"
+#include "store/log/epoch_history.h"
 #include "store/types.h"
 
 namespace mansio::store {
@@ -14,7 +15,7 @@ namespace mansio::store {
 // Thread-safe.
 class LogState {
  public:
-  // Cursors only grow; each is written by one thread at a time.
+  // Cursors only grow, but for a truncation; each is written by one thread at a time.
   std::atomic<LogOffset> appended{0};
   std::atomic<LogOffset> committed{0};
   std::atomic<LogOffset> applied{0};
@@ -27,6 +28,11 @@ class LogState {
   void SetSynced(LogOffset offset);
   // Waits until `synced` has reached `offset`, or the log has failed or stopped: then the reason.
   absl::Status WaitSynced(LogOffset offset);
+
+  // The reigns of all that is appended.
+  EpochHistory epochs() const;
+  void SetEpochs(EpochHistory epochs);
+  void NoteEpoch(const EpochStart& start);
 
   // The first call decides the sentence; the log accepts nothing from then on.
   void Fail(const absl::Status& cause);
@@ -41,6 +47,7 @@ class LogState {
   mutable Mutex mutex_;
   CondVar changed_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  EpochHistory epochs_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mansio::store

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/log/append_encoding.h"
+#include "store/log/observer_scope.h"
 
 namespace mansio::store {
 namespace {
@@ -18,18 +19,6 @@ constexpr uint64_t kMaxReserveBytes = 1 << 20;
 uint64_t ReserveBytes(const Segment& segment) {
   return std::min(kMaxReserveBytes, segment.bytes() / 8);
 }
-
-// The broker sends the answers of a scope at its end.
-class Scope {
- public:
-  explicit Scope(LogObserver* observer) : observer_(observer) { observer_->BatchBegin(); }
-  ~Scope() { observer_->BatchEnd(); }
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
-
- private:
-  LogObserver* const observer_;
-};
 
 }  // namespace
 
@@ -61,6 +50,9 @@ void LogWriter::Run(SubmissionQueue& queue) {
     while (!appends.empty()) {
       if (parts_.state->failed()) {
         FailAppends(appends, parts_.state->failure());
+        if (parts_.committer != nullptr) {
+          parts_.committer->Fail(parts_.state->failure(), /*for_good=*/true);
+        }
         break;
       }
       BeginBatch();
@@ -71,6 +63,11 @@ void LogWriter::Run(SubmissionQueue& queue) {
     for (auto& job : content_.jobs) job();
     content_.appends.clear();
     content_.jobs.clear();
+  }
+  if (parts_.committer != nullptr) {
+    parts_.committer->Fail(absl::UnavailableError("the broker stopped before all of the in-sync "
+                                                  "set had confirmed; send again"),
+                           /*for_good=*/true);
   }
 }
 
@@ -135,9 +132,12 @@ void LogWriter::Commit() {
   position_ = end;
   parts_.state->appended.store(end);
   parts_.cache->Publish(end);
-  if (parts_.flusher == nullptr) {
+  Moved();  // slaves get it while it is flushed here
+  if (parts_.committer != nullptr) {
+    CommitLater();
+  } else if (parts_.flusher == nullptr) {
     {
-      Scope scope(observer_);
+      const ObserverScope scope(observer_);
       AnswerAppended();
     }
     if (absl::Status status = SyncBatch(); !status.ok()) {
@@ -149,8 +149,35 @@ void LogWriter::Commit() {
     ApplyBatch();
   }
   batch_.placed().clear();
-  if (!batch_.ends_segment()) return;
+  if (parts_.state->failed() || !batch_.ends_segment()) return;
   if (absl::Status status = Roll(); !status.ok()) parts_.state->Fail(status);
+}
+
+void LogWriter::CommitLater() {
+  {
+    const ObserverScope scope(observer_);
+    AnswerAppended();
+  }
+  if (parts_.flusher == nullptr) {
+    if (absl::Status status = SyncBatch(); !status.ok()) {
+      FailBatch(status);
+      parts_.committer->Fail(status, /*for_good=*/true);
+      return;
+    }
+  }
+  parts_.committer->Add(batch_);
+  Moved();
+  parts_.committer->Run();
+}
+
+void LogWriter::CommitAllowed() {
+  const LogOffset before = parts_.committer->applied();
+  parts_.committer->Run();
+  if (parts_.committer->applied() != before) Moved();
+}
+
+void LogWriter::Moved() {
+  if (moved_ != nullptr) moved_();
 }
 
 absl::Status LogWriter::WriteBatch() {
@@ -180,13 +207,14 @@ absl::Status LogWriter::SyncBatch() {
 void LogWriter::ApplyBatch() {
   parts_.state->committed.store(position_);
   parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
-  Scope scope(observer_);
+  const ObserverScope scope(observer_);
   if (parts_.flusher != nullptr) AnswerAppended();
   batch_.ForEachRecord([this](const RecordView& record, uint32_t record_bytes) {
     observer_->Apply(record, record_bytes);
   });
   parts_.state->applied.store(position_);
   AnswerApplied();
+  Moved();
 }
 
 void LogWriter::AnswerAppended() {
@@ -199,7 +227,7 @@ void LogWriter::AnswerApplied() {
 
 void LogWriter::FailBatch(const absl::Status& status) {
   {
-    Scope scope(observer_);
+    const ObserverScope scope(observer_);
     for (auto& placed : batch_.placed()) placed.append->Failed(status);
   }
   parts_.state->uncommitted.fetch_sub(batch_.accepted_bytes(), std::memory_order_relaxed);
@@ -207,7 +235,7 @@ void LogWriter::FailBatch(const absl::Status& status) {
 }
 
 void LogWriter::FailAppends(Appends appends, const absl::Status& status) {
-  Scope scope(observer_);
+  const ObserverScope scope(observer_);
   for (auto& append : appends) {
     parts_.state->uncommitted.fetch_sub(append->size(), std::memory_order_relaxed);
     append->Failed(status);
@@ -222,19 +250,21 @@ void LogWriter::RefuseQueued(SubmissionQueue& queue) {
 }
 
 absl::Status LogWriter::Roll() {
-  const LogOffset first = segment_->first();
   const LogOffset next = segment_->end();
-  {
-    MutexLock lock(&mutex_);
-    ended_.push_back({first, store_time_});
-  }
-  observer_->SegmentEnded(first, next);
+  NoteEnded();
+  // Else when it is applied.
+  if (parts_.committer == nullptr) observer_->SegmentEnded(segment_->first(), next);
   auto segment = parts_.segments->Find(next);
   if (segment == nullptr) {
     return absl::InternalError("the commit log's next file has disappeared");
   }
   parts_.preparer->Rolled(segment);
   return Activate(std::move(segment));
+}
+
+void LogWriter::NoteEnded() {
+  MutexLock lock(&mutex_);
+  ended_.push_back({segment_->first(), store_time_});
 }
 
 std::vector<LogWriter::Ended> LogWriter::ended() const {

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <memory>
+#include <string_view>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/clock/broker_time.h"
@@ -12,8 +14,10 @@
 #include "store/append.h"
 #include "store/log/batch.h"
 #include "store/log/commit_log.h"
+#include "store/log/committer.h"
 #include "store/log/flusher.h"
 #include "store/log/log_state.h"
+#include "store/log/replica_file.h"
 #include "store/log/segment_preparer.h"
 #include "store/log/segment_set.h"
 #include "store/log/submission_queue.h"
@@ -31,7 +35,9 @@ class LogWriter {
   struct Parts {
     SegmentSet* segments = nullptr;
     SegmentPreparer* preparer = nullptr;
-    Flusher* flusher = nullptr;  // durability `async` only, else nullptr
+    Flusher* flusher = nullptr;  // nullptr when each batch is synced
+    // Applies what replication commits; nullptr: what is durable is committed.
+    Committer* committer = nullptr;
     TailCache* cache = nullptr;
     LogState* state = nullptr;
     BrokerTime* time = nullptr;
@@ -41,9 +47,22 @@ class LogWriter {
 
   // Where the log stands when the thread starts: behind the synced EPOCH frame of `epoch`.
   absl::Status Begin(LogOffset tail, Epoch epoch, StoreTime last_store_time, LogObserver* observer);
+  // The same for a slave, whose log ends at `tail`; it makes its segments as they come.
+  absl::Status BeginAsSlave(LogOffset tail, Epoch epoch, StoreTime last_store_time,
+                            LogObserver* observer);
 
   // Serves the queue until it is closed and empty.
   void Run(SubmissionQueue& queue);
+
+  // --- A slave: see ReplicatedLog.
+  absl::Status AppendFrames(std::string_view frames);
+  // `marks` are what the log's directory says, and are brought up to date.
+  absl::Status TruncateTo(LogOffset offset, ReplicaMarks& marks);
+
+  // Called whenever a cursor has moved.
+  void SetMoved(absl::AnyInvocable<void()> moved) { moved_ = std::move(moved); }
+  // Applies what replication has committed meanwhile.
+  void CommitAllowed();
 
   // True while messages are refused because the next segment cannot be made. Any thread.
   bool refusing() const { return refusing_.load(std::memory_order_relaxed); }
@@ -68,7 +87,15 @@ class LogWriter {
   absl::Status WriteBatch();
   void CountBatch(int64_t began, int64_t written);
   absl::Status SyncBatch();
+  // Leaves a batch that was written to the committer.
+  void CommitLater();
   void ApplyBatch();
+  void Moved();
+  // A slave goes on in the segment that begins at `first`, which is made now.
+  absl::Status NextSegment(LogOffset first, uint64_t bytes);
+  void NoteEnded();
+  absl::Status WriteFrames(std::string_view frames, LogOffset at);
+  absl::Status CutTo(LogOffset offset, ReplicaMarks& marks);
   void AnswerAppended();
   void AnswerApplied();
   void FailBatch(const absl::Status& status);
@@ -87,6 +114,7 @@ class LogWriter {
   std::shared_ptr<File> file_;
   Batch batch_;
   SubmissionQueue::Content content_;
+  absl::AnyInvocable<void()> moved_;
   absl::Status refusal_;  // of an append without messages; what is behind it is to be refused too
   std::atomic<bool> refusing_{false};
   std::atomic<LogOffset> active_first_{0};

@@ -61,16 +61,20 @@ absl::Status Recovery::FindStart(const RecoveryStart& start, LogOffset* from) co
   return absl::OkStatus();
 }
 
-absl::Status Recovery::FoldFrames(LogScanner& scanner, Fold fold, SegmentProgress& progress) const {
+absl::Status Recovery::FoldFrames(LogScanner& scanner, LogOffset until, Fold fold,
+                                  SegmentProgress& progress) {
   for (;;) {
     auto frame = scanner.Next();
     if (!frame.ok()) return frame.status();
     if (!frame->has_value()) break;
     const FrameHeader& header = (*frame)->header;
-    progress.Reached(header.offset);
+    const bool folds = header.offset < until;
+    if (folds) progress.Reached(header.offset);
+    epochs_.Note({header.epoch, header.offset,
+                  header.kind == FrameKind::kEpoch ? header.store_time : StoreTime{0}});
     absl::Status folded;
     const auto visit = [&](const RecordView& record, uint32_t bytes) {
-      if (folded.ok()) folded = fold(record, bytes);
+      if (folds && folded.ok()) folded = fold(record, bytes);
     };
     const FrameFault fault = ForEachRecord(header, (*frame)->bytes, /*replay=*/true, visit);
     if (!folded.ok()) return folded;
@@ -80,8 +84,10 @@ absl::Status Recovery::FoldFrames(LogScanner& scanner, Fold fold, SegmentProgres
           fmt::format("the commit log has a malformed record in the frame at offset {}: {}",
                       header.offset, FaultText(fault)));
     }
+    if (folds) folded_ = scanner.position();
   }
-  progress.Reached(scanner.position());
+  if (scanner.position() <= until) folded_ = scanner.position();
+  progress.Reached(folded_);
   return absl::OkStatus();
 }
 
@@ -93,7 +99,7 @@ absl::StatusOr<Recovery::End> Recovery::LookAtEnd(const RecoveryStart& start,
           .segment_bytes = scanner.segment_bytes(),
           .segment = segments_->Find(scanner.position())};
   if (end.fault == FrameFault::kVersion) return UnknownVersion(end.segment->path(), end.at);
-  auto beyond = SearchBeyond(source, end.at, scanner.epoch());
+  auto beyond = SearchBeyond(source, end.at, scanner.epoch(), foreign_from_);
   if (!beyond.ok()) return beyond.status();
   end.beyond = *beyond;
   end.synced = std::max(scanner.synced(), beyond->synced);
@@ -111,14 +117,21 @@ absl::StatusOr<RecoveryReport> Recovery::Run(const RecoveryStart& start, Fold fo
   if (absl::Status status = FindStart(start, &from); !status.ok()) return status;
   SegmentSource source(segments_);
   SegmentProgress progress(source, from, segment_ended);
-  LogScanner scanner(&source, from, start.epoch, start.synced, start.store_time);
-  if (absl::Status status = FoldFrames(scanner, fold, progress); !status.ok()) return status;
+  LogScanner scanner(&source, from, start.epoch, start.synced, start.store_time, foreign_from_);
+  epochs_ = start.epochs;
+  epochs_.Note({start.epoch, from, /*began=*/0});
+  folded_ = from;
+  if (absl::Status status = FoldFrames(scanner, start.fold_until, fold, progress); !status.ok()) {
+    return status;
+  }
   const auto end = LookAtEnd(start, scanner, source);
   if (!end.ok()) return end.status();
   if (absl::Status status = MakeWritable(*end); !status.ok()) return status;
   const LogOffset written_end = std::max(end->at, end->beyond.written_end);
   return RecoveryReport{.first = segments_->First(),
                         .end = end->at,
+                        .folded = folded_,
+                        .epochs = epochs_,
                         // A torn reign's epoch is not used again either.
                         .last_epoch = std::max({scanner.epoch(), start.epoch, end->beyond.epoch}),
                         .last_store_time = scanner.store_time(),

@@ -25,9 +25,12 @@ class Recovery {
   using SegmentEnded = absl::FunctionRef<void(LogOffset first, LogOffset next)>;
 
   // `segment_bytes` is the length of new segments; empty ones made ahead with another length are
-  // removed.
-  Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage)
-      : segments_(segments), segment_bytes_(segment_bytes), salvage_(salvage) {}
+  // removed. Frames from `foreign_from` on: see replica_file.h.
+  Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage, LogOffset foreign_from)
+      : segments_(segments),
+        segment_bytes_(segment_bytes),
+        salvage_(salvage),
+        foreign_from_(foreign_from) {}
 
   absl::StatusOr<RecoveryReport> Run(const RecoveryStart& start, Fold fold,
                                      SegmentEnded segment_ended);
@@ -48,7 +51,8 @@ class Recovery {
   };
 
   absl::Status FindStart(const RecoveryStart& start, LogOffset* from) const;
-  absl::Status FoldFrames(LogScanner& scanner, Fold fold, SegmentProgress& progress) const;
+  absl::Status FoldFrames(LogScanner& scanner, LogOffset until, Fold fold,
+                          SegmentProgress& progress);
   absl::StatusOr<End> LookAtEnd(const RecoveryStart& start, const LogScanner& scanner,
                                 LogSource& source) const;
   // Cuts a torn tail, salvages or refuses damage, and removes files that are of no use.
@@ -64,6 +68,10 @@ class Recovery {
   SegmentSet* const segments_;
   const uint64_t segment_bytes_;
   const bool salvage_;
+  const LogOffset foreign_from_;
+  // Of the frames so far.
+  EpochHistory epochs_;
+  LogOffset folded_ = 0;
 };
 
 }  // namespace mansio::store

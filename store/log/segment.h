@@ -22,7 +22,7 @@ inline constexpr uint64_t kSegmentGranularity = 4096;  // lengths are multiples 
 
 inline constexpr std::string_view kPreparingSuffix = ".preparing";  // not ready yet
 inline constexpr std::string_view kRetiredSuffix = ".retired";      // dropped, kept for reuse
-inline constexpr std::string_view kSalvagedSuffix = ".salvaged";    // moved aside by a salvage
+inline constexpr std::string_view kSalvagedSuffix = ".salvaged";    // taken out of the log
 
 // "00000000000001048576" for 1 MiB.
 std::string SegmentName(LogOffset first);

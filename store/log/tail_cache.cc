@@ -137,6 +137,14 @@ void TailCache::Publish(LogOffset end) {
   published_ = end;
 }
 
+void TailCache::Restart(LogOffset end) {
+  std::deque<std::shared_ptr<Chunk>> dropped;  // freed outside the lock
+  writing_.clear();
+  published_ = end;
+  MutexLock lock(&mutex_);
+  dropped.swap(chunks_);
+}
+
 std::optional<LogBytes> TailCache::Find(LogOffset offset, size_t size) const {
   std::shared_ptr<const Chunk> chunk;
   {

@@ -33,6 +33,9 @@ class TailCache {
   // Makes everything below `end` that was reserved readable. Log thread only.
   void Publish(LogOffset end);
 
+  // Forgets everything: the log goes on at `end`, below where it was. Log thread only.
+  void Restart(LogOffset end);
+
   // Bytes [offset, offset+size), or nullopt when they are not, or not completely, in the cache. Any
   // thread; the lock inside is held for a binary search.
   std::optional<LogBytes> Find(LogOffset offset, size_t size) const;

@@ -33,15 +33,17 @@ absl::Status ZeroFile(FileSystem& files, const Segment& segment, LogOffset from,
   return (*file)->Datasync();
 }
 
-absl::Status CopyTail(FileSystem& files, const Segment& segment, LogOffset from,
+// [from, to) of the segment's file, or what there is of it.
+absl::Status CopyTail(FileSystem& files, const Segment& segment, LogOffset from, LogOffset to,
                       const std::string& path) {
   auto source = files.Open(segment.path(), OpenMode::kReadOnly);
   if (!source.ok()) return source.status();
   auto target = files.Open(path, OpenMode::kCreateNew);
   if (!target.ok()) return target.status();
   std::vector<char> piece(kPieceBytes);
-  for (uint64_t done = 0;;) {
-    auto read = (*source)->Read(from - segment.first() + done, piece.data(), piece.size());
+  for (uint64_t done = 0; from + done < to;) {
+    const size_t wanted = std::min<uint64_t>(piece.size(), to - from - done);
+    auto read = (*source)->Read(from - segment.first() + done, piece.data(), wanted);
     if (!read.ok()) return read.status();
     if (*read == 0) break;
     const std::string_view bytes(piece.data(), *read);
@@ -66,15 +68,15 @@ absl::Status ZeroLog(const SegmentSet& segments, LogOffset from, LogOffset to) {
   return absl::OkStatus();
 }
 
-absl::Status MoveTailAside(SegmentSet& segments, LogOffset from) {
+absl::Status MoveTailAside(SegmentSet& segments, LogOffset from, LogOffset written_end) {
   const auto segment = segments.Find(from);
   while (!segments.empty() && segments.All().back()->first() > from) {
     if (absl::Status status = segments.MoveLastAside(); !status.ok()) return status;
   }
-  if (segment == nullptr) return absl::OkStatus();
+  if (segment == nullptr || from >= written_end) return absl::OkStatus();
   auto path = segments.SalvagePath(from);
   if (!path.ok()) return path.status();
-  absl::Status status = CopyTail(segments.files(), *segment, from, *path);
+  absl::Status status = CopyTail(segments.files(), *segment, from, written_end, *path);
   if (!status.ok()) return status;
   return segments.files().SyncDirectory(segments.directory());
 }

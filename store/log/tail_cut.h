@@ -1,6 +1,8 @@
 #ifndef MANSIO_STORE_LOG_TAIL_CUT_H_
 #define MANSIO_STORE_LOG_TAIL_CUT_H_
 
+#include <limits>
+
 #include "absl/status/status.h"
 #include "store/log/segment_set.h"
 #include "store/types.h"
@@ -13,9 +15,10 @@ namespace mansio::store {
 absl::Status ZeroLog(const SegmentSet& segments, LogOffset from, LogOffset to);
 
 // Takes [from, end of the log) out of the log: copies what the segment of `from` holds from there
-// on into a file "*.salvaged" and renames the later segments so. The bytes of the first are still
-// in place afterwards: ZeroLog removes them.
-absl::Status MoveTailAside(SegmentSet& segments, LogOffset from);
+// on, up to `written_end`, into a file "*.salvaged" and renames the later segments so. The bytes of
+// the first are still in place afterwards: ZeroLog removes them.
+absl::Status MoveTailAside(SegmentSet& segments, LogOffset from,
+                           LogOffset written_end = std::numeric_limits<LogOffset>::max());
 
 }  // namespace mansio::store
 

@@ -36,7 +36,8 @@ Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* l
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
-  const LogOffset target = Target();
+  // A slave trims what its master's TRIM records say.
+  const LogOffset target = options_->role == Role::kSlave ? 0 : Target();
   if (target > state_->trimmed()) {
     const auto traffic = static_cast<int64_t>(state_->traffic());
     if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;

@@ -105,6 +105,7 @@ absl::Status SnapshotFinder::See(const RecordView& record) {
       // An end without its begin belongs to one whose beginning was trimmed away.
       complete_ =
           mark_.has_value() && mark_->captured == mark->captured && pairs_.size() == mark->pairs;
+      completed_at_ = record.position.offset;
     }
   } else if (record.kind == kSnapshotEntryRecord && mark_.has_value()) {
     const auto entry = DecodeSnapshotEntry(record.body);

@@ -52,11 +52,13 @@ class SnapshotFinder {
   bool complete() const { return complete_; }
   // Of the complete one.
   LogOffset captured_at() const { return mark_->captured.offset; }
+  LogOffset completed_at() const { return completed_at_; }  // of its end mark
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
 
  private:
   const LogOffset first_;
   bool complete_ = false;
+  LogOffset completed_at_ = 0;
   std::optional<SnapshotMark> mark_;  // of the one that has begun
   std::vector<std::pair<std::string, std::string>> pairs_;
 };

@@ -6,6 +6,7 @@
 #include "common/crc/crc32c.h"
 #include "store/log/append_encoding.h"
 #include "store/log/frame_codec.h"
+#include "store/log/frame_reader.h"
 #include "store/log/little_endian.h"
 #include "store/log/log_scanner.h"
 #include "store/log/log_source.h"
@@ -157,6 +158,19 @@ int ScanLog(const uint8_t* data, size_t size) {
   return 0;
 }
 
+// What a slave is sent. The first byte: whether to repair.
+int CheckSentFrames(const uint8_t* data, size_t size) {
+  std::string_view input = AsText(data, size);
+  const bool repair = TakeByte(input) % 2 == 1;
+  std::string frames(input);
+  if (repair) Repair(frames);
+  const auto checked = CheckFrames(frames, /*epoch=*/2);
+  if (!checked.ok()) return 0;
+  MANSIO_FUZZ_CHECK(checked->end - checked->first == frames.size());
+  MANSIO_FUZZ_CHECK(checked->new_reigns.size() <= frames.size() / kFrameHeaderBytes);
+  return 0;
+}
+
 void CheckMessage(std::string_view body) {
   EncodedMessage message;
   if (!DecodeMessageBody(body, &message)) return;
@@ -190,6 +204,7 @@ int ReadRecords(const uint8_t* data, size_t size) {
 
 std::vector<Target> LogTargets() {
   return {{"log_scanner", ScanLog, ScannerSeeds, 20'000},
+          {"frame_check", CheckSentFrames, ScannerSeeds, 20'000},
           {"record_codec", ReadRecords, PayloadSeeds, 40'000}};
 }
 

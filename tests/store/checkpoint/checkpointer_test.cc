@@ -43,6 +43,8 @@ class Journal {
 // A log that runs jobs on the calling thread.
 class FakeLog : public CommitLog {
  public:
+  ReplicatedLog* replicated() override { return nullptr; }
+  std::optional<LogOffset> cut_at_open() const override { return std::nullopt; }
   explicit FakeLog(Journal* journal) : journal_(journal) {}
 
   bool RunOnLogThread(absl::AnyInvocable<void()> job) override {
@@ -139,6 +141,7 @@ class CheckpointerTest : public ::testing::Test {
 TEST_F(CheckpointerTest, TheLogIsSyncedBetweenCaptureAndWrite) {
   log_.now.applied = 500;
   log_.now.synced = 700;
+  log_.now.committed = 900;
   Checkpointer checkpointer(&log_, &store_, &source_, 0, Options(1 << 20));
   ASSERT_TRUE(checkpointer.Run().ok());
   EXPECT_THAT(journal_.Take(),
@@ -146,6 +149,15 @@ TEST_F(CheckpointerTest, TheLogIsSyncedBetweenCaptureAndWrite) {
   const CheckpointMeta meta = *DecodeMeta(**store_.Get(kMetaKey));
   EXPECT_EQ(meta.offset, 500u);
   EXPECT_EQ(meta.synced, 700u);
+}
+
+TEST_F(CheckpointerTest, WhatIsNotCommittedIsNotClaimedAsSynced) {
+  log_.now.applied = 500;
+  log_.now.committed = 600;
+  log_.now.synced = 700;
+  Checkpointer checkpointer(&log_, &store_, &source_, 0, Options(1 << 20));
+  ASSERT_TRUE(checkpointer.Run().ok());
+  EXPECT_EQ(DecodeMeta(**store_.Get(kMetaKey))->synced, 600u);
 }
 
 TEST_F(CheckpointerTest, AFailedSyncWritesNothing) {

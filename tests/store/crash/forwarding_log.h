@@ -42,6 +42,8 @@ class ForwardingLog : public CommitLog {
   std::vector<SegmentInfo> Segments() const override { return log_->Segments(); }
   absl::Status DropBelow(LogOffset offset) override { return log_->DropBelow(offset); }
   void SetCheckpointed(LogOffset offset) override { log_->SetCheckpointed(offset); }
+  ReplicatedLog* replicated() override { return log_->replicated(); }
+  std::optional<LogOffset> cut_at_open() const override { return log_->cut_at_open(); }
   absl::Status Stop() override { return log_->Stop(); }
 
  protected:

@@ -214,6 +214,21 @@ class TestLog {
     return status;
   }
 
+  // Frames of another log, as a slave takes them.
+  absl::Status Take(std::string frames) {
+    auto outcome = std::make_shared<Outcome>();
+    log->replicated()->AppendFrames(
+        std::move(frames), [outcome](const absl::Status& status) { outcome->Finish(status, {}); });
+    return outcome->Wait();
+  }
+  // Returns when the log thread has done all that was asked of it before.
+  void Settle() {
+    auto outcome = std::make_shared<Outcome>();
+    if (log->RunOnLogThread([outcome] { outcome->Finish(absl::OkStatus(), {}); })) {
+      static_cast<void>(outcome->Wait());
+    }
+  }
+
   std::vector<std::string> Recovered() const {
     std::vector<std::string> texts;
     for (const Seen& seen : recovered) texts.push_back(seen.text);

@@ -1,0 +1,33 @@
+#ifndef MANSIO_BROKER_REPLICATION_RECORDS_H_
+#define MANSIO_BROKER_REPLICATION_RECORDS_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "store/log/replicated_log.h"
+#include "store/record.h"
+
+namespace mansio::broker {
+
+// A member's fixed number in its broker group; the configuration's `broker.id`.
+using BrokerId = int32_t;
+
+// The members that hold every record that was acknowledged with `replica` or `replica-sync` from
+// here on (design section 9).
+inline constexpr store::RecordKind kInSyncSetRecord = 80;
+
+std::string EncodeInSyncSet(const std::set<BrokerId>& members);
+// DataLoss for bytes that EncodeInSyncSet does not make.
+absl::StatusOr<std::set<BrokerId>> DecodeInSyncSet(std::string_view body);
+
+// The last such record in [from, the end of the log), which need not be committed: who was in the
+// set when the broker stopped. Empty when there is none. Reads files; errors as of ReadFrames.
+absl::StatusOr<std::set<BrokerId>> LastInSyncSet(store::ReplicatedLog& log, store::LogOffset from);
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_REPLICATION_RECORDS_H_

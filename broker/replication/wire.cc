@@ -1,0 +1,27 @@
+#include "broker/replication/wire.h"
+
+namespace mansio::broker {
+
+void ToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
+  for (const store::EpochStart& start : epochs.starts()) {
+    v1::ReignStart* const reign = reigns->Add();
+    reign->set_epoch(start.epoch);
+    reign->set_first_offset(start.first);
+    reign->set_began(start.began);
+  }
+}
+
+absl::StatusOr<store::EpochHistory> FromWire(const WireReigns& reigns) {
+  store::EpochHistory epochs;
+  for (const v1::ReignStart& reign : reigns) {
+    const auto& starts = epochs.starts();
+    if (reign.epoch() <= epochs.last() ||
+        (!starts.empty() && reign.first_offset() <= starts.back().first)) {
+      return absl::InvalidArgumentError("the reigns of a log are not in order");
+    }
+    epochs.Note({reign.epoch(), reign.first_offset(), reign.began()});
+  }
+  return epochs;
+}
+
+}  // namespace mansio::broker

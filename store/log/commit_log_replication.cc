@@ -1,0 +1,83 @@
+// The log as replication sees it.
+#include <utility>
+
+#include "store/log/commit_log_impl.h"
+#include "store/log/frame_reader.h"
+
+namespace mansio::store {
+
+LogHistory CommitLogImpl::History() const {
+  LogHistory history{.begin = segments_->First(), .end = state_.appended.load()};
+  history.epochs = state_.epochs();
+  history.epochs.DropBelow(history.begin);
+  return history;
+}
+
+absl::StatusOr<FrameRun> CommitLogImpl::ReadFrames(LogOffset from, size_t max_bytes) {
+  return ReadFrameRun(*segments_, cache_, from, state_.appended.load(), max_bytes);
+}
+
+void CommitLogImpl::AllowCommit(LogOffset offset) {
+  if (committer_ == nullptr || !committer_->Allow(offset)) return;
+  // False when the log has stopped: then nothing is committed any more.
+  static_cast<void>(RunOnLogThread([this] { writer_.CommitAllowed(); }));
+}
+
+void CommitLogImpl::SetMoved(absl::AnyInvocable<void()> moved) {
+  CallOnLogThread(this, [&] { writer_.SetMoved(std::move(moved)); });
+}
+
+void CommitLogImpl::StopCommits() {
+  if (committer_ == nullptr) return;
+  CallOnLogThread(this, [this] {
+    committer_->Fail(absl::UnavailableError("the broker is shutting down"), /*for_good=*/true);
+  });
+}
+
+void CommitLogImpl::AppendFrames(std::string frames,
+                                 absl::AnyInvocable<void(const absl::Status&)> done) {
+  if (!is_slave()) {
+    done(absl::FailedPreconditionError("this broker is the master: it takes no frames of another"));
+    return;
+  }
+  // Shared with the job, which is destroyed unrun when the log has stopped.
+  auto shared = std::make_shared<absl::AnyInvocable<void(const absl::Status&)>>(std::move(done));
+  const bool accepted = RunOnLogThread(
+      [this, shared, frames = std::move(frames)] { (*shared)(writer_.AppendFrames(frames)); });
+  if (accepted) return;
+  const absl::Status failure = state_.failure();
+  (*shared)(failure.ok() ? absl::UnavailableError("the store is closing") : failure);
+}
+
+absl::Status CommitLogImpl::TruncateTo(LogOffset offset) {
+  if (!is_slave()) {
+    return absl::FailedPreconditionError("this broker is the master: its log is not cut");
+  }
+  absl::Status cut = absl::UnavailableError("the log has stopped");
+  CallOnLogThread(this, [&] { cut = writer_.TruncateTo(offset, marks_); });
+  return cut;
+}
+
+absl::Status CommitLogImpl::StartAsSlave(LogObserver* observer) {
+  environment_.time->NeverBefore(absl::FromUnixMillis(recovered_.last_store_time));
+  const LogOffset end = recovered_.end;
+  if (!marks_.foreign_from.has_value()) {
+    marks_.foreign_from = end;
+    if (absl::Status marked = WriteReplicaMarks(*segments_, marks_); !marked.ok()) return marked;
+  }
+  // What was made ahead of the tail may have another length than the master's.
+  while (!segments_->empty()) {
+    const auto last = segments_->All().back();
+    const bool is_empty = last->first() >= end;
+    if (!is_empty || (last->first() == segments_->First() && end != 0)) break;
+    if (absl::Status removed = segments_->RemoveLast(); !removed.ok()) return removed;
+  }
+  if (absl::Status synced = SyncRecovered(); !synced.ok()) return synced;
+  absl::Status begun =
+      writer_.BeginAsSlave(end, recovered_.epochs.last(), recovered_.last_store_time, observer);
+  if (!begun.ok()) return begun;
+  Run(end, observer);
+  return absl::OkStatus();
+}
+
+}  // namespace mansio::store

@@ -1,0 +1,234 @@
+// Single steps of the protocol, and what is refused.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/broker/replication/group.h"
+
+namespace mansio::broker::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ProtocolTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<Outcome> Send(const std::string& text) {
+    auto outcome = std::make_shared<Outcome>();
+    EXPECT_TRUE(group_.Send(text, outcome)) << text;
+    return outcome;
+  }
+
+  Group group_{3, Durability::kReplica, 2};
+};
+
+TEST_F(ProtocolTest, ASendIsAnsweredWhenAllOfTheSetHoldIt) {
+  group_.StartMaster(1);
+  EXPECT_FALSE(group_.Send("too early", std::make_shared<Outcome>()));
+  EXPECT_TRUE(absl::IsUnavailable(group_.present()->CheckSends()));
+  group_.StartSlave(2);
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  const auto outcome = Send("one");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  EXPECT_THAT(group_.Applied(1), ElementsAre("one"));
+  EXPECT_THAT(group_.Applied(2), ElementsAre("one"));
+  EXPECT_EQ(group_.Bytes(1), group_.Bytes(2));
+  const auto slaves = group_.present()->Slaves();
+  ASSERT_EQ(slaves.size(), 1u);
+  EXPECT_TRUE(slaves[0].connected && slaves[0].in_sync);
+  EXPECT_EQ(slaves[0].held, group_.at(1).log->log->cursors().appended);
+}
+
+TEST_F(ProtocolTest, ASlaveThatIsGoneIsWaitedForAndThenLeavesTheSet) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  ASSERT_THAT(group_.present()->InSync(), ElementsAre(1, 2, 3));
+  group_.Down(3);
+  const auto outcome = Send("one");
+  group_.Heal(/*rounds=*/5);
+  EXPECT_THAT(group_.Applied(1), IsEmpty()) << "the third has not confirmed it";
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  // The last two stay, whatever happens: there are to be two copies.
+  group_.Down(2);
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  EXPECT_FALSE(group_.present()->CheckSends().ok());
+  group_.StartSlave(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2, 3));
+  EXPECT_THAT(group_.Applied(3), ElementsAre("one"));
+}
+
+TEST_F(ProtocolTest, TheSetIsWhatTheLogSaysAfterARestart) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  group_.Down(1);
+  group_.StartMaster(1);
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  EXPECT_FALSE(group_.Send("the reign has not begun", std::make_shared<Outcome>()));
+  group_.Heal();
+  const auto outcome = Send("it has");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+}
+
+TEST_F(ProtocolTest, AMasterThatHasLostWhatASlaveHoldsDoesNotCutTheSlave) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  ASSERT_TRUE(group_.at(1).log->log->SyncAll().ok());
+  const auto outcome = Send("held by the slave alone");
+  // Not Heal, which flushes.
+  for (int n = 0; n < 20; ++n) {
+    group_.Tick(1);
+    group_.ToSlave(2);
+    group_.Tick(2);
+    group_.ToMaster(2);
+  }
+  ASSERT_EQ(outcome->Wait(), absl::OkStatus());
+  const store::LogOffset held = group_.at(2).log->log->cursors().appended;
+  group_.PowerCut(1, CrashMode::kDropAll, 1);
+  group_.StartMaster(1);
+  group_.Heal(/*rounds=*/3);
+  EXPECT_EQ(group_.at(2).log->log->cursors().appended, held);
+  EXPECT_THAT(std::string(group_.last_end.message()), HasSubstr("this master has lost"));
+  // The way out.
+  group_.Down(1);
+  group_.Down(2);
+  group_.StartMaster(2);
+  group_.StartSlave(1);
+  group_.Heal();
+  EXPECT_THAT(group_.Applied(1), ElementsAre("held by the slave alone"));
+}
+
+TEST_F(ProtocolTest, AMasterOfAnOlderEpochIsRefused) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  group_.Down(2);
+  group_.Down(1);
+  group_.StartMaster(2);
+  group_.Down(2);
+  group_.StartMaster(2);
+  group_.Down(2);
+  group_.forget_epoch();
+  group_.StartMaster(1);  // someone has mixed them up
+  group_.StartSlave(2);
+  const std::string before = group_.Bytes(2);
+  group_.Heal(/*rounds=*/3);
+  EXPECT_THAT(std::string(group_.last_end.message()), HasSubstr("another broker has been master"));
+  EXPECT_EQ(group_.Bytes(2), before);
+}
+
+TEST_F(ProtocolTest, StrangersAreRefused) {
+  group_.StartMaster(1);
+  const auto refusal = [&](const std::string& cluster, int id) {
+    Link link;
+    const Master::Session session = group_.present()->Opened(&link);
+    v1::SlaveMessage message;
+    message.mutable_hello()->set_cluster(cluster);
+    message.mutable_hello()->set_broker("b");
+    message.mutable_hello()->set_id(id);
+    group_.present()->Received(session, message);
+    return std::string(link.why().message());
+  };
+  EXPECT_THAT(refusal("other", 2), HasSubstr("replication.master"));
+  EXPECT_THAT(refusal("c", 1), HasSubstr("broker.id"));
+  EXPECT_THAT(refusal("c", 0), HasSubstr("broker.id"));
+  EXPECT_EQ(refusal("c", 2), "");
+}
+
+TEST_F(ProtocolTest, MessagesOutOfPlaceEndTheStream) {
+  group_.StartMaster(1);
+  Link link;
+  const Master::Session session = group_.present()->Opened(&link);
+  v1::SlaveMessage held;
+  held.mutable_held()->set_held(77);
+  group_.present()->Received(session, held);
+  EXPECT_TRUE(absl::IsInvalidArgument(link.why())) << link.why();
+
+  group_.StartSlave(2);
+  group_.Connect(2);
+  v1::MasterMessage frames;
+  frames.mutable_frames()->set_frames("early");
+  group_.at(2).slave->Received(frames);
+  EXPECT_TRUE(absl::IsInvalidArgument(group_.at(2).link->why()));
+  group_.Disconnect(2);
+
+  group_.Connect(2);
+  v1::MasterMessage welcome;
+  welcome.mutable_welcome()->set_start(8);
+  group_.at(2).slave->Received(welcome);
+  EXPECT_TRUE(absl::IsFailedPrecondition(group_.at(2).link->why()));
+}
+
+TEST_F(ProtocolTest, TheFirstConfirmationNamesThePlaceWhereTheFramesBegin) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Connect(2);
+  group_.ToMaster(2);
+  v1::SlaveMessage held;
+  held.mutable_held()->set_held(64);
+  group_.present()->Received(group_.at(2).link->session, held);
+  EXPECT_THAT(std::string(group_.at(2).link->why().message()), HasSubstr("was not sent"));
+}
+
+TEST_F(ProtocolTest, NoMoreThanAWindowIsOnItsWay) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  for (int n = 0; n < 40; ++n) Send("note " + std::to_string(n) + std::string(1000, 'x'));
+  group_.Tick(1);
+  size_t bytes = 0;
+  v1::MasterMessage message;
+  while (group_.at(2).link->TakeForSlave(&message)) bytes += message.frames().frames().size();
+  EXPECT_GT(bytes, 4000u);
+  EXPECT_LE(bytes, 8000u + 2000u + 1200u);
+}
+
+TEST_F(ProtocolTest, WhoeverFallsSilentIsGone) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  Link* const link = group_.at(2).link.get();
+  ASSERT_NE(link, nullptr);
+  group_.clock.Advance(absl::Seconds(6));
+  group_.present()->Pump();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(link->why()));
+  group_.Disconnect(2);
+  group_.Connect(2);
+  group_.clock.Advance(absl::Seconds(6));
+  group_.at(2).slave->Tick();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(group_.at(2).link->why()));
+}
+
+TEST_F(ProtocolTest, ASecondStreamOfASlaveReplacesTheFirst) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  Link* const first = group_.at(2).link.get();
+  Link second;
+  const Master::Session session = group_.present()->Opened(&second);
+  v1::SlaveMessage message;
+  message.mutable_hello()->set_cluster("c");
+  message.mutable_hello()->set_broker("b");
+  message.mutable_hello()->set_id(2);
+  group_.present()->Received(session, message);
+  EXPECT_TRUE(absl::IsAborted(first->why()));
+  EXPECT_FALSE(second.ended());
+}
+
+}  // namespace
+}  // namespace mansio::broker::testing
