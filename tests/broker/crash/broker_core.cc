@@ -112,8 +112,14 @@ BrokerCore::BrokerCore(FakeClock* clock, Breakage breakage)
       metadata({}, &time),
       mover({}, &time, &timers),
       budget(32 << 20, &time),
-      consumption(Consumption::Create(ImpatientConsumption(),
-                                      {&metadata, &clients, &time, &timers, &mover, &budget})),
+      dead_letters(&metadata),
+      consumption(Consumption::Create(ImpatientConsumption(), {.metadata = &metadata,
+                                                               .dead_letters = &dead_letters,
+                                                               .clients = &clients,
+                                                               .time = &time,
+                                                               .timers = &timers,
+                                                               .mover = &mover,
+                                                               .budget = &budget})),
       delay(ShortLevels(), {&metadata, &clients, &mover, &budget, &time, &timers}),
       offsets(
           Offsets::Create(OffsetsHere(), {&metadata, &clients, consumption.get(), &time, &timers})),
@@ -128,6 +134,7 @@ BrokerCore::BrokerCore(FakeClock* clock, Breakage breakage)
       clock_(clock),
       breakage_(breakage) {
   features.Add(&metadata);
+  features.Add(&dead_letters);
   for (Feature* feature : consumption->features()) features.Add(feature);
   features.Add(delay.feature());
   features.Add(offsets->feature());

@@ -10,6 +10,7 @@
 
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/consumption.h"
+#include "broker/deadletter/dead_letter_state.h"
 #include "broker/delay/delay.h"
 #include "broker/offsets/offsets.h"
 #include "broker/send/send_service.h"
@@ -85,6 +86,7 @@ class BrokerCore {
   Metadata metadata;
   Mover mover;
   AppendBudget budget;
+  DeadLetterState dead_letters;
   std::unique_ptr<Consumption> consumption;
   Delay delay;
   std::unique_ptr<Offsets> offsets;
