@@ -43,6 +43,8 @@ class FakeConsumption : public Consumption {
     explanation.set_text("why " + group.name);
     return {explanation};
   }
+  Usage usage() const override { return {}; }
+  DeliveryCounters& deliveries() override { return deliveries_; }
   struct ResetCall {
     std::string group;
     std::string topic;
@@ -58,6 +60,9 @@ class FakeConsumption : public Consumption {
              .leased = 1,
              .ready = 4}};
   }
+
+ private:
+  DeliveryCounters deliveries_;
 };
 
 class AdminServiceTest : public testing::Test {
