@@ -52,8 +52,9 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
         if (!accepted) continue;
         finished.wait(false);
       }
-      if (!entries.has_value()) {
-        next = store->Range(queue).min;  // trimmed on the way
+      // Trimmed on the way: no entries, or none below the minimum, whichever reader saw it.
+      if (!entries.has_value() || (entries->empty() && next < store->Range(queue).min)) {
+        next = store->Range(queue).min;
         continue;
       }
       for (const QueueEntry& entry : *entries) {
