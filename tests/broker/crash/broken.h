@@ -80,7 +80,7 @@ class WatchedState : public store::StateMachine {
   const Breakage breakage_;
 };
 
-// A log that writes the copies of a move in one frame and the ends of the originals in the next.
+// A log that writes the copies of a move, and then the ends of the originals.
 class TornMovesLog : public store::ForwardingLog {
  public:
   using ForwardingLog::ForwardingLog;
@@ -101,11 +101,18 @@ class TornMovesLog : public store::ForwardingLog {
       }
     }
     if (!is_move || copies->empty()) return log().Submit(std::move(append));
-    if (absl::Status taken = log().Submit(std::move(copies)); !taken.ok()) return taken;
     const std::shared_ptr<store::Append> original = std::move(append);
     ends->on_applied = [original](const store::AppendResult& r) { original->Applied(r); };
     ends->on_failed = [original](const absl::Status& status) { original->Failed(status); };
-    return log().Submit(std::move(ends));
+    copies->on_failed = ends->on_failed;
+    // Functions can be copied, so the append is shared until it is submitted.
+    copies->on_applied = [this, original,
+                          next = std::make_shared<std::unique_ptr<store::TestAppend>>(
+                              std::move(ends))](const store::AppendResult&) {
+      const absl::Status taken = log().Submit(std::move(*next));
+      if (!taken.ok()) original->Failed(taken);
+    };
+    return log().Submit(std::move(copies));
   }
 };
 
