@@ -81,6 +81,9 @@ class Store {
 
   // The readable range of a queue; {0, 0} for an unknown one.
   virtual QueueRange Range(QueueKey queue) const = 0;
+  // The same as the log has it: what retention is about to take, so that nobody gets it any more,
+  // counts until it is gone. For Apply, which must do the same whenever it runs, and for counting.
+  virtual QueueRange StoredRange(QueueKey queue) const = 0;
 
   // Entries [from, from+max) as far as they exist, from memory only. nullopt when some of them are
   // not in memory: then use RunCold and ReadEntries. Below the queue's minimum: the carried ones

@@ -163,6 +163,8 @@ void StoreImpl::DropTopic(uint32_t topic) { state_->queues().Drop(topic); }
 
 QueueRange StoreImpl::Range(QueueKey queue) const { return state_->queues().Range(queue); }
 
+QueueRange StoreImpl::StoredRange(QueueKey queue) const { return state_->queues().OwnRange(queue); }
+
 std::optional<std::vector<QueueEntry>> StoreImpl::HotEntries(QueueKey queue, QueueOffset from,
                                                              size_t max) const {
   return state_->queues().HotEntries(queue, from, max);

@@ -41,6 +41,7 @@ class StoreImpl : public Store, private LogObserver {
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;
+  QueueRange StoredRange(QueueKey queue) const override;
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,

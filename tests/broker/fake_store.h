@@ -82,6 +82,7 @@ class FakeStore : public Store {
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;
+  QueueRange StoredRange(QueueKey queue) const override { return Range(queue); }
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
