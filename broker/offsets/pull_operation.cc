@@ -103,7 +103,8 @@ void PullOperation::Choose(const ColdEntries& found) {
   for (size_t i = 0; i < found.entries.size(); ++i) {
     if (candidates_.size() == request_.batch) return;
     const store::QueueEntry& entry = found.entries[i];
-    if (found.wanted.empty() ? request_.filter->MayMatch(entry.tag_hash) : found.wanted[i]) {
+    if (found.wanted.empty() ? request_.filter->MayMatch(TagHashOf(entry.tag_hash))
+                             : found.wanted[i]) {
       bytes += entry.size;
       if (!candidates_.empty() && bytes > context_.options.max_answer_bytes) return;
       candidates_.push_back({next_, entry});

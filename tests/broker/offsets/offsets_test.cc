@@ -226,6 +226,29 @@ TEST_F(OffsetsTest, AnSqlFilterPassesOverWhatItDoesNotWant) {
   h.Send("b", 0, "blue");
   h.Send("c", 0, "red");
   const PullCall blue = Pull({.filter = "TAGS = 'blue'", .filter_type = v2::SQL});
+TEST_F(OffsetsTest, TheFilterFindsMessagesThatHaveAMessageGroup) {
+  h.Send("a", 0, "paid", {}, "customer-1");
+  h.Send("b", 0, "open", {}, "customer-1");
+  EXPECT_THAT(Bodies(Pull({.filter = "paid"})), ElementsAre("a"));
+  h.store().SetHot(false, false);
+  EXPECT_THAT(Bodies(Pull({.filter = "paid"})), ElementsAre("a"));
+}
+
+TEST_F(OffsetsTest, AMessageThatCannotBeReadNowIsNotPassedOver) {
+  for (const char* body : {"a", "b", "c"}) h.Send(body);
+  const store::QueueKey queue{h.life().metadata.FindTopic(kTopic)->id, 0};
+  h.store().SetHot(true, false);
+  h.store().FailReads(queue, 1, absl::InternalError("an error of the disk"));
+  const PullCall before = Pull();
+  EXPECT_THAT(Bodies(before), ElementsAre("a"));
+  EXPECT_EQ(NextOffset(before), 1);
+  const PullCall at = Pull({.offset = 1});
+  EXPECT_EQ(StatusOf(at), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(NextOffset(at), 1);
+  h.store().FailReads(queue, 1, absl::DataLossError("bad checksum"));
+  EXPECT_THAT(Bodies(Pull({.offset = 1})), ElementsAre("c")) << "damaged: it will never be read";
+}
+
   EXPECT_THAT(Bodies(blue), ElementsAre("b"));
   EXPECT_EQ(NextOffset(blue), 3);
   const PullCall none = Pull({.filter = "TAGS = 'green'", .filter_type = v2::SQL});
