@@ -39,6 +39,8 @@ class ReceiveOperation : public ParkedReceive,
 
  private:
   class LeaseAppend;
+  struct Judgement;
+  using Messages = std::vector<absl::StatusOr<store::StoredMessage>>;
 
   // Of a broadcast group, the client's place in it is what receives.
   void JoinGroup(absl::StatusOr<GroupPtr> group);
@@ -69,10 +71,16 @@ class ReceiveOperation : public ParkedReceive,
   // The leases are in the log; their messages are read, from memory if they are all there.
   void Read();
   void ReadCold();
-  void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  // nullopt for a message that the receive does not want.
-  std::optional<rpc::Payload> Encode(const TakenMessage& taken, const StoredContent& content,
-                                     const store::StoredMessage& message) const;
+  void Deliver(Messages messages);
+  // Whether both belong to one batch of a FIFO group.
+  bool InOneBatch(const TakenMessage& a, const TakenMessage& b) const;
+  // Takes out of taken_ and `messages` what cannot be read now; it comes again soon, uncounted. Of
+  // a FIFO group all of the message group goes with it, or what is behind it would overtake.
+  // Returns why, or OK when everything was read.
+  absl::Status PutOffUnreadable(Messages& messages);
+  // What is to become of each message of taken_.
+  Judgement Judge(const Messages& messages) const;
+  void ReportDamage(const TakenMessage& taken, const absl::Status& status) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
   void CountDelivered(const std::vector<size_t>& delivered,
