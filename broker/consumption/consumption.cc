@@ -48,7 +48,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
         redelivery_({&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget,
-                     &deliveries_}),
+                     &deliveries_, &waiting_}),
         backlogs_({&state_, env.metadata, env.time, env.timers, &redelivery_}),
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),

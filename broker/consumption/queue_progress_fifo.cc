@@ -7,6 +7,7 @@
 namespace mansio::broker {
 
 store::QueueOffset QueueProgress::LookEnd(store::QueueOffset end) const {
+  if (passing()) return std::min(end, claimed_cursor_);
   return fifo() ? std::min(end, Oldest() + kLookAhead) : end;
 }
 

@@ -103,10 +103,12 @@ class Redelivery::Frame : public store::Append {
     redelivery_->Unclaim(*job_);
     redelivery_->Finish(job_, status);
   }
+    if (job_->cause == Cause::kOverflow) redelivery_->WakeReceives(*job_);
 
  private:
   void CountDeadLetters() const {
     const Job& job = *job_;
+    if (job_->cause == Cause::kOverflow) redelivery_->WakeReceives(*job_);
     for (const Decision& decision : job.decisions) {
       if (decision.fate != Fate::kDeadLetter) continue;
       const bool retried = job.topic->kind == TopicKind::kRetry;
@@ -375,7 +377,7 @@ void Redelivery::Unclaim(const Job& job) {
   MutexLock lock(&group->mutex);
   QueueProgress* progress = group->Appended(job.key());
   if (progress == nullptr) return;
-  if (job.cause == Cause::kOverflow) return progress->TakeBackFrom(job.leases[0].offset);
+  if (job.cause == Cause::kOverflow) return progress->UnclaimPass();
   for (const QueueProgress::Ended& ended : job.leases) progress->UnclaimEnd(ended.offset);
 }
 
@@ -383,7 +385,7 @@ bool Redelivery::DropStale(Job& job, GroupProgress& group) const {
   const QueueProgress* progress = group.Queue(job.key());
   const store::QueueOffset min = environment_.state->store()->Range(job.key()).min;
   // Where the group has gone back, none of them is its next one.
-  const bool at_next = progress != nullptr && !job.leases.empty() &&
+  const bool at_next = progress != nullptr && !progress->passing() && !job.leases.empty() &&
                        std::max(progress->next(), min) >= job.leases[0].offset;
   const auto stale = [&](const QueueProgress::Ended& ended) {
     if (job.cause == Cause::kOverflow) return !at_next || ended.offset < progress->next();
@@ -401,6 +403,12 @@ bool Redelivery::DropStale(Job& job, GroupProgress& group) const {
 }
 
 // Aborted when some of the job's leases live no more; they are then out of the job.
+void Redelivery::WakeReceives(const Job& job) {
+  const store::QueueOffset next = environment_.state->store()->Range(job.key()).next;
+  const store::QueueOffset from = job.leases.front().offset;
+  if (next > from) environment_.waiting->WakeGroup(job.queue.group, job.queue.topic, next - from);
+}
+
 absl::Status Redelivery::ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame) {
   const GroupProgressPtr group = environment_.state->Find(job->queue.group);
   if (group == nullptr) {
@@ -413,7 +421,7 @@ absl::Status Redelivery::ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame
   if (!status.ok()) return status;
   QueueProgress* progress = group->Queue(job->key());
   if (job->cause == Cause::kOverflow) {
-    progress->SkipTo(job->leases.back().offset + 1);
+    progress->ClaimPass(job->leases.back().offset + 1);
     return status;
   }
   for (const QueueProgress::Ended& ended : job->leases) progress->ClaimEnd(ended.offset);

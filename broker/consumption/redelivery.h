@@ -11,6 +11,7 @@
 #include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption_state.h"
 #include "broker/consumption/delivery_counters.h"
+#include "broker/consumption/wait_list.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
@@ -51,6 +52,7 @@ class Redelivery {
     Mover* mover = nullptr;
     AppendBudget* budget = nullptr;
     DeliveryCounters* deliveries = nullptr;
+    WaitList* waiting = nullptr;
   };
   enum class Cause {
     kEnded,
@@ -99,6 +101,8 @@ class Redelivery {
   void Unclaim(const Job& job);
   void Finish(const JobPtr& job, const absl::Status& status);
   // Goes on with a job on the timers' thread.
+  // Receives that came while MoveUndelivered held up the queue look again.
+  void WakeReceives(const Job& job);
   void Later(int64_t delay_ms, const JobPtr& job, void (Redelivery::*step)(const JobPtr&));
 
   const Environment environment_;
