@@ -43,7 +43,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
  public:
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
-        state_(env.metadata),
+        state_(env.metadata, &members_),
         dead_letters_(env.metadata, env.dead_letters, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),

@@ -17,6 +17,8 @@
 
 namespace mansio::broker {
 
+class BroadcastMembers;
+
 using GroupProgressPtr = std::shared_ptr<GroupProgress>;
 
 // Names one QueueProgress.
@@ -51,8 +53,9 @@ class ConsumptionState : public Feature {
     std::function<void()> batch_end;
   };
 
-  // Listens to `metadata` for deleted topics and groups; add it to the FeatureSet after metadata.
-  explicit ConsumptionState(Metadata* metadata);
+  // Listens to `metadata` for deleted topics and groups; add it to the FeatureSet after metadata
+  // and `members`. Both are borrowed.
+  ConsumptionState(Metadata* metadata, const BroadcastMembers* members);
 
   void SetHooks(Hooks hooks) { hooks_ = std::move(hooks); }
   store::Store* store() const { return store_; }
@@ -111,3 +114,5 @@ class ConsumptionState : public Feature {
 }  // namespace mansio::broker
 
 #endif  // MANSIO_BROKER_CONSUMPTION_CONSUMPTION_STATE_H_
+  const Metadata* const metadata_;
+  const BroadcastMembers* const members_;

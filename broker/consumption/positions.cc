@@ -11,24 +11,37 @@ namespace mansio::broker {
 // The position on its way into the log.
 class Positions::PositionAppend : public store::Append {
  public:
-  PositionAppend(GroupProgressPtr group, uint32_t topic)
-      : group_(std::move(group)), topic_(topic) {}
+  PositionAppend(Positions* positions, GroupProgressPtr progress, GroupPtr group, TopicPtr topic)
+      : positions_(positions),
+        progress_(std::move(progress)),
+        group_(std::move(group)),
+        topic_(std::move(topic)) {}
   void Applied(const store::AppendResult&) override { Tell(absl::OkStatus()); }
   void Failed(const absl::Status& status) override { Tell(status); }
 
  private:
-  void Tell(const absl::Status& status) {
+  void Tell(absl::Status status) {
     std::vector<Done> waiting;
     {
-      MutexLock lock(&group_->mutex);
-      waiting = std::move(group_->positioning[topic_]);
-      group_->positioning.erase(topic_);
+    bool fixed = false;
+      MutexLock lock(&progress_->mutex);
+      waiting = std::move(progress_->positioning[topic_->id]);
+      progress_->positioning.erase(topic_->id);
+      const auto it = progress_->topics.find(topic_->id);
+      fixed = it != progress_->topics.end() && it->second.fixed();
+    }
+    // The group or the topic was deleted before the position came into the log.
+    if (status.ok() && !fixed) {
+      status = positions_->state_->Find(group_->id) == nullptr ? GroupNotFound(group_->name)
+                                                               : TopicNotFound(topic_->name);
     }
     for (Done& done : waiting) done(status);
   }
 
-  const GroupProgressPtr group_;
-  const uint32_t topic_;
+  Positions* const positions_;
+  const GroupProgressPtr progress_;
+  const GroupPtr group_;
+  const TopicPtr topic_;
 };
 
 void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implied, Done done) {
@@ -48,7 +61,7 @@ void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implie
       for (uint32_t id = 0; id < topic->queues; ++id) {
         record.cursors.push_back(StartOf(*group, {topic->id, id}));
       }
-      auto append = std::make_unique<PositionAppend>(progress, topic->id);
+      auto append = std::make_unique<PositionAppend>(this, progress, group, topic);
       append->AddRecord(kPositionRecord, record.Encode());
       // Nobody can be told before we release the lock: Tell takes it.
       refused = state_->store()->Submit(std::move(append));

@@ -29,6 +29,7 @@ class Positions {
   void Ensure(const GroupPtr& group, const TopicPtr& topic, Done done) {
     Ensure(group, topic, false, std::move(done));
   }
+  // CONSUMER_GROUP_NOT_FOUND or TOPIC_NOT_FOUND when that was deleted meanwhile.
   // The same; where it makes the position, that is only implied (QueueProgress).
   void EnsureImplied(const GroupPtr& group, const TopicPtr& topic, Done done) {
     Ensure(group, topic, true, std::move(done));
