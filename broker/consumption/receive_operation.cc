@@ -72,7 +72,8 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 
 void ReceiveOperation::Attempt() {
   if (call_.Cancelled()) return PassOn();
-  if (context_.metadata.IsPaused(request_.group)) return Park();
+  // Without a position there is nothing to wait for: the attempt says what was deleted.
+  if (context_.metadata.IsPaused(request_.group) && HasPosition()) return Park();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
   if (absl::IsCancelled(refused)) return PassOn();
@@ -92,6 +93,13 @@ void ReceiveOperation::Attempt() {
     return call_.Post([self = shared_from_this()] { self->Attempt(); });
   }
   Park();
+}
+
+bool ReceiveOperation::HasPosition() const {
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return false;
+  MutexLock lock(&progress->mutex);
+  return progress->topics.contains(topic_->id);
 }
 
 // The search for what a filter wants ends with the polling time, as waiting does; the next receive

@@ -45,6 +45,8 @@ class ReceiveOperation : public ParkedReceive,
   // Of a broadcast group, the client's place in it is what receives.
   void JoinGroup(absl::StatusOr<GroupPtr> group);
   void FixPosition(absl::StatusOr<GroupPtr> group);
+  // Whether the group and its position on the topic are still there.
+  bool HasPosition() const;
   // Tries to take messages, and parks when there are none.
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
