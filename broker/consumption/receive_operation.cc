@@ -118,21 +118,16 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
     auto cold =
         ScanCold(self->context_.store(), queue, from, *self->request_.filter, self->request_.batch);
     self->call_.Post([self, cold = std::move(cold)]() mutable {
-      self->ReleaseScan();
-      if (cold.ok()) {
-        self->cold_ = *std::move(cold);
-      } else if (!absl::IsOutOfRange(cold.status())) {
-        return self->Answer(
-            WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())), {});
+      if (!cold.ok() && !absl::IsOutOfRange(cold.status())) {
+        return self->FailScan(
+            WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())));
       }
       self->Attempt();
     });
   });
   if (!queued) {
-    ReleaseScan();
-    Answer(WireError(v2::TOO_MANY_REQUESTS,
-                     "too many reads of old messages wait for the disk; try again later"),
-           {});
+    FailScan(WireError(v2::TOO_MANY_REQUESTS,
+                       "too many reads of old messages wait for the disk; try again later"));
   }
 }
 
@@ -161,6 +156,13 @@ void ReceiveOperation::ReleaseScan() {
 
 void ReceiveOperation::Park() {
   if (context_.stopping || context_.time.NowMillis() >= give_up_ms_) return AnswerNothing();
+void ReceiveOperation::FailScan(const absl::Status& status) {
+  const bool others_wait = scanning_;
+  ReleaseScan();
+  if (others_wait) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  Answer(status, {});
+}
+
   if (!timer_set_) {
     timer_set_ = true;
     timer_ = context_.timers.Schedule(give_up_ms_, [weak = weak_from_this()] {

@@ -65,6 +65,8 @@ class ReceiveOperation : public ParkedReceive,
   // The right to let the filter read old messages; false while another receive of the group does.
   bool ClaimScan();
   void ReleaseScan();
+  // The search has failed: another receive has its turn.
+  void FailScan(const absl::Status& status);
   bool ScansTooLong();
   void Park();
   void TimeOut();
