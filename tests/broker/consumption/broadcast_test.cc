@@ -180,7 +180,7 @@ TEST_F(BroadcastTest, AResetMovesAllClients) {
                                 EXPECT_TRUE(status.ok());
                                 ++answers;
                               });
-  h.store().Run();
+  h.Settle();
   EXPECT_EQ(answers, 1);
   EXPECT_THAT(Harness::Bodies(ReceiveAs("one")), ElementsAre("a"));
   EXPECT_THAT(Harness::Bodies(ReceiveAs("two")), ElementsAre("a"));
@@ -189,7 +189,7 @@ TEST_F(BroadcastTest, AResetMovesAllClients) {
 TEST_F(BroadcastTest, PauseHoldsAllClientsAndResumeWakesThem) {
   const auto set_paused = [this](bool paused) {
     h.life().metadata.SetPaused(kAll, paused, [](const absl::StatusOr<GroupPtr>&) {});
-    h.store().Run();
+    h.Settle();
   };
   set_paused(true);
   h.Send("a");
