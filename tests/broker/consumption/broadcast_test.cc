@@ -162,6 +162,17 @@ TEST_F(BroadcastTest, AUseThatTheLogKnowsOfCountsAfterARestart) {
   EXPECT_THAT(Describe(), SizeIs(1));
 }
 
+TEST_F(BroadcastTest, AUseThatTheLogDoesNotKnowOfCountsAfterARestartToo) {
+  ReceiveAs("one")->Cancel();
+  Pass(absl::Minutes(50));
+  ReceiveAs("one")->Cancel();  // less than an hour later: not noted in the log
+  h.Restart();
+  Pass(absl::Hours(23) + absl::Minutes(50));
+  EXPECT_THAT(Describe(), SizeIs(1));
+  Pass(absl::Hours(1));
+  EXPECT_THAT(Describe(), SizeIs(0));
+}
+
 TEST_F(BroadcastTest, ADroppedClientThatComesAgainIsUnknown) {
   h.Send("a");
   EXPECT_EQ(AckAs("one", ReceiveAs("one")), v2::OK);
