@@ -145,7 +145,8 @@ class QueueTake {
 
   // Whether the limits allow one more that comes for the first time.
   bool MayLease() {
-    if (progress_.outstanding() >= request_.max_queue_leases) outcome_.at_queue_limit = true;
+    const size_t held = progress_.outstanding() - progress_.waiting();
+    if (held >= request_.max_queue_leases) outcome_.at_queue_limit = true;
     if (outcome_.fresh >= request_.max_new) outcome_.at_group_limit = true;
     return !outcome_.at_group_limit && progress_.outstanding() < request_.max_queue_leases;
   }

@@ -83,6 +83,8 @@ class QueueProgress {
   // claims that it does, which moves the cursor behind it.
   bool MustWait(MessageGroupHash group) const { return fifo() && order_->MustWait(group); }
   void ClaimWait(MessageGroupHash group);
+  // FIFO: the message is behind the cursor and was not handed out yet, or not so that it counts.
+  bool WaitsForFirst(store::QueueOffset offset) const;
   // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(),
   // which moves the cursor behind it; `group` is that one's message group. Returns the number of
   // this delivery.

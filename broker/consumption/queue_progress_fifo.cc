@@ -19,6 +19,12 @@ void QueueProgress::ClaimWait(MessageGroupHash group) {
   SetWaiting(it);
 }
 
+bool QueueProgress::WaitsForFirst(store::QueueOffset offset) const {
+  const auto it = entries_.find(offset);
+  return fifo() && it != entries_.end() && it->second.claimed == nullptr &&
+         it->second.applied.attempt == 0;
+}
+
 std::vector<store::QueueOffset> QueueProgress::ClaimReturn(store::QueueOffset offset) {
   const auto it = entries_.find(offset);
   if (it == entries_.end()) return {};
