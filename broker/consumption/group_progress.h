@@ -61,7 +61,8 @@ struct TakeRequest {
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
   QueueOrder order = QueueOrder::kTurns;
-  // Of a dead-letter topic: what was removed from it is passed over. Else null.
+  // Of a dead-letter topic: what was removed from it is passed over, and what was carried forward
+  // is taken. Else null.
   const DeadLetterState* dead_letters = nullptr;
   // Of those handed out for the first time, and what the group may have of one queue in all.
   size_t max_new = std::numeric_limits<size_t>::max();

@@ -1,5 +1,6 @@
 #include "broker/consumption/positions.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,8 +23,8 @@ class Positions::PositionAppend : public store::Append {
  private:
   void Tell(absl::Status status) {
     std::vector<Done> waiting;
-    {
     bool fixed = false;
+    {
       MutexLock lock(&progress_->mutex);
       waiting = std::move(progress_->positioning[topic_->id]);
       progress_->positioning.erase(topic_->id);
@@ -59,7 +60,7 @@ void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implie
       }
       PositionRecord record{group->id, topic->id, implied, {}, group->fifo};
       for (uint32_t id = 0; id < topic->queues; ++id) {
-        record.cursors.push_back(StartOf(*group, {topic->id, id}));
+        record.cursors.push_back(StartOf(*group, *topic, id));
       }
       auto append = std::make_unique<PositionAppend>(this, progress, group, topic);
       append->AddRecord(kPositionRecord, record.Encode());
@@ -75,12 +76,22 @@ void Positions::Ensure(const GroupPtr& group, const TopicPtr& topic, bool implie
   done(refused);
 }
 
-store::QueueOffset Positions::StartOf(const GroupRecord& group, store::QueueKey queue) const {
+store::QueueOffset FirstOf(const store::Store& store, const Topic& topic, uint32_t queue) {
+  const store::QueueKey key{topic.id, queue};
+  const store::QueueOffset min = store.Range(key).min;
+  if (topic.kind != TopicKind::kDeadLetter) return min;
+  const auto carried = store.CarriedEntries(key, 0, 1);
+  return carried.empty() ? min : std::min(min, carried[0].offset);
+}
+
+store::QueueOffset Positions::StartOf(const GroupRecord& group, const Topic& topic,
+                                      uint32_t queue_id) const {
   const store::Store& store = *state_->store();
+  const store::QueueKey queue{topic.id, queue_id};
   const store::QueueRange range = store.Range(queue);
   switch (group.start) {
     case StartPolicy::kEarliest:
-      return range.min;
+      return FirstOf(store, topic, queue_id);
     case StartPolicy::kLatest:
       return range.next;
     case StartPolicy::kDefault:

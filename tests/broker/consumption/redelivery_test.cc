@@ -30,6 +30,13 @@ class RedeliveryTest : public testing::Test {
     return Harness::Messages(call);
   }
   std::vector<v2::Message> DeadLetters() { return Get({.group = "undertaker", .topic = kDlq}); }
+  std::vector<std::string> DeadLettersOf(const std::string& group, int batch) {
+    std::vector<std::string> bodies;
+    for (const v2::Message& m : Get({.group = group, .topic = kDlq, .batch = batch})) {
+      bodies.push_back(m.body());
+    }
+    return bodies;
+  }
   static const std::string& HandleOf(const v2::Message& m) {
     return m.system_properties().receipt_handle();
   }
@@ -308,3 +315,22 @@ TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {
 
 }  // namespace
 }  // namespace mansio::broker
+// They outlive their segment; a group that consumes them gets them all the same.
+TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreReceived) {
+  Begin(1);
+  for (const char* body : {"a", "b", "c", "d"}) h_->Send(body);
+  ASSERT_EQ(Get().size(), 4u);
+  h_->Advance(absl::Seconds(31));
+  EXPECT_EQ(DeadLettersOf("undertaker", 1), std::vector<std::string>{"a"});
+  const store::QueueKey letters{h_->life().metadata.FindTopic(kDlq)->id, 0};
+  h_->CreateGroup(StartPolicy::kEarliest, "others");
+  h_->store().CarryAndTrimQueue(letters, 3);
+  EXPECT_THAT(DeadLettersOf("undertaker", 1), ElementsAre("b"));
+  EXPECT_THAT(DeadLettersOf("undertaker", 32), ElementsAre("c", "d"));
+  EXPECT_THAT(DeadLettersOf("others", 32), ElementsAre("a", "b", "c", "d"));
+  h_->store().SetHot(false, false);
+  h_->CreateGroup(StartPolicy::kEarliest, "cold");
+  EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("d"));
+}
+
