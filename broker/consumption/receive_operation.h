@@ -55,8 +55,8 @@ class ReceiveOperation : public ParkedReceive,
   TakeRequest NewTake(size_t leases) const;
   absl::Status AtLimit(const TakeOutcome& outcome) const;
   // What logs taken_, or what was passed over when it is empty; completes the records.
-  std::unique_ptr<store::Append> NewAppend(const GroupProgressPtr& progress,
-                                           std::vector<LeaseRecord>& records, int64_t deadline_ms);
+  std::unique_ptr<store::Append> NewAppend(const GroupProgressPtr& progress, TakeOutcome& outcome,
+                                           int64_t deadline_ms);
   // Ends without a message where there may be some, or without anybody to get it: another receive
   // goes on.
   void PassOn();

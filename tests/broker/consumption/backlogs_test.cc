@@ -306,6 +306,25 @@ TEST(LeaseLimitsTest, OfAGroup) {
   EXPECT_EQ(Harness::StatusOf(h.Receive()), v2::TOO_MANY_REQUESTS);
 }
 
+TEST(LeaseLimitsTest, LeasesThatAreOnTheirWayCount) {
+  for (const bool of_group : {true, false}) {
+    ConsumptionOptions options;
+    (of_group ? options.max_group_leases : options.max_leases) = 2;
+    Harness h(options);
+    h.CreateTopic(2);
+    h.CreateGroup(StartPolicy::kEarliest);
+    h.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
+    h.store().Run();
+    for (uint32_t i = 0; i < 4; ++i) h.Send(std::to_string(i), i % 2);
+    const ReceiveCall first = h.Start({.batch = 2});
+    EXPECT_FALSE(first->finished());
+    EXPECT_EQ(Harness::StatusOf(h.Start({.batch = 2})), v2::TOO_MANY_REQUESTS);
+    h.store().StepFail(absl::ResourceExhaustedError("full"));
+    EXPECT_THAT(Harness::Messages(h.Receive()), SizeIs(2)) << "what failed does not count";
+    EXPECT_EQ(h.life().consumption->usage().leases, 2u);
+  }
+}
+
 TEST(LeaseLimitsTest, OfAQueue) {
   ConsumptionOptions options;
   options.max_queue_leases = 1;
