@@ -135,6 +135,28 @@ TEST_F(RedeliveryTest, AForwardThatCannotBeLoggedLeavesTheLease) {
   EXPECT_EQ(DeadLetters().size(), 1u);
 }
 
+TEST_F(RedeliveryTest, AForwardThatFailsLeavesAnAckThatIsOnItsWayAlone) {
+  Begin();
+  h_->Send("m");
+  const auto got = Get();
+  ASSERT_EQ(got.size(), 1u);
+  h_->store().SetHot(false, false);
+  h_->store().FailReads({h_->life().metadata.FindTopic(kTopic)->id, 0}, 0,
+                        absl::DataLossError("bad checksum"));
+  h_->store().HoldColdJobs(true);
+  const auto forward = h_->BeginForward(HandleOf(got[0]));
+  const auto ack = h_->BeginAck(HandleOf(got[0]));
+  h_->store().RunColdJobs();
+  const auto second = h_->BeginAck(HandleOf(got[0]));
+  h_->Settle();
+  EXPECT_TRUE(forward->finished());
+  const auto code = [](const auto& call) {
+    return call->template Response<v2::AckMessageResponse>().status().code();
+  };
+  EXPECT_EQ(code(ack), v2::OK);
+  EXPECT_EQ(code(second), v2::INVALID_RECEIPT_HANDLE) << "the first ack has decided";
+}
+
 TEST_F(RedeliveryTest, AMoveThatIsRefusedIsTriedAgain) {
   Begin();
   h_->Send("m");
@@ -304,17 +326,6 @@ TEST_F(RedeliveryTest, WhatIsToBeRetriedGoesWithItsTopicAndItsGroup) {
   EXPECT_THAT(Get(), IsEmpty());
 }
 
-TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {
-  Begin();
-  h_->Send("m");
-  Get();
-  h_->Advance(absl::Seconds(31));
-  const ReceiveCall call = h_->Receive({.group = "undertaker", .topic = "%RETRY%workers"});
-  EXPECT_EQ(Harness::StatusOf(call), v2::TOPIC_NOT_FOUND);
-}
-
-}  // namespace
-}  // namespace mansio::broker
 // They outlive their segment; a group that consumes them gets them all the same.
 TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreReceived) {
   Begin(1);
@@ -334,3 +345,14 @@ TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreReceived) {
   EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("d"));
 }
 
+TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {
+  Begin();
+  h_->Send("m");
+  Get();
+  h_->Advance(absl::Seconds(31));
+  const ReceiveCall call = h_->Receive({.group = "undertaker", .topic = "%RETRY%workers"});
+  EXPECT_EQ(Harness::StatusOf(call), v2::TOPIC_NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace mansio::broker
