@@ -238,9 +238,9 @@ class QueueProgress {
 
   store::QueueOffset cursor_;
   store::QueueOffset claimed_cursor_;
+  store::QueueOffset passing_to_ = 0;  // claimed; 0: nothing is on its way
   bool implied_;
   Entries entries_;
-  store::QueueOffset passing_to_ = 0;  // claimed; 0: nothing is on its way
   absl::btree_set<store::QueueOffset> ready_;  // without order
   std::unique_ptr<MessageGroupOrder> order_;   // FIFO groups only
   size_t applied_ = 0;                         // entries with an applied lease, ended ones included

@@ -122,6 +122,8 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
         return self->FailScan(
             WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())));
       }
+      self->ReleaseScan();
+      if (cold.ok()) self->cold_ = *std::move(cold);
       self->Attempt();
     });
   });
@@ -154,8 +156,6 @@ void ReceiveOperation::ReleaseScan() {
   if (topic != progress->topics.end()) topic->second.set_scanning(false);
 }
 
-void ReceiveOperation::Park() {
-  if (context_.stopping || context_.time.NowMillis() >= give_up_ms_) return AnswerNothing();
 void ReceiveOperation::FailScan(const absl::Status& status) {
   const bool others_wait = scanning_;
   ReleaseScan();
@@ -163,6 +163,8 @@ void ReceiveOperation::FailScan(const absl::Status& status) {
   Answer(status, {});
 }
 
+void ReceiveOperation::Park() {
+  if (context_.stopping || context_.time.NowMillis() >= give_up_ms_) return AnswerNothing();
   if (!timer_set_) {
     timer_set_ = true;
     timer_ = context_.timers.Schedule(give_up_ms_, [weak = weak_from_this()] {

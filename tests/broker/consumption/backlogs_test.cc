@@ -345,6 +345,18 @@ TEST(LeaseLimitsTest, OfAQueue) {
   EXPECT_EQ(next[0].system_properties().queue_id(), held[0].system_properties().queue_id());
 }
 
+TEST(LeaseLimitsTest, OfAQueueOfAFifoGroupCountsWhatIsHandedOutOnly) {
+  ConsumptionOptions options;
+  options.max_queue_leases = 10;
+  Harness h(options);
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest, kGroup, 17, true);
+  for (int i = 0; i < 20; ++i) h.Send(std::to_string(i), 0, "", {}, "red");
+  h.Send("other", 0, "", {}, "blue");
+  EXPECT_THAT(Harness::Bodies(h.Receive({.batch = 1})), ElementsAre("0"));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("other"));
+}
+
 TEST(LeaseLimitsTest, AReceiveThatFindsNothingWaitsAtTheLimitToo) {
   ConsumptionOptions options;
   options.max_group_leases = 1;
