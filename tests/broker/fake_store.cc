@@ -165,6 +165,20 @@ void FakeStore::StepFail(const absl::Status& status) {
   for (Pending& pending : failed) pending.append->Failed(status);
 }
 
+void FakeStore::StepFailMessages(const absl::Status& status) {
+  std::deque<Pending> failed;
+  {
+    MutexLock lock(&mutex_);
+    std::deque<Pending> others;
+    for (Pending& pending : submitted_) {
+      const bool messages = !AppendEncoding::Messages(*pending.append).empty();
+      (messages ? failed : others).push_back(std::move(pending));
+    }
+    submitted_ = std::move(others);
+  }
+  for (Pending& pending : failed) pending.append->Failed(status);
+}
+
 void FakeStore::Run() {
   while (pending() > 0) {
     StepAppend();

@@ -45,6 +45,8 @@ class FakeStore : public Store {
   void StepAppend();
   void StepCommit();
   void StepFail(const absl::Status& status);
+  // Fails the submitted appends that have messages, as a full disk does, and no others.
+  void StepFailMessages(const absl::Status& status);
   // StepAppend and StepCommit until nothing is left.
   void Run();
   // Appends submitted, or appended, that are not committed.
