@@ -21,12 +21,25 @@ store::QueueKey DelayState::QueueOf(uint32_t level) const {
 }
 
 std::vector<TimerKey> DelayState::TakeDue(int64_t now_ms, size_t max) {
-  std::vector<TimerKey> due;
   MutexLock lock(&mutex_);
+  TimerKey end = scan_;
+  std::vector<TimerKey> due = FindDue(now_ms, max, &end);
+  scan_ = end;
+  return due;
+}
+
+std::vector<TimerKey> DelayState::Due(int64_t now_ms, size_t max) const {
+  MutexLock lock(&mutex_);
+  TimerKey end;
+  return FindDue(now_ms, max, &end);
+}
+
+std::vector<TimerKey> DelayState::FindDue(int64_t now_ms, size_t max, TimerKey* end) const {
+  std::vector<TimerKey> due;
   const TimerTable::Keys& keys = pending_.keys();
   for (auto it = keys.lower_bound(scan_); it != keys.end() && it->due_ms <= now_ms; ++it) {
     if (due.size() == max) break;
-    scan_ = it->Next();
+    *end = it->Next();
     if (!claims_.contains(it->place)) due.push_back(*it);
   }
   return due;

@@ -49,6 +49,8 @@ class DelayState : public Feature {
 
   // Up to `max` timers, in order, that are due at `now_ms`, not claimed, and not taken before.
   std::vector<TimerKey> TakeDue(int64_t now_ms, size_t max);
+  // The same without taking them.
+  std::vector<TimerKey> Due(int64_t now_ms, size_t max) const;
   // What was taken and is not fired, from `first` on, will be taken again.
   void PutBack(const TimerKey& first);
   // The due time of the first timer that TakeDue would ever give; nullopt when there is none.
@@ -100,6 +102,9 @@ class DelayState : public Feature {
   void Insert(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<int64_t> NextDueFrom(const TimerKey& from) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Up to `max` due ones from scan_ on, which are not claimed, and where the search for them ended.
+  std::vector<TimerKey> FindDue(int64_t now_ms, size_t max, TimerKey* end) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetRecalls(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

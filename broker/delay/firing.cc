@@ -101,14 +101,14 @@ void Firing::NextBatch() {
       MutexLock lock(&mutex_);
       if (!running_) return;
     }
-    std::vector<TimerKey> due =
-        environment_.state->TakeDue(environment_.time->NowMillis(), kBatchTimers);
-    if (due.empty()) return EndRound();
     wait = environment_.budget->Take(0, 0);
-    const bool being_read = wait == 0 && ahead_.WaitFor(due, [this] { NextBatch(); });
-    if (wait > 0 || being_read) environment_.state->PutBack(due.front());
-    if (being_read) return;
     if (wait > 0) break;
+    // Nothing is taken before the read has ended, which may be at once and on another thread.
+    const int64_t now = environment_.time->NowMillis();
+    const std::vector<TimerKey> next = environment_.state->Due(now, kBatchTimers);
+    if (!next.empty() && ahead_.WaitFor(next, [this] { NextBatch(); })) return;
+    std::vector<TimerKey> due = environment_.state->TakeDue(now, kBatchTimers);
+    if (due.empty()) return EndRound();
     std::vector<ReadAhead::Content> held = ahead_.Take(due, kBatchBytes);
     const bool complete =
         std::all_of(held.begin(), held.end(), [](const auto& c) { return c.has_value(); });

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -280,6 +282,33 @@ TEST_F(DelayTest, AMessageThatCannotBeReadDelaysNoOther) {
   h_.store().FailReads(h_.life().delay.state().QueueOf(0), 1, absl::OkStatus());
   h_.Advance(1000);
   EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "c", "b"));
+}
+
+// The end of the read may come between the decision to wait for it and the end of the round.
+TEST_F(DelayTest, AReadThatEndsWhileItsTimersBecomeDueLosesNone) {
+  h_.store().SetHot(false, false);
+  for (int i = 0; i < 500; ++i) {
+    h_.store().HoldColdJobs(true);
+    h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), h_.now() + 200));
+    h_.clock.Advance(absl::Milliseconds(199));
+    h_.life().timers.RunDue();  // its read begins
+    h_.clock.Advance(absl::Milliseconds(1));
+    std::atomic<bool> go{false};
+    std::thread disk([this, &go, i] {
+      while (!go) {
+      }
+      for (std::atomic<int> wait{i % 100 * 20}; wait > 0; --wait) {
+      }
+      h_.store().RunColdJobs();
+    });
+    go = true;
+    h_.life().timers.RunDue();
+    disk.join();
+    h_.store().HoldColdJobs(false);
+    h_.store().RunColdJobs();
+    h_.Settle();
+    ASSERT_EQ(h_.pending(), 0u) << i;
+  }
 }
 
 TEST_F(DelayTest, AStormIsSpreadByTheBudget) {
