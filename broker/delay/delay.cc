@@ -132,10 +132,8 @@ absl::StatusOr<Delay::Waiting> Delay::PlaceAt(store::QueueKey target, int64_t du
                                  "raise the limit",
                                  state_.pending()));
   }
-  if (state_.store()->CarryBudgetLeft() == 0) {
-    return WireError(v2::TOO_MANY_REQUESTS,
-                     "pending messages take all of retention.carry-percent of retention.bytes on "
-                     "this broker; wait until some are delivered, or raise one of the two");
+  if (const absl::Status room = state_.store()->CheckCarryBudget(); !room.ok()) {
+    return WireError(v2::TOO_MANY_REQUESTS, std::string(room.message()));
   }
   return Waiting{state_.QueueOf(level),
                  {.topic = target.topic, .queue = target.queue, .due_ms = due_ms, .level = level}};

@@ -62,6 +62,9 @@ void HalfSender::StoreHalf(rpc::UnaryCall& call, v2::Message& message, const Top
         fmt::format("the broker holds its limit of {} transactions that nobody has ended; end "
                     "some (`mansio transaction list`), or raise limits.pending-transactions",
                     options_.max_pending));
+  } else if (const absl::Status room = environment_.state->store()->CheckCarryBudget();
+             !room.ok()) {
+    refusal = ToSendStatus(room);
   } else if (!queue) {
     refusal = WireError(v2::INTERNAL_SERVER_ERROR,
                         fmt::format("the system topic {} is missing; restart the broker, which "
