@@ -164,6 +164,7 @@ TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPo
                         .interval_ms = absl::ToInt64Milliseconds(config.check_interval),
                         .max_checks = config.max_checks};
   options.max_pending = config.pending_transactions;
+  options.max_check_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   return options;
 }
 

@@ -182,6 +182,11 @@ size_t FakeStore::submitted() const {
   return submitted_count_;
 }
 
+size_t FakeStore::reads() const {
+  MutexLock lock(&mutex_);
+  return reads_;
+}
+
 void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
   size_t message_index = 0;
   for (uint32_t start : frame.starts) {
@@ -394,6 +399,7 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
+  ++reads_;
   const auto failing = failing_.find({queue, offset});
   if (failing != failing_.end() && !failing->second.ok()) return failing->second;
   const Message* message = Find(queue, offset);  // also one that was carried meanwhile

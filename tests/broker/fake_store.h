@@ -72,6 +72,8 @@ class FakeStore : public Store {
   void SetCarryBudget(uint64_t bytes);
   // How many appends were ever submitted and accepted.
   size_t submitted() const;
+  // How often ReadMessage was called.
+  size_t reads() const;
 
   // Store
   absl::Status Submit(std::unique_ptr<Append> append) override;
@@ -151,6 +153,7 @@ class FakeStore : public Store {
   bool refuse_cold_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t carry_budget_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
   size_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t reads_ ABSL_GUARDED_BY(mutex_) = 0;
   LogOffset end_ ABSL_GUARDED_BY(mutex_) = 64;  // an EPOCH frame begins every log
   StoreTime store_time_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Pending> submitted_ ABSL_GUARDED_BY(mutex_);

@@ -128,6 +128,11 @@ class TransactionHarness {
     message.mutable_system_properties()->set_message_type(v2::TRANSACTION);
     return message;
   }
+  static v2::Message LargeHalf(const std::string& id, size_t bytes) {
+    v2::Message message = HalfMessage(id);
+    message.set_body(std::string(bytes, 'x'));
+    return message;
+  }
   v2::SendMessageResponse Send(const v2::Message& message, const std::string& client = "sender") {
     v2::SendMessageRequest request;
     *request.add_messages() = message;
