@@ -42,9 +42,9 @@ class Mover {
     uint64_t bytes_in_flight = 16u << 20;  // of all gathers under way; one is always let through
   };
   // One result for each source, in their order. NotFound when the message is gone, DataLoss when
-  // its bytes are damaged, Cancelled when the mover was stopped. The bytes count as in flight until
-  // the callback has returned. It may run before Gather returns, or on any thread that gathers, or
-  // on the cold pool; it may call Gather.
+  // its bytes in the log are damaged, Cancelled when the mover was stopped; anything else may pass.
+  // The bytes count as in flight until the callback has returned. It may run before Gather returns,
+  // or on any thread that gathers, or on the cold pool; it may call Gather.
   using Done = absl::AnyInvocable<void(std::vector<absl::StatusOr<store::StoredMessage>> messages)>;
 
   Mover(Limits limits, BrokerTime* time, TimerQueue* timers);  // borrowed
@@ -95,6 +95,8 @@ class Mover {
   Mutex mutex_;
   std::deque<JobPtr> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The cold pool was full: what waits is begun again by the one timer that is set for it.
+  bool retry_scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;  // a thread is in RunWaiting
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

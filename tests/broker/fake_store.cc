@@ -84,6 +84,7 @@ absl::Status FakeStore::Submit(std::unique_ptr<Append> append) {
     return status;
   {
     MutexLock lock(&mutex_);
+    if (append->size() > max_append_bytes_) return absl::InvalidArgumentError("too large");
     if (!refuse_.ok()) return refuse_;
     if (accept_only_ == 0) return absl::ResourceExhaustedError("too many uncommitted bytes");
     if (accept_only_) --*accept_only_;
@@ -245,6 +246,21 @@ void FakeStore::FailReads(QueueKey queue, QueueOffset offset, absl::Status statu
   failing_[{queue, offset}] = std::move(status);
 }
 
+void FakeStore::SetMaxAppendBytes(size_t bytes) {
+  MutexLock lock(&mutex_);
+  max_append_bytes_ = bytes;
+}
+
+size_t FakeStore::MaxAppendBytes() const {
+  MutexLock lock(&mutex_);
+  return max_append_bytes_;
+}
+
+void FakeStore::FailEntries(absl::Status status) {
+  MutexLock lock(&mutex_);
+  fail_entries_ = std::move(status);
+}
+
 void FakeStore::HoldColdJobs(bool hold) {
   MutexLock lock(&mutex_);
   hold_cold_ = hold;
@@ -348,6 +364,7 @@ std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, Que
 absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, QueueOffset from,
                                                                size_t max) {
   MutexLock lock(&mutex_);
+  if (!fail_entries_.ok()) return fail_entries_;
   if (const auto it = queues_.find(queue);
       it != queues_.end() && from < it->second.min && !it->second.carried.contains(from)) {
     return absl::OutOfRangeError("the offset is below the queue's minimum");

@@ -208,6 +208,38 @@ TEST_F(MoverTest, AFullColdPoolIsAskedAgain) {
   EXPECT_EQ(got_, Lines{"a;"});
 }
 
+TEST_F(MoverTest, AFullColdPoolIsAskedByOneTimerHoweverManyWait) {
+  Store("a");
+  const MoveSource source = Source(0);
+  store_.SetHot(true, false);
+  store_.RefuseColdJobs(true);
+  for (int i = 0; i < 100; ++i) Gather({source});
+  EXPECT_EQ(timers_.size(), 1u);
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(absl::Milliseconds(20));
+    EXPECT_EQ(timers_.RunDue(), 1u);
+    EXPECT_EQ(timers_.size(), 1u);
+  }
+  store_.RefuseColdJobs(false);
+  clock_.Advance(absl::Milliseconds(20));
+  timers_.RunDue();
+  EXPECT_EQ(got_.size(), 100u);
+  EXPECT_EQ(timers_.size(), 0u);
+}
+
+// Else somebody would take a message for lost that stands in the log.
+TEST_F(MoverTest, WhatIsDamagedInTheCheckpointOnlyIsNotDamagedForGood) {
+  Store("a");
+  store_.SetHot(false, false);
+  store_.FailEntries(absl::DataLossError("the checkpoint has lost an entry"));
+  Gather({{kQueue, 0, {}}});
+  EXPECT_EQ(got_, Lines{"INTERNAL;"});
+  store_.FailEntries(absl::OkStatus());
+  store_.FailReads(kQueue, 0, absl::DataLossError("damaged"));
+  Gather({{kQueue, 0, {}}});
+  EXPECT_EQ(got_.back(), "DATA_LOSS;");
+}
+
 TEST_F(MoverTest, ACallbackMayGatherManyTimesOver) {
   Store("a");
   int left = 200'000;  // would overflow the stack if each one nested
