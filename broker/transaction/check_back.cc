@@ -275,7 +275,11 @@ void CheckBack::DeliverOne(const Candidate& candidate,
                    : absl::StatusOr<StoredContent>(message.status());
   const uint32_t topic = candidate.entry.topic;
   if (absl::IsCancelled(content.status())) return;  // the broker stops
-  if (!content.ok()) {
+  if (IsLost(content.status())) {
+    // Nobody can be asked; counted all the same, so that it comes to its end.
+    round.asked.push_back(candidate.half);
+    Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
+  } else if (!content.ok()) {
     LOG_WARNING("The half message at offset {} cannot be read for its check: {}", candidate.half,
                 std::string(content.status().message()));
     Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);

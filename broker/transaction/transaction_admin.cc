@@ -169,8 +169,9 @@ void TransactionAdmin::Read(std::vector<MoveSource> sources, Keep keep,
                                  [this, sources = std::move(sources), keep = std::move(keep),
                                   done = std::move(done)](const Messages& messages) mutable {
                                    for (size_t i = 0; i < messages.size(); ++i) {
-                                     if (absl::IsCancelled(messages[i].status())) return done();  // the broker stops
-          if (!keep(sources[i].offset, messages[i])) return done();
+                                     if (absl::IsCancelled(messages[i].status()))
+                                       return done();  // the broker stops
+                                     if (!keep(sources[i].offset, messages[i])) return done();
                                    }
                                    sources.erase(sources.begin(),
                                                  sources.begin() + messages.size());

@@ -347,6 +347,53 @@ TEST_F(TransactionTest, AHalfThatCannotBeReadIsNotAskedButCanBeRolledBack) {
   EXPECT_EQ(h_.End(unreadable, v2::ROLLBACK).code(), v2::OK);
 }
 
+TEST(TransactionLostTest, AHalfThatIsLostIsRolledBackAfterItsLastCheck) {
+  for (const bool damaged : {false, true}) {
+    TransactionHarness h(
+        {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2}});
+    const auto producer = h.AddProducer("p1");
+    const std::string lost = h.SendHalf("m1");
+    const store::QueueKey halves{h.life().metadata.FindTopic(kHalfTopic)->id, 0};
+    if (damaged) {
+      h.store().SetHot(true, false);
+      h.store().FailReads(halves, 0, absl::DataLossError("damaged"));
+    } else {
+      h.store().TrimQueue(halves, 1);
+    }
+    h.Advance(absl::Seconds(4));
+    EXPECT_THAT(h.Checks(producer), IsEmpty());
+    EXPECT_THAT(h.life().transactions->state().pending(), 0u);
+    EXPECT_EQ(h.End(lost, v2::ROLLBACK).code(), v2::OK);
+  }
+}
+
+TEST(TransactionLostTest, AHalfThatCannotBeReadForAWhileIsAskedLater) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2}});
+  const auto producer = h.AddProducer("p1");
+  h.SendHalf("m1");
+  const store::QueueKey halves{h.life().metadata.FindTopic(kHalfTopic)->id, 0};
+  h.store().SetHot(true, false);
+  h.store().FailReads(halves, 0, absl::InternalError("disk"));
+  h.Advance(absl::Seconds(10));
+  EXPECT_THAT(h.Checks(producer), IsEmpty());
+  h.store().FailReads(halves, 0, absl::OkStatus());
+  h.Advance(absl::Seconds(2));
+  EXPECT_EQ(h.Checks(producer).size(), 2u);
+}
+
+TEST(TransactionLargeTest, AHalfOfTheLargestSizeCanExpire) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 1}});
+  h.store().SetMaxAppendBytes(10'000);
+  size_t bytes = 10'000;
+  while (h.Send(h.LargeHalf("m1", bytes)).status().code() == v2::PAYLOAD_TOO_LARGE) --bytes;
+  EXPECT_GT(bytes, 8'000u);
+  const auto producer = h.AddProducer("p1");
+  h.Advance(absl::Seconds(3));
+  EXPECT_THAT(h.Ids(kExpiredTopic), ElementsAre("m1"));
+}
+
 TEST_F(TransactionTest, WhoSendsHalvesIsAskedAlsoWithoutSettings) {
   auto stream = std::make_shared<rpc::testing::FakeBidiCall>(h_.Headers("sender"));
   ASSERT_TRUE(h_.life().clients.StreamOpened("sender", stream).ok());
