@@ -40,7 +40,7 @@ std::vector<TimerKey> DelayState::FindDue(int64_t now_ms, size_t max, TimerKey* 
   for (auto it = keys.lower_bound(scan_); it != keys.end() && it->due_ms <= now_ms; ++it) {
     if (due.size() == max) break;
     *end = it->Next();
-    if (!claims_.contains(it->place)) due.push_back(*it);
+    if (!claims_.contains(it->place) && !aside_.contains(*it)) due.push_back(*it);
   }
   return due;
 }
@@ -86,6 +86,23 @@ bool DelayState::ClaimFiring(const TimerKey& timer) {
 void DelayState::Unclaim(const TimerKey& timer) {
   MutexLock lock(&mutex_);
   claims_.erase(timer.place);
+}
+
+void DelayState::SetAside(const TimerKey& timer) {
+  MutexLock lock(&mutex_);
+  aside_.insert(timer);
+}
+
+void DelayState::TakeUp() {
+  MutexLock lock(&mutex_);
+  if (aside_.empty()) return;
+  scan_ = std::min(scan_, *aside_.begin());
+  aside_.clear();
+}
+
+bool DelayState::has_aside() const {
+  MutexLock lock(&mutex_);
+  return !aside_.empty();
 }
 
 bool DelayState::IsPending(const TimerKey& timer) const {
@@ -198,7 +215,7 @@ void DelayState::ApplyEnd(const store::RecordView& record) {
     store_->ForgetCarried(QueueOf(timer.level()), timer.offset());
   }
   if (record.replay) return;
-  (recalled ? recalled_count_ : fired_).fetch_add(timers->size(), std::memory_order_relaxed);
+  (recalled ? recalled_count_ : ended_).fetch_add(timers->size(), std::memory_order_relaxed);
 }
 
 void DelayState::ForgetRecalls(int64_t now_ms) {
@@ -255,6 +272,7 @@ void DelayState::Clear() {
   places_.Clear();
   by_level_.clear();
   claims_.clear();
+  aside_.clear();
   scan_ = {};
   pending_count_ = 0;
 }
