@@ -62,10 +62,20 @@ TEST_F(DelayTest, TooFarAheadIsRefusedWithTheLimit) {
   EXPECT_THAT(sent.text, HasSubstr("24h"));
 }
 
+TEST_F(DelayTest, TheLimitIsExact) {
+  const int64_t last = start_ + 24 * 3600 * 1000;
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "a", last)).code, v2::OK);
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "b", last, 1)).code, v2::ILLEGAL_DELIVERY_TIME);
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "c", last + 1)).code, v2::ILLEGAL_DELIVERY_TIME);
+  v2::Message odd = DelayHarness::AtTime("later", "d", last - 1000);
+  odd.mutable_system_properties()->mutable_delivery_timestamp()->set_nanos(2'100'000'000);
+  EXPECT_EQ(h_.Send(odd).code, v2::ILLEGAL_DELIVERY_TIME);
+}
+
 TEST_F(DelayTest, EachLevelHasItsDelayOnNormalAndDelayTopics) {
   h_.Send(DelayHarness::AtLevel("plain", "l2", "2"));
   h_.Send(DelayHarness::AtLevel("plain", "l1", "1"));
-  h_.Send(DelayHarness::AtLevel("later", "last", "99"));
+  h_.Send(DelayHarness::AtLevel("later", "last", "99999999999999999999999"));
   h_.Advance(1000);
   EXPECT_THAT(h_.Ids("plain"), ElementsAre("l1"));
   h_.Advance(4000);
@@ -397,6 +407,21 @@ TEST_F(DelayTest, AStormIsSpreadByTheBudget) {
   EXPECT_GT(at_once, 500u);
   EXPECT_LT(at_once, 3000u);
   for (int i = 0; i < 1000; ++i) h_.Advance(1);
+  EXPECT_EQ(h_.Ids("later").size(), 5000u);
+}
+
+TEST_F(DelayTest, WhatIsOverdueIsDeliveredWhileBrokerTimeStandsStill) {
+  for (int i = 0; i < 5000; ++i) {
+    h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), start_ + 500));
+  }
+  h_.clock.SetWall(h_.clock.WallNow() - absl::Hours(1));
+  for (int second = 0; second < 70; ++second) {
+    h_.clock.Advance(absl::Seconds(1));
+    h_.now();
+  }
+  const int64_t stands_at = h_.now();
+  for (int i = 0; i < 1000; ++i) h_.Advance(1);
+  EXPECT_EQ(h_.now(), stands_at);
   EXPECT_EQ(h_.Ids("later").size(), 5000u);
 }
 
