@@ -98,7 +98,7 @@ void Firing::EndRound() {
 }
 
 void Firing::NextBatchIn(int64_t delay_ms) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + delay_ms, [this] { NextBatch(); });
+  environment_.timers->ScheduleAfter(delay_ms, [this] { NextBatch(); });
 }
 
 void Firing::NextBatch() {

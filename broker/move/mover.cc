@@ -6,8 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "common/clock/broker_time.h"
-
 namespace mansio::broker {
 
 namespace {
@@ -27,8 +25,7 @@ struct Mover::Job {
   std::vector<std::optional<absl::StatusOr<store::StoredMessage>>> messages;
 };
 
-Mover::Mover(Limits limits, BrokerTime* time, TimerQueue* timers)
-    : limits_(limits), time_(time), timers_(timers) {}
+Mover::Mover(Limits limits, TimerQueue* timers) : limits_(limits), timers_(timers) {}
 
 void Mover::Gather(std::vector<MoveSource> sources, Done done) {
   GatherSome(std::move(sources), std::numeric_limits<uint64_t>::max(), std::move(done));

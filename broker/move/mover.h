@@ -13,10 +13,6 @@
 #include "common/timer/timer_queue.h"
 #include "store/store.h"
 
-namespace mansio {
-class BrokerTime;
-}
-
 namespace mansio::broker {
 
 // A message that is to be moved.
@@ -47,7 +43,7 @@ class Mover {
   // or on any thread that gathers, or on the cold pool; it may call Gather.
   using Done = absl::AnyInvocable<void(std::vector<absl::StatusOr<store::StoredMessage>> messages)>;
 
-  Mover(Limits limits, BrokerTime* time, TimerQueue* timers);  // borrowed
+  Mover(Limits limits, TimerQueue* timers);  // borrowed
 
   // Before the first Gather.
   void Attach(store::Store* store) { store_ = store; }
@@ -88,7 +84,6 @@ class Mover {
   static void Cancel(Job& job);
 
   const Limits limits_;
-  BrokerTime* const time_;
   TimerQueue* const timers_;
   store::Store* store_ = nullptr;
 

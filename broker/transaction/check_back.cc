@@ -164,7 +164,10 @@ void CheckBack::Wait(store::QueueOffset half, const Half& entry) {
 void CheckBack::Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms) {
   // Its bytes are charged when they are known.
   const int64_t wait = environment_.budget->Take(0, 1);
-  if (wait > 0) return Schedule(half, now_ms + wait);
+  if (wait > 0) {
+    environment_.timers->ScheduleAfter(wait, [this, half, now_ms] { Schedule(half, now_ms); });
+    return;
+  }
   environment_.ender->End({epoch, half}, TransactionOutcome::kExpired,
                           [this, half, now_ms](const absl::Status& status) {
                             if (!status.ok()) Schedule(half, now_ms + kLookAgainMs);

@@ -43,7 +43,7 @@ class MoverTest : public testing::Test {
   MoverTest() { Use({.bytes_in_flight = 1 << 20}); }
 
   void Use(Mover::Limits limits) {
-    mover_ = std::make_unique<Mover>(limits, &time_, &timers_);
+    mover_ = std::make_unique<Mover>(limits, &timers_);
     mover_->Attach(&store_);
   }
   void Store(const std::string& content) {

@@ -37,8 +37,8 @@ struct TransactionLife {
         timers([this] { return time.NowMillis(); }),
         clients({}, clock),
         metadata({}, &time),
-        mover({}, &time, &timers),
-        budget(1 << 30, &time),
+        mover({}, &timers),
+        budget(1 << 30, clock),
         transactions(
             Transactions::Create(options, {&metadata, &clients, &mover, &budget, &time, &timers})),
         sends({}, {.metadata = &metadata,
