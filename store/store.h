@@ -63,8 +63,11 @@ class Store {
 
   // Hands an append to the log thread. ResourceExhausted when accepted but uncommitted bytes would
   // pass the limit, Unavailable (with the reason) once the store has stopped accepting; then no
-  // callback is made. InvalidArgument when it is larger than kMaxFramePayload.
+  // callback is made. InvalidArgument when it is larger than MaxAppendBytes.
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
+  // The largest Append::size() of one message, with other records: a frame stands in one segment.
+  // Each further message takes some 16 bytes more. Constant.
+  virtual size_t MaxAppendBytes() const = 0;
 
   virtual Cursors cursors() const = 0;
   virtual Epoch epoch() const = 0;

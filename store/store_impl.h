@@ -12,6 +12,7 @@
 #include "store/checkpoint/key_value_store.h"
 #include "store/cold_pool.h"
 #include "store/derived_state.h"
+#include "store/log/append_encoding.h"
 #include "store/log/commit_log.h"
 #include "store/recovery.h"
 #include "store/retention/retention.h"
@@ -48,6 +49,9 @@ class StoreImpl : public Store, private LogObserver {
                                                       size_t max) override;
   std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
                                            size_t max) const override;
+  size_t MaxAppendBytes() const override {
+    return AppendEncoding::MaxBytes(options_.segment_bytes);
+  }
   void ForgetCarried(QueueKey queue, QueueOffset offset) override;
   uint64_t CarryBudgetLeft() const override;
   std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,

@@ -251,8 +251,7 @@ void Redelivery::Finish(const JobPtr& job, const absl::Status& status) {
 
 void Redelivery::Later(int64_t delay_ms, const JobPtr& job,
                        void (Redelivery::*step)(const JobPtr&)) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + delay_ms,
-                                [this, job, step] { (this->*step)(job); });
+  environment_.timers->ScheduleAfter(delay_ms, [this, job, step] { (this->*step)(job); });
 }
 
 void Redelivery::Gather(const JobPtr& job) {

@@ -172,8 +172,7 @@ void DeadLetterMoves::EnsureRetryQueues(const JobPtr& job) {
 void DeadLetterMoves::Log(const JobPtr& job) {
   if (!job->budgeted && !job->move.purge) {
     if (const int64_t wait = environment_.budget->Take(job->Bytes(), job->items.size()); wait > 0) {
-      environment_.timers->Schedule(environment_.time->NowMillis() + wait,
-                                    [this, job] { Log(job); });
+      environment_.timers->ScheduleAfter(wait, [this, job] { Log(job); });
       return;
     }
     job->budgeted = true;

@@ -84,6 +84,7 @@ absl::Status FakeStore::Submit(std::unique_ptr<Append> append) {
     return status;
   {
     MutexLock lock(&mutex_);
+    if (append->size() > max_append_bytes_) return absl::InvalidArgumentError("too large");
     if (!refuse_.ok()) return refuse_;
     if (accept_only_ == 0) return absl::ResourceExhaustedError("too many uncommitted bytes");
     if (accept_only_) --*accept_only_;
@@ -196,6 +197,11 @@ size_t FakeStore::submitted() const {
   return submitted_count_;
 }
 
+size_t FakeStore::reads() const {
+  MutexLock lock(&mutex_);
+  return reads_;
+}
+
 void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
   size_t message_index = 0;
   for (uint32_t start : frame.starts) {
@@ -252,6 +258,21 @@ void FakeStore::SetColdQueue(QueueKey queue) {
 void FakeStore::FailReads(QueueKey queue, QueueOffset offset, absl::Status status) {
   MutexLock lock(&mutex_);
   failing_[{queue, offset}] = std::move(status);
+}
+
+void FakeStore::SetMaxAppendBytes(size_t bytes) {
+  MutexLock lock(&mutex_);
+  max_append_bytes_ = bytes;
+}
+
+size_t FakeStore::MaxAppendBytes() const {
+  MutexLock lock(&mutex_);
+  return max_append_bytes_;
+}
+
+void FakeStore::FailEntries(absl::Status status) {
+  MutexLock lock(&mutex_);
+  fail_entries_ = std::move(status);
 }
 
 void FakeStore::HoldColdJobs(bool hold) {
@@ -357,6 +378,7 @@ std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, Que
 absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, QueueOffset from,
                                                                size_t max) {
   MutexLock lock(&mutex_);
+  if (!fail_entries_.ok()) return fail_entries_;
   if (const auto it = queues_.find(queue);
       it != queues_.end() && from < it->second.min && !it->second.carried.contains(from)) {
     return absl::OutOfRangeError("the offset is below the queue's minimum");
@@ -408,6 +430,7 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
+  ++reads_;
   const auto failing = failing_.find({queue, offset});
   if (failing != failing_.end() && !failing->second.ok()) return failing->second;
   const Message* message = Find(queue, offset);  // also one that was carried meanwhile
