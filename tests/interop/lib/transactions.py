@@ -16,7 +16,7 @@ from sdk_client import SdkClient
 
 TOPIC = "orders"
 START_TIMEOUT = 60  # seconds until a client must have started
-WAIT = 30  # seconds until something must have happened
+WAIT = 60  # seconds until something must have happened
 CHECKS = ("--first-check", "1s", "--check-interval", "1s")
 
 

@@ -63,13 +63,16 @@ class Prometheus:
         return [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
 
     def alerts(self):
-        """Names of the alerts that are pending or firing."""
+        """Names of the alerts that are firing. Others are pending while a busy machine is slow for a moment."""
         _, body = fetch(self._address, "/api/v1/alerts")
-        return {alert["labels"]["alertname"] for alert in json.loads(body)["data"]["alerts"]}
+        alerts = json.loads(body)["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     @staticmethod
     def await_true(condition, what, timeout=60):
+        """Returns what the condition has returned."""
         deadline = time.monotonic() + timeout
-        while not condition():
+        while not (result := condition()):
             assert time.monotonic() < deadline, f"waited {timeout} s in vain until {what}"
             time.sleep(0.2)
+        return result
