@@ -173,7 +173,7 @@ void ClientRelay::LookAround() {
 }
 
 void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& updates) {
-  const std::optional<ClientInfo> info = environment_.clients->Find(client_id);
+  const std::optional<ClientInfo> info = environment_.clients->FindHere(client_id);
   auto found = relayed_.find(client_id);
   // One that was terminated and is here again has come back since.
   const bool lost = !info.has_value();
@@ -251,7 +251,7 @@ ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {
 }
 
 void ClientRelay::OnCommand(const v1::RelayCommand& command) {
-  if (const auto stream = environment_.clients->NewestStream(command.client_id())) {
+  if (const auto stream = environment_.clients->NewestStreamHere(command.client_id())) {
     stream->Write(rpc::Payload(command.command()));
   }
 }

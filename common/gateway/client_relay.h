@@ -26,9 +26,10 @@ namespace mansio::gateway {
 // Tells every other broker that has one of a client's topics of that client, which may talk to this
 // node only (design section 2; mansio/v1/relay.proto): what it is, that it lives, that it has gone;
 // and passes what those brokers have to say to its telemetry stream on. What has changed is told at
-// once, signs of life and new owners of topics within some seconds. One stream for each broker,
-// opened when it is needed and again when it is lost, then with everything. Thread-safe; works on
-// the timers' thread.
+// once, signs of life and new owners of topics within some seconds. What other nodes say of a
+// client is not passed on: nodes that it talks to would keep it alive among themselves. One stream
+// for each broker, opened when it is needed and again when it is lost, then with everything.
+// Thread-safe; works on the timers' thread.
 class ClientRelay {
  public:
   struct Environment {
