@@ -219,10 +219,9 @@ class Broker::Parts {
         environment_(environment),
         advertised_(advertised),
         time_(environment.clock, absl::InfinitePast(), ReportTime),
-        timers_([this] { return time_.NowMillis(); },
-                [clock = environment.clock] {
-                  return absl::ToInt64Milliseconds(clock->BootNow());
-                }),
+        timers_(
+            [this] { return time_.NowMillis(); },
+            [clock = environment.clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         metadata_({.topics = config.topics,
                    .queues_per_topic = config.queues_per_topic,
                    .groups = config.groups},
@@ -286,6 +285,7 @@ class Broker::Parts {
                     .auto_create_topics = config.auto_create_topics,
                     .default_queues = config.default_queues},
                    &metadata_, &others_),
+        cluster_secret_(access.secret),
         peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
         relay_(NodeOf(config), {.directory = &directory_,
                                 .clients = &clients_,
@@ -356,6 +356,7 @@ class Broker::Parts {
   DelayAdmin delay_admin_;
   ClusterView others_;
   LocalDirectory directory_;
+  const std::string cluster_secret_;  // empty: none
   const std::unique_ptr<rpc::Client> peers_;
   gateway::ClientRelay relay_;
   gateway::RelayService relayed_;
@@ -415,7 +416,7 @@ absl::Status Broker::Parts::Start() {
   }
   registration_.Start();
   watch_.Start();
-  relay_.Start();
+  relay_.Start(cluster_secret_);
   StartMetrics();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
   return absl::OkStatus();

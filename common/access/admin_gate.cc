@@ -25,7 +25,9 @@ namespace {
 namespace v2 = apache::rocketmq::v2;
 
 constexpr std::string_view kAdmin = "mansio.v1.Admin";
-constexpr std::string_view kRegistration = "mansio.v1.Registration";
+// Of brokers and nameservers among themselves.
+constexpr std::array<std::string_view, 2> kNodeServices = {"mansio.v1.Registration",
+                                                           "mansio.v1.Relay"};
 constexpr size_t kMaxAuditBytes = 512;
 
 constexpr std::array<std::string_view, 10> kLooks = {
@@ -175,7 +177,7 @@ rpc::ServerStreamHandler AdminGate::Guard(std::string path, rpc::ServerStreamHan
   };
 }
 
-rpc::BidiHandler AdminGate::GuardRegistration(std::string path, rpc::BidiHandler handler) {
+rpc::BidiHandler AdminGate::GuardNodes(std::string path, rpc::BidiHandler handler) {
   return [this, path = std::move(path), handler = std::move(handler)](
              std::shared_ptr<rpc::BidiCall> call) -> std::unique_ptr<rpc::BidiEvents> {
     const absl::Status proven = judge_->Judge(path, call->Metadata(kProofHeader));
@@ -183,7 +185,9 @@ rpc::BidiHandler AdminGate::GuardRegistration(std::string path, rpc::BidiHandler
     const std::string why(proven.message());
     WriteRefusal(path, call->Peer(), why);
     call->Finish(absl::PermissionDeniedError(
-        fmt::format("{}; set admin.cluster-secret-file of the broker to the nameserver's", why)));
+        fmt::format("{}; give all brokers and nameservers of the cluster the same "
+                    "admin.cluster-secret-file",
+                    why)));
     return std::make_unique<RefusedStream>();
   };
 }
@@ -200,8 +204,8 @@ void AdminGate::Protect(rpc::MethodTable& methods) {
     }
   }
   for (auto& method : methods.bidi) {
-    if (judge_ != nullptr && rpc::ServiceOf(method.path) == kRegistration) {
-      method.handler = GuardRegistration(method.path, std::move(method.handler));
+    if (judge_ != nullptr && Has(kNodeServices, rpc::ServiceOf(method.path))) {
+      method.handler = GuardNodes(method.path, std::move(method.handler));
     }
   }
 }

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/time/clock.h"
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "common/access/cluster_secret.h"
 #include "common/gateway/address_text.h"
 #include "common/gateway/forwarder.h"
 #include "common/logging/logging.h"
@@ -90,7 +92,11 @@ ClientRelay::ClientRelay(std::string node, Environment environment)
     : node_(std::move(node)), environment_(environment) {}
 ClientRelay::~ClientRelay() = default;
 
-void ClientRelay::Start() {
+void ClientRelay::Start(std::string cluster_secret) {
+  {
+    MutexLock lock(&mutex_);
+    cluster_secret_ = std::move(cluster_secret);
+  }
   {
     MutexLock lock(&hints_mutex_);
     running_ = true;
@@ -242,11 +248,15 @@ ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {
   if (stopped_ || ticks_ < link->next_try || !master) return nullptr;
   link->next_try = ticks_ + kReconnectTicks;
   link->number = ++last_link_;
-  link->stream =
-      environment_.peers->OpenBidi({.address = AddressText(*master),
-                                    .path = kRelayPath,
-                                    .headers = {{std::string(kForwardedBy), node_}}},
-                                   std::make_unique<LinkEvents>(*this, broker, link->number));
+  rpc::OutgoingCall call{.address = AddressText(*master),
+                         .path = kRelayPath,
+                         .headers = {{std::string(kForwardedBy), node_}}};
+  if (!cluster_secret_.empty()) {
+    call.headers.emplace_back(access::kProofHeader,
+                              access::MakeProof(cluster_secret_, kRelayPath, absl::Now()));
+  }
+  link->stream = environment_.peers->OpenBidi(
+      std::move(call), std::make_unique<LinkEvents>(*this, broker, link->number));
   return link.get();
 }
 

@@ -42,7 +42,8 @@ class ClientRelay {
   ClientRelay(std::string node, Environment environment);
   ~ClientRelay();
 
-  void Start();
+  // With the cluster's secret, which every link proves to have; empty: none.
+  void Start(std::string cluster_secret = {});
   // Before `peers` are stopped, which waits for what they still tell this object. Idempotent.
   void Stop();
 
@@ -101,6 +102,7 @@ class ClientRelay {
   std::map<std::string, std::unique_ptr<Link>> links_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_link_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string cluster_secret_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

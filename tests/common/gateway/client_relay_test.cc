@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "absl/time/clock.h"
+#include "common/access/cluster_secret.h"
 #include "common/gateway/relay_service.h"
 #include "common/rpc/testing/fake_client.h"
 #include "common/timer/timer_queue.h"
@@ -94,6 +96,17 @@ TEST_F(ClientRelayTest, EveryBrokerWithATopicIsTold) {
   Describe("c2", ClientRole::kProducer, "", {"only-b"});
   EXPECT_TRUE(broker_clients_.Find("c2").has_value());
   EXPECT_EQ(LinkTo("192.0.2.1:8081")->written.size(), 1u) << "broker a has none of its topics";
+}
+
+TEST_F(ClientRelayTest, ALinkProvesToHaveTheClustersSecret) {
+  constexpr char kSecret[] = "0123456789abcdef";
+  relay_.Start(kSecret);
+  Describe("c1", ClientRole::kPushConsumer, "group", {"orders"});
+  const rpc::OutgoingCall& call = LinkTo("192.0.2.1:8081")->call;
+  clock_.SetWall(absl::Now());
+  access::ProofJudge judge(kSecret, &clock_);
+  EXPECT_EQ(judge.Judge(call.path, rpc::testing::HeaderOf(call, access::kProofHeader)),
+            absl::OkStatus());
 }
 
 TEST_F(ClientRelayTest, SignsOfLifeCountAtTheBroker) {
