@@ -28,6 +28,7 @@ constexpr char kLook[] = "/mansio.v1.Admin/DescribeTopic";
 constexpr char kReveal[] = "/mansio.v1.Admin/ListDeadLetters";
 constexpr char kChange[] = "/mansio.v1.Admin/DeleteTopic";
 constexpr char kStream[] = "/mansio.v1.Admin/ExportDeadLetters";
+constexpr char kImport[] = "/mansio.v1.Admin/ImportDeadLetters";
 constexpr char kNew[] = "/mansio.v1.Admin/SomethingNew";
 constexpr char kPublic[] = "/apache.rocketmq.v2.MessagingService/SendMessage";
 constexpr char kRegister[] = "/mansio.v1.Registration/Register";
@@ -40,7 +41,7 @@ class AdminGateTest : public testing::Test {
     gate_ = std::make_unique<AdminGate>(AdminGate::Options{*NetworkList::Parse(allow), secret},
                                         &clock_);
     methods_ = {};
-    for (const char* path : {kLook, kReveal, kChange, kNew, kPublic}) {
+    for (const char* path : {kLook, kReveal, kChange, kImport, kNew, kPublic}) {
       methods_.unary.push_back({path, [](rpc::UnaryCall& call) {
                                   v1::DeleteTopicResponse response;
                                   ToWire(absl::OkStatus(), response.mutable_status());
@@ -134,6 +135,21 @@ TEST_F(AdminGateTest, ChangesAreWrittenDownWithWhoWhatAndResult) {
   EXPECT_THAT(
       log.lines(),
       ElementsAre(HasSubstr("audit: 127.0.0.1:9 asked for DeleteTopic {name: \"orders\"}: OK")));
+}
+
+TEST_F(AdminGateTest, WhatClientsHaveSentIsNotWrittenDown) {
+  Use("", "");
+  logging::LogCapture log;
+  v1::ImportDeadLettersRequest request;
+  request.set_group("workers");
+  for (int i = 0; i < 3; ++i) request.add_letters()->mutable_message()->set_body("a secret");
+  rpc::testing::FakeUnaryCall call(request.SerializeAsString());
+  call.SetPeer("127.0.0.1:9");
+  for (const auto& method : methods_.unary) {
+    if (method.path == kImport) method.handler(call);
+  }
+  EXPECT_THAT(log.lines(),
+              ElementsAre(HasSubstr("ImportDeadLetters {group: \"workers\" letters: 3}: OK")));
 }
 
 TEST_F(AdminGateTest, WhatIsRefusedIsWrittenDown) {
