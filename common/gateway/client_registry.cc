@@ -471,8 +471,12 @@ bool ClientRegistry::IsAlive(uint64_t client_hash) const {
 }
 
 std::optional<ClientInfo> ClientRegistry::Find(std::string_view client_id) const {
+  return FindByHash(ClientHash(client_id));
+}
+
+std::optional<ClientInfo> ClientRegistry::FindByHash(uint64_t client_hash) const {
   std::optional<ClientInfo> info;
-  impl_->ReadOne(ClientHash(client_id), [&](const Entry& entry) { info = Snapshot(entry); });
+  impl_->ReadOne(client_hash, [&](const Entry& entry) { info = Snapshot(entry); });
   return info;
 }
 

@@ -115,6 +115,8 @@ class ClientRegistry {
   bool IsAlive(uint64_t client_hash) const;
   // A living client as it was last described.
   std::optional<ClientInfo> Find(std::string_view client_id) const;
+  // The same by its ClientHash.
+  std::optional<ClientInfo> FindByHash(uint64_t client_hash) const;
   // Where to push a command to a living client; null when it has no stream open.
   std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
   // The same by what was heard here only, as other nodes may be told: nothing of a client that is
