@@ -287,7 +287,7 @@ std::optional<gateway::HostPort> RoutingTable::MasterOf(std::string_view broker)
 }
 
 void RoutingTable::Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const {
-  MutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   look(cluster_);
 }
 

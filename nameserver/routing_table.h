@@ -79,7 +79,7 @@ class RoutingTable final : public gateway::Directory {
   std::vector<std::string> OthersWith(std::string_view topic) const override;
   std::optional<gateway::HostPort> MasterOf(std::string_view broker) const override;
 
-  // Runs `look` under the lock that changes take and the listener is called under.
+  // Runs `look` while nothing changes and the listener is not called; beside other readers.
   void Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const;
 
   // Registered brokers with their counts, by cluster, name and id.
