@@ -81,6 +81,7 @@ class ClientRelay {
   void LookAround();
   void Look(const std::string& client_id, const Hint& hint, Updates& updates)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Every link says its update; a stream that does not keep up is told nothing new until it does.
   void Send(Updates updates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream to a broker, opened if need be; null while it cannot be.
   Link* LinkTo(const std::string& broker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -216,6 +216,43 @@ TEST_F(ClientRelayTest, ALostLinkIsOpenedAgainWithEverything) {
   EXPECT_TRUE(broker_clients_.Find("p")->stream_open);
 }
 
+TEST_F(ClientRelayTest, ALinkThatIsFullIsToldTheRestLater) {
+  Describe("c1", ClientRole::kProducer, "", {"only-b"});
+  rpc::testing::FakeClientStream* const link = connected_;
+  link->refuses_writes = true;
+  Describe("c2", ClientRole::kProducer, "", {"only-b"});
+  Describe("c3", ClientRole::kProducer, "", {"only-b"});
+  node_clients_.Terminate("c1");
+  relay_.Terminated("c1");
+  Pass(500);
+  link->refuses_writes = false;
+  for (int tick = 0; tick < 3; ++tick) Pass(500);
+  EXPECT_FALSE(link->cancelled);
+  EXPECT_FALSE(broker_clients_.Find("c1").has_value());
+  EXPECT_TRUE(broker_clients_.Find("c2").has_value());
+  EXPECT_TRUE(broker_clients_.Find("c3").has_value());
+  link->refuses_writes = true;
+  Describe("c4", ClientRole::kProducer, "", {"only-b"});
+  for (int tick = 0; tick < 40; ++tick) Pass(500);
+  EXPECT_TRUE(link->cancelled);
+}
+
+TEST_F(ClientRelayTest, MuchToTellGoesInPieces) {
+  std::vector<std::string> topics;
+  for (int i = 0; i < 1000; ++i) {
+    topics.push_back(std::string(120, 'x') + std::to_string(i));
+    directory_.routes[topics.back()] = directory_.routes["only-b"];
+  }
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = "c" + std::to_string(i);
+    ASSERT_TRUE(node_clients_.Describe(id, ClientRole::kProducer, "", topics, "", "", "").ok());
+    relay_.Changed(id);
+  }
+  for (int tick = 0; tick < 10; ++tick) Pass(500);
+  EXPECT_EQ(broker_clients_.size(), 20u);
+  for (const std::string& update : connected_->written) EXPECT_LT(update.size(), 2u << 20);
+}
+
 TEST_F(ClientRelayTest, WhatCannotBeIsNotEntered) {
   v1::RelayUpdate update;
   update.add_clients()->set_id("");
