@@ -287,10 +287,12 @@ class Broker::Parts {
                    &metadata_, &others_),
         cluster_secret_(access.secret),
         peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        node_timers_(
+            [clock = environment.clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         relay_(NodeOf(config), {.directory = &directory_,
                                 .clients = &clients_,
                                 .peers = peers_.get(),
-                                .timers = &timers_}),
+                                .timers = &node_timers_}),
         relayed_(&clients_, consumption_->observer()),
         gateway_({.max_body_bytes = static_cast<int32_t>(config.body_bytes),
                   .receive_batch = config.receive_batch,
@@ -302,7 +304,7 @@ class Broker::Parts {
                    {.directory = &directory_,
                     .clients = &clients_,
                     .peers = peers_.get(),
-                    .timers = &timers_,
+                    .timers = &node_timers_,
                     .relay = &relay_}),
         registered_(&metadata_),
         registration_(RegistrationOptionsOf(config, access.secret), &registered_),
@@ -358,6 +360,8 @@ class Broker::Parts {
   LocalDirectory directory_;
   const std::string cluster_secret_;  // empty: none
   const std::unique_ptr<rpc::Client> peers_;
+  // What has to be told other nodes can be much: clients' timers do not wait for it.
+  TimerQueue node_timers_;
   gateway::ClientRelay relay_;
   gateway::RelayService relayed_;
   gateway::Gateway gateway_;
@@ -396,6 +400,7 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = transactions_->Start(); !status.ok()) return status;
   consumption_->Start();
   timers_.Start();
+  node_timers_.Start();
   if (absl::Status status = delay_.Start(); !status.ok()) return status;
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
   if (!server.ok()) return server.status();
@@ -437,6 +442,7 @@ void Broker::Parts::Stop() {
   transactions_->Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
+  node_timers_.Stop();
   timers_.Stop();
   if (reach_check_.joinable()) reach_check_.join();
   if (absl::Status status = store_->Close(); !status.ok()) {
