@@ -73,31 +73,31 @@ class ClientRelay::Link {
   std::shared_ptr<rpc::ClientStream> stream;  // null between streams
   uint64_t next_try = 0;                      // in ticks
   size_t bytes_of_round = 0;
-  v1::RelayUpdate unsent;   // what the stream did not take
-  uint64_t full_since = 0;  // in ticks; 0: it takes what it is given
+  v1::RelayUpdate unsent;              // what the stream did not take
+  std::optional<uint64_t> full_since;  // in ticks; unset: it takes what it is given
 
-  bool TakesMore() const { return full_since == 0 && bytes_of_round < kBytesOfRound; }
+  bool TakesMore() const { return !full_since && bytes_of_round < kBytesOfRound; }
 
   // Everything that is to be said, and once more what was not taken. Without a stream, nothing.
   void Say(v1::RelayUpdate update, uint64_t ticks) {
     bytes_of_round = 0;
     if (stream == nullptr) return;
-    if (full_since == 0) {
+    if (!full_since) {
       unsent = std::move(update);
     } else {
       unsent.MergeFrom(update);
     }
     if (stream->Write(rpc::Encode(unsent))) {
       Forget();
-    } else if (full_since == 0) {
-      full_since = ticks + 1;
-    } else if (ticks - full_since >= kPatienceTicks) {
+    } else if (!full_since) {
+      full_since = ticks;
+    } else if (ticks - *full_since >= kPatienceTicks) {
       stream->Cancel();
     }
   }
   void Forget() {
     unsent.Clear();
-    full_since = 0;
+    full_since.reset();
   }
 };
 
@@ -198,7 +198,7 @@ void ClientRelay::LookAround() {
   MutexLock lock(&mutex_);
   ++ticks_;
   for (const auto& [broker, link] : links_) {
-    if (link->full_since > 0) updates[broker];  // it may take what it did not
+    if (link->full_since) updates[broker];  // it may take what it did not
   }
   std::vector<std::string> next;
   const size_t count =
