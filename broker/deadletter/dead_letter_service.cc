@@ -36,8 +36,8 @@ int64_t ToMillis(const google::protobuf::Timestamp& time) {
 }
 
 bool IsTime(const google::protobuf::Timestamp& time) {
-  constexpr int64_t kLastSecond = 253402300799;  // of the year 9999, as protobuf has it
-  return time.seconds() >= 0 && time.seconds() <= kLastSecond && time.nanos() >= 0 &&
+  constexpr int64_t kLatest = 253402300799;  // the end of the year 9999, as protobuf has it
+  return time.seconds() >= 0 && time.seconds() <= kLatest && time.nanos() >= 0 &&
          time.nanos() <= 999999999;
 }
 
