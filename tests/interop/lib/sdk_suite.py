@@ -25,7 +25,7 @@ MESSAGES = int(os.environ.get("MANSIO_INTEROP_MESSAGES", "10000"))
 FIFO_MESSAGES = 1000
 FIFO_GROUPS = 20
 START_TIMEOUT = 60  # seconds until a client must have started
-AT_ONCE = 3  # cases, each with a cluster and clients of its own, which wait more than they compute
+AT_ONCE = 2  # cases, each with a cluster and clients of its own, which wait more than they compute
 WORK_TIMEOUT = 240  # seconds until a client must have passed all its messages
 
 
