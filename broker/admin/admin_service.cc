@@ -49,8 +49,11 @@ absl::StatusOr<MessageType> ServedType(const v1::TopicInfo& topic) {
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
+constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
+
+// What is beyond the bounds of a protobuf duration becomes one of its bounds.
 int64_t ToMillis(const google::protobuf::Duration& d) {
-  return d.seconds() * 1000 + d.nanos() / 1000000;
+  return std::clamp(d.seconds(), -kMaxSeconds, kMaxSeconds) * 1000 + d.nanos() / 1000000;
 }
 
 absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, MessageType type) {
@@ -78,7 +81,6 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
 }
 
 absl::StatusOr<int64_t> TtlFrom(const google::protobuf::Duration& ttl) {
-  constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
   if (ttl.seconds() >= 0 && ttl.seconds() <= kMaxSeconds && ttl.nanos() >= 0 &&
       ttl.nanos() <= 999999999) {
     // Rounded up: a ttl is not to become none.

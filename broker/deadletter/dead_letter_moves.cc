@@ -172,8 +172,7 @@ void DeadLetterMoves::EnsureRetryQueues(const JobPtr& job) {
 void DeadLetterMoves::Log(const JobPtr& job) {
   if (!job->budgeted && !job->move.purge) {
     if (const int64_t wait = environment_.budget->Take(job->Bytes(), job->items.size()); wait > 0) {
-      environment_.timers->Schedule(environment_.time->NowMillis() + wait,
-                                    [this, job] { Log(job); });
+      environment_.timers->ScheduleAfter(wait, [this, job] { Log(job); });
       return;
     }
     job->budgeted = true;
@@ -211,10 +210,10 @@ absl::Status DeadLetterMoves::AddCopy(const Job& job, size_t index, Frame& frame
   CopyChanges changes;
   changes.set_properties = PropertiesOf(letter);
   if (job.move.target == ResendTarget::kGroup) {
-    // Its attempts begin anew, and so does the time that it has to be consumed.
+    // Its attempts begin anew, and so does the time that it has to be consumed, once it is due.
     Provenance& p = changes.provenance = letter.provenance;
     p.topic = item.topic->id;
-    p.stored_ms = now_ms;
+    p.stored_ms = now_ms + job.move.delay_ms;
     p.attempts = 0;
     p.first_ms = p.last_ms = p.dead_ms = 0;
     p.group = p.reason = {};

@@ -81,7 +81,7 @@ absl::StatusOr<DeadLetterMessage> DeadLetterReader::Read(store::QueueOffset offs
 
 absl::Status DeadLetterReader::WalkBack(uint64_t max,
                                         absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
-  const store::QueueRange range = store_.Range(queue_);
+  const store::QueueRange range = store_.StoredRange(queue_);
   store::QueueOffset end = range.next;
   while (end > range.min && max > 0) {
     const uint64_t count = std::min<uint64_t>(kReadAtATime, end - range.min);
@@ -104,7 +104,7 @@ absl::Status DeadLetterReader::WalkBack(uint64_t max,
 void DeadLetterReader::WalkBackCarried(uint64_t max,
                                        absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
   const auto oldest = store_.CarriedEntries(queue_, 0, 1);
-  store::QueueOffset end = store_.Range(queue_).min;
+  store::QueueOffset end = store_.StoredRange(queue_).min;
   while (!oldest.empty() && end > oldest[0].offset && max > 0) {
     const store::QueueOffset from = end > kReadAtATime ? end - kReadAtATime : 0;
     const auto carried = store_.CarriedEntries(queue_, from, kReadAtATime);
@@ -123,7 +123,7 @@ absl::StatusOr<std::vector<store::CarriedEntry>> DeadLetterReader::EntriesFrom(
   for (;;) {
     std::vector<store::CarriedEntry> entries = store_.CarriedEntries(queue_, from, kReadAtATime);
     if (entries.empty()) {
-      const store::QueueRange range = store_.Range(queue_);
+      const store::QueueRange range = store_.StoredRange(queue_);
       const store::QueueOffset begin = std::max(from, range.min);
       const store::QueueOffset end = std::min(until, range.next);
       if (begin >= end) return entries;
@@ -178,7 +178,7 @@ absl::StatusOr<DeadLetterPageRead> DeadLetterReader::ReadPage(
 }
 
 absl::StatusOr<DeadLetterMessage> DeadLetterReader::Oldest() {
-  auto page = ReadPage({0, store_.Range(queue_).next, 1}, DeadLetterSelection());
+  auto page = ReadPage({0, store_.StoredRange(queue_).next, 1}, DeadLetterSelection());
   if (!page.ok()) return page.status();
   if (page->letters.empty()) return absl::NotFoundError("there are no dead letters");
   return std::move(page->letters[0]);

@@ -164,6 +164,7 @@ TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPo
                         .interval_ms = absl::ToInt64Milliseconds(config.check_interval),
                         .max_checks = config.max_checks};
   options.max_pending = config.pending_transactions;
+  options.max_check_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   return options;
 }
 
@@ -218,7 +219,10 @@ class Broker::Parts {
         environment_(environment),
         advertised_(advertised),
         time_(environment.clock, absl::InfinitePast(), ReportTime),
-        timers_([this] { return time_.NowMillis(); }),
+        timers_([this] { return time_.NowMillis(); },
+                [clock = environment.clock] {
+                  return absl::ToInt64Milliseconds(clock->BootNow());
+                }),
         metadata_({.topics = config.topics,
                    .queues_per_topic = config.queues_per_topic,
                    .groups = config.groups},
@@ -228,8 +232,8 @@ class Broker::Parts {
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  environment.clock),
-        mover_({}, &time_, &timers_),
-        budget_(config.move_bytes_per_second, &time_),
+        mover_({}, &timers_),
+        budget_(config.move_bytes_per_second, environment.clock),
         consumption_(Consumption::Create(ConsumptionOptionsOf(config, advertised),
                                          {.metadata = &metadata_,
                                           .dead_letters = &dead_letters_,
@@ -395,7 +399,7 @@ absl::Status Broker::Parts::Start() {
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+  timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
   if (server_->SelfSigned()) {
     LOG_WARNING(
         "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
@@ -488,7 +492,7 @@ void Broker::Parts::KeepHouse() {
   unhealthy_reported_ = !health.ok();
   server_->SetServing(health.ok());
   if (stopping_) return;
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+  timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
 }
 
 void Broker::Parts::StartMetrics() {

@@ -291,5 +291,30 @@ TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {
   h_.life().delay.Stop();
 }
 
+TEST_F(ResendTest, ADelayLongerThanTheTimeToLiveDoesNotLoseTheLetter) {
+  h_.store().SetMode(store::FakeStore::Mode::kAutomatic);
+  ASSERT_TRUE(h_.life().delay.Start().ok());
+  h_.store().SetMode(store::FakeStore::Mode::kHeld);
+  h_.Send("a", 0, "", {{"mansio-ttl-ms", "60000"}});
+  Fail();
+  ASSERT_THAT(Letters(), SizeIs(1));
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.mutable_delay()->set_seconds(120);
+  ASSERT_EQ(Resend(request).resent(), 1);
+  h_.Advance(absl::Seconds(121));
+  EXPECT_THAT(Bodies(), ElementsAre("a"));
+  EXPECT_THAT(Letters(), IsEmpty());
+  h_.life().delay.Stop();
+}
+
+TEST_F(ResendTest, TheAgeIsThatOfALetterThatIsThere) {
+  Kill({"a", "b"});
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.mutable_selection()->add_message_ids("a");
+  ASSERT_EQ(Resend(request).resent(), 1);
+  EXPECT_EQ(h_.life().dead_letters.SkipRemoved(h_.life().metadata.FindTopic("%DLQ%workers")->id, 0),
+            1u);
+}
+
 }  // namespace
 }  // namespace mansio::broker

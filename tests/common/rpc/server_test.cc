@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "common/logging/logging.h"
 #include "common/rpc/call.h"
+#include "common/rpc/proto_call.h"
 #include "common/sync/sync.h"
 #include "tests/common/rpc/test_client.h"
 
@@ -131,6 +134,20 @@ TEST_F(ServerTest, AbortEndsACallWithItsStatus) {
   stream.WritesDone();
   EXPECT_EQ(stream.Read(), std::nullopt);
   EXPECT_EQ(stream.Finish().error_code(), grpc::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ServerTest, WhatALibrarySaysOfBadInputIsLoggedOnce) {
+  AddUnary("/t.S/Parse", ParsedUnary<apache::rocketmq::v2::Resource>(
+                             [](UnaryCall& call, const auto&) { call.Finish(Payload("parsed")); }));
+  Start();
+  const logging::LogCapture log;
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) {
+    const UnaryResult result = Call("/t.S/Parse", "\x12\x02\xff\xfe");  // a name, not UTF-8
+    EXPECT_EQ(result.status.error_code(), grpc::INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(log.lines(), ::testing::ElementsAre(HasSubstr("UTF-8")));
 }
 
 TEST_F(ServerTest, UnknownMethodsAreUnimplemented) {
