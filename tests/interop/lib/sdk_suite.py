@@ -10,7 +10,6 @@ MANSIO_INTEROP_MESSAGES changes the 10,000.
 """
 
 import contextlib
-import functools
 import os
 import sys
 import time
@@ -25,8 +24,7 @@ MESSAGES = int(os.environ.get("MANSIO_INTEROP_MESSAGES", "10000"))
 FIFO_MESSAGES = 1000
 FIFO_GROUPS = 20
 START_TIMEOUT = 60  # seconds until a client must have started
-AT_ONCE = 2  # cases, each with a cluster and clients of its own, which wait more than they compute
-WORK_TIMEOUT = 240  # seconds until a client must have passed all its messages
+WORK_TIMEOUT = 400  # seconds until a client must have passed all its messages
 
 
 class SdkSuite:
@@ -129,20 +127,16 @@ class SdkSuite:
 def main():
     suite = SdkSuite(sys.argv[1:])
     report = Report()
-    passes = [
-        (f"{MESSAGES} messages with the {access_point} as access point", functools.partial(suite.pass_messages, access_point))
-        for access_point in ("broker", "nameserver")
-    ]
-    report.together(
-        [
-            *passes,
-            ("sends and receives go on when the nameserver is killed", suite.nameserver_dies),
-            ("clients outlive a broker restart", suite.broker_restarts),
-            ("a FIFO group gets each message group in order", suite.fifo_group),
-            *Transactions(sys.argv[1:]).cases(),
-        ],
-        AT_ONCE,
-    )
+    for access_point in ("broker", "nameserver"):
+        with report.case(f"{MESSAGES} messages with the {access_point} as access point"):
+            suite.pass_messages(access_point)
+    with report.case("sends and receives go on when the nameserver is killed"):
+        suite.nameserver_dies()
+    with report.case("clients outlive a broker restart"):
+        suite.broker_restarts()
+    # These wait more than they compute.
+    fifo = ("a FIFO group gets each message group in order", suite.fifo_group)
+    report.together([fifo, *Transactions(sys.argv[1:]).cases()], at_once=3)
     report.finish()
 
 
