@@ -462,8 +462,14 @@ void AdminService::ExplainGroup(rpc::UnaryCall& call,
 
 void AdminService::ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const {
   v1::ListClientsResponse response;
-  for (const gateway::ClientInfo& client : environment_.clients->List(request.group())) {
-    if (!request.client_id().empty() && client.id != request.client_id()) continue;
+  std::vector<gateway::ClientInfo> clients;
+  if (request.client_id().empty()) {
+    clients = environment_.clients->List(request.group());
+  } else if (auto client = environment_.clients->Find(request.client_id());
+             client && (request.group().empty() || client->group == request.group())) {
+    clients.push_back(*std::move(client));
+  }
+  for (const gateway::ClientInfo& client : clients) {
     v1::ClientDescription* out = response.add_clients();
     *out = ClientDescriptionOf(client, environment_.clients->SilenceOf(client));
     out->add_brokers(options_.broker_name);

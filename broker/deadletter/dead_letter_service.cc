@@ -35,6 +35,24 @@ int64_t ToMillis(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1000000;
 }
 
+bool IsTime(const google::protobuf::Timestamp& time) {
+  constexpr int64_t kLastSecond = 253402300799;  // of the year 9999, as protobuf has it
+  return time.seconds() >= 0 && time.seconds() <= kLastSecond && time.nanos() >= 0 &&
+         time.nanos() <= 999999999;
+}
+
+// What a letter was, as another broker has exported it or somebody has written it.
+absl::Status CheckOrigin(const v1::DeadLetter& letter) {
+  if (letter.queue_id() < 0 || letter.queue_offset() < 0 || letter.attempts() < 0) {
+    return WireError(v2::BAD_REQUEST, "its queue, offset and attempts must not be negative");
+  }
+  if (!IsTime(letter.first_delivery()) || !IsTime(letter.last_delivery()) ||
+      !IsTime(letter.time())) {
+    return WireError(v2::BAD_REQUEST, "its times must be from 1970 to 9999");
+  }
+  return absl::OkStatus();
+}
+
 void FillMessage(const DeadLetterMessage& found, v2::Message* message) {
   rpc::Parse(found.content.properties, message);
   rpc::Parse(found.content.system, message->mutable_system_properties());
@@ -391,8 +409,9 @@ absl::Status DeadLetterService::CheckImport(const v1::ImportDeadLettersRequest& 
     // What it was does not count any more: nothing is stored but a dead letter.
     v2::SystemProperties& system = *send.mutable_messages(0)->mutable_system_properties();
     system.clear_delivery_timestamp();
-    if (absl::Status s = ValidateSend(send, options_.limits, environment_.time->NowMillis());
-        !s.ok()) {
+    absl::Status s = CheckOrigin(letter.dead_letter());
+    if (s.ok()) s = ValidateSend(send, options_.limits, environment_.time->NowMillis());
+    if (!s.ok()) {
       return WireError(CodeOf(s), fmt::format("dead letter {}: {}",
                                               EscapeForLog(letter.dead_letter().message_id()),
                                               std::string(s.message())));

@@ -191,6 +191,17 @@ TEST_F(DeadLetterServiceTest, WhatNoSendWouldTakeIsNotImported) {
   *import.mutable_letters(0) = Export().letters(0);
   import.mutable_letters(0)->mutable_message()->mutable_system_properties()->clear_message_id();
   EXPECT_EQ(code(import), v2::ILLEGAL_MESSAGE_ID);
+  for (const auto spoil : std::initializer_list<void (*)(v1::DeadLetter&)>{
+           [](v1::DeadLetter& letter) { letter.mutable_time()->set_seconds(INT64_MAX / 10); },
+           [](v1::DeadLetter& letter) { letter.mutable_first_delivery()->set_seconds(-1); },
+           [](v1::DeadLetter& letter) { letter.mutable_last_delivery()->set_nanos(-1); },
+           [](v1::DeadLetter& letter) { letter.set_queue_id(-1); },
+           [](v1::DeadLetter& letter) { letter.set_queue_offset(-1); },
+           [](v1::DeadLetter& letter) { letter.set_attempts(-1); }}) {
+    *import.mutable_letters(0) = Export().letters(0);
+    spoil(*import.mutable_letters(0)->mutable_dead_letter());
+    EXPECT_EQ(code(import), v2::BAD_REQUEST);
+  }
   import.set_broker("broker-b");
   EXPECT_EQ(code(import), v2::NOT_FOUND);
   import.set_group("nobody");

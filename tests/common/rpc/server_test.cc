@@ -261,6 +261,25 @@ TEST_F(ServerTest, StreamsElementsInOrder) {
   }
 }
 
+TEST_F(ServerTest, AStreamIsCountedByItsStatusHoweverItIsWritten) {
+  const std::string ok("\x0a\x04\x08\xa0\x9c\x01", 6);  // a response's status
+  AddStream("/mansio.v1.T/List", [&](ServerStreamCall& call) {
+    call.Write(Payload(ok), [&call](bool) { call.Finish({}, [](bool) {}); });
+  });
+  Start({.count_calls = true});
+  for (int i = 0; i < 2; ++i) {
+    Stream stream(channel_, "/mansio.v1.T/List");
+    ASSERT_TRUE(stream.Write("") && stream.WritesDone());
+    EXPECT_EQ(stream.Read(), ok);
+    EXPECT_TRUE(stream.Finish().ok());
+  }
+  const auto stats = server_->Stats();
+  ASSERT_EQ(stats.size(), 1u);
+  const auto outcomes = stats[0]->Outcomes();
+  ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_EQ(outcomes[0].outcome, 20000);
+}
+
 // What ends a parked call from outside.
 class ParkedCallTest : public ServerTest {
  protected:

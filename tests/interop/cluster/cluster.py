@@ -265,6 +265,24 @@ def life_of_a_client(groups, node, label):
         assert len(again) == 1, "the message did not come again when its holder had said goodbye"
 
 
+def a_client_of_two_brokers_that_dies(groups):
+    """What it held comes again: the brokers do not keep it alive between them."""
+    topic, group = "of-both", "dying"
+    groups.create_topic(topic)
+    for broker in groups.brokers.values():
+        groups.mansio("group", "create", group, "--start", "earliest", endpoint=broker.address)
+    with Node(groups.brokers["a"].address) as first, Node(groups.brokers["b"].address) as second:
+        must(second.call("SendMessage", send(message(topic))))
+        settings = consumer_of(topic, group)
+        with Telemetry(first, settings, "dying"), Telemetry(second, settings, "dying"):
+            held = receive(topic, group, broker="b", auto_renew=True, invisible_duration=None)
+            assert len(received(second.call("ReceiveMessage", held, metadata("dying")))) == 1
+        groups.await_true(
+            lambda: received(second.call("ReceiveMessage", receive(topic, group, broker="b"), metadata("heir"))),
+            "the message comes again when its holder is dead",
+        )
+
+
 def without_nameservers(groups):
     """Nodes go on with what they knew; restarted nameservers know everything again at once."""
     groups.create_topic("steady", on="b")
@@ -341,7 +359,7 @@ def main():
                     continue
                 with report.case(f"{label} alone: {case.__name__.replace('_', ' ')}"), Node(address) as node:
                     case(groups, node, label)
-        for case in (without_nameservers, an_owner_that_is_gone, two_of_one_name):
+        for case in (a_client_of_two_brokers_that_dies, without_nameservers, an_owner_that_is_gone, two_of_one_name):
             with report.case(case.__name__.replace("_", " ")):
                 case(groups)
     report.finish()
