@@ -76,8 +76,6 @@ class ClientRelay::Link {
   v1::RelayUpdate unsent;              // what the stream did not take
   std::optional<uint64_t> full_since;  // in ticks; unset: it takes what it is given
 
-  bool TakesMore() const { return !full_since && bytes_of_round < kBytesOfRound; }
-
   // Everything that is to be said, and once more what was not taken. Without a stream, nothing.
   void Say(v1::RelayUpdate update, uint64_t ticks) {
     bytes_of_round = 0;
@@ -250,12 +248,13 @@ void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& 
   }
   for (auto& [broker, topics] : topics_of) {
     Link* const link = LinkTo(broker);
-    if (link == nullptr || !link->TakesMore()) continue;  // LookAround comes by again
+    if (link == nullptr || link->full_since) continue;  // LookAround comes by again
     std::sort(topics.begin(), topics.end());
     v1::RelayedClient description = Describe(*info, std::move(topics));
     const uint64_t hash = absl::HashOf(description.SerializeAsString());
     Told& told = relayed.brokers[broker];
     if (told.link != link->number || told.description != hash) {
+      if (link->bytes_of_round >= kBytesOfRound) continue;
       link->bytes_of_round += description.ByteSizeLong();
       *updates[broker].add_clients() = std::move(description);
     } else if (told.last_seen != info->last_seen) {
