@@ -110,6 +110,13 @@ int Export(const Context& context, const FileArguments& arguments) {
   return kOk;
 }
 
+// Which message a letter is of. The id alone does not say: a producer that has lost an answer sends
+// the same one twice.
+std::string IdentityOf(const v1::DeadLetter& letter) {
+  return fmt::format("{}/{}/{}/{}", letter.topic(), letter.queue_id(), letter.queue_offset(),
+                     letter.message_id());
+}
+
 // Puts letters into a group, those that it does not have.
 class Importer {
  public:
@@ -137,14 +144,14 @@ class Importer {
            const auto response = admin_.ExportDeadLetters(request);
            if (!response.ok()) return response.status();
            for (const auto& letter : response->letters()) {
-             present_.insert(letter.dead_letter().message_id());
+             present_.insert(IdentityOf(letter.dead_letter()));
            }
            return response->progress();
          }});
   }
 
   absl::Status Add(v1::ExportedDeadLetter letter) {
-    if (!present_.insert(letter.dead_letter().message_id()).second) {
+    if (!present_.insert(IdentityOf(letter.dead_letter())).second) {
       ++skipped;
       return absl::OkStatus();
     }
@@ -198,7 +205,7 @@ class Importer {
   client::AdminClient& admin_;
   const FileArguments& arguments_;
   std::vector<std::string> brokers_;
-  absl::flat_hash_set<std::string> present_;
+  absl::flat_hash_set<std::string> present_;  // IdentityOf
   absl::flat_hash_map<std::string, Batch> batches_;
 };
 

@@ -359,6 +359,35 @@ TEST_F(DlqCommandTest, APurgeThatBreaksOffSaysHowFarItCame) {
   EXPECT_THAT(err_, HasSubstr("the disk has failed"));
 }
 
+TEST_F(DlqCommandTest, TwoMessagesWithOneIdAreTwoDeadLetters) {
+  node_.hooks.list_brokers = [](const v1::ListBrokersRequest&) {
+    auto response = Good<v1::ListBrokersResponse>();
+    v1::BrokerOverview* broker = response.add_brokers();
+    broker->mutable_broker()->set_name("b0");
+    broker->set_online(true);
+    return response;
+  };
+  node_.hooks.export_dead_letters = [](const v1::ExportDeadLettersRequest&) {
+    auto response = Good<v1::ExportDeadLettersResponse>();
+    response.mutable_progress()->set_done(true);
+    v1::DeadLetter* there = response.add_letters()->mutable_dead_letter();
+    there->set_message_id("M");
+    there->set_topic("orders");
+    there->set_queue_offset(7);
+    return response;
+  };
+  // A producer that sends again after a lost answer uses the same id.
+  const std::string lines =
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "7"}})"
+      "\n"
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "8"}})"
+      "\n"
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "8"}})"
+      "\n";
+  EXPECT_EQ(Mansio({"dlq", "import", "billing", "--file", "-", "--dry-run"}, lines), kOk);
+  EXPECT_EQ(out_, "would have imported 1 dead letters into group billing; 2 were there already\n");
+}
+
 TEST_F(DlqCommandTest, AGroupIsExplained) {
   node_.hooks.explain_group = [](const v1::ExplainGroupRequest& request) {
     auto response = Good<v1::ExplainGroupResponse>();
