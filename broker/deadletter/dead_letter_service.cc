@@ -9,6 +9,7 @@
 #include "broker/message/stored_message.h"
 #include "broker/send/send_append.h"
 #include "common/clock/broker_time.h"
+#include "common/names/names.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -386,6 +387,12 @@ absl::Status DeadLetterService::CheckImport(const v1::ImportDeadLettersRequest& 
                      fmt::format("an import has from 1 to {} dead letters", kMaxPageLetters));
   }
   for (const v1::ExportedDeadLetter& letter : request.letters()) {
+    if (names::IsRetryTopic(letter.message().topic().name())) {
+      return WireError(v2::ILLEGAL_TOPIC,
+                       fmt::format("dead letter {}: no message is sent to a retry topic; name the "
+                                   "topic that it was sent to",
+                                   EscapeForLog(letter.dead_letter().message_id())));
+    }
     v2::SendMessageRequest send;
     *send.add_messages() = letter.message();
     // What it was does not count any more: nothing is stored but a dead letter.

@@ -188,6 +188,8 @@ TEST_F(DeadLetterServiceTest, WhatNoSendWouldTakeIsNotImported) {
   *import.add_letters() = Export().letters(0);
   import.mutable_letters(0)->mutable_message()->mutable_topic()->set_name("no spaces");
   EXPECT_EQ(code(import), v2::ILLEGAL_TOPIC);
+  import.mutable_letters(0)->mutable_message()->mutable_topic()->set_name("%RETRY%others");
+  EXPECT_EQ(code(import), v2::ILLEGAL_TOPIC);
   *import.mutable_letters(0) = Export().letters(0);
   import.mutable_letters(0)->mutable_message()->mutable_system_properties()->clear_message_id();
   EXPECT_EQ(code(import), v2::ILLEGAL_MESSAGE_ID);
