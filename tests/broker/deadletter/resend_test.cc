@@ -292,6 +292,18 @@ TEST_F(ResendTest, AForeignGroupsDeadLetterIsNotMadeAnew) {
   EXPECT_EQ(again[0].topic().name(), "%DLQ%workers");
 }
 
+TEST_F(ResendTest, ALetterThatFailsAgainSaysSinceWhen) {
+  Kill({"a"});
+  ASSERT_EQ(Resend(ResendRequest()).resent(), 1);
+  h_.Advance(absl::Hours(1));
+  const int64_t delivered = h_.life().time.NowMillis() / 1000;
+  Fail();
+  const auto list = h_.ListDeadLetters();
+  ASSERT_EQ(list.dead_letters_size(), 1);
+  EXPECT_EQ(list.dead_letters(0).first_delivery().seconds(), delivered);
+  EXPECT_EQ(list.dead_letters(0).last_delivery().seconds(), delivered);
+}
+
 TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {
   h_.store().SetMode(store::FakeStore::Mode::kAutomatic);
   ASSERT_TRUE(h_.life().delay.Start().ok());
