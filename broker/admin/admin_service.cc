@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/admin/info.h"
+#include "broker/core/timestamps.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -224,9 +225,6 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   return group;
 }
 
-// The end of the year 9999, as protobuf has it.
-constexpr int64_t kLastSecond = 253402300799;
-
 // Where a reset is to go.
 absl::StatusOr<ResetPoint> PointOf(const v1::ResetGroupRequest& request) {
   switch (request.to_case()) {
@@ -237,15 +235,12 @@ absl::StatusOr<ResetPoint> PointOf(const v1::ResetGroupRequest& request) {
       }
       break;
     case v1::ResetGroupRequest::kTime: {
-      const auto& time = request.time();
-      if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
-          time.nanos() > 999999999) {
+      if (!IsTime(request.time())) {
         return WireError(v2::BAD_REQUEST,
                          "the time to go to is not valid; give one from 1970 to 9999");
       }
       // Rounded up: a message of the same millisecond may be older than the time.
-      const int64_t millis = time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
-      return ResetPoint{ResetPoint::Kind::kTime, millis};
+      return ResetPoint{ResetPoint::Kind::kTime, MillisFrom(request.time())};
     }
     case v1::ResetGroupRequest::kOffset:
       if (request.offset() >= 0) return ResetPoint{ResetPoint::Kind::kOffset, request.offset()};

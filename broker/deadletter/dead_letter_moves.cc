@@ -49,6 +49,13 @@ store::QueueKey QueueAtEnd(const Topic& topic, const StoredContent& content) {
   return {topic.id, topic.next_queue.fetch_add(1, std::memory_order_relaxed) % topic.queues};
 }
 
+// At the end of a group's topic, nothing would be known of where the message came from. A group
+// that reads another's dead letters has retries of them, as of any topic.
+bool MayGoTo(const Topic& topic, ResendTarget target) {
+  return topic.kind == TopicKind::kUser ||
+         (target == ResendTarget::kGroup && topic.kind == TopicKind::kDeadLetter);
+}
+
 }  // namespace
 
 struct DeadLetterMoves::Job {
@@ -144,6 +151,10 @@ std::string DeadLetterMoves::PlanOne(Job& job, size_t index) const {
                    : environment_.metadata->FindTopic(letter.provenance.topic_name);
   if (item.topic == nullptr) {
     return fmt::format("its topic '{}' is not on this broker any more; --to-topic names another",
+                       EscapeForLog(letter.provenance.topic_name));
+  }
+  if (!MayGoTo(*item.topic, job.move.target)) {
+    return fmt::format("its topic '{}' belongs to a group; --to-topic names another",
                        EscapeForLog(letter.provenance.topic_name));
   }
   if (job.move.target != ResendTarget::kGroup) item.queue = QueueAtEnd(*item.topic, letter.content);

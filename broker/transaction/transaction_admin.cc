@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -22,11 +23,6 @@ constexpr size_t kMaxSearched = 10'000;
 // What is read at once: commits and timers wait behind it.
 constexpr size_t kPiece = 256;
 constexpr uint64_t kPieceBytes = 1u << 20;
-
-void SetTime(int64_t ms, google::protobuf::Timestamp* out) {
-  out->set_seconds(ms / 1000);
-  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
-}
 
 v1::TransactionState StateOf(TransactionOutcome outcome) {
   switch (outcome) {
@@ -102,7 +98,7 @@ void TransactionAdmin::Stats(rpc::UnaryCall& call, const v1::TransactionStatsReq
   out->set_expired(static_cast<int64_t>(totals.expired));
   out->set_pending(static_cast<int64_t>(environment_.state->pending()));
   if (const auto oldest = environment_.state->List(0, 1, 0); !oldest.empty()) {
-    SetTime(oldest.front().second.stored_ms, out->mutable_oldest_pending());
+    SetMillis(oldest.front().second.stored_ms, out->mutable_oldest_pending());
   }
   for (const auto& [id, count] : environment_.state->CountByTopic()) {
     const TopicPtr topic = environment_.metadata->FindTopic(id);
@@ -129,9 +125,9 @@ v1::TransactionInfo TransactionAdmin::InfoOf(store::QueueOffset half, const Half
     info.set_topic(topic->name);
   }
   info.set_state(v1::TRANSACTION_STATE_PENDING);
-  SetTime(entry.stored_ms, info.mutable_stored());
+  SetMillis(entry.stored_ms, info.mutable_stored());
   info.set_checks(static_cast<int32_t>(entry.checks));
-  SetTime(environment_.check_back->NextCheck(entry), info.mutable_next_check());
+  SetMillis(environment_.check_back->NextCheck(entry), info.mutable_next_check());
   return info;
 }
 
@@ -241,8 +237,8 @@ std::optional<v1::TransactionInfo> TransactionAdmin::ExpiredInfo(const Message& 
   info.set_state(v1::TRANSACTION_STATE_EXPIRED);
   info.set_checks(static_cast<int32_t>(provenance->attempts));
   info.set_reason(std::string(provenance->reason));
-  SetTime(provenance->stored_ms, info.mutable_stored());
-  SetTime(message->view.store_time, info.mutable_ended());
+  SetMillis(provenance->stored_ms, info.mutable_stored());
+  SetMillis(message->view.store_time, info.mutable_ended());
   AddMessage(*content, &info);
   return info;
 }
@@ -285,8 +281,8 @@ void TransactionAdmin::Describe(rpc::UnaryCall& call,
         if (content.ok()) {
           AddMessage(*content, response.mutable_transaction());
           AddContent(*content, response.mutable_transaction());
-          SetTime(messages.front()->view.store_time,
-                  response.mutable_transaction()->mutable_stored());
+          SetMillis(messages.front()->view.store_time,
+                    response.mutable_transaction()->mutable_stored());
         }
         Answer(call, absl::OkStatus(), std::move(response));
       });

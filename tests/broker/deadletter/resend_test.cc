@@ -8,6 +8,7 @@
 namespace mansio::broker {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -266,6 +267,41 @@ TEST_F(ResendTest, ALetterWhoseTopicHasGoneCanGoElsewhere) {
   request.set_to_topic("repaired");
   EXPECT_EQ(Resend(request).resent(), 1);
   EXPECT_THAT(Letters(), IsEmpty());
+}
+
+TEST_F(ResendTest, AForeignGroupsDeadLetterIsNotMadeAnew) {
+  h_.CreateGroup(StartPolicy::kEarliest, "auditors", 1);
+  Kill({"a"});
+  EXPECT_THAT(Bodies({.group = "auditors", .topic = "%DLQ%workers"}), ElementsAre("a"));
+  h_.Advance(absl::Seconds(31));
+  EXPECT_THAT(Letters("auditors"), ElementsAre("a"));
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.set_group("auditors");
+  request.set_all_groups(true);
+  const auto refused = Resend(request);
+  EXPECT_EQ(refused.resent(), 0);
+  ASSERT_EQ(refused.refusals_size(), 1);
+  EXPECT_THAT(refused.refusals(0).reason(),
+              AllOf(HasSubstr("'%DLQ%workers' belongs to a group"), HasSubstr("--to-topic")));
+  EXPECT_THAT(Letters(), ElementsAre("a"));
+  EXPECT_THAT(Letters("auditors"), ElementsAre("a"));
+  request.set_all_groups(false);
+  EXPECT_EQ(Resend(request).resent(), 1);
+  const auto again = Get({.group = "auditors", .topic = "%DLQ%workers"});
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].topic().name(), "%DLQ%workers");
+}
+
+TEST_F(ResendTest, ALetterThatFailsAgainSaysSinceWhen) {
+  Kill({"a"});
+  ASSERT_EQ(Resend(ResendRequest()).resent(), 1);
+  h_.Advance(absl::Hours(1));
+  const int64_t delivered = h_.life().time.NowMillis() / 1000;
+  Fail();
+  const auto list = h_.ListDeadLetters();
+  ASSERT_EQ(list.dead_letters_size(), 1);
+  EXPECT_EQ(list.dead_letters(0).first_delivery().seconds(), delivered);
+  EXPECT_EQ(list.dead_letters(0).last_delivery().seconds(), delivered);
 }
 
 TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {

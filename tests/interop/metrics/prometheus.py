@@ -41,12 +41,16 @@ class Prometheus:
                 stdout=log,
                 stderr=log,
             )
-        self.await_true(lambda: self._is_ready(), "Prometheus is ready", START_TIMEOUT)
+        try:
+            self.await_true(self._is_ready, "Prometheus is ready", START_TIMEOUT)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind, error, trace):
-        self._process.terminate()
-        self._process.wait(30)
+        self._process.kill()  # its data are thrown away
+        self._process.wait()
 
     def _is_ready(self):
         assert self._process.poll() is None, (self._directory / "log").read_text()[-2000:]
