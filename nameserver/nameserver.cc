@@ -147,7 +147,7 @@ class Nameserver::Impl {
     }
     Repeat(expiry_scan_, [this] { table_.ExpireSilent(); });
     Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
-    relay_.Start();
+    relay_.Start(cluster_secret_);
     timers_.Start();
     if (monitor_ != nullptr) ShowMetrics(static_cast<size_t>(config.network.clients));
     return absl::OkStatus();
@@ -180,6 +180,7 @@ class Nameserver::Impl {
     absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
     if (!allow.ok()) return allow.status();
     SetClusterSecret(*secret);
+    cluster_secret_ = *secret;
     gate_ = std::make_unique<access::AdminGate>(
         access::AdminGate::Options{*std::move(allow), *std::move(secret)}, clock_);
     gate_->Protect(methods);
@@ -216,6 +217,7 @@ class Nameserver::Impl {
   gateway::ClientRegistry clients_;
   TimerQueue timers_;
   const std::unique_ptr<rpc::Client> peers_;
+  std::string cluster_secret_;  // empty: none
   gateway::ClientRelay relay_;
   gateway::Gateway gateway_;
   gateway::Forwarder forwarder_;

@@ -60,8 +60,11 @@ std::string Describe(const v1::BrokerIdentity& identity) {
                      identity.cluster(), AddressesText(identity));
 }
 
-bool SameAddress(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b) {
-  return AddressText(a.addresses(0)) == AddressText(b.addresses(0));
+// A broker that has come back. One of another lineage at the address is another broker: two that
+// advertise the same (a load balancer's) would replace each other for ever.
+bool IsItself(const v1::BrokerIdentity& present, const v1::BrokerIdentity& claimant) {
+  return AddressText(present.addresses(0)) == AddressText(claimant.addresses(0)) &&
+         present.lineage() == claimant.lineage();
 }
 
 template <typename Infos>
@@ -177,7 +180,7 @@ absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& 
     }
   }
   const Member* const present = cluster_.Find(key);
-  if (present == nullptr || SameAddress(present->identity, identity)) return absl::OkStatus();
+  if (present == nullptr || IsItself(present->identity, identity)) return absl::OkStatus();
   const bool is_next_reign = identity.lineage() == present->identity.lineage() &&
                              identity.epoch() > present->identity.epoch();
   return is_next_reign ? absl::OkStatus() : refuse(present->identity);
@@ -284,7 +287,7 @@ std::optional<gateway::HostPort> RoutingTable::MasterOf(std::string_view broker)
 }
 
 void RoutingTable::Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const {
-  MutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   look(cluster_);
 }
 

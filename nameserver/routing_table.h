@@ -57,7 +57,8 @@ class RoutingTable final : public gateway::Directory {
   // Enters or replaces the broker of a complete snapshot. A name belongs to the first broker that
   // registers with it, for as long as that is registered: another one, of this cluster or of
   // another one, is FailedPrecondition, and the text names both. It replaces itself at any epoch
-  // (the same address), and a broker of the same lineage with a greater epoch replaces it (a
+  // (the same address and lineage; with an empty store it has to wait until what it was has left),
+  // and a broker of the same lineage with a greater epoch replaces it (a
   // group's new master). InvalidArgument for an identity or entries that routes cannot contain and
   // for a session of another broker, ResourceExhausted for too many topics, groups or brokers.
   absl::Status Install(SessionId session, v1::Snapshot snapshot);
@@ -78,7 +79,7 @@ class RoutingTable final : public gateway::Directory {
   std::vector<std::string> OthersWith(std::string_view topic) const override;
   std::optional<gateway::HostPort> MasterOf(std::string_view broker) const override;
 
-  // Runs `look` under the lock that changes take and the listener is called under.
+  // Runs `look` while nothing changes and the listener is not called; beside other readers.
   void Inspect(const std::function<void(const gateway::ClusterTable&)>& look) const;
 
   // Registered brokers with their counts, by cluster, name and id.

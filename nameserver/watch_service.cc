@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <deque>
-#include <set>
+#include <optional>
 #include <utility>
 
 #include "common/rpc/proto_call.h"
@@ -12,10 +12,10 @@ namespace mansio::nameserver {
 namespace {
 
 constexpr char kWatchPath[] = "/mansio.v1.Registration/Watch";
-constexpr int kPartSize = 1000;           // topics or groups in one part of a snapshot
+constexpr size_t kPartSize = 1000;        // topics or groups in one part of a snapshot
 constexpr uint64_t kWindow = 4;           // updates under way to one watcher
 constexpr size_t kBatch = 128 << 10;      // bytes of one update, unless one broker's part has more
-constexpr size_t kMaxWaiting = 64 << 20;  // bytes that wait for one watcher
+constexpr size_t kPartBytes = 256 << 10;  // about, of one part
 
 using gateway::ClusterTable;
 
@@ -25,22 +25,29 @@ std::shared_ptr<const std::string> Encode(v1::BrokerUpdate&& update) {
   return std::make_shared<const std::string>(element.SerializeAsString());
 }
 
-std::vector<std::shared_ptr<const std::string>> Snapshot(const ClusterTable::Member& member) {
+std::vector<std::shared_ptr<const std::string>> EncodeSnapshot(const ClusterTable::Member& member) {
   std::vector<std::shared_ptr<const std::string>> parts;
   v1::BrokerUpdate part;
+  size_t entries = 0;
+  size_t bytes = 0;
   const auto end_part = [&](bool last) {
     *part.mutable_broker() = member.identity;
     part.set_snapshot(true);
     part.set_last_part(last);
     parts.push_back(Encode(std::exchange(part, v1::BrokerUpdate())));
+    entries = bytes = 0;
+  };
+  const auto add = [&](const auto& entry, auto* to) {
+    *to->Add() = entry;
+    ++entries;
+    bytes += entry.ByteSizeLong();
+    return entries == kPartSize || bytes >= kPartBytes;
   };
   for (const auto& [name, topic] : member.topics) {
-    if (part.topics_size() == kPartSize) end_part(false);
-    *part.add_topics() = topic;
+    if (add(topic, part.mutable_topics())) end_part(false);
   }
   for (const auto& [name, group] : member.groups) {
-    if (part.groups_size() == kPartSize) end_part(false);
-    *part.add_groups() = group;
+    if (add(group, part.mutable_groups())) end_part(false);
   }
   end_part(true);
   return parts;
@@ -60,24 +67,27 @@ v1::BrokerUpdate About(const v1::BrokerIdentity& broker) {
 // One stream. Under the service's lock, but for the call itself.
 class WatchService::Watcher {
  public:
-  explicit Watcher(std::shared_ptr<rpc::BidiCall> call) : call_(std::move(call)) {}
+  Watcher(std::shared_ptr<rpc::BidiCall> call, size_t max_waiting)
+      : call_(std::move(call)), max_waiting_(max_waiting) {}
 
-  void Begin(const ClusterTable& cluster) {
-    for (const auto& [key, member] : cluster.members()) untold_.insert(key);
+  // Brokers are told as a whole in the order of their keys; those that are yet to come need no
+  // updates now.
+  bool IsTold(const ClusterTable::Key& key) const {
+    return told_all_ || (last_told_.has_value() && key <= *last_told_);
   }
-  // Brokers that will be told as a whole later need no updates now.
-  bool IsTold(const ClusterTable::Key& key) const { return !untold_.contains(key); }
-  // The broker has left before it was told.
-  void Forget(const ClusterTable::Key& key) { untold_.erase(key); }
+  bool told_all() const { return told_all_; }
 
+  // What waits already is limited, not what comes: one broker may have more than all may wait.
   void Add(const std::vector<Bytes>& updates) {
+    if (waiting_bytes_ > max_waiting_) {
+      waiting_.clear();
+      waiting_bytes_ = 0;
+      call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
+      return;
+    }
     for (const Bytes& update : updates) {
       waiting_bytes_ += update->size();
       waiting_.push_back(update);
-    }
-    if (waiting_bytes_ > kMaxWaiting) {
-      waiting_.clear();
-      call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
     }
   }
   void Acknowledge(uint64_t sequence) {
@@ -86,13 +96,10 @@ class WatchService::Watcher {
 
   // Sends what may be under way. `cluster`: for brokers that are to be told as a whole; null: not
   // now.
-  void Send(const ClusterTable* cluster) {
+  void Send(const ClusterTable* cluster, Snapshots& snapshots) {
     while (sequence_ - acknowledged_ < kWindow) {
-      if (waiting_.empty() && !untold_.empty() && cluster != nullptr) {
-        Add(Snapshot(*cluster->Find(*untold_.begin())));
-        untold_.erase(untold_.begin());
-      }
-      const bool complete = waiting_.empty() && untold_.empty() && !completed_;
+      if (waiting_.empty() && !told_all_ && cluster != nullptr) TellNext(*cluster, snapshots);
+      const bool complete = waiting_.empty() && told_all_ && !completed_;
       if (waiting_.empty() && !complete) return;
       v1::ClusterUpdate head;
       head.set_sequence(++sequence_);
@@ -113,8 +120,19 @@ class WatchService::Watcher {
   }
 
  private:
+  void TellNext(const ClusterTable& cluster, Snapshots& snapshots) {
+    const auto& members = cluster.members();
+    const auto next = last_told_ ? members.upper_bound(*last_told_) : members.begin();
+    told_all_ = next == members.end();
+    if (told_all_) return;
+    Add(snapshots.Of(next->second));
+    last_told_ = next->first;
+  }
+
   const std::shared_ptr<rpc::BidiCall> call_;
-  std::set<ClusterTable::Key> untold_;
+  const size_t max_waiting_;
+  std::optional<ClusterTable::Key> last_told_;
+  bool told_all_ = false;
   std::deque<Bytes> waiting_;
   size_t waiting_bytes_ = 0;
   uint64_t sequence_ = 0;
@@ -125,7 +143,9 @@ class WatchService::Watcher {
 class WatchService::Stream final : public rpc::ParsedBidiEvents<v1::WatchRequest> {
  public:
   Stream(std::shared_ptr<rpc::BidiCall> call, WatchService& service)
-      : ParsedBidiEvents(call), service_(service), watcher_(std::make_shared<Watcher>(call)) {}
+      : ParsedBidiEvents(call),
+        service_(service),
+        watcher_(std::make_shared<Watcher>(call, service.max_waiting_)) {}
 
   void OnElement(v1::WatchRequest request) override {
     if (std::exchange(begun_, true)) {
@@ -143,7 +163,17 @@ class WatchService::Stream final : public rpc::ParsedBidiEvents<v1::WatchRequest
   bool begun_ = false;
 };
 
-WatchService::WatchService(RoutingTable* table) : table_(table) { table_->SetListener(this); }
+const std::vector<WatchService::Bytes>& WatchService::Snapshots::Of(
+    const ClusterTable::Member& member) {
+  const auto [found, is_new] = encoded_.try_emplace(ClusterTable::KeyOf(member.identity));
+  if (is_new) found->second = EncodeSnapshot(member);
+  return found->second;
+}
+
+WatchService::WatchService(RoutingTable* table, size_t max_waiting)
+    : table_(table), max_waiting_(max_waiting) {
+  table_->SetListener(this);
+}
 WatchService::~WatchService() { table_->SetListener(nullptr); }
 
 void WatchService::Register(rpc::MethodTable& methods) {
@@ -156,9 +186,9 @@ void WatchService::Add(const std::shared_ptr<Watcher>& watcher) {
   table_->Inspect([&](const ClusterTable& cluster) {
     MutexLock lock(&mutex_);
     if (stopped_) return;
-    watcher->Begin(cluster);
     watchers_.push_back(watcher);
-    watcher->Send(&cluster);
+    watcher->Send(&cluster, snapshots_);
+    ForgetSnapshots();
   });
 }
 
@@ -166,59 +196,68 @@ void WatchService::Acknowledge(Watcher& watcher, uint64_t sequence) {
   table_->Inspect([&](const ClusterTable& cluster) {
     MutexLock lock(&mutex_);
     watcher.Acknowledge(sequence);
-    watcher.Send(&cluster);
+    const bool told_all = watcher.told_all();
+    watcher.Send(&cluster, snapshots_);
+    if (!told_all) ForgetSnapshots();
   });
+}
+
+void WatchService::ForgetSnapshots() {
+  const bool needed = std::any_of(watchers_.begin(), watchers_.end(),
+                                  [](const auto& watcher) { return !watcher->told_all(); });
+  if (!needed) snapshots_.Clear();
 }
 
 void WatchService::Remove(const Watcher* watcher) {
   MutexLock lock(&mutex_);
   std::erase_if(watchers_, [watcher](const auto& entry) { return entry.get() == watcher; });
+  ForgetSnapshots();
 }
 
-void WatchService::Tell(const v1::BrokerIdentity& broker, const std::vector<Bytes>& updates,
-                        bool has_left) {
-  const ClusterTable::Key key = ClusterTable::KeyOf(broker);
-  MutexLock lock(&mutex_);
+void WatchService::Tell(const ClusterTable::Key& key, const std::vector<Bytes>& updates) {
   for (const auto& watcher : watchers_) {
-    if (!watcher->IsTold(key)) {
-      if (has_left) watcher->Forget(key);
-      continue;
-    }
+    if (!watcher->IsTold(key)) continue;
     watcher->Add(updates);
-    watcher->Send(nullptr);
+    watcher->Send(nullptr, snapshots_);
   }
-}
-
-bool WatchService::IsWatched() {
-  MutexLock lock(&mutex_);
-  return !watchers_.empty();
 }
 
 void WatchService::Stop() {
   MutexLock lock(&mutex_);
   stopped_ = true;
   watchers_.clear();
+  snapshots_.Clear();
 }
 
 void WatchService::OnMember(const ClusterTable::Member& member) {
-  if (!IsWatched()) return;
-  Tell(member.identity, Snapshot(member), false);
+  const ClusterTable::Key key = ClusterTable::KeyOf(member.identity);
+  MutexLock lock(&mutex_);
+  snapshots_.Drop(key);
+  if (watchers_.empty()) return;
+  Tell(key, snapshots_.Of(member));
+  ForgetSnapshots();
 }
 
 void WatchService::OnChange(const v1::BrokerIdentity& broker, const v1::Delta& delta) {
-  if (!IsWatched()) return;
+  const ClusterTable::Key key = ClusterTable::KeyOf(broker);
+  MutexLock lock(&mutex_);
+  snapshots_.Drop(key);
+  if (watchers_.empty()) return;
   v1::BrokerUpdate update = About(broker);
   *update.mutable_topics() = delta.topics();
   *update.mutable_groups() = delta.groups();
   *update.mutable_deleted_topics() = delta.deleted_topics();
   *update.mutable_deleted_groups() = delta.deleted_groups();
-  Tell(broker, {Encode(std::move(update))}, false);
+  Tell(key, {Encode(std::move(update))});
 }
 
 void WatchService::OnLeft(const v1::BrokerIdentity& broker) {
+  const ClusterTable::Key key = ClusterTable::KeyOf(broker);
   v1::BrokerUpdate update = About(broker);
   update.set_left(true);
-  Tell(broker, {Encode(std::move(update))}, true);
+  MutexLock lock(&mutex_);
+  snapshots_.Drop(key);
+  Tell(key, {Encode(std::move(update))});
 }
 
 }  // namespace mansio::nameserver

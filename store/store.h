@@ -63,8 +63,11 @@ class Store {
 
   // Hands an append to the log thread. ResourceExhausted when accepted but uncommitted bytes would
   // pass the limit, Unavailable (with the reason) once the store has stopped accepting; then no
-  // callback is made. InvalidArgument when it is larger than kMaxFramePayload.
+  // callback is made. InvalidArgument when it is larger than MaxAppendBytes.
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
+  // The largest Append::size() of one message, with other records: a frame stands in one segment.
+  // Each further message takes some 16 bytes more. Constant.
+  virtual size_t MaxAppendBytes() const = 0;
 
   virtual Cursors cursors() const = 0;
   virtual Epoch epoch() const = 0;
@@ -81,6 +84,9 @@ class Store {
 
   // The readable range of a queue; {0, 0} for an unknown one.
   virtual QueueRange Range(QueueKey queue) const = 0;
+  // The same as the log has it: what retention is about to take, so that nobody gets it any more,
+  // counts until it is gone. For Apply, which must do the same whenever it runs, and for counting.
+  virtual QueueRange StoredRange(QueueKey queue) const = 0;
 
   // Entries [from, from+max) as far as they exist, from memory only. nullopt when some of them are
   // not in memory: then use RunCold and ReadEntries. Below the queue's minimum: the carried ones

@@ -163,6 +163,8 @@ void StoreImpl::DropTopic(uint32_t topic) { state_->queues().Drop(topic); }
 
 QueueRange StoreImpl::Range(QueueKey queue) const { return state_->queues().Range(queue); }
 
+QueueRange StoreImpl::StoredRange(QueueKey queue) const { return state_->queues().OwnRange(queue); }
+
 std::optional<std::vector<QueueEntry>> StoreImpl::HotEntries(QueueKey queue, QueueOffset from,
                                                              size_t max) const {
   return state_->queues().HotEntries(queue, from, max);
@@ -188,15 +190,6 @@ uint64_t StoreImpl::CarryBudgetLeft() const {
       options_.retention_bytes / 100 * static_cast<uint64_t>(options_.carry_percent);
   const uint64_t carried = state_->queues().carried().bytes();
   return carried < budget ? budget - carried : 0;
-}
-
-absl::Status Store::CheckCarryBudget() const {
-  if (CarryBudgetLeft() > 0) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      "messages that wait (for their time, for the end of their transaction, as dead letters) fill "
-      "their share of the log: no more delayed or transactional ones are taken until some are "
-      "done. Look for dead letters and unresolved transactions, or raise retention.bytes or "
-      "retention.carry-percent");
 }
 
 std::optional<StoredMessage> StoreImpl::HotMessage(QueueKey queue, QueueOffset offset,

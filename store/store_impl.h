@@ -12,6 +12,7 @@
 #include "store/checkpoint/key_value_store.h"
 #include "store/cold_pool.h"
 #include "store/derived_state.h"
+#include "store/log/append_encoding.h"
 #include "store/log/commit_log.h"
 #include "store/recovery.h"
 #include "store/retention/retention.h"
@@ -41,12 +42,16 @@ class StoreImpl : public Store, private LogObserver {
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;
+  QueueRange StoredRange(QueueKey queue) const override;
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
                                                       size_t max) override;
   std::vector<CarriedEntry> CarriedEntries(QueueKey queue, QueueOffset from,
                                            size_t max) const override;
+  size_t MaxAppendBytes() const override {
+    return AppendEncoding::MaxBytes(options_.segment_bytes);
+  }
   void ForgetCarried(QueueKey queue, QueueOffset offset) override;
   uint64_t CarryBudgetLeft() const override;
   std::optional<StoredMessage> HotMessage(QueueKey queue, QueueOffset offset,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/admin/info.h"
+#include "broker/core/timestamps.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -49,8 +50,11 @@ absl::StatusOr<MessageType> ServedType(const v1::TopicInfo& topic) {
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
+constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
+
+// What is beyond the bounds of a protobuf duration becomes one of its bounds.
 int64_t ToMillis(const google::protobuf::Duration& d) {
-  return d.seconds() * 1000 + d.nanos() / 1000000;
+  return std::clamp(d.seconds(), -kMaxSeconds, kMaxSeconds) * 1000 + d.nanos() / 1000000;
 }
 
 absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, MessageType type) {
@@ -78,7 +82,6 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, Messag
 }
 
 absl::StatusOr<int64_t> TtlFrom(const google::protobuf::Duration& ttl) {
-  constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
   if (ttl.seconds() >= 0 && ttl.seconds() <= kMaxSeconds && ttl.nanos() >= 0 &&
       ttl.nanos() <= 999999999) {
     // Rounded up: a ttl is not to become none.
@@ -222,9 +225,6 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   return group;
 }
 
-// The end of the year 9999, as protobuf has it.
-constexpr int64_t kLastSecond = 253402300799;
-
 // Where a reset is to go.
 absl::StatusOr<ResetPoint> PointOf(const v1::ResetGroupRequest& request) {
   switch (request.to_case()) {
@@ -235,15 +235,12 @@ absl::StatusOr<ResetPoint> PointOf(const v1::ResetGroupRequest& request) {
       }
       break;
     case v1::ResetGroupRequest::kTime: {
-      const auto& time = request.time();
-      if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
-          time.nanos() > 999999999) {
+      if (!IsTime(request.time())) {
         return WireError(v2::BAD_REQUEST,
                          "the time to go to is not valid; give one from 1970 to 9999");
       }
       // Rounded up: a message of the same millisecond may be older than the time.
-      const int64_t millis = time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
-      return ResetPoint{ResetPoint::Kind::kTime, millis};
+      return ResetPoint{ResetPoint::Kind::kTime, MillisFrom(request.time())};
     }
     case v1::ResetGroupRequest::kOffset:
       if (request.offset() >= 0) return ResetPoint{ResetPoint::Kind::kOffset, request.offset()};
@@ -460,8 +457,14 @@ void AdminService::ExplainGroup(rpc::UnaryCall& call,
 
 void AdminService::ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const {
   v1::ListClientsResponse response;
-  for (const gateway::ClientInfo& client : environment_.clients->List(request.group())) {
-    if (!request.client_id().empty() && client.id != request.client_id()) continue;
+  std::vector<gateway::ClientInfo> clients;
+  if (request.client_id().empty()) {
+    clients = environment_.clients->List(request.group());
+  } else if (auto client = environment_.clients->Find(request.client_id());
+             client && (request.group().empty() || client->group == request.group())) {
+    clients.push_back(*std::move(client));
+  }
+  for (const gateway::ClientInfo& client : clients) {
     v1::ClientDescription* out = response.add_clients();
     *out = ClientDescriptionOf(client, environment_.clients->SilenceOf(client));
     out->add_brokers(options_.broker_name);

@@ -196,7 +196,7 @@ std::vector<Backlogs::Excess> Backlogs::ExcessOf(const GroupProgress& group,
     const QueueProgress& queue = it->second.queues()[id];
     const store::QueueRange range = environment_.state->store()->Range({topic.id, id});
     const store::QueueOffset next = std::max(queue.next(), range.min);
-    if (queue.implied() || range.next <= next) continue;
+    if (queue.implied() || queue.passing() || range.next <= next) continue;
     queues.push_back({id, next, range.next});
     lags.push_back(range.next - next);
   }

@@ -118,6 +118,9 @@ void BroadcastMembers::Joined(const Key& key, const absl::Status& status) {
     const auto it = joining_.find(key);
     joined = std::move(it->second);
     joining_.erase(it);
+    if (const auto member = members_.find(joined.id); member != members_.end()) {
+      member->second.heard_ms = environment_.time->NowMillis();
+    }
   }
   const auto place = [&]() -> absl::StatusOr<GroupPtr> {
     if (!status.ok()) return status;
@@ -172,6 +175,10 @@ std::vector<std::pair<std::string, GroupPtr>> BroadcastMembers::MembersOf(
   return members;
 }
 
+int64_t BroadcastMembers::LastUseOf(const Member& member) {
+  return member.heard_ms > 0 ? member.heard_ms : member.used_ms + kUseStepMs;
+}
+
 void BroadcastMembers::DropUnused() {
   const int64_t now = environment_.time->NowMillis();
   const int64_t keep = absl::ToInt64Milliseconds(options_.keep_unused);
@@ -181,7 +188,7 @@ void BroadcastMembers::DropUnused() {
     if (member.leaving || unused.size() >= kMaxDropped) continue;
     if (environment_.clients->IsAlive(gateway::ClientHash(member.client))) {
       NoteUse(id, member, now);
-    } else if (std::max(member.used_ms, member.heard_ms) + keep <= now) {
+    } else if (LastUseOf(member) + keep <= now) {
       unused.push_back(id);
     }
   }

@@ -96,6 +96,8 @@ class BroadcastMembers : public Feature {
   class LeaveAppend;
 
   absl::Status LogJoin(const Key& key, Done& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Not before the client was last heard of: the log does not know every use.
+  static int64_t LastUseOf(const Member& member);
   void NoteUse(uint32_t id, Member& member, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Joined(const Key& key, const absl::Status& status);
   void StayAfterAll(const std::vector<uint32_t>& ids);

@@ -43,12 +43,12 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
  public:
   ConsumptionImpl(ConsumptionOptions options, Environment env)
       : options_(std::move(options)),
-        state_(env.metadata),
+        state_(env.metadata, &members_),
         dead_letters_(env.metadata, env.dead_letters, env.time, options_.dead_letter_retention),
         waiting_(options_.max_parked_receives),
         members_(options_.broadcast, {env.metadata, env.clients, env.time}),
         redelivery_({&state_, env.metadata, &members_, env.time, env.timers, env.mover, env.budget,
-                     &deliveries_}),
+                     &deliveries_, &waiting_}),
         backlogs_({&state_, env.metadata, env.time, env.timers, &redelivery_}),
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
@@ -71,19 +71,25 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         .joined = [this](uint32_t group, uint32_t topic) { backlogs_.Joined(group, topic); },
         .moved = [this](uint32_t topic) { backlogs_.Touch(topic); },
         .cleared = [this] { backlogs_.Clear(); },
-        .batch_end = [this] { backlogs_.BatchEnd(); },
+        .batch_end =
+            [this] {
+              backlogs_.BatchEnd();
+              if (gone_.empty()) return;
+              waiting_.WakeAllOfGroups(gone_);
+              gone_.clear();
+            },
     });
     members_.OnGone([this](uint32_t member) {
       state_.ForgetMember(member);
-      waiting_.WakeAllOfGroup(member);
+      gone_.insert(member);
     });
     env.metadata->AddListener({
         .topic_deleted = [this](const TopicPtr& t) { waiting_.WakeAllOfTopic(t->id); },
-        .group_changed = [this](const GroupPtr& g) { WakeGroup(g); },
+        .group_resumed = [this](const GroupPtr& g) { WakeResumed(g); },
         .group_deleted =
             [this](const GroupPtr& g) {
               members_.ForgetGroup(g->id);
-              waiting_.WakeAllOfGroup(g->id);
+              gone_.insert(g->id);
             },
     });
   }
@@ -138,7 +144,8 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
                    QueueCursor position, PositionMoves::Done done) override;
   void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
              std::optional<uint32_t> queue, PositionMoves::Done done) override {
-    moves_.Reset(group, topic, to, queue, std::move(done));
+    moves_.Reset(group, topic, to, queue,
+                 group->broadcast ? Later(std::move(done)) : std::move(done));
   }
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override;
   Usage usage() const override { return {state_.leases(), waiting_.size()}; }
@@ -158,8 +165,9 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
 
  private:
   void Receive(rpc::ServerStreamCall& call, const v2::ReceiveMessageRequest& request);
-  // The group may have been resumed.
-  void WakeGroup(const GroupPtr& group);
+  void WakeResumed(const GroupPtr& group);
+  // Calls `done` on the timers' thread.
+  PositionMoves::Done Later(PositionMoves::Done done);
   void ScheduleDropping();
   void DescribeOne(uint32_t group, const std::string& client,
                    std::vector<QueueConsumption>& all) const;
@@ -177,6 +185,8 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   PositionMoves moves_;
   std::atomic<bool> stopping_{false};
   FilterCache filters_;
+  // Log thread only: groups and members that this batch has ended.
+  absl::flat_hash_set<uint32_t> gone_;
   ConsumptionContext context_;
   AckService acks_;
   ChangeInvisibleService changes_;
@@ -199,12 +209,21 @@ void ConsumptionImpl::Receive(rpc::ServerStreamCall& call,
       ->Begin();
 }
 
-void ConsumptionImpl::WakeGroup(const GroupPtr& group) {
-  waiting_.WakeAllOfGroup(group->id);
-  if (!group->broadcast) return;
-  for (const auto& [client, member] : members_.MembersOf(*group)) {
-    waiting_.WakeAllOfGroup(member->id);
-  }
+void ConsumptionImpl::WakeResumed(const GroupPtr& group) {
+  if (!group->broadcast) return waiting_.WakeAllOfGroups({group->id});
+  // There can be very many clients: not on the log thread.
+  context_.timers.Schedule(context_.time.NowMillis(), [this, group] {
+    absl::flat_hash_set<uint32_t> members;
+    for (const auto& [client, member] : members_.MembersOf(*group)) members.insert(member->id);
+    waiting_.WakeAllOfGroups(members);
+  });
+}
+
+PositionMoves::Done ConsumptionImpl::Later(PositionMoves::Done done) {
+  return [this, shared = std::make_shared<PositionMoves::Done>(std::move(done))](
+             const absl::Status& status) {
+    context_.timers.Schedule(context_.time.NowMillis(), [shared, status] { (*shared)(status); });
+  };
 }
 
 void ConsumptionImpl::ScheduleDropping() {

@@ -96,7 +96,8 @@ class Consumption {
   // thread, or at once when it is refused.
   virtual void SetPosition(const GroupPtr& group, std::string_view client, const TopicPtr& topic,
                            QueueCursor position, PositionMoves::Done done) = 0;
-  // As PositionMoves::Reset.
+  // As PositionMoves::Reset. Of a broadcast group, which can have very many clients, `done` is not
+  // called on the log thread: it may look at all of them.
   virtual void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
                      std::optional<uint32_t> queue, PositionMoves::Done done) = 0;
 

@@ -4,6 +4,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "broker/consumption/broadcast_members.h"
 #include "broker/core/codec.h"
 
 namespace mansio::broker {
@@ -26,7 +27,8 @@ uint32_t OriginOf(const GroupProgress& group, store::QueueKey queue)
 
 }  // namespace
 
-ConsumptionState::ConsumptionState(Metadata* metadata) {
+ConsumptionState::ConsumptionState(Metadata* metadata, const BroadcastMembers* members)
+    : metadata_(metadata), members_(members) {
   metadata->AddListener({
       .topic_changed = [this](const TopicPtr& topic) { FollowRetryTopic(*topic); },
       .topic_deleted = [this](const TopicPtr& topic) { ForgetTopic(*topic); },
@@ -108,6 +110,9 @@ void ConsumptionState::BatchEnd() {
 }
 
 void ConsumptionState::ApplyPosition(const PositionRecord& record) {
+  // One that overtook the deletion of its group or topic would stay for ever.
+  if (members_->GroupOf(record.group) == nullptr) return ForgetGroup(record.group);
+  if (metadata_->FindTopic(record.topic) == nullptr) return;
   const GroupProgressPtr group = FindOrCreate(record.group);
   {
     MutexLock lock(&group->mutex);

@@ -17,6 +17,8 @@
 
 namespace mansio::broker {
 
+class BroadcastMembers;
+
 using GroupProgressPtr = std::shared_ptr<GroupProgress>;
 
 // Names one QueueProgress.
@@ -51,8 +53,9 @@ class ConsumptionState : public Feature {
     std::function<void()> batch_end;
   };
 
-  // Listens to `metadata` for deleted topics and groups; add it to the FeatureSet after metadata.
-  explicit ConsumptionState(Metadata* metadata);
+  // Listens to `metadata` for deleted topics and groups; add it to the FeatureSet after metadata
+  // and `members`. Both are borrowed.
+  ConsumptionState(Metadata* metadata, const BroadcastMembers* members);
 
   void SetHooks(Hooks hooks) { hooks_ = std::move(hooks); }
   store::Store* store() const { return store_; }
@@ -61,8 +64,11 @@ class ConsumptionState : public Feature {
   GroupProgressPtr Find(uint32_t group) const;
   GroupProgressPtr FindOrCreate(uint32_t group);
   std::vector<GroupProgressPtr> All() const;
-  // Messages handed out and not acknowledged, all groups together.
-  size_t leases() const { return leases_.load(std::memory_order_relaxed); }
+  // Messages handed out and not acknowledged, all groups together; with leases on their way.
+  size_t leases() const {
+    return leases_.load(std::memory_order_relaxed) +
+           claimed_leases_.load(std::memory_order_relaxed);
+  }
   // Part of the fold: a client of a broadcast group is forgotten.
   void ForgetMember(uint32_t member) { ForgetGroup(member); }
 
@@ -80,6 +86,28 @@ class ConsumptionState : public Feature {
   std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset from,
                                                store::QueueOffset to, size_t max) const override;
 
+  // Leases of a group that are on their way into the log: they count against its limit and the
+  // broker's while this lives, until a moment after they are applied.
+  class LeaseClaim {
+   public:
+    LeaseClaim(ConsumptionState* state, GroupProgressPtr group, size_t count)
+        : state_(state), group_(std::move(group)), count_(count) {
+      state_->claimed_leases_.fetch_add(count_, std::memory_order_relaxed);
+      group_->claimed_leases.fetch_add(count_, std::memory_order_relaxed);
+    }
+    ~LeaseClaim() {
+      state_->claimed_leases_.fetch_sub(count_, std::memory_order_relaxed);
+      group_->claimed_leases.fetch_sub(count_, std::memory_order_relaxed);
+    }
+    LeaseClaim(const LeaseClaim&) = delete;
+    LeaseClaim& operator=(const LeaseClaim&) = delete;
+
+   private:
+    ConsumptionState* const state_;
+    const GroupProgressPtr group_;
+    const size_t count_;
+  };
+
  private:
   void ApplyPosition(const PositionRecord& record);
   void ApplyMoved(const PositionMovedRecord& record);
@@ -95,11 +123,14 @@ class ConsumptionState : public Feature {
   void ForgetGroup(uint32_t group);
   void Capture(const ProgressKey& key, store::StateSink& sink);
 
+  const Metadata* const metadata_;
+  const BroadcastMembers* const members_;
   Hooks hooks_;
   store::Store* store_ = nullptr;
   mutable Mutex mutex_;
   absl::flat_hash_map<uint32_t, GroupProgressPtr> groups_ ABSL_GUARDED_BY(mutex_);
   std::atomic<size_t> leases_{0};
+  std::atomic<size_t> claimed_leases_{0};
 
   // Log thread only.
   absl::flat_hash_set<ProgressKey> dirty_;

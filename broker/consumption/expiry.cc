@@ -13,7 +13,7 @@ namespace mansio::broker {
 
 namespace {
 
-// After a move has failed, the messages come again then.
+// After a move has failed, it is tried again then.
 constexpr int64_t kExpireAgainMs = 1000;
 
 // Those of the leases that are still the receive's own.
@@ -38,13 +38,14 @@ void MoveToDeadLetters(ConsumptionContext& context, uint32_t group, store::Queue
   if (leases.empty()) return done();
   context.redelivery.Move(
       {group, queue.topic, queue.queue}, std::move(leases), Redelivery::Cause::kExpired,
-      [&context, group, expired = std::move(expired),
+      [&context, group, queue, expired = std::move(expired),
        done = std::move(done)](const absl::Status& status) mutable {
-        // What the move has left comes again: at once what was too much for one frame.
+        // What the move has left is moved again: at once what was too much for one frame. Given
+        // back, a message of a FIFO group would take its batch away from who has the rest of it.
         const int64_t wait = status.ok() ? 0 : kExpireAgainMs;
         context.timers.Schedule(context.time.NowMillis() + wait,
-                                [&context, group, expired = std::move(expired)] {
-                                  context.leases.GiveBack(group, expired);
+                                [&context, group, queue, expired = std::move(expired)] {
+                                  MoveToDeadLetters(context, group, queue, expired, [] {});
                                 });
         done();
       });

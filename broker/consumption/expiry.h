@@ -22,7 +22,7 @@ bool HasExpired(const TopicRecord& topic, const StoredContent& content, store::S
 
 // Ends the leases of messages of a group that have expired: as if nobody wanted them, or with a
 // move to the group's dead letters. `done` runs once, when that is decided, on any thread; what
-// could not be moved comes again. The context outlives it. Thread-safe.
+// could not be moved is tried again while its lease lives. The context outlives it. Thread-safe.
 void EndExpired(ConsumptionContext& context, uint32_t group, const ExpiryPolicy& policy,
                 const std::vector<TakenMessage>& expired, absl::AnyInvocable<void()> done);
 

@@ -53,13 +53,13 @@ void ForwardService::Handle(rpc::UnaryCall& call,
     if (!queue.ok()) return answer(absl::OkStatus());
     given_up.lease = *(*queue)->Find(handle->offset, handle->lease);
   }
-  const LeasesEndRecord lease{
-      handle->group, handle->topic, true, {{handle->queue, 0, {handle->offset}}}};
-  context_.redelivery.Move({handle->group, handle->topic, handle->queue}, {given_up},
-                           Redelivery::Cause::kForwarded,
-                           [this, answer, lease](const absl::Status& status) {
+  const ProgressKey key{handle->group, handle->topic, handle->queue};
+  const int64_t deadline_ms = given_up.lease.deadline_ms;
+  context_.redelivery.Move(key, {given_up}, Redelivery::Cause::kForwarded,
+                           [this, answer, key, deadline_ms](const absl::Status& status) {
                              if (status.ok()) return answer(status);
-                             context_.leases.KeepLeases(lease);
+                             // The lease lives on; while it was claimed, nobody saw when it lapses.
+                             context_.leases.Note(key, deadline_ms);
                              answer(ForwardFailed(status));
                            });
 }

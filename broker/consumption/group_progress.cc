@@ -42,9 +42,15 @@ LeaseRecord& RecordOf(TakeOutcome& outcome, uint32_t topic) {
 // The part of one Take that concerns one queue.
 class QueueTake {
  public:
+  // `outlives_segments`: its messages are kept for a time of their own, as dead letters are.
   QueueTake(const store::Store& store, store::QueueKey key, QueueProgress& progress,
-            const TakeRequest& request, TakeOutcome& outcome)
-      : store_(store), key_(key), progress_(progress), request_(request), outcome_(outcome) {
+            const TakeRequest& request, TakeOutcome& outcome, bool outlives_segments = false)
+      : store_(store),
+        key_(key),
+        progress_(progress),
+        request_(request),
+        outcome_(outcome),
+        outlives_segments_(outlives_segments) {
     offsets_.queue = key.queue;
   }
 
@@ -66,7 +72,8 @@ class QueueTake {
   // Takes up to `max`; false when what comes next is not in memory.
   bool Run(size_t max, store::QueueRange range) {
     const store::QueueOffset begin = progress_.next();
-    const bool hot = TakeReturned(max) && TakeNew(max, range);
+    const bool hot =
+        TakeReturned(max, range.min) && TakeCarried(max, range.min) && TakeNew(max, range);
     progress_.EndTake();
     offsets_.cursor = progress_.next();
     const bool skipped_far =
@@ -79,14 +86,23 @@ class QueueTake {
     return hot;
   }
 
+  // Messages that were looked at, had to wait, and were deleted by retention meanwhile.
+  uint64_t missed() const { return missed_; }
+
  private:
   bool Full(size_t max) const {
     return offsets_.offsets.size() >= max || outcome_.bytes >= request_.max_bytes;
   }
 
-  bool TakeReturned(size_t max) {
+  bool TakeReturned(size_t max, store::QueueOffset min) {
     while (!progress_.ready().empty() && !Full(max)) {
       const store::QueueOffset offset = *progress_.ready().begin();
+      if (offset < min && !outlives_segments_ && progress_.WaitsForFirst(offset)) {
+        // Retention keeps what was handed out only. Its reader finds it gone, and acknowledges it.
+        ++missed_;
+        Claim(offset, {}, false);
+        continue;
+      }
       const auto entries = Entries(offset, 1);
       if (!entries.has_value()) return Cold(offset);
       // None: retention has taken the message all the same (its segment was damaged, or deleted by
@@ -96,24 +112,52 @@ class QueueTake {
     return true;
   }
 
+  // Dead letters that were carried forward come before the one that the queue begins with now.
+  bool TakeCarried(size_t max, store::QueueOffset min) {
+    while (outlives_segments_ && progress_.next() < min && MayGoOn(max)) {
+      const store::QueueOffset from = progress_.next();
+      const auto entries = Entries(from, std::min<size_t>(kScanStep, min - from));
+      if (!entries.has_value()) return Cold(from);
+      if (entries->empty()) {
+        const auto carried = store_.CarriedEntries(key_, from, 1);
+        progress_.SkipTo(carried.empty() ? min : std::min(min, carried[0].offset));
+      } else if (!TakeEach(from, *entries, max)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   bool TakeNew(size_t max, store::QueueRange range) {
-    while (!Full(max) && progress_.next() < range.next && MayFilter() && MayLease()) {
+    while (progress_.next() < range.next && MayGoOn(max)) {
       const store::QueueOffset from = progress_.next();
       const size_t want = request_.filter->all() ? max - offsets_.offsets.size() : kScanStep;
       const auto entries = Entries(from, std::min<size_t>(want, range.next - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) break;
-      for (size_t i = 0; i < entries->size() && !Full(max) && MayFilter() && MayLease(); ++i) {
-        const std::optional<bool> wanted =
-            Removed(from + i) ? false : Wanted(from + i, (*entries)[i]);
-        if (!wanted.has_value()) return Cold(from + i);
-        if (*wanted) {
-          TakeWanted(from + i, (*entries)[i]);
-        } else {
-          progress_.SkipTo(from + i + 1);
-          ++outcome_.passed_over;
-        }
-      }
+      if (!TakeEach(from, *entries, max)) return false;
+    }
+    return true;
+  }
+
+  // Takes or passes over entries from next() on; false when the cold pool has to read one.
+  bool TakeEach(store::QueueOffset from, const std::vector<store::QueueEntry>& entries,
+                size_t max) {
+    for (size_t i = 0; i < entries.size() && MayGoOn(max); ++i) {
+      if (!TakeOne(from + i, entries[i])) return Cold(from + i);
+    }
+    return true;
+  }
+
+  // Takes or passes over the message at next(); false when the filter has to read it from disk.
+  bool TakeOne(store::QueueOffset offset, const store::QueueEntry& entry) {
+    const std::optional<bool> wanted = Removed(offset) ? false : Wanted(offset, entry);
+    if (!wanted.has_value()) return false;
+    if (*wanted) {
+      TakeWanted(offset, entry);
+    } else {
+      progress_.SkipTo(offset + 1);
+      ++outcome_.passed_over;
     }
     return true;
   }
@@ -138,6 +182,8 @@ class QueueTake {
     return std::vector<store::QueueEntry>(first, first + static_cast<ptrdiff_t>(count));
   }
 
+  bool MayGoOn(size_t max) { return !Full(max) && MayFilter() && MayLease(); }
+
   // The bounds are those of a whole Take: a topic can have many queues.
   bool MayFilter() const {
     return outcome_.passed_over < kMaxScan && outcome_.filtered_bytes < kMaxFilteredBytes;
@@ -145,9 +191,10 @@ class QueueTake {
 
   // Whether the limits allow one more that comes for the first time.
   bool MayLease() {
-    if (progress_.outstanding() >= request_.max_queue_leases) outcome_.at_queue_limit = true;
+    const size_t held = progress_.outstanding() - progress_.waiting();
+    if (held >= request_.max_queue_leases) outcome_.at_queue_limit = true;
     if (outcome_.fresh >= request_.max_new) outcome_.at_group_limit = true;
-    return !outcome_.at_group_limit && progress_.outstanding() < request_.max_queue_leases;
+    return !outcome_.at_group_limit && held < request_.max_queue_leases;
   }
 
   bool Removed(store::QueueOffset offset) const {
@@ -195,7 +242,9 @@ class QueueTake {
   QueueProgress& progress_;
   const TakeRequest& request_;
   TakeOutcome& outcome_;
+  const bool outlives_segments_;
   QueueOffsets offsets_;
+  uint64_t missed_ = 0;
 };
 
 TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
@@ -209,14 +258,17 @@ TakeOutcome TopicProgress::Take(const store::Store& store, uint32_t topic,
   bool ended = false;
   const auto take = [&](store::QueueKey key, QueueProgress& progress) {
     store::QueueRange range = store.Range(key);
-    if (progress.next() < range.min) {
+    // Of dead letters, those that were carried forward are below the minimum.
+    const bool outlives_segments = request.dead_letters != nullptr && key.topic == topic;
+    if (progress.next() < range.min && !outlives_segments) {
       missed(key, range.min - progress.next());
       progress.SkipTo(range.min);
     }
     range.next = progress.LookEnd(range.next);
     if (progress.ready().empty() && progress.next() >= range.next) return;
-    const bool hot = QueueTake(store, key, progress, request, outcome)
-                         .Run(request.max - outcome.taken.size(), range);
+    QueueTake queue_take(store, key, progress, request, outcome, outlives_segments);
+    const bool hot = queue_take.Run(request.max - outcome.taken.size(), range);
+    if (queue_take.missed() > 0) missed(key, queue_take.missed());
     // Others that are always hot must not keep a cold queue waiting: it is read now.
     ended = (!hot && outcome.taken.empty()) || outcome.taken.size() >= request.max ||
             outcome.bytes >= request.max_bytes;

@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_CONSUMPTION_GROUP_PROGRESS_H_
 #define MANSIO_BROKER_CONSUMPTION_GROUP_PROGRESS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -61,7 +62,8 @@ struct TakeRequest {
   Lease lease;                        // owner, deadline, auto_renew, attempt_id
   const ColdEntries* cold = nullptr;  // or null
   QueueOrder order = QueueOrder::kTurns;
-  // Of a dead-letter topic: what was removed from it is passed over. Else null.
+  // Of a dead-letter topic: what was removed from it is passed over, and what was carried forward
+  // is taken. Else null.
   const DeadLetterState* dead_letters = nullptr;
   // Of those handed out for the first time, and what the group may have of one queue in all.
   size_t max_new = std::numeric_limits<size_t>::max();
@@ -181,6 +183,8 @@ struct GroupProgress {
   mutable Mutex mutex;
   // Messages handed out and not acknowledged, of all queues; by the log.
   size_t leases ABSL_GUARDED_BY(mutex) = 0;
+  // Those on their way into the log (ConsumptionState::LeaseClaim).
+  std::atomic<size_t> claimed_leases{0};
   absl::flat_hash_map<uint32_t, TopicProgress> topics ABSL_GUARDED_BY(mutex);
   // Where what comes back of a topic goes: queues of %RETRY%<group> by the origin's id. A fold of
   // the topic's record.

@@ -39,15 +39,16 @@ class Joined {
 };
 
 // The cursor that a point which needs no look-up stands for.
-store::QueueOffset CursorAt(const ResetPoint& to, store::QueueRange range) {
+store::QueueOffset CursorAt(const ResetPoint& to, store::QueueOffset first,
+                            store::QueueOffset next) {
   switch (to.kind) {
     case ResetPoint::Kind::kEarliest:
-      return range.min;
+      return first;
     case ResetPoint::Kind::kOffset:
-      return std::clamp(static_cast<store::QueueOffset>(std::max<int64_t>(to.value, 0)), range.min,
-                        range.next);
+      return std::clamp(static_cast<store::QueueOffset>(std::max<int64_t>(to.value, 0)), first,
+                        next);
     default:
-      return range.next;
+      return next;
   }
 }
 
@@ -155,7 +156,8 @@ void PositionMoves::Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoi
                           std::optional<uint32_t> queue, Done done) {
   Target target{{}, !queue.has_value()};
   for (uint32_t id = queue.value_or(0); id < (queue ? *queue + 1 : topic->queues); ++id) {
-    target.queues.push_back({id, CursorAt(to, state_->store()->Range({topic->id, id}))});
+    target.queues.push_back({id, CursorAt(to, FirstOf(*state_->store(), *topic, id),
+                                          state_->store()->Range({topic->id, id}).next)});
   }
   if (to.kind != ResetPoint::Kind::kTime) return MoveAll(group, topic, target, std::move(done));
   auto shared = std::make_shared<Done>(std::move(done));

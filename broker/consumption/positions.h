@@ -14,6 +14,10 @@ class BrokerTime;
 
 namespace mansio::broker {
 
+// The first message of a queue that a group can get. Dead letters that were carried forward are
+// below the queue's minimum.
+store::QueueOffset FirstOf(const store::Store& store, const Topic& topic, uint32_t queue);
+
 // Fixes where a group begins on a topic, once, in the log (design section 6): at the end of each
 // queue; at 0 where the queue was never trimmed and its first message is younger than `recent`; a
 // group that was created with a start policy uses that. Thread-safe.
@@ -25,6 +29,7 @@ class Positions {
       : state_(state), time_(time), recent_(recent) {}
 
   // Calls `done` when the position is applied: at once if it is already, else on the log thread.
+  // CONSUMER_GROUP_NOT_FOUND or TOPIC_NOT_FOUND when that was deleted meanwhile.
   // Calls that come meanwhile join the one that is being logged.
   void Ensure(const GroupPtr& group, const TopicPtr& topic, Done done) {
     Ensure(group, topic, false, std::move(done));
@@ -37,7 +42,7 @@ class Positions {
  private:
   class PositionAppend;
   void Ensure(const GroupPtr& group, const TopicPtr& topic, bool implied, Done done);
-  store::QueueOffset StartOf(const GroupRecord& group, store::QueueKey queue) const;
+  store::QueueOffset StartOf(const GroupRecord& group, const Topic& topic, uint32_t queue) const;
 
   ConsumptionState* const state_;
   BrokerTime* const time_;

@@ -174,6 +174,7 @@ void QueueProgress::DropClaims() {
   }
   for (const store::QueueOffset offset : only_claimed) Erase(entries_.find(offset));
   claimed_cursor_ = cursor_;
+  passing_to_ = 0;
 }
 
 void QueueProgress::ForgetLeases() {
@@ -188,6 +189,7 @@ void QueueProgress::ApplyCursor(store::QueueOffset cursor) {
   implied_ = false;
   cursor_ = std::max(cursor_, cursor);
   claimed_cursor_ = std::max(claimed_cursor_, cursor_);
+  if (cursor_ >= passing_to_) passing_to_ = 0;
 }
 
 bool QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {

@@ -65,6 +65,13 @@ class QueueProgress {
   void SkipTo(store::QueueOffset to) {
     if (to > claimed_cursor_) claimed_cursor_ = to;
   }
+  // Claims that what is before `to`, from next() on, goes elsewhere with a frame that has messages.
+  // Until the frame is applied, or taken back as it has failed, nothing is taken from next() on:
+  // such a frame may fail while later records do not (store/append.h), and those must not log a
+  // cursor that passes over what the frame was to move.
+  void ClaimPass(store::QueueOffset to) { passing_to_ = to; }
+  void UnclaimPass() { passing_to_ = 0; }
+  bool passing() const { return passing_to_ > 0; }
   // Where a take stops in a queue that ends at `end`.
   store::QueueOffset LookEnd(store::QueueOffset end) const;
   // Messages that came back and wait for their next delivery, lowest first. Of a FIFO group, the
@@ -76,6 +83,8 @@ class QueueProgress {
   // claims that it does, which moves the cursor behind it.
   bool MustWait(MessageGroupHash group) const { return fifo() && order_->MustWait(group); }
   void ClaimWait(MessageGroupHash group);
+  // FIFO: the message is behind the cursor and was not handed out yet, or not so that it counts.
+  bool WaitsForFirst(store::QueueOffset offset) const;
   // Claims a message for a lease that is about to be logged: one of ready(), or the one at next(),
   // which moves the cursor behind it; `group` is that one's message group. Returns the number of
   // this delivery.
@@ -93,7 +102,7 @@ class QueueProgress {
   void RewindTo(store::QueueOffset next);
   // Takes back a claim whose record failed on its way: the message is next again, or ready. The
   // records of all later claims have failed too, or will before any other is logged
-  // (store/append.h).
+  // (store/append.h); so no claim of these is ever logged together with messages (ClaimPass).
   void TakeBack(store::QueueOffset offset);
   // FIFO: the same of all that the record's take passed, from this offset on.
   void TakeBackFrom(store::QueueOffset offset);
@@ -229,6 +238,7 @@ class QueueProgress {
 
   store::QueueOffset cursor_;
   store::QueueOffset claimed_cursor_;
+  store::QueueOffset passing_to_ = 0;  // claimed; 0: nothing is on its way
   bool implied_;
   Entries entries_;
   absl::btree_set<store::QueueOffset> ready_;  // without order

@@ -7,6 +7,7 @@
 namespace mansio::broker {
 
 store::QueueOffset QueueProgress::LookEnd(store::QueueOffset end) const {
+  if (passing()) return std::min(end, claimed_cursor_);
   return fifo() ? std::min(end, Oldest() + kLookAhead) : end;
 }
 
@@ -16,6 +17,12 @@ void QueueProgress::ClaimWait(MessageGroupHash group) {
   it->second.returned = true;
   it->second.group = group;
   SetWaiting(it);
+}
+
+bool QueueProgress::WaitsForFirst(store::QueueOffset offset) const {
+  const auto it = entries_.find(offset);
+  return fifo() && it != entries_.end() && it->second.claimed == nullptr &&
+         it->second.applied.attempt == 0;
 }
 
 std::vector<store::QueueOffset> QueueProgress::ClaimReturn(store::QueueOffset offset) {

@@ -1,8 +1,10 @@
 #include "broker/consumption/receipt_handle.h"
 
-#include "absl/strings/escaping.h"
+#include <optional>
+
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/core/codec.h"
+#include "broker/core/token.h"
 #include "common/hash/siphash.h"
 #include "common/status/wire_status.h"
 
@@ -25,19 +27,17 @@ std::string ReceiptHandle::Encode(const std::array<uint64_t, 2>& key) const {
   w.U8(kHandleVersion).Bytes(broker).Varint(group).Varint(topic).Varint(queue).Varint(offset);
   w.Varint(attempt).Varint(lease.epoch).Varint(lease.offset);
   w.Fixed64(SipHash24(key, w.str()));
-  return absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
+  return TokenText(w.str());
 }
 
 absl::StatusOr<ReceiptHandle> ReceiptHandle::Decode(std::string_view text,
                                                     const std::array<uint64_t, 2>& key) {
-  std::string bytes;
-  if (text.size() > kMaxHandleText ||
-      !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
-      bytes.size() <= kMacBytes) {
+  const std::optional<std::string> bytes = TokenBytes(text, kMaxHandleText);
+  if (!bytes || bytes->size() <= kMacBytes) {
     return Invalid("this is not a receipt handle; use the one of the received message unchanged");
   }
-  const std::string_view signed_part(bytes.data(), bytes.size() - kMacBytes);
-  ByteReader mac(std::string_view(bytes).substr(signed_part.size()));
+  const std::string_view signed_part(bytes->data(), bytes->size() - kMacBytes);
+  ByteReader mac(std::string_view(*bytes).substr(signed_part.size()));
   if (mac.Fixed64() != SipHash24(key, signed_part)) {
     return Invalid("this receipt handle was not made by this broker, or it was changed");
   }

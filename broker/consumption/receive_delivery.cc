@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "broker/consumption/delivery.h"
@@ -13,8 +16,27 @@ namespace mansio::broker {
 
 namespace v2 = apache::rocketmq::v2;
 
+namespace {
+
+// What could not be read comes again then.
+constexpr int64_t kReadAgainMs = 1000;
+
+// Whether a read failed that may succeed later: the disk had an error, or too many files are open.
+bool FailedForNow(const absl::Status& status) {
+  return !status.ok() && !absl::IsNotFound(status) && !absl::IsDataLoss(status);
+}
+
+}  // namespace
+
+struct ReceiveOperation::Judgement {
+  std::vector<rpc::Payload> payloads;
+  std::vector<size_t> delivered;  // of taken_, one for each of the payloads
+  std::vector<TakenMessage> unwanted;
+  std::vector<TakenMessage> expired;
+};
+
 void ReceiveOperation::Read() {
-  std::vector<absl::StatusOr<store::StoredMessage>> messages;
+  Messages messages;
   messages.reserve(taken_.size());
   for (const TakenMessage& m : taken_) {
     if (m.entry.size == 0) {
@@ -30,7 +52,7 @@ void ReceiveOperation::Read() {
 
 void ReceiveOperation::ReadCold() {
   const bool queued = context_.store().RunCold([self = shared_from_this()] {
-    std::vector<absl::StatusOr<store::StoredMessage>> messages;
+    Messages messages;
     for (const TakenMessage& m : self->taken_) {
       if (m.entry.size == 0) {
         messages.push_back(absl::NotFoundError("retention has deleted the message"));
@@ -48,58 +70,105 @@ void ReceiveOperation::ReadCold() {
          {});
 }
 
-std::optional<rpc::Payload> ReceiveOperation::Encode(const TakenMessage& taken,
-                                                     const StoredContent& content,
-                                                     const store::StoredMessage& message) const {
-  if (!taken.judged && !request_.filter->Matches(content)) return std::nullopt;
-  return EncodeDelivery({context_, request_, *topic_, group_->id, held_}, taken, content, message);
+bool ReceiveOperation::InOneBatch(const TakenMessage& a, const TakenMessage& b) const {
+  return group_->fifo && a.queue == b.queue &&
+         MessageGroupHashOf(a.entry.tag_hash) == MessageGroupHashOf(b.entry.tag_hash);
 }
 
-void ReceiveOperation::Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages) {
+absl::Status ReceiveOperation::PutOffUnreadable(Messages& messages) {
+  std::vector<size_t> failed;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (FailedForNow(messages[i].status())) failed.push_back(i);
+  }
+  if (failed.empty()) return absl::OkStatus();
+  const absl::Status why = messages[failed[0]].status();
+  std::vector<TakenMessage> put_off;
+  std::vector<TakenMessage> readable;
+  Messages read;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const bool off = std::any_of(failed.begin(), failed.end(), [&](size_t f) {
+      return f == i || InOneBatch(taken_[f], taken_[i]);
+    });
+    (off ? put_off : readable).push_back(taken_[i]);
+    if (!off) read.push_back(std::move(messages[i]));
+  }
+  taken_ = std::move(readable);
+  messages = std::move(read);
+  LOG_WARNING("{} messages of topic {} cannot be read now and are delivered later: {}",
+              put_off.size(), request_.topic, std::string(why.message()));
+  // What an earlier receive with the same attempt id leased may be in work.
+  if (held_) return why;
+  context_.timers.Schedule(context_.time.NowMillis() + kReadAgainMs,
+                           [&context = context_, group = group_->id, put_off = std::move(put_off)] {
+                             context.leases.GiveBack(group, put_off);
+                           });
+  return why;
+}
+
+void ReceiveOperation::ReportDamage(const TakenMessage& taken, const absl::Status& status) const {
+  LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
+            taken.queue.queue, taken.offset, std::string(status.message()));
+}
+
+ReceiveOperation::Judgement ReceiveOperation::Judge(const Messages& messages) const {
+  Judgement judgement;
+  for (size_t i = 0; i < taken_.size(); ++i) {
+    const TakenMessage& taken = taken_[i];
+    const absl::StatusOr<StoredContent> content =
+        messages[i].ok() ? DecodeContent(messages[i]->view.content)
+                         : absl::StatusOr<StoredContent>(messages[i].status());
+    if (absl::IsDataLoss(content.status())) {
+      ReportDamage(taken, content.status());
+      continue;
+    }
+    // What was delivered before to a receive with the same attempt id may be in work.
+    if (content.ok() && !held_ &&
+        HasExpired(*topic_, *content, messages[i]->view.store_time, taken.queue.topic != topic_->id,
+                   context_.time.NowMillis())) {
+      judgement.expired.push_back(taken);
+      continue;
+    }
+    if (!content.ok() || !(taken.judged || request_.filter->Matches(*content))) {
+      judgement.unwanted.push_back(taken);
+      continue;
+    }
+    auto payload = EncodeDelivery({context_, request_, *topic_, group_->id, held_}, taken, *content,
+                                  *messages[i]);
+    if (!payload.has_value()) {
+      ReportDamage(taken, absl::DataLossError("what it says of its origin cannot be decoded"));
+      continue;
+    }
+    judgement.payloads.push_back(*std::move(payload));
+    judgement.delivered.push_back(i);
+  }
+  return judgement;
+}
+
+void ReceiveOperation::Deliver(Messages messages) {
   if (call_.Cancelled()) {
     context_.leases.GiveBack(group_->id, taken_);
     return AnswerNothing();
   }
-  std::vector<rpc::Payload> payloads;
-  std::vector<size_t> delivered;  // of taken_
-  std::vector<TakenMessage> unwanted;
-  std::vector<TakenMessage> expired;
-  for (size_t i = 0; i < taken_.size(); ++i) {
-    if (absl::IsDataLoss(messages[i].status())) {
-      LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.topic,
-                taken_[i].queue.queue, taken_[i].offset,
-                std::string(messages[i].status().message()));
-      continue;
-    }
-    const absl::StatusOr<StoredContent> content =
-        messages[i].ok() ? DecodeContent(messages[i]->view.content)
-                         : absl::StatusOr<StoredContent>(messages[i].status());
-    // What was delivered before to a receive with the same attempt id may be in work.
-    if (content.ok() && !held_ &&
-        HasExpired(*topic_, *content, messages[i]->view.store_time,
-                   taken_[i].queue.topic != topic_->id, context_.time.NowMillis())) {
-      expired.push_back(taken_[i]);
-      continue;
-    }
-    std::optional<rpc::Payload> payload;
-    if (content.ok()) payload = Encode(taken_[i], *content, *messages[i]);
-    if (payload.has_value()) {
-      payloads.push_back(*std::move(payload));
-      delivered.push_back(i);
-    } else {
-      unwanted.push_back(taken_[i]);
-    }
+  const absl::Status unreadable = PutOffUnreadable(messages);
+  Judgement judgement = Judge(messages);
+  context_.leases.Discard(group_->id, judgement.unwanted);
+  if (!judgement.payloads.empty()) {
+    EndExpired(context_, group_->id, topic_->expiry, judgement.expired, [] {});
+    CountDelivered(judgement.delivered, judgement.payloads);
+    return Answer(absl::OkStatus(), std::move(judgement.payloads));
   }
-  context_.leases.Discard(group_->id, unwanted);
-  if (!payloads.empty()) {
-    EndExpired(context_, group_->id, topic_->expiry, expired, [] {});
-    CountDelivered(delivered, payloads);
-    return Answer(absl::OkStatus(), std::move(payloads));
+  if (!unreadable.ok()) {
+    EndExpired(context_, group_->id, topic_->expiry, judgement.expired, [] {});
+    return Answer(WireError(v2::INTERNAL_SERVER_ERROR,
+                            fmt::format("messages of topic {} cannot be read now: {}; they are "
+                                        "delivered once they can be",
+                                        request_.topic, std::string(unreadable.message()))),
+                  {});
   }
   if (held_) return AnswerNothing();
-  if (expired.empty()) return Attempt();
+  if (judgement.expired.empty()) return Attempt();
   // One batch at a time: moves that wait for their turn keep their leases, which are limited.
-  EndExpired(context_, group_->id, topic_->expiry, expired, [self = shared_from_this()] {
+  EndExpired(context_, group_->id, topic_->expiry, judgement.expired, [self = shared_from_this()] {
     self->call_.Post([self] {
       // A backlog of expired messages is looked through no longer than one of unwanted messages.
       if (self->ScansTooLong()) return self->PassOn();

@@ -72,7 +72,8 @@ void ReceiveOperation::FixPosition(absl::StatusOr<GroupPtr> group) {
 
 void ReceiveOperation::Attempt() {
   if (call_.Cancelled()) return PassOn();
-  if (context_.metadata.IsPaused(request_.group)) return Park();
+  // Without a position there is nothing to wait for: the attempt says what was deleted.
+  if (context_.metadata.IsPaused(request_.group) && HasPosition()) return Park();
   absl::Status refused;
   const TakeOutcome outcome = TakeAndLog(&refused);
   if (absl::IsCancelled(refused)) return PassOn();
@@ -94,6 +95,13 @@ void ReceiveOperation::Attempt() {
   Park();
 }
 
+bool ReceiveOperation::HasPosition() const {
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return false;
+  MutexLock lock(&progress->mutex);
+  return progress->topics.contains(topic_->id);
+}
+
 // The search for what a filter wants ends with the polling time, as waiting does; the next receive
 // goes on where it ended. One round more is for receives that do not want to wait at all.
 bool ReceiveOperation::ScansTooLong() {
@@ -110,21 +118,18 @@ void ReceiveOperation::LoadCold(store::QueueKey queue, store::QueueOffset from) 
     auto cold =
         ScanCold(self->context_.store(), queue, from, *self->request_.filter, self->request_.batch);
     self->call_.Post([self, cold = std::move(cold)]() mutable {
-      self->ReleaseScan();
-      if (cold.ok()) {
-        self->cold_ = *std::move(cold);
-      } else if (!absl::IsOutOfRange(cold.status())) {
-        return self->Answer(
-            WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())), {});
+      if (!cold.ok() && !absl::IsOutOfRange(cold.status())) {
+        return self->FailScan(
+            WireError(v2::INTERNAL_SERVER_ERROR, std::string(cold.status().message())));
       }
+      self->ReleaseScan();
+      if (cold.ok()) self->cold_ = *std::move(cold);
       self->Attempt();
     });
   });
   if (!queued) {
-    ReleaseScan();
-    Answer(WireError(v2::TOO_MANY_REQUESTS,
-                     "too many reads of old messages wait for the disk; try again later"),
-           {});
+    FailScan(WireError(v2::TOO_MANY_REQUESTS,
+                       "too many reads of old messages wait for the disk; try again later"));
   }
 }
 
@@ -149,6 +154,13 @@ void ReceiveOperation::ReleaseScan() {
   MutexLock lock(&progress->mutex);
   const auto topic = progress->topics.find(topic_->id);
   if (topic != progress->topics.end()) topic->second.set_scanning(false);
+}
+
+void ReceiveOperation::FailScan(const absl::Status& status) {
+  const bool others_wait = scanning_;
+  ReleaseScan();
+  if (others_wait) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  Answer(status, {});
 }
 
 void ReceiveOperation::Park() {

@@ -39,10 +39,14 @@ class ReceiveOperation : public ParkedReceive,
 
  private:
   class LeaseAppend;
+  struct Judgement;
+  using Messages = std::vector<absl::StatusOr<store::StoredMessage>>;
 
   // Of a broadcast group, the client's place in it is what receives.
   void JoinGroup(absl::StatusOr<GroupPtr> group);
   void FixPosition(absl::StatusOr<GroupPtr> group);
+  // Whether the group and its position on the topic are still there.
+  bool HasPosition() const;
   // Tries to take messages, and parks when there are none.
   void Attempt();
   // `refused`: why nothing could be taken, as an answer; Cancelled when nobody is there to get it.
@@ -51,8 +55,8 @@ class ReceiveOperation : public ParkedReceive,
   TakeRequest NewTake(size_t leases) const;
   absl::Status AtLimit(const TakeOutcome& outcome) const;
   // What logs taken_, or what was passed over when it is empty; completes the records.
-  std::unique_ptr<store::Append> NewAppend(const GroupProgressPtr& progress,
-                                           std::vector<LeaseRecord>& records, int64_t deadline_ms);
+  std::unique_ptr<store::Append> NewAppend(const GroupProgressPtr& progress, TakeOutcome& outcome,
+                                           int64_t deadline_ms);
   // Ends without a message where there may be some, or without anybody to get it: another receive
   // goes on.
   void PassOn();
@@ -61,6 +65,8 @@ class ReceiveOperation : public ParkedReceive,
   // The right to let the filter read old messages; false while another receive of the group does.
   bool ClaimScan();
   void ReleaseScan();
+  // The search has failed: another receive has its turn.
+  void FailScan(const absl::Status& status);
   bool ScansTooLong();
   void Park();
   void TimeOut();
@@ -69,10 +75,16 @@ class ReceiveOperation : public ParkedReceive,
   // The leases are in the log; their messages are read, from memory if they are all there.
   void Read();
   void ReadCold();
-  void Deliver(std::vector<absl::StatusOr<store::StoredMessage>> messages);
-  // nullopt for a message that the receive does not want.
-  std::optional<rpc::Payload> Encode(const TakenMessage& taken, const StoredContent& content,
-                                     const store::StoredMessage& message) const;
+  void Deliver(Messages messages);
+  // Whether both belong to one batch of a FIFO group.
+  bool InOneBatch(const TakenMessage& a, const TakenMessage& b) const;
+  // Takes out of taken_ and `messages` what cannot be read now; it comes again soon, uncounted. Of
+  // a FIFO group all of the message group goes with it, or what is behind it would overtake.
+  // Returns why, or OK when everything was read.
+  absl::Status PutOffUnreadable(Messages& messages);
+  // What is to become of each message of taken_.
+  Judgement Judge(const Messages& messages) const;
+  void ReportDamage(const TakenMessage& taken, const absl::Status& status) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
   void CountDelivered(const std::vector<size_t>& delivered,

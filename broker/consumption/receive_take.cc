@@ -80,9 +80,10 @@ class PassedAppend : public store::Append {
 class ReceiveOperation::LeaseAppend : public store::Append {
  public:
   LeaseAppend(std::shared_ptr<ReceiveOperation> operation, GroupProgressPtr progress,
-              const std::vector<LeaseRecord>& records)
+              const std::vector<LeaseRecord>& records, size_t fresh)
       : operation_(std::move(operation)),
         progress_(std::move(progress)),
+        claim_(&operation_->context_.state, progress_, fresh),
         passed_(FirstPassedIn(records)) {
     for (const LeaseRecord& record : records) topics_.push_back(record.topic);
   }
@@ -125,6 +126,7 @@ class ReceiveOperation::LeaseAppend : public store::Append {
 
   std::shared_ptr<ReceiveOperation> operation_;
   const GroupProgressPtr progress_;
+  const ConsumptionState::LeaseClaim claim_;
   const FirstPassed passed_;
   std::vector<uint32_t> topics_;
   bool appended_ = false;
@@ -173,13 +175,14 @@ TakeRequest ReceiveOperation::NewTake(size_t leases) const {
 }
 
 std::unique_ptr<store::Append> ReceiveOperation::NewAppend(const GroupProgressPtr& progress,
-                                                           std::vector<LeaseRecord>& records,
+                                                           TakeOutcome& outcome,
                                                            int64_t deadline_ms) {
+  std::vector<LeaseRecord>& records = outcome.records;
   std::unique_ptr<store::Append> append;
   if (taken_.empty()) {
     append = std::make_unique<PassedAppend>(context_, progress, topic_->id, records);
   } else {
-    append = std::make_unique<LeaseAppend>(shared_from_this(), progress, records);
+    append = std::make_unique<LeaseAppend>(shared_from_this(), progress, records, outcome.fresh);
   }
   for (LeaseRecord& record : records) {
     record.group = group_->id;
@@ -213,7 +216,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   TakeRequest take = NewTake(leases);
   MutexLock lock(&progress->mutex);
   const size_t group_limit = context_.options.max_group_leases;
-  take.max_new = group_limit - std::min(group_limit, progress->leases);
+  take.max_new = group_limit - std::min(group_limit, progress->leases + progress->claimed_leases);
   take.max_queue_leases = context_.options.max_queue_leases;
   const auto topic = progress->topics.find(topic_->id);
   if (topic == progress->topics.end()) {
@@ -245,7 +248,7 @@ TakeOutcome ReceiveOperation::TakeAndLog(absl::Status* refused) {
   taken_ = outcome.taken;
   held_ = outcome.records.empty() && !taken_.empty();
   if (outcome.records.empty()) return outcome;
-  auto append = NewAppend(progress, outcome.records, take.lease.deadline_ms);
+  auto append = NewAppend(progress, outcome, take.lease.deadline_ms);
   if (absl::Status status = context_.store().Submit(std::move(append)); !status.ok()) {
     topic->second.Undo(outcome, retry);
     taken_.clear();

@@ -64,6 +64,12 @@ struct Redelivery::Job {
     for (const auto& message : messages) bytes += message.ok() ? message->bytes.bytes.size() : 0;
     return bytes;
   }
+  void Drop(size_t index) {
+    const auto at = static_cast<ptrdiff_t>(index);
+    leases.erase(leases.begin() + at);
+    messages.erase(messages.begin() + at);
+    decisions.erase(decisions.begin() + at);
+  }
   bool Has(Fate fate) const {
     return std::any_of(decisions.begin(), decisions.end(),
                        [fate](const Decision& d) { return d.fate == fate; });
@@ -97,10 +103,12 @@ class Redelivery::Frame : public store::Append {
   }
   void Applied(const store::AppendResult&) override {
     CountDeadLetters();
+    if (job_->cause == Cause::kOverflow) redelivery_->WakeReceives(*job_);
     redelivery_->Finish(job_, absl::OkStatus());
   }
   void Failed(const absl::Status& status) override {
     redelivery_->Unclaim(*job_);
+    if (job_->cause == Cause::kOverflow) redelivery_->WakeReceives(*job_);
     redelivery_->Finish(job_, status);
   }
 
@@ -150,6 +158,8 @@ class Redelivery::Frame : public store::Append {
       p.topic_name = job.topic->name;
       p.first_ms = lease.first_ms;
       if (job.topic->kind == TopicKind::kDeadLetter) p.dead_letter = decision.content.provenance;
+    } else if (p.attempts == 0) {
+      p.first_ms = lease.first_ms;  // a resent dead letter begins anew
     }
     p.attempts = decision.attempts;
     if (job.cause != Cause::kExpired) {
@@ -243,8 +253,7 @@ void Redelivery::Finish(const JobPtr& job, const absl::Status& status) {
 
 void Redelivery::Later(int64_t delay_ms, const JobPtr& job,
                        void (Redelivery::*step)(const JobPtr&)) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + delay_ms,
-                                [this, job, step] { (this->*step)(job); });
+  environment_.timers->ScheduleAfter(delay_ms, [this, job, step] { (this->*step)(job); });
 }
 
 void Redelivery::Gather(const JobPtr& job) {
@@ -280,14 +289,26 @@ void Redelivery::Plan(const JobPtr& job) {
   job->messages.resize(fits, absl::UnknownError(""));
   job->leases.resize(fits);
   job->decisions.resize(fits);
-  for (size_t i = 0; i < fits; ++i) PlanOne(job, i, *job->group);
+  absl::Status unreadable;
+  for (size_t i = 0; i < job->leases.size();) {
+    const absl::Status planned = PlanOne(job, i, *job->group);
+    if (planned.ok()) {
+      ++i;
+      continue;
+    }
+    unreadable = planned;
+    // What was not handed out yet goes in order.
+    while (job->cause == Cause::kOverflow && job->leases.size() > i + 1) job->Drop(i + 1);
+    job->Drop(i);
+  }
+  if (job->leases.empty()) return Finish(job, unreadable);
   if (job->cause == Cause::kForwarded && job->Has(Fate::kDamaged)) {
     return Finish(job, absl::DataLossError("the message cannot be read any more"));
   }
   EnsureQueues(job);
 }
 
-void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& group) {
+absl::Status Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& group) {
   const QueueProgress::Ended& ended = job->leases[index];
   const absl::StatusOr<store::StoredMessage>& message = job->messages[index];
   Decision& decision = job->decisions[index];
@@ -306,12 +327,15 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
     decision.attempts += decision.source.attempts;
   }
   if (!status.ok()) {
+    LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
+              job->topic->name, job->queue.queue, ended.offset, Text(status));
+    const bool for_good = absl::IsNotFound(status) || absl::IsDataLoss(status);
+    // What comes again in place is read again by its next delivery.
+    if (!for_good && job->cause != Cause::kEnded) return status;
     // One that has used up its attempts would hold up its message group for ever.
     const bool gone =
         absl::IsNotFound(status) || job->cause == Cause::kUsedUp || job->cause == Cause::kOverflow;
     decision.fate = gone ? Fate::kGone : Fate::kDamaged;
-    LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
-              job->topic->name, job->queue.queue, ended.offset, Text(status));
   } else if (job->cause != Cause::kEnded || decision.attempts >= group.max_attempts) {
     decision.fate = Fate::kDeadLetter;
   } else if (ended.lease.auto_renew && !ended.abandoned) {
@@ -319,6 +343,7 @@ void Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRecord& gro
   } else {
     decision.fate = group.broadcast ? Fate::kInPlace : Fate::kRetry;
   }
+  return absl::OkStatus();
 }
 
 void Redelivery::EnsureQueues(const JobPtr& job) {
@@ -375,15 +400,21 @@ void Redelivery::Unclaim(const Job& job) {
   MutexLock lock(&group->mutex);
   QueueProgress* progress = group->Appended(job.key());
   if (progress == nullptr) return;
-  if (job.cause == Cause::kOverflow) return progress->TakeBackFrom(job.leases[0].offset);
+  if (job.cause == Cause::kOverflow) return progress->UnclaimPass();
   for (const QueueProgress::Ended& ended : job.leases) progress->UnclaimEnd(ended.offset);
+}
+
+void Redelivery::WakeReceives(const Job& job) {
+  const store::QueueOffset next = environment_.state->store()->Range(job.key()).next;
+  const store::QueueOffset from = job.leases.front().offset;
+  if (next > from) environment_.waiting->WakeGroup(job.queue.group, job.queue.topic, next - from);
 }
 
 bool Redelivery::DropStale(Job& job, GroupProgress& group) const {
   const QueueProgress* progress = group.Queue(job.key());
   const store::QueueOffset min = environment_.state->store()->Range(job.key()).min;
   // Where the group has gone back, none of them is its next one.
-  const bool at_next = progress != nullptr && !job.leases.empty() &&
+  const bool at_next = progress != nullptr && !progress->passing() && !job.leases.empty() &&
                        std::max(progress->next(), min) >= job.leases[0].offset;
   const auto stale = [&](const QueueProgress::Ended& ended) {
     if (job.cause == Cause::kOverflow) return !at_next || ended.offset < progress->next();
@@ -391,11 +422,7 @@ bool Redelivery::DropStale(Job& job, GroupProgress& group) const {
   };
   const size_t before = job.leases.size();
   for (size_t i = before; i-- > 0;) {
-    if (!stale(job.leases[i])) continue;
-    const auto at = static_cast<ptrdiff_t>(i);
-    job.leases.erase(job.leases.begin() + at);
-    job.messages.erase(job.messages.begin() + at);
-    job.decisions.erase(job.decisions.begin() + at);
+    if (stale(job.leases[i])) job.Drop(i);
   }
   return job.leases.size() == before;
 }
@@ -413,7 +440,7 @@ absl::Status Redelivery::ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame
   if (!status.ok()) return status;
   QueueProgress* progress = group->Queue(job->key());
   if (job->cause == Cause::kOverflow) {
-    progress->SkipTo(job->leases.back().offset + 1);
+    progress->ClaimPass(job->leases.back().offset + 1);
     return status;
   }
   for (const QueueProgress::Ended& ended : job->leases) progress->ClaimEnd(ended.offset);

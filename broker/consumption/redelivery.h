@@ -11,6 +11,7 @@
 #include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption_state.h"
 #include "broker/consumption/delivery_counters.h"
+#include "broker/consumption/wait_list.h"
 #include "broker/metadata/metadata.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
@@ -51,6 +52,7 @@ class Redelivery {
     Mover* mover = nullptr;
     AppendBudget* budget = nullptr;
     DeliveryCounters* deliveries = nullptr;
+    WaitList* waiting = nullptr;
   };
   enum class Cause {
     kEnded,
@@ -60,19 +62,20 @@ class Redelivery {
     kOverflow,  // never handed out: MoveUndelivered
   };
   // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are
-  // as before: the store refused, or a message that was to be forwarded cannot be read.
+  // as before: the store refused, or nothing of them can be read, now or (DataLoss) ever.
   using Done = absl::AnyInvocable<void(const absl::Status&)>;
 
   explicit Redelivery(Environment environment) : environment_(environment) {}
 
-  // Moves messages of one queue; `leases` may not be empty. With kEnded it may stop after some of
-  // them: ask again for the rest. Calls `done` once, on any thread, without a lock.
+  // Moves messages of one queue; `leases` may not be empty. It may stop after some of them, and
+  // leave what cannot be read now: ask again for the rest. Calls `done` once, on any thread,
+  // without a lock.
   void Move(const ProgressKey& queue, std::vector<QueueProgress::Ended> leases, Cause cause,
             Done done);
 
   // Moves `count` messages of one queue, at most 64, from the group's next one, which is at `from`,
-  // to its dead letters. Stops after some when they are large; nothing happens when the group has
-  // gone on meanwhile, or back.
+  // to its dead letters. Stops after some when they are large or cannot be read; nothing happens
+  // when the group has gone on meanwhile, or back.
   void MoveUndelivered(const ProgressKey& queue, store::QueueOffset from, size_t count, Done done);
 
  private:
@@ -89,7 +92,8 @@ class Redelivery {
   void Gather(const JobPtr& job);
   // Decides about each message; then the queues that are needed are made, then the frame is logged.
   void Plan(const JobPtr& job);
-  void PlanOne(const JobPtr& job, size_t index, const GroupRecord& group);
+  // Not OK: the message cannot be read now, and is to be left.
+  absl::Status PlanOne(const JobPtr& job, size_t index, const GroupRecord& group);
   void EnsureQueues(const JobPtr& job);
   void Log(const JobPtr& job);
   // Takes what is not to be moved any more out of a job; returns whether there was nothing.
@@ -97,6 +101,8 @@ class Redelivery {
   absl::Status ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame);
   // The job's frame was refused: its leases live on.
   void Unclaim(const Job& job);
+  // Receives that came while MoveUndelivered held up the queue look again.
+  void WakeReceives(const Job& job);
   void Finish(const JobPtr& job, const absl::Status& status);
   // Goes on with a job on the timers' thread.
   void Later(int64_t delay_ms, const JobPtr& job, void (Redelivery::*step)(const JobPtr&));

@@ -13,48 +13,59 @@ namespace mansio::broker {
 
 namespace {
 
-constexpr size_t kLeasesSeen = 10000;  // of a queue
+// Of a group; each of its queues has its share, but at least one.
+constexpr size_t kLeasesSeen = 10000;
 // A client without a stream that has been silent for so long is probably dead.
 constexpr absl::Duration kSuspiciousSilence = absl::Seconds(10);
 
-// The holders of leases, which name them by hash.
+// A lease as it was under the group's lock.
+struct SeenLease {
+  store::QueueKey key;
+  store::QueueOffset offset = 0;
+  uint64_t owner = 0;
+  int64_t deadline_ms = 0;
+  bool changed = false;
+  size_t waiting = 0;  // FIFO: messages behind it
+};
+
+// The holders of leases, which name them by hash; each is looked up once.
 class Holders {
  public:
-  explicit Holders(const gateway::ClientRegistry& clients) : clients_(clients) {
-    for (gateway::ClientInfo& client : clients.List("")) {
-      const uint64_t hash = gateway::ClientHash(client.id);
-      by_hash_.emplace(hash, std::move(client));
-    }
-  }
+  explicit Holders(const gateway::ClientRegistry& clients) : clients_(clients) {}
 
-  LeaseHolder Of(const Lease& lease) const {
-    LeaseHolder holder;
-    holder.until_ms = lease.deadline_ms;
-    const auto client = by_hash_.find(lease.owner);
-    if (client == by_hash_.end()) {
-      holder.lost = true;
-      return holder;
+  LeaseHolder Of(const SeenLease& lease) {
+    const auto [found, is_new] = by_hash_.try_emplace(lease.owner);
+    LeaseHolder& holder = found->second;
+    if (is_new) {
+      const auto client = clients_.FindByHash(lease.owner);
+      holder.lost = !client.has_value();
+      if (client) {
+        holder.client = client->id;
+        holder.silence = clients_.SilenceOf(*client);
+        holder.lost = !client->stream_open && holder.silence >= kSuspiciousSilence;
+      }
     }
-    holder.client = client->second.id;
-    holder.silence = clients_.SilenceOf(client->second);
-    holder.lost = !client->second.stream_open && holder.silence >= kSuspiciousSilence;
+    holder.until_ms = lease.deadline_ms;
     return holder;
   }
 
  private:
   const gateway::ClientRegistry& clients_;
-  absl::flat_hash_map<uint64_t, gateway::ClientInfo> by_hash_;
+  absl::flat_hash_map<uint64_t, LeaseHolder> by_hash_;
 };
 
 int64_t Earlier(int64_t known, int64_t other) {
   return known == 0 ? other : std::min(known, other);
 }
 
-// Looks at one topic of a group, whose lock is held.
+// Looks at one topic of a group. What is added under the group's lock, which the log thread waits
+// for, is counted only; who holds what is found out by Finish, without it.
 class TopicLook {
  public:
-  TopicLook(const ConsumptionContext& context, const Holders& holders, TopicSituation& situation)
-      : context_(context), holders_(holders), situation_(situation) {}
+  TopicLook(const ConsumptionContext& context, size_t leases_of_queue)
+      : context_(context), leases_of_queue_(leases_of_queue) {}
+
+  TopicSituation& situation() { return situation_; }
 
   void AddQueue(store::QueueKey key, const QueueProgress& queue) {
     const store::QueueRange range = context_.store().Range(key);
@@ -70,16 +81,22 @@ class TopicLook {
       situation_.gap += range.min - queue.next();
       situation_.gap_queue = key.queue;
     }
-    queue.ForEachLease(kLeasesSeen,
+    queue.ForEachLease(leases_of_queue_,
                        [&](store::QueueOffset offset, const Lease& lease, MessageGroupHash group) {
-                         AddLease(key, queue, offset, lease, group);
+                         leases_.push_back({key, offset, lease.owner, lease.deadline_ms,
+                                            lease.changed, queue.WaitingBehind(group)});
                        });
   }
 
+  TopicSituation Finish(Holders& holders) {
+    for (const SeenLease& lease : leases_) AddLease(lease, holders);
+    if (situation_.blocked) situation_.blocked->name = MessageGroupAt(blocked_key_);
+    return std::move(situation_);
+  }
+
  private:
-  void AddLease(store::QueueKey key, const QueueProgress& queue, store::QueueOffset offset,
-                const Lease& lease, MessageGroupHash group) {
-    const LeaseHolder holder = holders_.Of(lease);
+  void AddLease(const SeenLease& lease, Holders& holders) {
+    const LeaseHolder holder = holders.Of(lease);
     ++situation_.seen;
     situation_.first_end_ms = Earlier(situation_.first_end_ms, lease.deadline_ms);
     if (lease.changed) {
@@ -90,17 +107,18 @@ class TopicLook {
       ++situation_.held_by_lost;
       if (holder.until_ms >= situation_.lost.until_ms) situation_.lost = holder;
     }
-    const size_t waiting = queue.WaitingBehind(group);
-    if (waiting == 0 || (situation_.blocked && situation_.blocked->waiting >= waiting)) return;
-    situation_.blocked = BlockedGroup{.name = MessageGroupAt(key, offset),
-                                      .queue = key.queue,
-                                      .head = offset,
+    const auto& blocked = situation_.blocked;
+    if (lease.waiting == 0 || (blocked && blocked->waiting >= lease.waiting)) return;
+    blocked_key_ = lease.key;
+    situation_.blocked = BlockedGroup{.queue = lease.key.queue,
+                                      .head = lease.offset,
                                       .holder = holder,
                                       .backing_off = lease.changed,
-                                      .waiting = waiting};
+                                      .waiting = lease.waiting};
   }
 
-  std::string MessageGroupAt(store::QueueKey key, store::QueueOffset offset) const {
+  std::string MessageGroupAt(store::QueueKey key) const {
+    const store::QueueOffset offset = situation_.blocked->head;
     const auto entries = context_.store().HotEntries(key, offset, 1);
     if (!entries.has_value() || entries->empty()) return "";
     const auto message = context_.store().HotMessage(key, offset, entries->front());
@@ -110,24 +128,37 @@ class TopicLook {
   }
 
   const ConsumptionContext& context_;
-  const Holders& holders_;
-  TopicSituation& situation_;
+  const size_t leases_of_queue_;
+  TopicSituation situation_;
+  std::vector<SeenLease> leases_;
+  store::QueueKey blocked_key_;
 };
 
-// Adds the topics of a group, or of one client of a broadcast group.
-void AddTopics(const ConsumptionContext& context, const Holders& holders, uint32_t id,
-               const std::string& client, GroupSituation& situation) {
+// How many leases are looked at in each queue of a group that may look at `leases`.
+size_t LeasesOfQueue(const GroupProgress& group, size_t leases)
+    ABSL_SHARED_LOCKS_REQUIRED(group.mutex) {
+  size_t queues = 0;
+  for (const auto& [topic, progress] : group.topics) queues += progress.queues().size();
+  return std::max<size_t>(1, leases / std::max<size_t>(1, queues));
+}
+
+// Looks at the topics of a group, or of one client of a broadcast group; counts its leases.
+std::vector<TopicLook> LookAtTopics(const ConsumptionContext& context, uint32_t id,
+                                    const std::string& client, size_t max_leases,
+                                    uint64_t* leases) {
+  std::vector<TopicLook> looks;
   const GroupProgressPtr group = context.state.Find(id);
-  if (group == nullptr) return;
+  if (group == nullptr) return looks;
   MutexLock lock(&group->mutex);
-  situation.group_leases += group->leases;
+  *leases += group->leases;
+  const size_t leases_of_queue = LeasesOfQueue(*group, max_leases);
   for (const auto& [topic_id, progress] : group->topics) {
     const TopicPtr topic = context.metadata.FindTopic(topic_id);
     if (topic == nullptr || topic->kind == TopicKind::kRetry || !progress.fixed()) continue;
-    TopicSituation& found = situation.topics.emplace_back();
+    TopicLook& look = looks.emplace_back(context, leases_of_queue);
+    TopicSituation& found = look.situation();
     found.topic = topic->name;
     found.client = client;
-    TopicLook look(context, holders, found);
     for (uint32_t queue = 0; queue < progress.queues().size(); ++queue) {
       look.AddQueue({topic_id, queue}, progress.queues()[queue]);
     }
@@ -140,6 +171,7 @@ void AddTopics(const ConsumptionContext& context, const Holders& holders, uint32
     found.asked_ms = notes.asked_ms;
     found.parked = context.waiting.CountOf(id, topic_id);
   }
+  return looks;
 }
 
 }  // namespace
@@ -157,13 +189,19 @@ GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord&
   situation.max_queue_leases = context.options.max_queue_leases;
   situation.max_group_leases = context.options.max_group_leases;
   situation.max_broker_leases = context.options.max_leases;
-  const Holders holders(context.clients);
+  Holders holders(context.clients);
+  const auto add = [&](uint32_t id, const std::string& client, size_t max_leases) {
+    for (TopicLook& look : LookAtTopics(context, id, client, max_leases, &situation.group_leases)) {
+      situation.topics.push_back(look.Finish(holders));
+    }
+  };
   if (group.broadcast) {
-    for (const auto& [client, member] : context.members.MembersOf(group)) {
-      AddTopics(context, holders, member->id, client, situation);
+    const auto members = context.members.MembersOf(group);
+    for (const auto& [client, member] : members) {
+      add(member->id, client, kLeasesSeen / members.size());
     }
   } else {
-    AddTopics(context, holders, group.id, "", situation);
+    add(group.id, "", kLeasesSeen);
   }
   std::sort(situation.topics.begin(), situation.topics.end(),
             [](const TopicSituation& a, const TopicSituation& b) {

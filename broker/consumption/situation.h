@@ -40,7 +40,7 @@ struct TopicSituation {
   uint64_t ready = 0;    // can be handed out
   uint64_t waiting = 0;  // FIFO: wait behind others of their message group
   uint64_t leased = 0;
-  // Of the leases that were looked at (the first 10,000 of a queue):
+  // Of the leases that were looked at (10,000 of a group, the first ones of each queue):
   uint64_t seen = 0;
   uint64_t backing_off = 0;
   uint64_t held_by_lost = 0;

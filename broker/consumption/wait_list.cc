@@ -109,8 +109,9 @@ void WaitList::WakeAllOfTopic(uint32_t id) {
   for (const auto& receive : woken) receive->Wake();
 }
 
-void WaitList::WakeAllOfGroup(uint32_t id) {
-  const Woken woken = TakeAll([id](uint32_t, uint32_t group) { return group == id; });
+void WaitList::WakeAllOfGroups(const absl::flat_hash_set<uint32_t>& groups) {
+  const Woken woken =
+      TakeAll([&groups](uint32_t, uint32_t group) { return groups.contains(group); });
   for (const auto& receive : woken) receive->Wake();
 }
 

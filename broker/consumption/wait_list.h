@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/sync/sync.h"
 
 namespace mansio::broker {
@@ -45,10 +46,10 @@ class WaitList {
   void WakeTopic(uint32_t topic, size_t count);
   // The same for one group.
   void WakeGroup(uint32_t group, uint32_t topic, size_t count);
-  // Wakes everything: the topic or group has gone, or the broker stops.
+  // Wakes everything: the topic or groups have gone, or the broker stops. Each looks at all lists.
   void WakeAll();
   void WakeAllOfTopic(uint32_t topic);
-  void WakeAllOfGroup(uint32_t group);
+  void WakeAllOfGroups(const absl::flat_hash_set<uint32_t>& groups);
 
   size_t size() const;
   // How many receives of a group wait for a topic.

@@ -49,6 +49,13 @@ store::QueueKey QueueAtEnd(const Topic& topic, const StoredContent& content) {
   return {topic.id, topic.next_queue.fetch_add(1, std::memory_order_relaxed) % topic.queues};
 }
 
+// At the end of a group's topic, nothing would be known of where the message came from. A group
+// that reads another's dead letters has retries of them, as of any topic.
+bool MayGoTo(const Topic& topic, ResendTarget target) {
+  return topic.kind == TopicKind::kUser ||
+         (target == ResendTarget::kGroup && topic.kind == TopicKind::kDeadLetter);
+}
+
 }  // namespace
 
 struct DeadLetterMoves::Job {
@@ -146,6 +153,10 @@ std::string DeadLetterMoves::PlanOne(Job& job, size_t index) const {
     return fmt::format("its topic '{}' is not on this broker any more; --to-topic names another",
                        EscapeForLog(letter.provenance.topic_name));
   }
+  if (!MayGoTo(*item.topic, job.move.target)) {
+    return fmt::format("its topic '{}' belongs to a group; --to-topic names another",
+                       EscapeForLog(letter.provenance.topic_name));
+  }
   if (job.move.target != ResendTarget::kGroup) item.queue = QueueAtEnd(*item.topic, letter.content);
   return "";
 }
@@ -172,8 +183,7 @@ void DeadLetterMoves::EnsureRetryQueues(const JobPtr& job) {
 void DeadLetterMoves::Log(const JobPtr& job) {
   if (!job->budgeted && !job->move.purge) {
     if (const int64_t wait = environment_.budget->Take(job->Bytes(), job->items.size()); wait > 0) {
-      environment_.timers->Schedule(environment_.time->NowMillis() + wait,
-                                    [this, job] { Log(job); });
+      environment_.timers->ScheduleAfter(wait, [this, job] { Log(job); });
       return;
     }
     job->budgeted = true;
@@ -211,10 +221,10 @@ absl::Status DeadLetterMoves::AddCopy(const Job& job, size_t index, Frame& frame
   CopyChanges changes;
   changes.set_properties = PropertiesOf(letter);
   if (job.move.target == ResendTarget::kGroup) {
-    // Its attempts begin anew, and so does the time that it has to be consumed.
+    // Its attempts begin anew, and so does the time that it has to be consumed, once it is due.
     Provenance& p = changes.provenance = letter.provenance;
     p.topic = item.topic->id;
-    p.stored_ms = now_ms;
+    p.stored_ms = now_ms + job.move.delay_ms;
     p.attempts = 0;
     p.first_ms = p.last_ms = p.dead_ms = 0;
     p.group = p.reason = {};

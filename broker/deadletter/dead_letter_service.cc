@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "apache/rocketmq/v2/service.pb.h"
+#include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "broker/send/send_append.h"
 #include "common/clock/broker_time.h"
+#include "common/names/names.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -26,13 +28,21 @@ constexpr size_t kMaxGroupsCounted = 1000;
 constexpr int kMaxRefusalsTold = 20;
 constexpr int64_t kMaxDelaySeconds = 365 * 24 * 3600;
 
-void SetMillis(int64_t ms, google::protobuf::Timestamp* time) {
-  time->set_seconds(ms / 1000);
-  time->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
+// What a letter was, as another broker has exported it or somebody has written it.
+absl::Status CheckOrigin(const v1::DeadLetter& letter) {
+  if (letter.queue_id() < 0 || letter.queue_offset() < 0 || letter.attempts() < 0) {
+    return WireError(v2::BAD_REQUEST, "its queue, offset and attempts must not be negative");
+  }
+  if (!IsTime(letter.first_delivery()) || !IsTime(letter.last_delivery()) ||
+      !IsTime(letter.time())) {
+    return WireError(v2::BAD_REQUEST, "its times must be from 1970 to 9999");
+  }
+  return absl::OkStatus();
 }
 
-int64_t ToMillis(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1000 + time.nanos() / 1000000;
+absl::Status TooManyReads() {
+  return WireError(v2::TOO_MANY_REQUESTS,
+                   "too many reads of old messages wait for the disk; try again later");
 }
 
 void FillMessage(const DeadLetterMessage& found, v2::Message* message) {
@@ -103,10 +113,25 @@ template <typename Response, typename Read>
 void DeadLetterService::AnswerCold(rpc::UnaryCall& call, Read read) const {
   const bool queued = environment_.state->store()->RunCold(
       [this, &call, read = std::move(read)] { Answer<Response>(call, read()); });
-  if (queued) return;
-  Answer<Response>(call,
-                   WireError(v2::TOO_MANY_REQUESTS,
-                             "too many reads of old messages wait for the disk; try again later"));
+  if (!queued) Answer<Response>(call, TooManyReads());
+}
+
+template <typename Response, typename Piece>
+void DeadLetterService::AnswerInPieces(rpc::UnaryCall& call, Piece piece) const {
+  GoOn<Response>(call, std::make_shared<Work<Response>>(Work<Response>{std::move(piece), {}}));
+}
+
+template <typename Response>
+void DeadLetterService::GoOn(rpc::UnaryCall& call, std::shared_ptr<Work<Response>> work) const {
+  const bool queued = environment_.state->store()->RunCold([this, &call, work] {
+    const absl::StatusOr<bool> done = work->piece(work->response);
+    if (!done.ok()) return Answer<Response>(call, done.status());
+    if (*done) return Answer<Response>(call, std::move(work->response));
+    if (!call.Cancelled()) return GoOn(call, work);
+    Answer<Response>(
+        call, WireError(v2::REQUEST_TIMEOUT, "the search took longer than the caller has waited"));
+  });
+  if (!queued) Answer<Response>(call, TooManyReads());
 }
 
 absl::StatusOr<DeadLetterService::Letters> DeadLetterService::Find(const std::string& name) const {
@@ -162,22 +187,24 @@ void DeadLetterService::Fill(const DeadLetterMessage& found, v1::DeadLetter* let
 
 void DeadLetterService::List(rpc::UnaryCall& call,
                              const v1::ListDeadLettersRequest& request) const {
+  using Response = v1::ListDeadLettersResponse;
   const auto letters = Find(request.group());
-  if (!letters.ok()) return Answer<v1::ListDeadLettersResponse>(call, letters.status());
+  if (!letters.ok()) return Answer<Response>(call, letters.status());
+  if (letters->topic == nullptr) return Answer<Response>(call, Response());
   const int32_t limit = request.limit() <= 0 ? kDefaultLimit : std::min(request.limit(), kMaxLimit);
-  AnswerCold<v1::ListDeadLettersResponse>(
-      call, [this, topic = letters->topic, limit]() -> absl::StatusOr<v1::ListDeadLettersResponse> {
-        v1::ListDeadLettersResponse response;
-        if (topic == nullptr) return response;
-        response.set_total(static_cast<int64_t>(environment_.state->Count(topic->id)));
-        const absl::Status status =
-            DeadLetterReader(environment_.state, topic->id)
-                .WalkBack(static_cast<uint64_t>(limit), [&](const DeadLetterMessage& found) {
-                  Fill(found, response.add_dead_letters());
-                  return false;
-                });
-        if (!status.ok()) return status;
-        return response;
+  AnswerInPieces<Response>(
+      call,
+      [this, topic = letters->topic->id,
+       cursor = DeadLetterCursor{.left = static_cast<uint64_t>(limit)}](
+          Response& response) mutable -> absl::StatusOr<bool> {
+        const auto add = [this, &response](const DeadLetterMessage& found) {
+          Fill(found, response.add_dead_letters());
+          return false;
+        };
+        const absl::Status s = DeadLetterReader(environment_.state, topic).WalkBack(cursor, add);
+        if (!s.ok()) return s;
+        response.set_total(static_cast<int64_t>(environment_.state->Count(topic)));
+        return cursor.left == 0;
       });
 }
 
@@ -186,27 +213,28 @@ void DeadLetterService::Describe(rpc::UnaryCall& call,
   using Response = v1::DescribeDeadLetterResponse;
   const auto letters = Find(request.group());
   if (!letters.ok()) return Answer<Response>(call, letters.status());
-  AnswerCold<Response>(
-      call,
-      [this, topic = letters->topic, id = request.message_id()]() -> absl::StatusOr<Response> {
-        Response response;
-        absl::Status status;
-        if (topic != nullptr) {
-          status = DeadLetterReader(environment_.state, topic->id)
-                       .WalkBack(kMaxSearched, [&](const DeadLetterMessage& found) {
-                         if (MessageIdOf(found.content) != id) return false;
-                         Fill(found, response.mutable_dead_letter());
-                         FillMessage(found, response.mutable_message());
-                         return true;
-                       });
-        }
-        if (!status.ok()) return status;
-        if (response.has_dead_letter()) return response;
-        return WireError(v2::MESSAGE_NOT_FOUND,
-                         fmt::format("none of the group's newest {} dead letters has the id '{}'; "
-                                     "`mansio dlq list` shows them",
-                                     kMaxSearched, EscapeForLog(id)));
-      });
+  const absl::Status none =
+      WireError(v2::MESSAGE_NOT_FOUND,
+                fmt::format("none of the group's newest {} dead letters has the id '{}'; "
+                            "`mansio dlq list` shows them",
+                            kMaxSearched, EscapeForLog(request.message_id())));
+  if (letters->topic == nullptr) return Answer<Response>(call, none);
+  AnswerInPieces<Response>(call,
+                           [this, none, topic = letters->topic->id, id = request.message_id(),
+                            cursor = DeadLetterCursor{.left = kMaxSearched}](
+                               Response& response) mutable -> absl::StatusOr<bool> {
+                             const auto look = [&](const DeadLetterMessage& found) {
+                               if (MessageIdOf(found.content) != id) return false;
+                               Fill(found, response.mutable_dead_letter());
+                               FillMessage(found, response.mutable_message());
+                               return true;
+                             };
+                             const absl::Status s =
+                                 DeadLetterReader(environment_.state, topic).WalkBack(cursor, look);
+                             if (!s.ok()) return s;
+                             if (cursor.left == 0 && !response.has_dead_letter()) return none;
+                             return cursor.left == 0;
+                           });
 }
 
 void DeadLetterService::Stats(rpc::UnaryCall& call,
@@ -237,7 +265,8 @@ void DeadLetterService::Stats(rpc::UnaryCall& call,
         SetMillis(oldest->dead_ms(), out->mutable_oldest());
         out->set_begin_offset(static_cast<int64_t>(oldest->offset));
       }
-      const absl::Status walked = reader.WalkBack(1, [out](const DeadLetterMessage& newest) {
+      DeadLetterCursor last{.left = 1};
+      const absl::Status walked = reader.WalkBack(last, [out](const DeadLetterMessage& newest) {
         SetMillis(newest.dead_ms(), out->mutable_newest());
         out->set_newest_reason(std::string(newest.provenance.reason));
         return true;
@@ -386,13 +415,20 @@ absl::Status DeadLetterService::CheckImport(const v1::ImportDeadLettersRequest& 
                      fmt::format("an import has from 1 to {} dead letters", kMaxPageLetters));
   }
   for (const v1::ExportedDeadLetter& letter : request.letters()) {
+    if (names::IsRetryTopic(letter.message().topic().name())) {
+      return WireError(v2::ILLEGAL_TOPIC,
+                       fmt::format("dead letter {}: no message is sent to a retry topic; name the "
+                                   "topic that it was sent to",
+                                   EscapeForLog(letter.dead_letter().message_id())));
+    }
     v2::SendMessageRequest send;
     *send.add_messages() = letter.message();
     // What it was does not count any more: nothing is stored but a dead letter.
     v2::SystemProperties& system = *send.mutable_messages(0)->mutable_system_properties();
     system.clear_delivery_timestamp();
-    if (absl::Status s = ValidateSend(send, options_.limits, environment_.time->NowMillis());
-        !s.ok()) {
+    absl::Status s = CheckOrigin(letter.dead_letter());
+    if (s.ok()) s = ValidateSend(send, options_.limits, environment_.time->NowMillis());
+    if (!s.ok()) {
       return WireError(CodeOf(s), fmt::format("dead letter {}: {}",
                                               EscapeForLog(letter.dead_letter().message_id()),
                                               std::string(s.message())));
@@ -432,9 +468,9 @@ void DeadLetterService::ImportInto(rpc::UnaryCall& call, const Letters& letters,
     p.queue = static_cast<uint32_t>(letter.queue_id());
     p.offset = static_cast<store::QueueOffset>(letter.queue_offset());
     p.attempts = static_cast<uint32_t>(letter.attempts());
-    p.first_ms = ToMillis(letter.first_delivery());
-    p.last_ms = ToMillis(letter.last_delivery());
-    p.dead_ms = ToMillis(letter.time());
+    p.first_ms = MillisOf(letter.first_delivery());
+    p.last_ms = MillisOf(letter.last_delivery());
+    p.dead_ms = MillisOf(letter.time());
     p.group = letters.group->name;
     p.reason = letter.reason();
     v2::Message* message = imported.mutable_message();

@@ -40,12 +40,19 @@ bool DeadLetterState::IsRemoved(uint32_t topic, store::QueueOffset offset) const
 store::QueueOffset DeadLetterState::SkipRemoved(uint32_t topic, store::QueueOffset offset) const {
   ReaderMutexLock lock(&mutex_);
   const auto it = topics_.find(topic);
-  return it == topics_.end() ? offset : it->second.removed.SkipComplete(offset);
+  return it == topics_.end() ? offset : it->second.removed.Skip(offset);
+}
+
+store::QueueOffset DeadLetterState::SkipRemovedBack(uint32_t topic,
+                                                    store::QueueOffset offset) const {
+  ReaderMutexLock lock(&mutex_);
+  const auto it = topics_.find(topic);
+  return it == topics_.end() ? offset : it->second.removed.SkipBack(offset);
 }
 
 uint64_t DeadLetterState::Count(uint32_t topic) const {
   const store::QueueKey queue{topic, 0};
-  const store::QueueRange range = store_->Range(queue);
+  const store::QueueRange range = store_->StoredRange(queue);
   uint64_t count = range.next - range.min;
   {
     ReaderMutexLock lock(&mutex_);
@@ -99,7 +106,7 @@ void DeadLetterState::Apply(const store::RecordView& view) {
 }
 
 store::QueueOffset DeadLetterState::FirstOf(uint32_t topic) const {
-  const store::QueueOffset min = store_->Range({topic, 0}).min;
+  const store::QueueOffset min = store_->StoredRange({topic, 0}).min;
   const auto carried = store_->CarriedEntries({topic, 0}, 0, 1);
   return carried.empty() ? min : std::min(min, carried[0].offset);
 }

@@ -43,10 +43,25 @@ uint64_t RemovedOffsets::CountIn(store::QueueOffset from, store::QueueOffset to)
   return count;
 }
 
-store::QueueOffset RemovedOffsets::SkipComplete(store::QueueOffset offset) const {
-  for (auto it = chunks_.find(ChunkOf(offset));
-       it != chunks_.end() && it->first == ChunkOf(offset) && it->second.bits == nullptr; ++it) {
-    offset = (it->first + 1) * kChunk;
+store::QueueOffset RemovedOffsets::Skip(store::QueueOffset offset) const {
+  for (auto it = chunks_.find(ChunkOf(offset)); it != chunks_.end() && it->first == ChunkOf(offset);
+       ++it) {
+    const store::QueueOffset end = (it->first + 1) * kChunk;
+    if (it->second.bits == nullptr) offset = end;
+    while (offset < end && it->second.Has(offset % kChunk)) ++offset;
+    if (offset < end) break;
+  }
+  return offset;
+}
+
+store::QueueOffset RemovedOffsets::SkipBack(store::QueueOffset offset) const {
+  while (offset > 0) {
+    const auto it = chunks_.find(ChunkOf(offset - 1));
+    if (it == chunks_.end()) break;
+    const store::QueueOffset begin = it->first * kChunk;
+    if (it->second.bits == nullptr) offset = begin;
+    while (offset > begin && it->second.Has((offset - 1) % kChunk)) --offset;
+    if (offset > begin) break;
   }
   return offset;
 }

@@ -23,14 +23,6 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// The first millisecond that is not before the delivery time, which was validated: it is not too
-// far ahead, but may lie before 1970 or have odd nanoseconds.
-int64_t DueOf(const google::protobuf::Timestamp& time) {
-  const int64_t seconds = std::max<int64_t>(time.seconds(), 0);
-  const int64_t nanos = std::max<int64_t>(time.nanos(), 0);
-  return seconds * 1000 + (nanos + 999'999) / 1'000'000;
-}
-
 absl::Status Gone() {
   return WireError(v2::NOT_FOUND,
                    "the message has been delivered already, or this broker never had it; there is "
@@ -57,6 +49,12 @@ absl::Status Elsewhere(const std::string& broker) {
 }
 
 }  // namespace
+
+int64_t DueOf(const google::protobuf::Timestamp& time) {
+  const int64_t seconds = std::max<int64_t>(time.seconds(), 0);
+  const int64_t nanos = std::max<int64_t>(time.nanos(), 0);
+  return seconds * 1000 + (nanos + 999'999) / 1'000'000;
+}
 
 uint32_t DelayLevelOf(const v2::Message& message, size_t levels) {
   const auto& properties = message.user_properties();
@@ -132,10 +130,8 @@ absl::StatusOr<Delay::Waiting> Delay::PlaceAt(store::QueueKey target, int64_t du
                                  "raise the limit",
                                  state_.pending()));
   }
-  if (state_.store()->CarryBudgetLeft() == 0) {
-    return WireError(v2::TOO_MANY_REQUESTS,
-                     "pending messages take all of retention.carry-percent of retention.bytes on "
-                     "this broker; wait until some are delivered, or raise one of the two");
+  if (const absl::Status room = state_.store()->CheckCarryBudget(); !room.ok()) {
+    return WireError(v2::TOO_MANY_REQUESTS, std::string(room.message()));
   }
   return Waiting{state_.QueueOf(level),
                  {.topic = target.topic, .queue = target.queue, .due_ms = due_ms, .level = level}};

@@ -21,6 +21,9 @@
 namespace apache::rocketmq::v2 {
 class Message;
 }
+namespace google::protobuf {
+class Timestamp;
+}
 
 namespace mansio::broker {
 
@@ -92,6 +95,10 @@ class Delay {
   DelayState state_;
   Firing firing_;
 };
+
+// The first millisecond that is not before a delivery time, which may lie before 1970 or have odd
+// nanoseconds; its seconds are too few to overflow.
+int64_t DueOf(const google::protobuf::Timestamp& time);
 
 // The level that the DELAY property of a message names, at most the number of levels; 0 when it has
 // none. Only for a validated message.

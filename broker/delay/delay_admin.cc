@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -19,11 +20,6 @@ namespace {
 constexpr int32_t kDefaultListed = 50;
 constexpr int32_t kMaxListed = 1000;
 constexpr size_t kListChunk = 256;
-
-void SetTime(int64_t ms, google::protobuf::Timestamp* time) {
-  time->set_seconds(ms / 1000);
-  time->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
-}
 
 }  // namespace
 
@@ -60,7 +56,7 @@ void DelayAdmin::Stats(rpc::UnaryCall& call) const {
   stats->set_delivered(static_cast<int64_t>(state.fired()));
   stats->set_recalled(static_cast<int64_t>(state.recalled()));
   if (const auto first = state.List({}, 1); !first.empty()) {
-    SetTime(first.front().due_ms, stats->mutable_next_due());
+    SetMillis(first.front().due_ms, stats->mutable_next_due());
   }
   const std::vector<int64_t>& delays = delay_->options().levels_ms;
   const std::vector<size_t> pending = state.PendingByLevel();
@@ -133,9 +129,9 @@ absl::StatusOr<v1::DelayedMessage> DelayAdmin::ReadOne(const TimerKey& timer,
   out.set_broker(delay_->options().broker_name);
   out.set_topic(target->name);
   out.set_message_id(std::string(MessageIdOf(*content)));
-  SetTime(timer.due_ms, out.mutable_due());
+  SetMillis(timer.due_ms, out.mutable_due());
   out.set_level(static_cast<int32_t>(timer.level()));
-  SetTime(message->view.store_time, out.mutable_stored());
+  SetMillis(message->view.store_time, out.mutable_stored());
   out.set_body_bytes(static_cast<int64_t>(content->body.size()));
   out.set_recall_handle(delay_->HandleOf({queue, *provenance}, timer.offset(), out.message_id()));
   return out;

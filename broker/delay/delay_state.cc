@@ -21,13 +21,26 @@ store::QueueKey DelayState::QueueOf(uint32_t level) const {
 }
 
 std::vector<TimerKey> DelayState::TakeDue(int64_t now_ms, size_t max) {
-  std::vector<TimerKey> due;
   MutexLock lock(&mutex_);
+  TimerKey end = scan_;
+  std::vector<TimerKey> due = FindDue(now_ms, max, &end);
+  scan_ = end;
+  return due;
+}
+
+std::vector<TimerKey> DelayState::Due(int64_t now_ms, size_t max) const {
+  MutexLock lock(&mutex_);
+  TimerKey end;
+  return FindDue(now_ms, max, &end);
+}
+
+std::vector<TimerKey> DelayState::FindDue(int64_t now_ms, size_t max, TimerKey* end) const {
+  std::vector<TimerKey> due;
   const TimerTable::Keys& keys = pending_.keys();
   for (auto it = keys.lower_bound(scan_); it != keys.end() && it->due_ms <= now_ms; ++it) {
     if (due.size() == max) break;
-    scan_ = it->Next();
-    if (!claims_.contains(it->place)) due.push_back(*it);
+    *end = it->Next();
+    if (!claims_.contains(it->place) && !aside_.contains(*it)) due.push_back(*it);
   }
   return due;
 }
@@ -73,6 +86,23 @@ bool DelayState::ClaimFiring(const TimerKey& timer) {
 void DelayState::Unclaim(const TimerKey& timer) {
   MutexLock lock(&mutex_);
   claims_.erase(timer.place);
+}
+
+void DelayState::SetAside(const TimerKey& timer) {
+  MutexLock lock(&mutex_);
+  aside_.insert(timer);
+}
+
+void DelayState::TakeUp() {
+  MutexLock lock(&mutex_);
+  if (aside_.empty()) return;
+  scan_ = std::min(scan_, *aside_.begin());
+  aside_.clear();
+}
+
+bool DelayState::has_aside() const {
+  MutexLock lock(&mutex_);
+  return !aside_.empty();
 }
 
 bool DelayState::IsPending(const TimerKey& timer) const {
@@ -185,7 +215,7 @@ void DelayState::ApplyEnd(const store::RecordView& record) {
     store_->ForgetCarried(QueueOf(timer.level()), timer.offset());
   }
   if (record.replay) return;
-  (recalled ? recalled_count_ : fired_).fetch_add(timers->size(), std::memory_order_relaxed);
+  (recalled ? recalled_count_ : ended_).fetch_add(timers->size(), std::memory_order_relaxed);
 }
 
 void DelayState::ForgetRecalls(int64_t now_ms) {
@@ -242,6 +272,7 @@ void DelayState::Clear() {
   places_.Clear();
   by_level_.clear();
   claims_.clear();
+  aside_.clear();
   scan_ = {};
   pending_count_ = 0;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/core/feature.h"
 #include "broker/delay/place_set.h"
@@ -49,6 +50,8 @@ class DelayState : public Feature {
 
   // Up to `max` timers, in order, that are due at `now_ms`, not claimed, and not taken before.
   std::vector<TimerKey> TakeDue(int64_t now_ms, size_t max);
+  // The same without taking them.
+  std::vector<TimerKey> Due(int64_t now_ms, size_t max) const;
   // What was taken and is not fired, from `first` on, will be taken again.
   void PutBack(const TimerKey& first);
   // The due time of the first timer that TakeDue would ever give; nullopt when there is none.
@@ -62,6 +65,13 @@ class DelayState : public Feature {
   // It is not fired after all, and taken again once it was put back.
   void Unclaim(const TimerKey& timer);
 
+  // TakeDue passes over a timer that cannot be fired now, until TakeUp puts all of them back.
+  void SetAside(const TimerKey& timer);
+  void TakeUp();
+  bool has_aside() const;
+  // So many timers that ended as fired had nothing left to deliver.
+  void NoteLost(uint64_t timers) { lost_.fetch_add(timers, std::memory_order_relaxed); }
+
   bool IsPending(const TimerKey& timer) const;
   Recall ClaimRecall(const TimerKey& timer, RecallDone done);
   // The claimed recall is decided: ends the claim and tells those that joined.
@@ -72,8 +82,9 @@ class DelayState : public Feature {
   size_t pending() const { return pending_count_.load(std::memory_order_relaxed); }
   // How many timers of each level are pending, [0]: of exact times.
   std::vector<size_t> PendingByLevel() const;
-  // Since the start of this process.
-  uint64_t fired() const { return fired_.load(std::memory_order_relaxed); }
+  // Since the start of this process. `fired`: delivered.
+  uint64_t fired() const { return ended_.load(std::memory_order_relaxed) - lost(); }
+  uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
   uint64_t recalled() const { return recalled_count_.load(std::memory_order_relaxed); }
 
   // Feature
@@ -101,6 +112,9 @@ class DelayState : public Feature {
   void Erase(const TimerKey& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<int64_t> NextDueFrom(const TimerKey& from) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Up to `max` due ones from scan_ on, which are not claimed, and where the search for them ended.
+  std::vector<TimerKey> FindDue(int64_t now_ms, size_t max, TimerKey* end) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetRecalls(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   store::Store* store_ = nullptr;
@@ -108,7 +122,8 @@ class DelayState : public Feature {
   std::atomic<uint32_t> level_topic_{0};  // ids; 0: not yet there
   std::atomic<uint32_t> timer_topic_{0};
   std::atomic<size_t> pending_count_{0};
-  std::atomic<uint64_t> fired_{0};
+  std::atomic<uint64_t> ended_{0};  // as fired
+  std::atomic<uint64_t> lost_{0};   // of these
   std::atomic<uint64_t> recalled_count_{0};
   bool added_ = false;  // log thread only
 
@@ -118,6 +133,7 @@ class DelayState : public Feature {
   PlaceSet places_ ABSL_GUARDED_BY(mutex_);                              // of pending_
   std::vector<size_t> by_level_ ABSL_GUARDED_BY(mutex_);                 // how many of pending_
   absl::flat_hash_map<uint64_t, Claim> claims_ ABSL_GUARDED_BY(mutex_);  // by place
+  absl::btree_set<TimerKey> aside_ ABSL_GUARDED_BY(mutex_);
   TimerKey scan_ ABSL_GUARDED_BY(mutex_);  // what lies before it was taken
 };
 

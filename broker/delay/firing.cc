@@ -18,9 +18,12 @@ constexpr int64_t kNotArmed = std::numeric_limits<int64_t>::max();
 // A batch is one frame; small enough that no send waits for it noticeably.
 constexpr size_t kBatchTimers = 256;
 constexpr uint64_t kBatchBytes = 1u << 20;
+// What a timer takes of a frame besides the content of its message, at most.
+constexpr uint64_t kTimerOverhead = 128;
 // After the store refused a batch.
 constexpr int64_t kAgainMs = 50;
-// After a batch failed in the log (a full disk), or a message could not be read.
+// After a batch failed in the log (a full disk); after a round that met messages which could not be
+// read.
 constexpr int64_t kTakeAgainMs = 1000;
 
 }  // namespace
@@ -30,11 +33,12 @@ class Firing::FiredAppend : public store::Append {
  public:
   explicit FiredAppend(Firing* firing) : firing_(firing) {}
   std::vector<TimerKey> timers;
+  uint64_t lost = 0;  // of them: there is nothing to deliver
 
-  void Applied(const store::AppendResult&) override {}
+  void Applied(const store::AppendResult&) override { firing_->environment_.state->NoteLost(lost); }
   void Failed(const absl::Status&) override {
-    for (const TimerKey& timer : timers) firing_->environment_.state->Unclaim(timer);
-    firing_->TakeAgain(timers.front());
+    firing_->SetAside(timers);
+    firing_->TakeUpLater();
   }
 
  private:
@@ -44,6 +48,7 @@ class Firing::FiredAppend : public store::Append {
 Firing::Firing(Environment environment)
     : environment_(environment),
       ahead_({environment.state, environment.mover, environment.time, environment.timers}),
+      batch_timers_(kBatchTimers),
       armed_for_(kNotArmed) {}
 
 void Firing::Start() {
@@ -85,13 +90,15 @@ void Firing::OnTimer() {
 }
 
 void Firing::EndRound() {
+  // Only now: they must not be met again and again before those behind them.
+  if (environment_.state->has_aside()) TakeUpLater();
   MutexLock lock(&mutex_);
   in_round_ = false;
   Arm();
 }
 
 void Firing::NextBatchIn(int64_t delay_ms) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + delay_ms, [this] { NextBatch(); });
+  environment_.timers->ScheduleAfter(delay_ms, [this] { NextBatch(); });
 }
 
 void Firing::NextBatch() {
@@ -101,15 +108,15 @@ void Firing::NextBatch() {
       MutexLock lock(&mutex_);
       if (!running_) return;
     }
-    std::vector<TimerKey> due =
-        environment_.state->TakeDue(environment_.time->NowMillis(), kBatchTimers);
-    if (due.empty()) return EndRound();
     wait = environment_.budget->Take(0, 0);
-    const bool being_read = wait == 0 && ahead_.WaitFor(due, [this] { NextBatch(); });
-    if (wait > 0 || being_read) environment_.state->PutBack(due.front());
-    if (being_read) return;
     if (wait > 0) break;
-    std::vector<ReadAhead::Content> held = ahead_.Take(due, kBatchBytes);
+    // Nothing is taken before the read has ended, which may be at once and on another thread.
+    const int64_t now = environment_.time->NowMillis();
+    const std::vector<TimerKey> next = environment_.state->Due(now, batch_timers_);
+    if (!next.empty() && ahead_.WaitFor(next, [this] { NextBatch(); })) return;
+    std::vector<TimerKey> due = environment_.state->TakeDue(now, batch_timers_);
+    if (due.empty()) return EndRound();
+    std::vector<ReadAhead::Content> held = ahead_.Take(due, BatchBytes());
     const bool complete =
         std::all_of(held.begin(), held.end(), [](const auto& c) { return c.has_value(); });
     if (!complete) return GatherRest(std::move(due), std::move(held));
@@ -127,7 +134,7 @@ void Firing::GatherRest(std::vector<TimerKey> due, std::vector<ReadAhead::Conten
     sources.push_back({environment_.state->QueueOf(due[i].level()), due[i].offset(), {}});
   }
   environment_.mover->GatherSome(
-      std::move(sources), kBatchBytes,
+      std::move(sources), BatchBytes(),
       [this, due = std::move(due), held = std::move(held)](const Messages& messages) mutable {
         Contents contents;
         auto message = messages.begin();
@@ -158,8 +165,7 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Contents& contents)
   for (size_t i = 0; i < contents.size(); ++i) {
     if (!state.ClaimFiring(due[i])) continue;
     if (absl::Status added = AddCopy(due[i], contents[i], *append); !added.ok()) {
-      state.Unclaim(due[i]);
-      if (unread.ok()) TakeAgain(due[i]);
+      SetAside({due[i]});
       unread.Update(added);
       continue;
     }
@@ -173,22 +179,58 @@ int64_t Firing::Fire(const std::vector<TimerKey>& due, const Contents& contents)
   append->AddRecord(kTimersFiredRecord, EncodeTimers(append->timers));
   environment_.budget->Charge(append->size() + append->timers.size() * AppendBudget::kMessageCost);
   const std::vector<TimerKey> fired = append->timers;
-  if (state.store()->Submit(std::move(append)).ok()) return 0;
-  for (const TimerKey& timer : fired) state.Unclaim(timer);
-  state.PutBack(fired.front());
-  return kAgainMs;
+  const absl::Status submitted = state.store()->Submit(std::move(append));
+  if (submitted.ok()) {
+    batch_timers_ = std::min<size_t>(kBatchTimers, 2 * batch_timers_);
+    return 0;
+  }
+  return NotTaken(fired, submitted);
 }
 
-void Firing::TakeAgain(const TimerKey& first) {
-  environment_.timers->Schedule(environment_.time->NowMillis() + kTakeAgainMs, [this, first] {
-    environment_.state->PutBack(first);
+int64_t Firing::NotTaken(const std::vector<TimerKey>& timers, const absl::Status& why) {
+  DelayState& state = *environment_.state;
+  if (!absl::IsInvalidArgument(why)) {
+    for (const TimerKey& timer : timers) state.Unclaim(timer);
+    state.PutBack(timers.front());
+    return kAgainMs;
+  }
+  if (timers.size() == 1) {
+    LOG_ERROR("The delayed message at offset {} (level {}) is due and is too large for the log: {}",
+              timers.front().offset(), timers.front().level(), std::string(why.message()));
+    SetAside(timers);
+    return 0;
+  }
+  // More than was reckoned for; less will do.
+  batch_timers_ = timers.size() / 2;
+  for (const TimerKey& timer : timers) state.Unclaim(timer);
+  state.PutBack(timers.front());
+  return 0;
+}
+
+uint64_t Firing::BatchBytes() const {
+  const uint64_t frame = environment_.state->store()->MaxAppendBytes();
+  const uint64_t overhead = batch_timers_ * kTimerOverhead;
+  return std::min(kBatchBytes, frame > 2 * overhead ? frame - overhead : frame / 2);
+}
+
+void Firing::SetAside(const std::vector<TimerKey>& timers) {
+  for (const TimerKey& timer : timers) environment_.state->SetAside(timer);
+  for (const TimerKey& timer : timers) environment_.state->Unclaim(timer);
+}
+
+void Firing::TakeUpLater() {
+  if (taking_up_.exchange(true)) return;
+  environment_.timers->ScheduleAfter(kTakeAgainMs, [this] {
+    taking_up_ = false;
+    environment_.state->TakeUp();
     Wake();
   });
 }
 
 absl::Status Firing::AddCopy(const TimerKey& timer, const absl::StatusOr<std::string>& bytes,
                              FiredAppend& append) const {
-  const auto lost = [&timer](const absl::Status& status) {
+  const auto lost = [&timer, &append](const absl::Status& status) {
+    ++append.lost;
     LOG_ERROR("The delayed message at offset {} (level {}) is lost: {}", timer.offset(),
               timer.level(), std::string(status.message()));
     return absl::OkStatus();

@@ -25,7 +25,8 @@ namespace mansio::broker {
 // order, and each in one frame with the end of the timer, so that it happens once or not at all.
 // One batch at a time is gathered and submitted; what they append is taken from the budget, so that
 // overdue timers catch up beside new traffic. Their messages were read ahead, or are gathered now.
-// A message that the disk does not give is tried again while the others go on. Thread-safe.
+// A message that the disk does not give is tried again a second after those that are due have gone
+// on. Thread-safe.
 class Firing {
  public:
   // All borrowed.
@@ -59,8 +60,15 @@ class Firing {
   void NextBatchIn(int64_t delay_ms) ABSL_LOCKS_EXCLUDED(mutex_);
   // Gathers what was not read ahead, and goes on from there.
   void GatherRest(std::vector<TimerKey> due, std::vector<ReadAhead::Content> held);
-  // Those from `first` on that could not be read or logged are taken again after a while.
-  void TakeAgain(const TimerKey& first);
+  // They are claimed, and could not be read or logged: others go on, and they wait for TakeUpLater.
+  void SetAside(const std::vector<TimerKey>& timers);
+  // Takes what was set aside again after a while.
+  void TakeUpLater();
+  // The store has not taken this batch; returns as Fire.
+  int64_t NotTaken(const std::vector<TimerKey>& timers, const absl::Status& why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many bytes of messages go into a batch.
+  uint64_t BatchBytes() const;
   // Claims and submits those timers of `due` that there are contents of, and puts the others back;
   // returns after how many milliseconds to go on.
   int64_t Fire(const std::vector<TimerKey>& due, const Contents& contents)
@@ -75,6 +83,8 @@ class Firing {
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
   // A batch is on its way, or waits for its turn; its end looks at what was added meanwhile.
   std::atomic<bool> in_round_{false};
+  std::atomic<bool> taking_up_{false};  // a timer is set for it
+  std::atomic<size_t> batch_timers_;    // at most in one batch
   int64_t armed_for_ ABSL_GUARDED_BY(mutex_);
   TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
 };

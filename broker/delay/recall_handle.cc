@@ -1,8 +1,11 @@
 #include "broker/delay/recall_handle.h"
 
-#include "absl/strings/escaping.h"
+#include <optional>
+#include <utility>
+
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/core/codec.h"
+#include "broker/core/token.h"
 #include "common/hash/siphash.h"
 #include "common/status/wire_status.h"
 
@@ -21,13 +24,9 @@ absl::Status NotAHandle(const char* sentence) {
 
 // The bytes of a handle, its MAC at the end; "" for text that cannot be one.
 std::string BytesOf(std::string_view text) {
-  std::string bytes;
-  if (text.size() > kMaxRecallText ||
-      !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
-      bytes.size() <= kRecallMacBytes) {
-    return "";
-  }
-  return bytes;
+  std::optional<std::string> bytes = TokenBytes(text, kMaxRecallText);
+  if (!bytes || bytes->size() <= kRecallMacBytes) return "";
+  return *std::move(bytes);
 }
 
 }  // namespace
@@ -37,7 +36,7 @@ std::string RecallHandle::Encode(const std::array<uint64_t, 2>& key) const {
   w.U8(kRecallVersion).Bytes(broker).Varint(topic).Varint(static_cast<uint64_t>(timer.due_ms));
   w.Varint(timer.level()).Varint(timer.offset()).Bytes(message_id);
   w.Fixed64(SipHash24(key, w.str()));
-  return absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
+  return TokenText(w.str());
 }
 
 std::string RecallHandle::BrokerOf(std::string_view text) {

@@ -22,9 +22,9 @@ class MessageFilter {
   // The ConsumeQueue's entry decides nothing, so that each message has to be read to be judged. For
   // other filters MayMatch leaves so few wrong ones that reading them first does not pay.
   virtual bool reads_messages() const = 0;
-  // By the hash that the ConsumeQueue keeps of a tag: false means that the message cannot match.
-  // True has to be confirmed by Matches.
-  virtual bool MayMatch(uint64_t tag_hash) const = 0;
+  // By the hash that the ConsumeQueue keeps of a tag (TagHashOf its entry's): false means that the
+  // message cannot match. True has to be confirmed by Matches.
+  virtual bool MayMatch(uint32_t tag_hash) const = 0;
   virtual bool Matches(const StoredContent& content) const = 0;
   // An upper bound of the bytes that Matches looks at, so that a scan can bound its work.
   virtual size_t Cost(const StoredContent& content) const = 0;

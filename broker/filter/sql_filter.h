@@ -20,7 +20,7 @@ class SqlFilter : public MessageFilter {
 
   bool all() const override { return false; }
   bool reads_messages() const override { return true; }
-  bool MayMatch(uint64_t) const override { return true; }
+  bool MayMatch(uint32_t) const override { return true; }
   bool Matches(const StoredContent& content) const override;
   size_t Cost(const StoredContent& content) const override;
 

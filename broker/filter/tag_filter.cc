@@ -53,7 +53,7 @@ absl::StatusOr<TagFilter> TagFilter::Parse(std::string_view expression) {
   return filter;
 }
 
-bool TagFilter::MayMatch(uint64_t tag_hash) const {
+bool TagFilter::MayMatch(uint32_t tag_hash) const {
   return all() || std::find(hashes_.begin(), hashes_.end(), tag_hash) != hashes_.end();
 }
 

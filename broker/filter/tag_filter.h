@@ -20,7 +20,7 @@ class TagFilter : public MessageFilter {
   bool all() const override { return tags_.empty(); }
   bool reads_messages() const override { return false; }
   // Two tags can share a hash.
-  bool MayMatch(uint64_t tag_hash) const override;
+  bool MayMatch(uint32_t tag_hash) const override;
   bool Matches(const StoredContent& content) const override { return MatchesTag(TagOf(content)); }
   size_t Cost(const StoredContent& content) const override { return TagOf(content).size(); }
 

@@ -139,6 +139,7 @@ class Metadata : public Feature {
     std::function<void(const TopicPtr&)> topic_changed;
     std::function<void(const TopicPtr&)> topic_deleted;
     std::function<void(const GroupPtr&)> group_changed;
+    std::function<void(const GroupPtr&)> group_resumed;  // after group_changed: it was paused
     std::function<void(const GroupPtr&)> group_deleted;
   };
   void AddListener(Listener listener) { listeners_.push_back(std::move(listener)); }

@@ -105,11 +105,13 @@ void Metadata::ApplyTopicDeleted(uint32_t id) {
 
 void Metadata::ApplyGroup(GroupRecord record) {
   auto group = std::make_shared<const GroupRecord>(std::move(record));
+  bool resumed = false;
   {
     MutexLock lock(&mutex_);
     GroupPtr& entry = groups_[group->name];
     if (entry != nullptr && entry->paused) --paused_groups_;
     if (group->paused) ++paused_groups_;
+    resumed = entry != nullptr && entry->paused && !group->paused;
     entry = group;
     groups_by_id_[group->id] = group;
     next_group_id_ = std::max(next_group_id_, group->id + 1);
@@ -117,6 +119,7 @@ void Metadata::ApplyGroup(GroupRecord record) {
   dirty_groups_.insert(group->id);
   for (const Listener& l : listeners_) {
     if (l.group_changed) l.group_changed(group);
+    if (resumed && l.group_resumed) l.group_resumed(group);
   }
 }
 

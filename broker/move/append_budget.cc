@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
-#include "common/clock/broker_time.h"
-
 namespace mansio::broker {
 
-AppendBudget::AppendBudget(uint64_t bytes_per_second, BrokerTime* time)
+AppendBudget::AppendBudget(uint64_t bytes_per_second, const Clock* clock)
     : rate_(static_cast<int64_t>(bytes_per_second)),
-      time_(time),
-      filled_ms_(time->NowMillis()),
+      clock_(clock),
+      filled_ms_(absl::ToInt64Milliseconds(clock->BootNow())),
       level_(rate_ * kBurstMs) {}
 
 int64_t AppendBudget::Take(uint64_t bytes, size_t messages) {
-  const int64_t now = time_->NowMillis();
+  const int64_t now = absl::ToInt64Milliseconds(clock_->BootNow());
   MutexLock lock(&mutex_);
   // More than a bucket's worth of time is not multiplied: a jump of years must not overflow.
   const int64_t full = rate_ * kBurstMs;

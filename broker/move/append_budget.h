@@ -4,18 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/clock/clock.h"
 #include "common/sync/sync.h"
-
-namespace mansio {
-class BrokerTime;
-}
 
 namespace mansio::broker {
 
 // What the broker may append on its own account, for all kinds of moves together (expired leases,
 // fired timers, check-backs): a storm of them is spread, so that producers are not held up behind
-// it (design section 8). A token bucket over broker time; a clock that stands still gives nothing,
-// one that jumps gives one bucket at most. Thread-safe.
+// it (design section 8). A token bucket over the time that really passes: broker time may stand
+// still for hours (design section 8), and what is overdue then must not. Thread-safe.
 class AppendBudget {
  public:
   // What one moved message costs besides its bytes: the work of the log thread.
@@ -23,8 +20,8 @@ class AppendBudget {
   // The bucket holds what comes in during this time.
   static constexpr int64_t kBurstMs = 50;
 
-  // `bytes_per_second` >= 1; `time` is borrowed. Starts full.
-  AppendBudget(uint64_t bytes_per_second, BrokerTime* time);
+  // `bytes_per_second` >= 1; `clock` is borrowed. Starts full.
+  AppendBudget(uint64_t bytes_per_second, const Clock* clock);
 
   // Takes what an append of `bytes` with `messages` messages costs, and returns 0; or takes nothing
   // and returns after how many milliseconds (>= 1) to ask again. Anything is granted while the
@@ -36,9 +33,9 @@ class AppendBudget {
 
  private:
   const int64_t rate_;  // bytes a second, which is thousandths of bytes a millisecond
-  BrokerTime* const time_;
+  const Clock* const clock_;
   Mutex mutex_;
-  int64_t filled_ms_ ABSL_GUARDED_BY(mutex_);  // broker time
+  int64_t filled_ms_ ABSL_GUARDED_BY(mutex_);  // boot time
   int64_t level_ ABSL_GUARDED_BY(mutex_);      // thousandths of bytes; negative: overdrawn
 };
 

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
-
-#include "common/clock/broker_time.h"
 
 namespace mansio::broker {
 
@@ -26,8 +25,7 @@ struct Mover::Job {
   std::vector<std::optional<absl::StatusOr<store::StoredMessage>>> messages;
 };
 
-Mover::Mover(Limits limits, BrokerTime* time, TimerQueue* timers)
-    : limits_(limits), time_(time), timers_(timers) {}
+Mover::Mover(Limits limits, TimerQueue* timers) : limits_(limits), timers_(timers) {}
 
 void Mover::Gather(std::vector<MoveSource> sources, Done done) {
   GatherSome(std::move(sources), std::numeric_limits<uint64_t>::max(), std::move(done));
@@ -80,8 +78,9 @@ void Mover::RunWaiting() {
 
 Mover::JobPtr Mover::TakeNext() {
   MutexLock lock(&mutex_);
-  const bool fits = !waiting_.empty() && (in_flight_ == 0 || in_flight_ + waiting_.front()->bytes <=
-                                                                 limits_.bytes_in_flight);
+  const bool fits =
+      !waiting_.empty() && !retry_scheduled_ &&
+      (in_flight_ == 0 || in_flight_ + waiting_.front()->bytes <= limits_.bytes_in_flight);
   if (!fits) {
     running_ = false;
     return nullptr;
@@ -125,10 +124,19 @@ void Mover::Postpone(JobPtr job) {
     MutexLock lock(&mutex_);
     in_flight_ -= job->bytes;
     running_ = false;
-    if (!stopped_) waiting_.push_front(std::exchange(job, nullptr));
+    if (!stopped_) {
+      waiting_.push_front(std::exchange(job, nullptr));
+      retry_scheduled_ = true;
+    }
   }
   if (job != nullptr) return Cancel(*job);
-  timers_->Schedule(time_->NowMillis() + kColdRetryMs, [this] { RunWaiting(); });
+  timers_->ScheduleAfter(kColdRetryMs, [this] {
+    {
+      MutexLock lock(&mutex_);
+      retry_scheduled_ = false;
+    }
+    RunWaiting();
+  });
 }
 
 void Mover::LookUpCold(Job& job) const {
@@ -173,6 +181,10 @@ absl::Status Mover::LookUpOne(MoveSource& source) const {
   const auto entries = store_->ReadEntries(source.queue, source.offset, 1);
   if (absl::IsOutOfRange(entries.status())) {
     return absl::NotFoundError("retention has deleted the message");
+  }
+  if (absl::IsDataLoss(entries.status())) {
+    // Of the checkpoint only, which can be rebuilt: the message itself stands in the log.
+    return absl::InternalError(std::string(entries.status().message()));
   }
   if (!entries.ok()) return entries.status();
   if (entries->empty()) return absl::NotFoundError("the queue does not reach that far");

@@ -13,10 +13,6 @@
 #include "common/timer/timer_queue.h"
 #include "store/store.h"
 
-namespace mansio {
-class BrokerTime;
-}
-
 namespace mansio::broker {
 
 // A message that is to be moved.
@@ -42,12 +38,12 @@ class Mover {
     uint64_t bytes_in_flight = 16u << 20;  // of all gathers under way; one is always let through
   };
   // One result for each source, in their order. NotFound when the message is gone, DataLoss when
-  // its bytes are damaged, Cancelled when the mover was stopped. The bytes count as in flight until
-  // the callback has returned. It may run before Gather returns, or on any thread that gathers, or
-  // on the cold pool; it may call Gather.
+  // its bytes in the log are damaged, Cancelled when the mover was stopped; anything else may pass.
+  // The bytes count as in flight until the callback has returned. It may run before Gather returns,
+  // or on any thread that gathers, or on the cold pool; it may call Gather.
   using Done = absl::AnyInvocable<void(std::vector<absl::StatusOr<store::StoredMessage>> messages)>;
 
-  Mover(Limits limits, BrokerTime* time, TimerQueue* timers);  // borrowed
+  Mover(Limits limits, TimerQueue* timers);  // borrowed
 
   // Before the first Gather.
   void Attach(store::Store* store) { store_ = store; }
@@ -88,13 +84,14 @@ class Mover {
   static void Cancel(Job& job);
 
   const Limits limits_;
-  BrokerTime* const time_;
   TimerQueue* const timers_;
   store::Store* store_ = nullptr;
 
   Mutex mutex_;
   std::deque<JobPtr> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The cold pool was full: what waits is begun again by the one timer that is set for it.
+  bool retry_scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;  // a thread is in RunWaiting
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -6,6 +6,7 @@
 
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/consumption/context.h"
+#include "broker/core/timestamps.h"
 #include "common/gateway/preamble.h"
 #include "common/names/names.h"
 #include "common/rpc/proto_call.h"
@@ -34,15 +35,11 @@ absl::Status IllegalOffset(int64_t offset, store::QueueRange range) {
 }
 
 absl::StatusOr<store::StoreTime> TimeOf(const v2::QueryOffsetRequest& request) {
-  // Within the years 1 to 9999, as protobuf has it.
-  constexpr int64_t kLastSecond = 253402300799;
-  const auto& time = request.timestamp();
-  if (!request.has_timestamp() || time.seconds() < 0 || time.seconds() > kLastSecond ||
-      time.nanos() < 0 || time.nanos() > 999999999) {
+  if (!request.has_timestamp() || !IsTime(request.timestamp())) {
     return WireError(v2::BAD_REQUEST, "a query by TIMESTAMP needs a valid timestamp from 1970 on");
   }
   // Rounded up: a message of the same millisecond may be older than the time.
-  return time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
+  return MillisFrom(request.timestamp());
 }
 
 }  // namespace

@@ -29,8 +29,12 @@ class OffsetsImpl : public Offsets, public Feature {
         service_(context_) {
     environment_.metadata->AddListener({
         .topic_deleted = [this](const TopicPtr& topic) { parked_.WakeAllOfTopic(topic->id); },
-        // Perhaps one was resumed. Rare enough to let all of them look.
-        .group_changed = [this](const GroupPtr&) { parked_.WakeAll(); },
+        // An administrator's decision: rare enough to let all of them look.
+        .group_resumed = [this](const GroupPtr&) { parked_.WakeAll(); },
+        .group_deleted =
+            [this](const GroupPtr& group) {
+              if (group->paused) parked_.WakeAll();
+            },
     });
   }
 

@@ -103,7 +103,8 @@ void PullOperation::Choose(const ColdEntries& found) {
   for (size_t i = 0; i < found.entries.size(); ++i) {
     if (candidates_.size() == request_.batch) return;
     const store::QueueEntry& entry = found.entries[i];
-    if (found.wanted.empty() ? request_.filter->MayMatch(entry.tag_hash) : found.wanted[i]) {
+    if (found.wanted.empty() ? request_.filter->MayMatch(TagHashOf(entry.tag_hash))
+                             : found.wanted[i]) {
       bytes += entry.size;
       if (!candidates_.empty() && bytes > context_.options.max_answer_bytes) return;
       candidates_.push_back({next_, entry});
@@ -154,11 +155,18 @@ void PullOperation::Read() {
 void PullOperation::Deliver(const Messages& messages) {
   std::vector<rpc::Payload> payloads;
   for (size_t i = 0; i < messages.size(); ++i) {
-    if (!messages[i].ok()) {
-      if (absl::IsNotFound(messages[i].status())) continue;  // retention was faster
-      LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.queue.topic->name,
-                queue_.queue, candidates_[i].offset, std::string(messages[i].status().message()));
-      continue;
+    if (const absl::Status& status = messages[i].status(); !status.ok()) {
+      if (absl::IsNotFound(status)) continue;  // retention was faster
+      ReportUnreadable(candidates_[i], status);
+      if (absl::IsDataLoss(status)) continue;
+      // It may be read later: the client is not to go on behind it.
+      next_ = candidates_[i].offset;
+      if (!payloads.empty()) break;
+      return Answer(WireError(v2::INTERNAL_SERVER_ERROR,
+                              fmt::format("the message at offset {} cannot be read now: {}; pull "
+                                          "again later",
+                                          next_, std::string(status.message()))),
+                    {}, next_);
     }
     if (auto payload = Encode(candidates_[i], *messages[i])) {
       payloads.push_back(*std::move(payload));
@@ -168,10 +176,18 @@ void PullOperation::Deliver(const Messages& messages) {
   Answer(absl::OkStatus(), std::move(payloads), next_);
 }
 
+void PullOperation::ReportUnreadable(const Candidate& candidate, const absl::Status& status) const {
+  LOG_ERROR("topic {} queue {} offset {} cannot be delivered: {}", request_.queue.topic->name,
+            queue_.queue, candidate.offset, std::string(status.message()));
+}
+
 std::optional<rpc::Payload> PullOperation::Encode(const Candidate& candidate,
                                                   const store::StoredMessage& message) const {
   const absl::StatusOr<StoredContent> content = DecodeContent(message.view.content);
-  if (!content.ok()) return std::nullopt;
+  if (!content.ok()) {
+    ReportUnreadable(candidate, content.status());
+    return std::nullopt;
+  }
   // One that reads messages has seen it already.
   const MessageFilter& filter = *request_.filter;
   if (!filter.reads_messages() && !filter.Matches(*content)) return std::nullopt;
@@ -185,7 +201,10 @@ std::optional<rpc::Payload> PullOperation::Encode(const Candidate& candidate,
   absl::StatusOr<Provenance> dead;
   if (request_.queue.topic->kind == TopicKind::kDeadLetter) {
     dead = Provenance::Decode(content->provenance);
-    if (!dead.ok()) return std::nullopt;
+    if (!dead.ok()) {
+      ReportUnreadable(candidate, dead.status());
+      return std::nullopt;
+    }
     delivery.dead_letter_topic = dead->topic_name;
   }
   // PullMessageResponse.message has the number of ReceiveMessageResponse.message.

@@ -48,6 +48,7 @@ class PullOperation : public ParkedReceive, public std::enable_shared_from_this<
   void LoadEntries();
   void Read();
   void Deliver(const Messages& messages);
+  void ReportUnreadable(const Candidate& candidate, const absl::Status& status) const;
   std::optional<rpc::Payload> Encode(const Candidate& candidate,
                                      const store::StoredMessage& message) const;
   bool CanGoOn() const;

@@ -1,5 +1,7 @@
 #include "broker/send/send_append.h"
 
+#include <fmt/format.h>
+
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "common/gateway/preamble.h"
 #include "common/status/wire_status.h"
@@ -18,6 +20,17 @@ absl::Status ToSendStatus(const absl::Status& store_status) {
     default:
       return WireError(v2::INTERNAL_SERVER_ERROR, std::move(sentence));
   }
+}
+
+absl::Status CheckRoomForEnd(const store::Store& store, size_t append_bytes) {
+  // An expiry names the topic and gives a reason; the others are shorter.
+  constexpr size_t kEndBytes = 1024;
+  if (append_bytes + kEndBytes <= store.MaxAppendBytes()) return absl::OkStatus();
+  return WireError(v2::PAYLOAD_TOO_LARGE,
+                   fmt::format("the message takes {} bytes; one that is delayed or in a "
+                               "transaction can have {} with this store.segment-bytes: send it in "
+                               "parts",
+                               append_bytes, store.MaxAppendBytes() - kEndBytes));
 }
 
 void SingleSend::Applied(const store::AppendResult& result) {

@@ -13,6 +13,7 @@
 #include "broker/send/send_response.h"
 #include "common/rpc/call.h"
 #include "store/append.h"
+#include "store/store.h"
 
 // Sends on their way into the log; they answer their call when the log has decided.
 namespace mansio::broker {
@@ -21,6 +22,10 @@ namespace mansio::broker {
 // waiting helps, PAYLOAD_TOO_LARGE where it never will, INTERNAL_SERVER_ERROR otherwise, with the
 // store's sentence.
 absl::Status ToSendStatus(const absl::Status& store_status);
+
+// PAYLOAD_TOO_LARGE when an append of one message that is to wait, for its time or for the end of
+// its transaction, fits the log, but might not with what its end adds to it then.
+absl::Status CheckRoomForEnd(const store::Store& store, size_t append_bytes);
 
 // The recall handle of a message that waits at this offset for its delivery time; empty for one
 // that does not wait. Called on the log thread.

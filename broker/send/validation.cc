@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "apache/rocketmq/v2/service.pb.h"
+#include "broker/delay/delay.h"
 #include "broker/delay/records.h"
 #include "broker/message/stored_message.h"
 #include "common/names/names.h"
@@ -17,9 +18,6 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
-
-// Longer numbers are no levels that somebody means.
-constexpr size_t kMaxLevelDigits = 18;
 
 std::string TypeName(int type) {
   const std::string& name = v2::MessageType_Name(static_cast<v2::MessageType>(type));
@@ -42,9 +40,8 @@ absl::Status CheckBody(const v2::Message& message, const SendLimits& limits) {
 }
 
 absl::Status CheckDelayLevel(const v2::Message& message, const std::string& value) {
-  const bool number =
-      !value.empty() && value.size() <= kMaxLevelDigits &&
-      std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool number = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                    [](char c) { return c >= '0' && c <= '9'; });
   if (!number || value.find_first_not_of('0') == std::string::npos) {
     return WireError(v2::ILLEGAL_MESSAGE_PROPERTY_KEY,
                      "the user property DELAY names a delay level, a whole number from 1 on; "
@@ -101,8 +98,10 @@ absl::Status CheckUserProperties(const v2::Message& message, const SendLimits& l
 }
 
 absl::Status CheckTimes(const v2::SystemProperties& system, int64_t max_delay_ms, int64_t now_ms) {
+  const int64_t latest_ms = now_ms + max_delay_ms;
   if (system.has_delivery_timestamp() &&
-      system.delivery_timestamp().seconds() > (now_ms + max_delay_ms) / 1000) {
+      (system.delivery_timestamp().seconds() > latest_ms / 1000 ||
+       DueOf(system.delivery_timestamp()) > latest_ms)) {
     return WireError(
         v2::ILLEGAL_DELIVERY_TIME,
         fmt::format("the delivery time lies more than {} in the future; choose an earlier one, or "
@@ -111,7 +110,9 @@ absl::Status CheckTimes(const v2::SystemProperties& system, int64_t max_delay_ms
   }
   const auto& recovery = system.orphaned_transaction_recovery_duration();
   if (recovery.seconds() > kMaxRecoverySeconds ||
-      (recovery.seconds() == kMaxRecoverySeconds && recovery.nanos() > 0)) {
+      (recovery.seconds() >= 0 &&
+       absl::Seconds(recovery.seconds()) + absl::Nanoseconds(recovery.nanos()) >
+           absl::Seconds(kMaxRecoverySeconds))) {
     return WireError(
         v2::BAD_REQUEST,
         fmt::format("the recovery duration of the transaction is longer than the limit of "

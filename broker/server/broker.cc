@@ -164,6 +164,7 @@ TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPo
                         .interval_ms = absl::ToInt64Milliseconds(config.check_interval),
                         .max_checks = config.max_checks};
   options.max_pending = config.pending_transactions;
+  options.max_check_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
   return options;
 }
 
@@ -218,7 +219,9 @@ class Broker::Parts {
         environment_(environment),
         advertised_(advertised),
         time_(environment.clock, absl::InfinitePast(), ReportTime),
-        timers_([this] { return time_.NowMillis(); }),
+        timers_(
+            [this] { return time_.NowMillis(); },
+            [clock = environment.clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         metadata_({.topics = config.topics,
                    .queues_per_topic = config.queues_per_topic,
                    .groups = config.groups},
@@ -228,8 +231,8 @@ class Broker::Parts {
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  environment.clock),
-        mover_({}, &time_, &timers_),
-        budget_(config.move_bytes_per_second, &time_),
+        mover_({}, &timers_),
+        budget_(config.move_bytes_per_second, environment.clock),
         consumption_(Consumption::Create(ConsumptionOptionsOf(config, advertised),
                                          {.metadata = &metadata_,
                                           .dead_letters = &dead_letters_,
@@ -282,11 +285,14 @@ class Broker::Parts {
                     .auto_create_topics = config.auto_create_topics,
                     .default_queues = config.default_queues},
                    &metadata_, &others_),
+        cluster_secret_(access.secret),
         peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
+        node_timers_(
+            [clock = environment.clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         relay_(NodeOf(config), {.directory = &directory_,
                                 .clients = &clients_,
                                 .peers = peers_.get(),
-                                .timers = &timers_}),
+                                .timers = &node_timers_}),
         relayed_(&clients_, consumption_->observer()),
         gateway_({.max_body_bytes = static_cast<int32_t>(config.body_bytes),
                   .receive_batch = config.receive_batch,
@@ -298,7 +304,7 @@ class Broker::Parts {
                    {.directory = &directory_,
                     .clients = &clients_,
                     .peers = peers_.get(),
-                    .timers = &timers_,
+                    .timers = &node_timers_,
                     .relay = &relay_}),
         registered_(&metadata_),
         registration_(RegistrationOptionsOf(config, access.secret), &registered_),
@@ -352,7 +358,10 @@ class Broker::Parts {
   DelayAdmin delay_admin_;
   ClusterView others_;
   LocalDirectory directory_;
+  const std::string cluster_secret_;  // empty: none
   const std::unique_ptr<rpc::Client> peers_;
+  // What has to be told other nodes can be much: clients' timers do not wait for it.
+  TimerQueue node_timers_;
   gateway::ClientRelay relay_;
   gateway::RelayService relayed_;
   gateway::Gateway gateway_;
@@ -391,11 +400,12 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = transactions_->Start(); !status.ok()) return status;
   consumption_->Start();
   timers_.Start();
+  node_timers_.Start();
   if (absl::Status status = delay_.Start(); !status.ok()) return status;
   auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+  timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
   if (server_->SelfSigned()) {
     LOG_WARNING(
         "TLS uses a self-signed certificate in {}, which clients cannot verify; set "
@@ -411,7 +421,7 @@ absl::Status Broker::Parts::Start() {
   }
   registration_.Start();
   watch_.Start();
-  relay_.Start();
+  relay_.Start(cluster_secret_);
   StartMetrics();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
   return absl::OkStatus();
@@ -432,6 +442,7 @@ void Broker::Parts::Stop() {
   transactions_->Stop();
   mover_.Stop();
   if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
+  node_timers_.Stop();
   timers_.Stop();
   if (reach_check_.joinable()) reach_check_.join();
   if (absl::Status status = store_->Close(); !status.ok()) {
@@ -488,7 +499,7 @@ void Broker::Parts::KeepHouse() {
   unhealthy_reported_ = !health.ok();
   server_->SetServing(health.ok());
   if (stopping_) return;
-  timers_.Schedule(time_.NowMillis() + kHousekeepingMs, [this] { KeepHouse(); });
+  timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
 }
 
 void Broker::Parts::StartMetrics() {

@@ -226,7 +226,7 @@ void AddLimits(Schema& schema) {
       .Int(
           "limits.pending-timers", &BrokerConfig::pending_timers, 10'000'000, {0, 1'000'000'000},
           "messages",
-          "The most delayed messages that are not delivered yet, each of which takes some 40 bytes "
+          "The most delayed messages that are not delivered yet, each of which takes some 35 bytes "
           "of memory; further ones are refused with TOO_MANY_REQUESTS.")
       .Size("limits.move-bytes-per-second", &BrokerConfig::move_bytes_per_second, 32 * kMiB,
             {64 * kKiB, 64 * kGiB},

@@ -17,11 +17,14 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// Halves of one round: bounds what is read at once, and how long the timers' thread is busy.
+// Halves and bytes of one round: bounds what is read at once, for commits and timers wait behind
+// it, and how long the timers' thread is busy.
 constexpr size_t kRound = 256;
+constexpr uint64_t kRoundBytes = 2u << 20;
 // Between rounds while there is more to ask: some 50,000 checks a second at most.
 constexpr int64_t kPauseMs = 5;
-// After this, look again whether a producer has come, or whether the store accepts again.
+// After this, look again whether a producer has come, or takes more, or whether the store accepts
+// again.
 constexpr int64_t kLookAgainMs = 1000;
 
 // The message as its producer knows it, with everything that SDKs read of a delivery.
@@ -161,7 +164,10 @@ void CheckBack::Wait(store::QueueOffset half, const Half& entry) {
 void CheckBack::Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms) {
   // Its bytes are charged when they are known.
   const int64_t wait = environment_.budget->Take(0, 1);
-  if (wait > 0) return Schedule(half, now_ms + wait);
+  if (wait > 0) {
+    environment_.timers->ScheduleAfter(wait, [this, half, now_ms] { Schedule(half, now_ms); });
+    return;
+  }
   environment_.ender->End({epoch, half}, TransactionOutcome::kExpired,
                           [this, half, now_ms](const absl::Status& status) {
                             if (!status.ok()) Schedule(half, now_ms + kLookAgainMs);
@@ -188,34 +194,43 @@ absl::flat_hash_map<uint32_t, CheckBack::Streams> CheckBack::ProducersOfWaiting(
 }
 
 std::vector<CheckBack::Candidate> CheckBack::TakeAskable(
-    const absl::flat_hash_map<uint32_t, Streams>& producers) {
-  std::vector<store::QueueOffset> taken;
+    const absl::flat_hash_map<uint32_t, Streams>& producers, int64_t now_ms) {
   MutexLock lock(&mutex_);
   if (!running_ || asking_) return {};
-  for (auto topic = waiting_.begin(); topic != waiting_.end() && taken.size() < kRound;) {
-    absl::btree_set<store::QueueOffset>& halves = topic->second;
-    if (producers.contains(topic->first)) {
-      while (!halves.empty() && taken.size() < kRound) {
-        taken.push_back(*halves.begin());
-        halves.erase(halves.begin());
-      }
-    }
-    topic = halves.empty() ? waiting_.erase(topic) : std::next(topic);
-  }
+  const std::vector<uint32_t> topics = AskableTopics(producers, now_ms);
   std::vector<Candidate> candidates;
-  for (const store::QueueOffset half : taken) {
-    const std::optional<Half> entry = environment_.state->Find(half);
-    if (entry) candidates.push_back({half, *entry});
+  const size_t share = topics.empty() ? 0 : std::max<size_t>(kRound / topics.size(), 1);
+  for (size_t i = 0; i < topics.size() && i < kRound; ++i) {
+    const auto topic = waiting_.find(topics[i]);
+    absl::btree_set<store::QueueOffset>& halves = topic->second;
+    for (size_t n = 0; n < share && !halves.empty(); ++n) {
+      const store::QueueOffset half = *halves.begin();
+      halves.erase(halves.begin());
+      if (const auto entry = environment_.state->Find(half)) candidates.push_back({half, *entry});
+    }
+    if (halves.empty()) waiting_.erase(topic);
   }
   asking_ = !candidates.empty();
   return candidates;
+}
+
+std::vector<uint32_t> CheckBack::AskableTopics(
+    const absl::flat_hash_map<uint32_t, Streams>& producers, int64_t now_ms) {
+  absl::erase_if(paused_, [now_ms](const auto& topic) { return topic.second <= now_ms; });
+  std::vector<uint32_t> topics;
+  for (const auto& [topic, halves] : waiting_) {
+    if (producers.contains(topic) && !paused_.contains(topic)) topics.push_back(topic);
+  }
+  std::rotate(topics.begin(), std::upper_bound(topics.begin(), topics.end(), last_topic_),
+              topics.end());
+  return topics;
 }
 
 void CheckBack::AskProducers(int64_t now_ms) {
   const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
   if (!queue) return;
   auto producers = ProducersOfWaiting();
-  std::vector<Candidate> candidates = TakeAskable(producers);
+  std::vector<Candidate> candidates = TakeAskable(producers, now_ms);
   {
     MutexLock lock(&mutex_);
     if (!waiting_.empty()) ask_again_ms_ = now_ms + kLookAgainMs;
@@ -223,8 +238,8 @@ void CheckBack::AskProducers(int64_t now_ms) {
   if (candidates.empty()) return;
   std::vector<MoveSource> sources;
   for (const Candidate& candidate : candidates) sources.push_back({*queue, candidate.half, {}});
-  environment_.mover->Gather(
-      std::move(sources),
+  environment_.mover->GatherSome(
+      std::move(sources), kRoundBytes,
       [this, candidates = std::move(candidates), producers = std::move(producers)](
           std::vector<absl::StatusOr<store::StoredMessage>> messages) {
         Deliver(candidates, producers, messages);
@@ -236,34 +251,52 @@ void CheckBack::Deliver(const std::vector<Candidate>& candidates,
                         const std::vector<absl::StatusOr<store::StoredMessage>>& messages) {
   const rpc::CompletionScope one_wake;  // for all that is asked here
   const int64_t now = environment_.time->NowMillis();
-  std::vector<store::QueueOffset> asked;
-  std::vector<size_t> not_asked;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const Candidate& candidate = candidates[i];
-    const absl::StatusOr<StoredContent> content =
-        messages[i].ok() ? DecodeContent(messages[i]->view.content)
-                         : absl::StatusOr<StoredContent>(messages[i].status());
-    if (absl::IsCancelled(content.status())) {
-      continue;  // the broker stops
-    } else if (!content.ok()) {
-      LOG_WARNING("The half message at offset {} cannot be read for its check: {}", candidate.half,
-                  std::string(content.status().message()));
-      Schedule(candidate.half, now + PolicyOf(candidate.entry.topic).interval_ms);
-    } else if (environment_.state->IsClaimed(candidate.half)) {
-      Schedule(candidate.half, now + kLookAgainMs);
-    } else if (Ask(candidate, producers.at(candidate.entry.topic), *content)) {
-      asked.push_back(candidate.half);
-      Schedule(candidate.half, now + PolicyOf(candidate.entry.topic).interval_ms);
-    } else {
-      not_asked.push_back(i);
-    }
+  Round round;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    DeliverOne(candidates[i], producers, messages[i], now, round);
   }
-  if (!asked.empty()) LogChecks(asked, now);
+  // What was too much to be read at once has its turn in the next round.
+  for (size_t i = messages.size(); i < candidates.size(); ++i) {
+    round.not_asked.push_back(candidates[i]);
+  }
+  if (!round.asked.empty()) LogChecks(round.asked, now);
   MutexLock lock(&mutex_);
   asking_ = false;
-  for (const size_t i : not_asked) Wait(candidates[i].half, candidates[i].entry);
-  if (!waiting_.empty()) ask_again_ms_ = now + (not_asked.empty() ? kPauseMs : kLookAgainMs);
+  if (!messages.empty()) last_topic_ = candidates[messages.size() - 1].entry.topic;
+  for (const uint32_t topic : round.full) paused_[topic] = now + kLookAgainMs;
+  for (const Candidate& candidate : round.not_asked) Wait(candidate.half, candidate.entry);
+  if (!waiting_.empty()) ask_again_ms_ = now + kPauseMs;
   Arm();
+}
+
+void CheckBack::DeliverOne(const Candidate& candidate,
+                           const absl::flat_hash_map<uint32_t, Streams>& producers,
+                           const absl::StatusOr<store::StoredMessage>& message, int64_t now_ms,
+                           Round& round) {
+  const absl::StatusOr<StoredContent> content =
+      message.ok() ? DecodeContent(message->view.content)
+                   : absl::StatusOr<StoredContent>(message.status());
+  const uint32_t topic = candidate.entry.topic;
+  if (absl::IsCancelled(content.status())) return;  // the broker stops
+  if (IsLost(content.status())) {
+    // Nobody can be asked; counted all the same, so that it comes to its end.
+    round.asked.push_back(candidate.half);
+    Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
+  } else if (!content.ok()) {
+    LOG_WARNING("The half message at offset {} cannot be read for its check: {}", candidate.half,
+                std::string(content.status().message()));
+    Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
+  } else if (environment_.state->IsClaimed(candidate.half)) {
+    Schedule(candidate.half, now_ms + kLookAgainMs);
+  } else if (round.full.contains(topic)) {
+    round.not_asked.push_back(candidate);
+  } else if (Ask(candidate, producers.at(topic), *content)) {
+    round.asked.push_back(candidate.half);
+    Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
+  } else {
+    round.full.insert(topic);
+    round.not_asked.push_back(candidate);
+  }
 }
 
 bool CheckBack::Ask(const Candidate& candidate, const Streams& producers,
@@ -282,6 +315,14 @@ bool CheckBack::Ask(const Candidate& candidate, const Streams& producers,
   delivery.queue_offset = static_cast<int64_t>(candidate.half);
   delivery.store_time_ms = candidate.entry.stored_ms;
   *check->mutable_message() = MessageOf(content, delivery);
+  if (command.ByteSizeLong() > options_.max_check_bytes) {
+    LOG_WARNING(
+        "The half message at offset {} is too large for its check ({} bytes): no producer can be "
+        "asked about it. Resolve it with `mansio transaction`, or raise "
+        "limits.unsent-bytes-per-stream",
+        candidate.half, command.ByteSizeLong());
+    return true;
+  }
   // Each check asks the next producer, so that one which never answers cannot hold a half up.
   const uint64_t turn = candidate.half + candidate.entry.checks;
   for (size_t i = 0; i < producers.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "broker/message/stored_message.h"
 #include "broker/move/append_budget.h"
 #include "broker/transaction/transaction_ender.h"
@@ -35,6 +36,7 @@ class CheckBack {
     Policy policy;
     std::string broker_name;
     std::string store_host;
+    size_t max_check_bytes = 8u << 20;  // more than a stream ever takes
   };
   // All borrowed.
   struct Environment {
@@ -67,6 +69,12 @@ class CheckBack {
     Half entry;
   };
   using Streams = std::vector<std::shared_ptr<rpc::BidiCall>>;
+  // What became of the candidates of a round.
+  struct Round {
+    std::vector<store::QueueOffset> asked;
+    std::vector<Candidate> not_asked;
+    absl::flat_hash_set<uint32_t> full;  // topics of which no producer took more
+  };
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   Policy PolicyOf(uint32_t topic) const;
@@ -82,13 +90,21 @@ class CheckBack {
   void Wait(store::QueueOffset half, const Half& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms);
   void AskProducers(int64_t now_ms);
-  std::vector<Candidate> TakeAskable(const absl::flat_hash_map<uint32_t, Streams>& producers)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // A share of each topic that has producers.
+  std::vector<Candidate> TakeAskable(const absl::flat_hash_map<uint32_t, Streams>& producers,
+                                     int64_t now_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Behind the topic that the last round ended with, so that none waits for the others.
+  std::vector<uint32_t> AskableTopics(const absl::flat_hash_map<uint32_t, Streams>& producers,
+                                      int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::flat_hash_map<uint32_t, Streams> ProducersOfWaiting() const;
   void Deliver(const std::vector<Candidate>& candidates,
                const absl::flat_hash_map<uint32_t, Streams>& producers,
                const std::vector<absl::StatusOr<store::StoredMessage>>& messages);
-  // True when a producer was asked.
+  void DeliverOne(const Candidate& candidate,
+                  const absl::flat_hash_map<uint32_t, Streams>& producers,
+                  const absl::StatusOr<store::StoredMessage>& message, int64_t now_ms,
+                  Round& round);
+  // True when a producer was asked, or none ever can be: that counts, or the half would never end.
   bool Ask(const Candidate& candidate, const Streams& producers,
            const StoredContent& content) const;
   void LogChecks(std::vector<store::QueueOffset> halves, int64_t now_ms);
@@ -103,6 +119,9 @@ class CheckBack {
   absl::flat_hash_map<store::QueueOffset, int64_t> due_of_ ABSL_GUARDED_BY(mutex_);
   // Due, and waiting for a producer of their topic.
   absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Topics whose producers took no more, and until when they are left alone.
+  absl::flat_hash_map<uint32_t, int64_t> paused_ ABSL_GUARDED_BY(mutex_);
+  uint32_t last_topic_ ABSL_GUARDED_BY(mutex_) = 0;  // that the last round ended with
   int64_t ask_again_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
   int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = kNever;
   TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -62,6 +62,9 @@ void HalfSender::StoreHalf(rpc::UnaryCall& call, v2::Message& message, const Top
         fmt::format("the broker holds its limit of {} transactions that nobody has ended; end "
                     "some (`mansio transaction list`), or raise limits.pending-transactions",
                     options_.max_pending));
+  } else if (const absl::Status room = environment_.state->store()->CheckCarryBudget();
+             !room.ok()) {
+    refusal = ToSendStatus(room);
   } else if (!queue) {
     refusal = WireError(v2::INTERNAL_SERVER_ERROR,
                         fmt::format("the system topic {} is missing; restart the broker, which "
@@ -86,7 +89,11 @@ void HalfSender::StoreHalf(rpc::UnaryCall& call, v2::Message& message, const Top
                    BodyDigest(message.body()));
   append->SealMessage();
   append->AddRecord(kHalfRecord, HalfRecord{topic.id, RecoveryMs(system)}.Encode());
-  const absl::Status submitted = environment_.state->store()->Submit(std::move(append));
+  store::Store& store = *environment_.state->store();
+  if (absl::Status room = CheckRoomForEnd(store, append->size()); !room.ok()) {
+    return call.Finish(gateway::StatusResponse(room));
+  }
+  const absl::Status submitted = store.Submit(std::move(append));
   if (!submitted.ok()) return call.Finish(gateway::StatusResponse(ToSendStatus(submitted)));
   topic.counters->sent_bytes.Record(static_cast<int64_t>(encoder.size()));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -17,11 +18,11 @@ namespace {
 
 constexpr size_t kDefaultListed = 50;
 constexpr size_t kMaxListed = 1000;
-
-void SetTime(int64_t ms, google::protobuf::Timestamp* out) {
-  out->set_seconds(ms / 1000);
-  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1000000));
-}
+// How many of the newest expired ones are looked through for those of a topic, or for one.
+constexpr size_t kMaxSearched = 10'000;
+// What is read at once: commits and timers wait behind it.
+constexpr size_t kPiece = 256;
+constexpr uint64_t kPieceBytes = 1u << 20;
 
 v1::TransactionState StateOf(TransactionOutcome outcome) {
   switch (outcome) {
@@ -53,6 +54,11 @@ void AddContent(const StoredContent& content, v1::TransactionInfo* info) {
   rpc::Parse(content.system, message->mutable_system_properties());
   message->mutable_topic()->set_name(info->topic());
   message->set_body(std::string(content.body));
+}
+
+absl::StatusOr<StoredContent> ContentOf(const absl::StatusOr<store::StoredMessage>& message) {
+  if (!message.ok()) return message.status();
+  return DecodeContent(message->view.content);
 }
 
 }  // namespace
@@ -92,7 +98,7 @@ void TransactionAdmin::Stats(rpc::UnaryCall& call, const v1::TransactionStatsReq
   out->set_expired(static_cast<int64_t>(totals.expired));
   out->set_pending(static_cast<int64_t>(environment_.state->pending()));
   if (const auto oldest = environment_.state->List(0, 1, 0); !oldest.empty()) {
-    SetTime(oldest.front().second.stored_ms, out->mutable_oldest_pending());
+    SetMillis(oldest.front().second.stored_ms, out->mutable_oldest_pending());
   }
   for (const auto& [id, count] : environment_.state->CountByTopic()) {
     const TopicPtr topic = environment_.metadata->FindTopic(id);
@@ -119,9 +125,9 @@ v1::TransactionInfo TransactionAdmin::InfoOf(store::QueueOffset half, const Half
     info.set_topic(topic->name);
   }
   info.set_state(v1::TRANSACTION_STATE_PENDING);
-  SetTime(entry.stored_ms, info.mutable_stored());
+  SetMillis(entry.stored_ms, info.mutable_stored());
   info.set_checks(static_cast<int32_t>(entry.checks));
-  SetTime(environment_.check_back->NextCheck(entry), info.mutable_next_check());
+  SetMillis(environment_.check_back->NextCheck(entry), info.mutable_next_check());
   return info;
 }
 
@@ -150,54 +156,75 @@ void TransactionAdmin::List(rpc::UnaryCall& call,
   }
 }
 
+void TransactionAdmin::Read(std::vector<MoveSource> sources, Keep keep,
+                            std::function<void()> done) const {
+  if (sources.empty()) return done();
+  std::vector<MoveSource> piece(sources.begin(),
+                                sources.begin() + std::min(sources.size(), kPiece));
+  environment_.mover->GatherSome(std::move(piece), kPieceBytes,
+                                 [this, sources = std::move(sources), keep = std::move(keep),
+                                  done = std::move(done)](const Messages& messages) mutable {
+                                   for (size_t i = 0; i < messages.size(); ++i) {
+                                     if (absl::IsCancelled(messages[i].status()))
+                                       return done();  // the broker stops
+                                     if (!keep(sources[i].offset, messages[i])) return done();
+                                   }
+                                   sources.erase(sources.begin(),
+                                                 sources.begin() + messages.size());
+                                   Read(std::move(sources), std::move(keep), std::move(done));
+                                 });
+}
+
 void TransactionAdmin::ListPending(rpc::UnaryCall& call, uint32_t topic, size_t max) const {
   const auto halves = environment_.state->List(0, max, topic);
   const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
   std::vector<MoveSource> sources;
-  v1::ListTransactionsResponse response;
+  const auto response = std::make_shared<v1::ListTransactionsResponse>();
   for (const auto& [offset, half] : halves) {
-    *response.add_transactions() = InfoOf(offset, half);
+    *response->add_transactions() = InfoOf(offset, half);
     if (queue) sources.push_back({*queue, offset, {}});
   }
-  environment_.mover->Gather(
-      std::move(sources), [this, &call, response = std::move(response)](Messages messages) mutable {
-        for (size_t i = 0; i < messages.size(); ++i) {
-          if (!messages[i].ok()) continue;
-          const auto content = DecodeContent(messages[i]->view.content);
-          if (content.ok()) {
-            AddMessage(*content, response.mutable_transactions(static_cast<int>(i)));
-          }
-        }
-        Answer(call, absl::OkStatus(), std::move(response));
-      });
+  int next = 0;
+  Read(
+      std::move(sources),
+      [response, next](store::QueueOffset, const Message& message) mutable {
+        v1::TransactionInfo* info = response->mutable_transactions(next++);
+        const auto content = ContentOf(message);
+        if (content.ok()) AddMessage(*content, info);
+        return true;
+      },
+      [this, &call, response] { Answer(call, absl::OkStatus(), std::move(*response)); });
+}
+
+std::vector<MoveSource> TransactionAdmin::NewestExpired(size_t max) const {
+  std::vector<MoveSource> sources;
+  const TopicPtr expired = environment_.metadata->FindTopic(kExpiredTopic);
+  if (expired == nullptr) return sources;
+  const store::QueueKey queue{expired->id, 0};
+  const store::QueueRange range = environment_.state->store()->Range(queue);
+  for (store::QueueOffset o = range.next; o > range.min && sources.size() < max; --o) {
+    sources.push_back({queue, o - 1, {}});
+  }
+  return sources;
 }
 
 void TransactionAdmin::ListExpired(rpc::UnaryCall& call, const std::string& topic,
                                    size_t max) const {
-  std::vector<MoveSource> sources;
-  if (const TopicPtr expired = environment_.metadata->FindTopic(kExpiredTopic)) {
-    const store::QueueKey queue{expired->id, 0};
-    const store::QueueRange range = environment_.state->store()->Range(queue);
-    for (store::QueueOffset o = range.next; o > range.min && sources.size() < max; --o) {
-      sources.push_back({queue, o - 1, {}});
-    }
-  }
-  environment_.mover->Gather(std::move(sources), [this, &call, topic](const Messages& messages) {
-    v1::ListTransactionsResponse response;
-    for (const auto& message : messages) {
-      std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
-      if (!info || (!topic.empty() && info->topic() != topic)) continue;
-      info->clear_message();
-      *response.add_transactions() = *std::move(info);
-    }
-    Answer(call, absl::OkStatus(), std::move(response));
-  });
+  const auto response = std::make_shared<v1::ListTransactionsResponse>();
+  Read(
+      NewestExpired(topic.empty() ? max : kMaxSearched),
+      [this, topic, max, response](store::QueueOffset, const Message& message) {
+        std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
+        if (info && (topic.empty() || info->topic() == topic)) {
+          *response->add_transactions() = *std::move(info);
+        }
+        return static_cast<size_t>(response->transactions_size()) < max;
+      },
+      [this, &call, response] { Answer(call, absl::OkStatus(), std::move(*response)); });
 }
 
-std::optional<v1::TransactionInfo> TransactionAdmin::ExpiredInfo(
-    const absl::StatusOr<store::StoredMessage>& message) const {
-  if (!message.ok()) return std::nullopt;
-  const auto content = DecodeContent(message->view.content);
+std::optional<v1::TransactionInfo> TransactionAdmin::ExpiredInfo(const Message& message) const {
+  const auto content = ContentOf(message);
   if (!content.ok()) return std::nullopt;
   const auto provenance = Provenance::Decode(content->provenance);
   if (!provenance.ok()) return std::nullopt;
@@ -210,10 +237,9 @@ std::optional<v1::TransactionInfo> TransactionAdmin::ExpiredInfo(
   info.set_state(v1::TRANSACTION_STATE_EXPIRED);
   info.set_checks(static_cast<int32_t>(provenance->attempts));
   info.set_reason(std::string(provenance->reason));
-  SetTime(provenance->stored_ms, info.mutable_stored());
-  SetTime(message->view.store_time, info.mutable_ended());
+  SetMillis(provenance->stored_ms, info.mutable_stored());
+  SetMillis(message->view.store_time, info.mutable_ended());
   AddMessage(*content, &info);
-  AddContent(*content, &info);
   return info;
 }
 
@@ -242,23 +268,47 @@ void TransactionAdmin::Describe(rpc::UnaryCall& call,
     info->set_topic(topic->name);
   }
   if (const auto half = environment_.state->Find(key)) *info = InfoOf(id->half, *half);
+  if (*outcome == TransactionOutcome::kExpired) {
+    return DescribeExpired(call, id->half, std::move(response));
+  }
   const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
   if (!queue) return Answer(call, absl::OkStatus(), std::move(response));
   // An ended half's bytes stay until retention takes them.
   environment_.mover->Gather(
       {{*queue, id->half, {}}},
       [this, &call, response = std::move(response)](const Messages& messages) mutable {
-        const auto& message = messages.front();
-        const absl::StatusOr<StoredContent> content =
-            message.ok() ? DecodeContent(message->view.content)
-                         : absl::StatusOr<StoredContent>(message.status());
+        const auto content = ContentOf(messages.front());
         if (content.ok()) {
           AddMessage(*content, response.mutable_transaction());
           AddContent(*content, response.mutable_transaction());
-          SetTime(message->view.store_time, response.mutable_transaction()->mutable_stored());
+          SetMillis(messages.front()->view.store_time,
+                    response.mutable_transaction()->mutable_stored());
         }
         Answer(call, absl::OkStatus(), std::move(response));
       });
+}
+
+void TransactionAdmin::DescribeExpired(rpc::UnaryCall& call, store::QueueOffset half,
+                                       v1::DescribeTransactionResponse known) const {
+  const auto response = std::make_shared<v1::DescribeTransactionResponse>(std::move(known));
+  Read(
+      NewestExpired(kMaxSearched),
+      [this, half, response](store::QueueOffset, const Message& message) {
+        std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
+        v1::TransactionInfo* shown = response->mutable_transaction();
+        const auto content = ContentOf(message);
+        const auto provenance =
+            content.ok() ? Provenance::Decode(content->provenance) : content.status();
+        // An id without its epoch is forgotten by now, and this one is not.
+        if (!info || !provenance.ok() || provenance->offset != half ||
+            info->transaction_id() != shown->transaction_id()) {
+          return true;
+        }
+        *shown = *std::move(info);
+        AddContent(*content, shown);
+        return false;
+      },
+      [this, &call, response] { Answer(call, absl::OkStatus(), std::move(*response)); });
 }
 
 void TransactionAdmin::Resolve(rpc::UnaryCall& call,

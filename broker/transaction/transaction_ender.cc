@@ -23,6 +23,10 @@ void LogUnreadable(store::QueueOffset half, const absl::Status& status) {
 
 }  // namespace
 
+bool IsLost(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsDataLoss(status);
+}
+
 // The end of one half on its way into the log.
 class TransactionEnder::EndAppend : public store::Append {
  public:
@@ -66,39 +70,41 @@ void TransactionEnder::GatherAndLog(store::QueueOffset half, const Half& entry,
                                     TransactionOutcome outcome) {
   const std::optional<store::QueueKey> queue = HalfQueue();
   if (!queue) return environment_.state->Ended(half, UnknownTransaction());
-  environment_.mover->Gather({{*queue, half, {}}},
-                             [this, half, entry, outcome](std::vector<Message> messages) {
-                               const Message& message = messages.front();
-                               if (!message.ok()) {
-                                 LogUnreadable(half, message.status());
-                                 environment_.state->Ended(half, ToSendStatus(message.status()));
-                               } else if (outcome == TransactionOutcome::kCommitted) {
-                                 LogCommit(half, entry.topic, message);
-                               } else {
-                                 LogExpiry(half, entry, message);
-                               }
-                             });
+  environment_.mover->Gather(
+      {{*queue, half, {}}}, [this, half, entry, outcome](std::vector<Message> messages) {
+        const Message& message = messages.front();
+        const absl::Status readable =
+            message.ok() ? DecodeContent(message->view.content).status() : message.status();
+        if (!readable.ok() && IsLost(readable) && outcome == TransactionOutcome::kExpired) {
+          LOG_ERROR("The half message at offset {} is lost; its transaction is rolled back: {}",
+                    half, std::string(readable.message()));
+          LogRollback(half);
+        } else if (!readable.ok()) {
+          LogUnreadable(half, readable);
+          environment_.state->Ended(half, ToSendStatus(readable));
+        } else if (outcome == TransactionOutcome::kCommitted) {
+          LogCommit(half, entry.topic, *DecodeContent(message->view.content));
+        } else {
+          LogExpiry(half, entry, *DecodeContent(message->view.content));
+        }
+      });
 }
 
 void TransactionEnder::LogCommit(store::QueueOffset half, uint32_t topic_id,
-                                 const Message& message) {
+                                 const StoredContent& content) {
   const TopicPtr topic = environment_.metadata->FindTopic(topic_id);
   if (topic == nullptr) return environment_.state->Ended(half, UnknownTransaction());
-  const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
-  if (!content.ok()) return environment_.state->Ended(half, ToSendStatus(content.status()));
   const uint32_t queue = topic->next_queue.fetch_add(1, std::memory_order_relaxed) % topic->queues;
   auto append = std::make_unique<EndAppend>(environment_.state, half);
-  ContentCopy(*content, {}).AddTo(*append, {topic->id, queue}, environment_.time->NowMillis());
+  ContentCopy(content, {}).AddTo(*append, {topic->id, queue}, environment_.time->NowMillis());
   append->AddEnd(TransactionOutcome::kCommitted);
   Submit(half, std::move(append));
 }
 
 void TransactionEnder::LogExpiry(store::QueueOffset half, const Half& entry,
-                                 const Message& message) {
+                                 const StoredContent& content) {
   const TopicPtr expired = environment_.metadata->FindTopic(kExpiredTopic);
   const TopicPtr topic = environment_.metadata->FindTopic(entry.topic);
-  const absl::StatusOr<StoredContent> content = DecodeContent(message->view.content);
-  if (!content.ok()) return environment_.state->Ended(half, ToSendStatus(content.status()));
   if (expired == nullptr || topic == nullptr) {
     return environment_.state->Ended(half, UnknownTransaction());
   }
@@ -113,7 +119,7 @@ void TransactionEnder::LogExpiry(store::QueueOffset half, const Half& entry,
                         .topic_name = topic->name,
                         .reason = reason};
   auto append = std::make_unique<EndAppend>(environment_.state, half);
-  const ContentCopy copy(*content, changes);
+  const ContentCopy copy(content, changes);
   copy.AddTo(*append, {expired->id, 0}, environment_.time->NowMillis());
   append->AddEnd(TransactionOutcome::kExpired);
   environment_.budget->Charge(copy.size());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "broker/message/stored_message.h"
 #include "broker/metadata/metadata.h"
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
@@ -16,6 +17,9 @@ class BrokerTime;
 }
 
 namespace mansio::broker {
+
+// Whether a message that could not be gathered or decoded never can be.
+bool IsLost(const absl::Status& status);
 
 // Ends transactions, whoever decides it: a client, an administrator, or the broker after the last
 // check. Claims the half, gathers its bytes where they are needed, and logs one frame: the end,
@@ -33,10 +37,11 @@ class TransactionEnder {
   };
   explicit TransactionEnder(Environment environment) : environment_(environment) {}
 
-  // Ends a half. `done` runs once: OK when it has ended that way, now or before (expiry counts as
-  // rollback); INVALID_TRANSACTION_ID with a sentence when it ended the other way or is not known;
-  // or why it could not be logged (wire statuses). It runs on the log thread, or before End
-  // returns. The caller holds no lock that it takes.
+  // Ends a half; one that is to expire and whose message is lost is rolled back. `done` runs once:
+  // OK when it has ended that way, now or before (expiry counts as rollback);
+  // INVALID_TRANSACTION_ID with a sentence when it ended the other way or is not known; or why it
+  // could not be logged (wire statuses). It runs on the log thread, or before End returns. The
+  // caller holds no lock that it takes.
   void End(HalfKey key, TransactionOutcome outcome, Done done);
 
   // The queue of kHalfTopic; nullopt while that does not exist.
@@ -48,8 +53,8 @@ class TransactionEnder {
 
   void LogRollback(store::QueueOffset half);
   void GatherAndLog(store::QueueOffset half, const Half& entry, TransactionOutcome outcome);
-  void LogCommit(store::QueueOffset half, uint32_t topic, const Message& message);
-  void LogExpiry(store::QueueOffset half, const Half& entry, const Message& message);
+  void LogCommit(store::QueueOffset half, uint32_t topic, const StoredContent& content);
+  void LogExpiry(store::QueueOffset half, const Half& entry, const StoredContent& content);
   void Submit(store::QueueOffset half, std::unique_ptr<EndAppend> append);
 
   const Environment environment_;

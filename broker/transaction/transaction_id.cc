@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "absl/strings/escaping.h"
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/core/codec.h"
+#include "broker/core/token.h"
 #include "common/hash/siphash.h"
 #include "common/names/utf8.h"
 #include "common/status/wire_status.h"
@@ -24,10 +24,9 @@ absl::Status InvalidId(std::string sentence) {
 
 // The bytes of an id; nullopt when the text cannot be one.
 std::optional<std::string> Unescape(std::string_view text) {
-  std::string bytes;
-  if (text.size() > kMaxIdText ||
-      !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
-      bytes.size() <= 1 + kIdMacBytes || static_cast<uint8_t>(bytes[0]) != kIdVersion) {
+  std::optional<std::string> bytes = TokenBytes(text, kMaxIdText);
+  if (!bytes || bytes->size() <= 1 + kIdMacBytes ||
+      static_cast<uint8_t>(bytes->front()) != kIdVersion) {
     return std::nullopt;
   }
   return bytes;
@@ -39,7 +38,7 @@ std::string TransactionId::Encode(const std::array<uint64_t, 2>& key) const {
   ByteWriter w;
   w.U8(kIdVersion).Bytes(broker).Varint(topic).Varint(epoch).Varint(half);
   w.Fixed64(SipHash24(key, w.str()));
-  return absl::WebSafeBase64Escape(absl::string_view(w.str().data(), w.size()));
+  return TokenText(w.str());
 }
 
 std::optional<std::string> TransactionId::BrokerOf(std::string_view text) {

@@ -205,6 +205,7 @@ void TransactionState::ApplyEnd(const TransactionEndRecord& record) {
     MutexLock lock(&mutex_);
     EraseHalf(record.half, record.outcome);
   }
+  ForgetCarried({record.half});
   if (hooks_.half_ended) hooks_.half_ended(record.half, *half);
 }
 
@@ -255,9 +256,18 @@ void TransactionState::ForgetTopic(uint32_t topic) {
     MutexLock lock(&mutex_);
     for (const auto& [offset, half] : ended) EraseHalf(offset, TransactionOutcome::kRolledBack);
   }
+  std::vector<store::QueueOffset> offsets;
+  for (const auto& [offset, half] : ended) offsets.push_back(offset);
+  ForgetCarried(offsets);
   for (const auto& [offset, half] : ended) {
     if (hooks_.half_ended) hooks_.half_ended(offset, half);
   }
+}
+
+void TransactionState::ForgetCarried(const std::vector<store::QueueOffset>& halves) {
+  const TopicPtr topic = metadata_->FindTopic(kHalfTopic);
+  if (topic == nullptr) return;
+  for (const store::QueueOffset half : halves) store_->ForgetCarried({topic->id, 0}, half);
 }
 
 }  // namespace mansio::broker

@@ -132,6 +132,8 @@ class TransactionState : public Feature {
   void ApplyChecked(const HalvesCheckedRecord& record) ABSL_LOCKS_EXCLUDED(mutex_);
   void RestoreHalf(store::QueueOffset offset, Half half) ABSL_LOCKS_EXCLUDED(mutex_);
   void ForgetTopic(uint32_t topic) ABSL_LOCKS_EXCLUDED(mutex_);
+  // They need no place below the retention of the log any more.
+  void ForgetCarried(const std::vector<store::QueueOffset>& halves);
   void InsertHalf(store::QueueOffset offset, const Half& half)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EraseHalf(store::QueueOffset half, TransactionOutcome outcome)

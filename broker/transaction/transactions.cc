@@ -21,9 +21,10 @@ class TransactionsImpl : public Transactions {
       : metadata_(env.metadata),
         state_(env.metadata),
         ender_({&state_, env.metadata, env.mover, env.budget, env.time}),
-        check_back_({options.check_back, options.broker_name, options.store_host},
-                    {&state_, &ender_, env.metadata, env.clients, env.mover, env.budget, env.time,
-                     env.timers}),
+        check_back_(
+            {options.check_back, options.broker_name, options.store_host, options.max_check_bytes},
+            {&state_, &ender_, env.metadata, env.clients, env.mover, env.budget, env.time,
+             env.timers}),
         sender_({options.broker_name, options.max_pending},
                 {&state_, &ender_, env.metadata, env.clients, env.time}),
         ends_(options.broker_name, {&ender_, env.metadata, env.clients}),

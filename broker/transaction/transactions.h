@@ -18,6 +18,7 @@ struct TransactionOptions {
   std::string store_host;  // what messages in checks say
   CheckBack::Policy check_back;
   size_t max_pending = 1000000;
+  size_t max_check_bytes = 8u << 20;  // what the telemetry stream of a producer can take
 };
 
 // Transactions (design section 7): halves, EndTransaction, check-backs, and their administration

@@ -39,21 +39,25 @@ std::string LineOf(const v1::ExportedDeadLetter& letter) {
   return line;
 }
 
-absl::StatusOr<int64_t> ExportTo(const Context& context, const FileArguments& arguments,
-                                 const v1::DeadLetterSelection& selection, std::ostream& out) {
-  auto admin = client::AdminClient::Create(context.client);
-  if (!admin.ok()) return admin.status();
-  v1::ExportDeadLettersRequest request;
-  request.set_group(arguments.letters.group);
-  *request.mutable_selection() = selection;
+// All letters of a group; an error when a broker does not say what it has.
+absl::StatusOr<GroupLetters> CompleteLettersOf(client::AdminClient& admin,
+                                               const std::string& group) {
+  auto letters = LettersOf(admin, group);
+  if (!letters.ok()) return letters;
+  if (absl::Status s = AllAnswered(*letters); !s.ok()) return s;
+  return letters;
+}
+
+absl::StatusOr<int64_t> ExportTo(const Context& context, client::AdminClient& admin,
+                                 const GroupLetters& letters, v1::ExportDeadLettersRequest request,
+                                 std::ostream& out) {
   int64_t exported = 0;
   absl::Status status = WalkLetters(
-      context, **admin,
-      {.group = request.group(),
-       .what = "exporting",
+      context, letters,
+      {.what = "exporting",
        .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
          *request.mutable_page() = page;
-         const auto response = (*admin)->ExportDeadLetters(request);
+         const auto response = admin.ExportDeadLetters(request);
          if (!response.ok()) return response.status();
          for (const auto& letter : response->letters()) out << LineOf(letter) << '\n';
          if (!out.flush())
@@ -71,14 +75,21 @@ int Export(const Context& context, const FileArguments& arguments) {
     return FailUsage(context, std::string(selection.status().message()),
                      "mansio dlq export --help explains the command");
   }
-  if (arguments.file == kStandardStream) {
-    const auto exported = ExportTo(context, arguments, *selection, *context.out);
-    return exported.ok() ? kOk : Fail(context, exported.status());
-  }
   std::error_code error;
-  if (std::filesystem::exists(arguments.file, error)) {
+  if (arguments.file != kStandardStream && std::filesystem::exists(arguments.file, error)) {
     return FailUsage(context, fmt::format("the file {} is there already", arguments.file),
                      "name another one, or remove it first");
+  }
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  const auto letters = CompleteLettersOf(**admin, arguments.letters.group);
+  if (!letters.ok()) return Fail(context, letters.status());
+  v1::ExportDeadLettersRequest request;
+  request.set_group(arguments.letters.group);
+  *request.mutable_selection() = *selection;
+  if (arguments.file == kStandardStream) {
+    const auto exported = ExportTo(context, **admin, *letters, request, *context.out);
+    return exported.ok() ? kOk : Fail(context, exported.status());
   }
   // A file under the name that was asked for is a complete one.
   const std::string part = arguments.file + ".part";
@@ -87,7 +98,7 @@ int Export(const Context& context, const FileArguments& arguments) {
     return FailUsage(context, fmt::format("the file {} cannot be written", part),
                      "name a directory that exists and is yours");
   }
-  const auto exported = ExportTo(context, arguments, *selection, out);
+  const auto exported = ExportTo(context, **admin, *letters, request, out);
   out.close();
   if (!exported.ok()) return Fail(context, exported.status());
   std::filesystem::rename(part, arguments.file, error);
@@ -97,6 +108,13 @@ int Export(const Context& context, const FileArguments& arguments) {
             fmt::format("exported {} dead letters of group {} to {}; they are still there",
                         *exported, arguments.letters.group, arguments.file));
   return kOk;
+}
+
+// Which message a letter is of. The id alone does not say: a producer that has lost an answer sends
+// the same one twice.
+std::string IdentityOf(const v1::DeadLetter& letter) {
+  return fmt::format("{}/{}/{}/{}", letter.topic(), letter.queue_id(), letter.queue_offset(),
+                     letter.message_id());
 }
 
 // Puts letters into a group, those that it does not have.
@@ -113,26 +131,27 @@ class Importer {
       if (broker.online()) brokers_.push_back(broker.broker().name());
     }
     if (brokers_.empty()) return absl::UnavailableError("no broker is there; start one");
+    const auto there = CompleteLettersOf(admin_, arguments_.letters.group);
+    if (!there.ok()) return there.status();
     v1::ExportDeadLettersRequest request;
     request.set_group(arguments_.letters.group);
     request.set_ids_only(true);
     return WalkLetters(
-        context_, admin_,
-        {.group = request.group(),
-         .what = "looking",
+        context_, *there,
+        {.what = "looking",
          .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
            *request.mutable_page() = page;
            const auto response = admin_.ExportDeadLetters(request);
            if (!response.ok()) return response.status();
            for (const auto& letter : response->letters()) {
-             present_.insert(letter.dead_letter().message_id());
+             present_.insert(IdentityOf(letter.dead_letter()));
            }
            return response->progress();
          }});
   }
 
   absl::Status Add(v1::ExportedDeadLetter letter) {
-    if (!present_.insert(letter.dead_letter().message_id()).second) {
+    if (!present_.insert(IdentityOf(letter.dead_letter())).second) {
       ++skipped;
       return absl::OkStatus();
     }
@@ -186,7 +205,7 @@ class Importer {
   client::AdminClient& admin_;
   const FileArguments& arguments_;
   std::vector<std::string> brokers_;
-  absl::flat_hash_set<std::string> present_;
+  absl::flat_hash_set<std::string> present_;  // IdentityOf
   absl::flat_hash_map<std::string, Batch> batches_;
 };
 

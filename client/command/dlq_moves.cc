@@ -77,7 +77,7 @@ std::string Destination(const ResendArguments& arguments) {
 }
 
 int Report(const Context& context, const ResendArguments& arguments, const Resent& done,
-           const absl::Status& status) {
+           const BrokerResults& silent, const absl::Status& status) {
   const std::string destination = Destination(arguments);
   const std::string sentence = fmt::format("{}resent {} dead letters of group {} to {}",
                                            arguments.dry_run ? "would have " : "", done.resent,
@@ -96,13 +96,14 @@ int Report(const Context& context, const ResendArguments& arguments, const Resen
       context.Print(done.refusals);
     }
   }
+  const int exit_of_silent = ReportRefusals(context, silent);
   if (!status.ok()) {
     const int exit = Fail(context, status);
     *context.err << "hint: what was resent is not among the dead letters any more; the same "
                     "command goes on with the rest\n";
     return exit;
   }
-  return done.refused > 0 ? kPartial : kOk;
+  return done.refused > 0 ? kPartial : exit_of_silent;
 }
 
 int Resend(const Context& context, const ResendArguments& arguments) {
@@ -120,11 +121,12 @@ int Resend(const Context& context, const ResendArguments& arguments) {
   if (arguments.delay > absl::ZeroDuration()) {
     client::SetDuration(arguments.delay, request.mutable_delay());
   }
+  const auto letters = LettersOf(**admin, arguments.letters.group);
+  if (!letters.ok()) return Fail(context, letters.status());
   Resent done;
   const absl::Status status = WalkLetters(
-      context, **admin,
-      {.group = arguments.letters.group,
-       .what = arguments.dry_run ? "looking" : "resending",
+      context, *letters,
+      {.what = arguments.dry_run ? "looking" : "resending",
        .rate = arguments.dry_run ? 0 : arguments.rate,
        .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
          *request.mutable_page() = page;
@@ -134,26 +136,23 @@ int Resend(const Context& context, const ResendArguments& arguments) {
          return response->progress();
        }});
   if (!status.ok() && done.resent + done.refused == 0) return Fail(context, status);
-  return Report(context, arguments, done, status);
+  return Report(context, arguments, done, letters->silent, status);
 }
 
-// How many of the group's dead letters there are to purge.
-absl::StatusOr<int64_t> PurgeAll(const Context& context, client::AdminClient& admin,
-                                 v1::PurgeDeadLettersRequest request) {
-  int64_t purged = 0;
-  const absl::Status status = WalkLetters(
-      context, admin,
-      {.group = request.group(),
-       .what = request.dry_run() ? "looking" : "purging",
+// Purges, or with dry_run counts, and adds to `purged` what was done also when it breaks off.
+absl::Status PurgeAll(const Context& context, client::AdminClient& admin,
+                      const GroupLetters& letters, v1::PurgeDeadLettersRequest request,
+                      int64_t* purged) {
+  return WalkLetters(
+      context, letters,
+      {.what = request.dry_run() ? "looking" : "purging",
        .page = [&](const v1::DeadLetterPage& page) -> absl::StatusOr<v1::DeadLetterProgress> {
          *request.mutable_page() = page;
          const auto response = admin.PurgeDeadLetters(request);
          if (!response.ok()) return response.status();
-         purged += response->purged();
+         *purged += response->purged();
          return response->progress();
        }});
-  if (!status.ok()) return status;
-  return purged;
 }
 
 int Purge(const Context& context, const PurgeArguments& arguments) {
@@ -165,25 +164,32 @@ int Purge(const Context& context, const PurgeArguments& arguments) {
   const std::string& group = arguments.letters.group;
   request.set_group(group);
   *request.mutable_selection() = *selection;
-  request.set_dry_run(true);
-  absl::StatusOr<int64_t> count = 0;
+  // What is counted and confirmed is what is purged: not what comes meanwhile.
+  const auto letters = LettersOf(**admin, group);
+  if (!letters.ok()) return Fail(context, letters.status());
+  int64_t count = 0;
+  absl::Status status;
   if (arguments.dry_run || !arguments.yes) {
-    count = PurgeAll(context, **admin, request);
-    if (!count.ok()) return Fail(context, count.status());
+    request.set_dry_run(true);
+    status = PurgeAll(context, **admin, *letters, request, &count);
+    if (!status.ok()) return Fail(context, status);
   }
   if (!arguments.dry_run) {
-    if (!Confirm(context, arguments.yes, fmt::format("{} dead letters of group {}", *count, group),
+    if (!Confirm(context, arguments.yes, fmt::format("{} dead letters of group {}", count, group),
                  group)) {
       return kUsage;
     }
     request.set_dry_run(false);
-    count = PurgeAll(context, **admin, request);
-    if (!count.ok()) return Fail(context, count.status());
+    count = 0;
+    status = PurgeAll(context, **admin, *letters, request, &count);
   }
-  PrintDone(context, {{"group", group}, {"dry_run", arguments.dry_run}, {"purged", *count}},
-            fmt::format("{} {} dead letters of group {}",
-                        arguments.dry_run ? "would have purged" : "purged", *count, group));
-  return kOk;
+  if (status.ok() || count > 0) {
+    PrintDone(context, {{"group", group}, {"dry_run", arguments.dry_run}, {"purged", count}},
+              fmt::format("{} {} dead letters of group {}",
+                          arguments.dry_run ? "would have purged" : "purged", count, group));
+  }
+  const int exit = ReportRefusals(context, letters->silent);
+  return status.ok() ? exit : Fail(context, status);
 }
 
 }  // namespace

@@ -88,17 +88,36 @@ absl::StatusOr<v1::DeadLetterSelection> SelectionOf(const LetterArguments& argum
   return selection;
 }
 
-absl::Status WalkLetters(const Context& context, client::AdminClient& admin,
-                         const LetterWalk& walk) {
-  const auto stats = admin.DeadLetterStats(walk.group);
+absl::StatusOr<GroupLetters> LettersOf(client::AdminClient& admin, const std::string& group) {
+  const auto stats = admin.DeadLetterStats(group);
   if (!stats.ok()) return stats.status();
+  GroupLetters letters;
+  letters.stretches.assign(stats->groups().begin(), stats->groups().end());
+  for (const v1::BrokerResult& result : stats->results()) {
+    const absl::Status status = FromWire(result.status());
+    // A broker that does not know the group has no letters of it.
+    if (status.ok() || CodeOf(status) == v2::CONSUMER_GROUP_NOT_FOUND) continue;
+    *letters.silent.Add() = result;
+  }
+  return letters;
+}
+
+absl::Status AllAnswered(const GroupLetters& letters) {
+  if (letters.silent.empty()) return absl::OkStatus();
+  const v1::BrokerResult& first = letters.silent[0];
+  return WireError(first.status().code(), fmt::format("broker {} has not said what it has: {}",
+                                                      first.broker(), first.status().message()));
+}
+
+absl::Status WalkLetters(const Context& context, const GroupLetters& letters,
+                         const LetterWalk& walk) {
   int64_t total = 0;
-  for (const v1::GroupDeadLetters& group : stats->groups()) total += group.count();
+  for (const v1::GroupDeadLetters& group : letters.stretches) total += group.count();
   Progress progress(context, walk.what, total);
   const absl::Time begin = absl::Now();
   int64_t examined = 0;
   int64_t matched = 0;
-  for (const v1::GroupDeadLetters& group : stats->groups()) {
+  for (const v1::GroupDeadLetters& group : letters.stretches) {
     v1::DeadLetterPage page;
     page.set_broker(group.broker());
     page.set_from(group.begin_offset());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
+#include "client/command/dlq.h"
 #include "client/lib/admin_client.h"
 
 namespace mansio::command {
@@ -67,7 +69,7 @@ int ShowLag(const Context& context, const std::string& name) {
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->DescribeGroup(name);
   if (!response.ok()) return Fail(context, response.status());
-  auto letters = (*admin)->DeadLetterStats(name);
+  const auto letters = LettersOf(**admin, name);
   if (!letters.ok()) return Fail(context, letters.status());
   struct Lag {
     int64_t ready = 0;
@@ -92,9 +94,10 @@ int ShowLag(const Context& context, const std::string& name) {
     total += lag.ready + lag.in_flight;
   }
   int64_t dead = 0;
-  for (const v1::GroupDeadLetters& group : letters->groups()) dead += group.count();
+  for (const v1::GroupDeadLetters& group : letters->stretches) dead += group.count();
   context.Print({{"group", name}, {"lag", total}, {"dead_letters", dead}, {"topics", rows}});
-  return ReportRefusals(context, response->results());
+  const int exit = ReportRefusals(context, response->results());
+  return std::max(exit, ReportRefusals(context, letters->silent));
 }
 
 int ListGroupClients(const Context& context, const std::string& name) {

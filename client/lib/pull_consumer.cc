@@ -51,7 +51,8 @@ absl::StatusOr<PullResult> ParsePull(const std::vector<std::string>& elements,
       result.next_offset = element.next_offset();
     }
   }
-  result.offset_gone = CodeOf(status) == v2::ILLEGAL_OFFSET && result.next_offset > offset;
+  result.offset_gone =
+      CodeOf(status) == v2::ILLEGAL_OFFSET && offset >= 0 && result.next_offset > offset;
   if (!status.ok() && !result.offset_gone) return status;
   return result;
 }

@@ -216,6 +216,10 @@ class TransactionProducerImpl final : public TransactionProducer {
 
 absl::StatusOr<std::unique_ptr<TransactionProducer>> TransactionProducer::Create(
     ClientOptions options, std::vector<std::string> topics, Checker checker) {
+  if (checker == nullptr) {
+    return absl::InvalidArgumentError(
+        "a transaction producer needs a checker: the broker asks it about what nobody has ended");
+  }
   auto producer =
       std::make_unique<TransactionProducerImpl>(options, std::move(topics), std::move(checker));
   if (absl::Status status = producer->Start(options); !status.ok()) return status;

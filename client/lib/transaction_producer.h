@@ -36,7 +36,7 @@ class TransactionProducer {
   using Checker = std::function<Resolution(const ReceivedMessage& message)>;
 
   // `topics` are those that this producer can be asked about from the start; others it learns as it
-  // sends. Errors as Producer::Create.
+  // sends. Errors as Producer::Create; InvalidArgument without a checker.
   static absl::StatusOr<std::unique_ptr<TransactionProducer>> Create(
       ClientOptions options, std::vector<std::string> topics, Checker checker);
 

@@ -58,7 +58,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ConnectionOptions& options) {
   arguments.SetMaxReceiveMessageSize(-1);
   // A broker that restarts is found again quickly; gRPC's own defaults reach two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  // This is the time that a connection and its TLS handshake may take, on a busy machine, too.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   return grpc::CreateCustomChannel(TargetName(options.endpoint), Credentials(options.tls),
                                    arguments);

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/message.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -25,7 +29,9 @@ namespace {
 namespace v2 = apache::rocketmq::v2;
 
 constexpr std::string_view kAdmin = "mansio.v1.Admin";
-constexpr std::string_view kRegistration = "mansio.v1.Registration";
+// Of brokers and nameservers among themselves.
+constexpr std::array<std::string_view, 2> kNodeServices = {"mansio.v1.Registration",
+                                                           "mansio.v1.Relay"};
 constexpr size_t kMaxAuditBytes = 512;
 
 constexpr std::array<std::string_view, 10> kLooks = {
@@ -44,7 +50,29 @@ bool IsAdmin(std::string_view service) {
   return service == kAdmin || service == gateway::kAdminService;
 }
 
-// A request as one line of text, at most kMaxAuditBytes of it.
+using Lists = std::map<const google::protobuf::FieldDescriptor*, size_t>;
+
+// Copies what a line of the log may say of a request: all but its lists of messages, which it
+// counts. These are what makes requests big (dead letters to import), and what clients have sent
+// does not belong in a log. False for bytes that are no message.
+bool LeaveOutLists(const google::protobuf::Descriptor& type, std::string_view request,
+                   std::string& rest, Lists& lists) {
+  using google::protobuf::internal::WireFormatLite;
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(request.data()),
+                                            static_cast<int>(request.size()));
+  for (int begin = 0; const uint32_t tag = in.ReadTag(); begin = in.CurrentPosition()) {
+    if (!WireFormatLite::SkipField(&in, tag)) return false;
+    const auto* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    if (field != nullptr && field->is_repeated() && field->message_type() != nullptr) {
+      ++lists[field];
+    } else {
+      rest += request.substr(begin, in.CurrentPosition() - begin);
+    }
+  }
+  return in.ConsumedEntireMessage();
+}
+
+// A request as one line of text, about kMaxAuditBytes of it at most.
 std::string RequestText(std::string_view path, std::string_view request) {
   using google::protobuf::DescriptorPool;
   const auto* service =
@@ -56,8 +84,21 @@ std::string RequestText(std::string_view path, std::string_view request) {
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->input_type());
   if (prototype == nullptr) return "";
   const std::unique_ptr<google::protobuf::Message> message(prototype->New());
-  if (!rpc::Parse(request, message.get())) return "(not a valid encoding)";
-  return EscapeForLog(message->ShortDebugString(), kMaxAuditBytes);
+  std::string rest;
+  Lists lists;
+  if (!LeaveOutLists(*method->input_type(), request, rest, lists) ||
+      !rpc::Parse(rest, message.get())) {
+    return "(not a valid encoding)";
+  }
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  printer.SetTruncateStringFieldLongerThan(kMaxAuditBytes);
+  std::string text;
+  printer.PrintToString(*message, &text);
+  if (!text.empty() && text.back() == ' ') text.pop_back();
+  text = EscapeForLog(text, kMaxAuditBytes);
+  for (const auto& [field, count] : lists) text += fmt::format(" {}: {}", field->name(), count);
+  return text;
 }
 
 // A call that changes something: it writes its line when it is answered. Owned by itself until
@@ -89,7 +130,10 @@ class AuditedCall final : public rpc::UnaryCall {
 
  private:
   void Write(std::string_view result) const {
-    LOG_INFO("audit: {} asked for {}: {}", who_, what_, result);
+    // Often on the log thread, which should not wait for a file that it does not write itself.
+    call_->Post([line = fmt::format("audit: {} asked for {}: {}", who_, what_, result)] {
+      LOG_INFO("{}", line);
+    });
   }
   rpc::UnaryCall* End() {
     rpc::UnaryCall* const call = call_;
@@ -175,7 +219,7 @@ rpc::ServerStreamHandler AdminGate::Guard(std::string path, rpc::ServerStreamHan
   };
 }
 
-rpc::BidiHandler AdminGate::GuardRegistration(std::string path, rpc::BidiHandler handler) {
+rpc::BidiHandler AdminGate::GuardNodes(std::string path, rpc::BidiHandler handler) {
   return [this, path = std::move(path), handler = std::move(handler)](
              std::shared_ptr<rpc::BidiCall> call) -> std::unique_ptr<rpc::BidiEvents> {
     const absl::Status proven = judge_->Judge(path, call->Metadata(kProofHeader));
@@ -183,7 +227,9 @@ rpc::BidiHandler AdminGate::GuardRegistration(std::string path, rpc::BidiHandler
     const std::string why(proven.message());
     WriteRefusal(path, call->Peer(), why);
     call->Finish(absl::PermissionDeniedError(
-        fmt::format("{}; set admin.cluster-secret-file of the broker to the nameserver's", why)));
+        fmt::format("{}; give all brokers and nameservers of the cluster the same "
+                    "admin.cluster-secret-file",
+                    why)));
     return std::make_unique<RefusedStream>();
   };
 }
@@ -200,8 +246,8 @@ void AdminGate::Protect(rpc::MethodTable& methods) {
     }
   }
   for (auto& method : methods.bidi) {
-    if (judge_ != nullptr && rpc::ServiceOf(method.path) == kRegistration) {
-      method.handler = GuardRegistration(method.path, std::move(method.handler));
+    if (judge_ != nullptr && Has(kNodeServices, rpc::ServiceOf(method.path))) {
+      method.handler = GuardNodes(method.path, std::move(method.handler));
     }
   }
 }

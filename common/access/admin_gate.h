@@ -43,7 +43,8 @@ class AdminGate {
   AdminGate(Options options, const Clock* clock);
 
   // Puts itself in front of the admin methods that `methods` has; and, with a secret, in front of
-  // mansio.v1.Registration, whose callers must prove that they have it wherever they come from.
+  // mansio.v1.Registration and mansio.v1.Relay, whose callers must prove that they have it
+  // wherever they come from.
   // Must outlive the server.
   void Protect(rpc::MethodTable& methods);
 
@@ -56,7 +57,7 @@ class AdminGate {
   rpc::UnaryHandler Guard(std::string path, rpc::UnaryHandler handler);
   // A method that is answered with a stream; it can only show something.
   rpc::ServerStreamHandler Guard(std::string path, rpc::ServerStreamHandler handler);
-  rpc::BidiHandler GuardRegistration(std::string path, rpc::BidiHandler handler);
+  rpc::BidiHandler GuardNodes(std::string path, rpc::BidiHandler handler);
 
   // One line in ten seconds: strangers can provoke it.
   void WriteRefusal(std::string_view path, std::string_view peer, std::string_view why);

@@ -25,7 +25,7 @@ class BrokerTime {
   // A change in how far the wall clock and broker time are apart.
   struct Report {
     enum class Action {
-      kObserved,        // The difference has exceeded 1 s; broker time still runs as before.
+      kObserved,        // The difference has exceeded 1 s; broker time is only slewed.
       kSteppedForward,  // It lasted 60 s, and broker time has jumped to the wall clock.
       kStandsStill,     // It lasted 60 s, and broker time now waits for the wall clock.
       kAgreesAgain,     // It is 1 s or less again.

@@ -39,7 +39,9 @@ void AddNetworkLimits(Schema<Config>& schema, NetworkLimits Config::*limits) {
            "The most connections at a time. A further one is closed at once, and the log says so.")
       .Int("limits.streams-per-connection", of(&NetworkLimits::streams_per_connection), 1'024,
            {1, 1'000'000}, "calls",
-           "The most calls in progress on one connection; the client holds further ones back.")
+           "The most calls in progress on one connection; the client holds further ones back. Not "
+           "below 1024 where nodes forward calls to each other: they put 1000 on a connection, and "
+           "a call that is held back there runs into its deadline.")
       .Size("limits.request-headers", of(&NetworkLimits::request_header_bytes), 16 * kKiB,
             {1 * kKiB, 1 * kMiB},
             "The most header bytes of a request; a larger one is refused by the transport.")

@@ -1,9 +1,10 @@
 #include "common/gateway/ack_split.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/gateway/ack_answer.h"
+#include "common/gateway/call_target.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
@@ -48,13 +49,13 @@ AckSplit::AckSplit(rpc::UnaryCall& call, const v2::AckMessageRequest& request)
   }
 }
 
-std::deque<AckSplit::Part>& AckSplit::PartsOf(const std::vector<std::string>& brokers) {
+std::deque<AckSplit::Part>& AckSplit::Parts() {
+  absl::flat_hash_map<std::string, Part*> by_broker;
   for (int i = 0; i < request_.entries_size(); ++i) {
-    const std::string& broker = brokers[static_cast<size_t>(i)];
-    auto part = std::find_if(parts_.begin(), parts_.end(),
-                             [&](const Part& known) { return known.broker == broker; });
-    if (part == parts_.end()) {
-      part = parts_.insert(parts_.end(), Part{broker, {}, {}});
+    std::string broker = BrokerOfHandle(request_.entries(i).receipt_handle());
+    Part*& part = by_broker[broker];
+    if (part == nullptr) {
+      part = &parts_.emplace_back(Part{std::move(broker), {}, {}});
       *part->request.mutable_group() = request_.group();
       *part->request.mutable_topic() = request_.topic();
     }

@@ -27,8 +27,8 @@ class AckSplit : public std::enable_shared_from_this<AckSplit> {
   // `call` is ended by this object.
   AckSplit(rpc::UnaryCall& call, const apache::rocketmq::v2::AckMessageRequest& request);
 
-  // `brokers`: of each entry. Once; the parts do not move.
-  std::deque<Part>& PartsOf(const std::vector<std::string>& brokers);
+  // One for each broker that a handle names. Once; the parts do not move.
+  std::deque<Part>& Parts();
   // Each part is answered once: with an encoded AckMessageResponse or with why there is none, or by
   // this node's own handler.
   void Answer(const Part& part, absl::StatusOr<rpc::Payload> response);

@@ -73,7 +73,8 @@ CallTarget TargetOf(const OwnedMethod& method, std::string_view request) {
 std::vector<std::string> BrokersOfAck(std::string_view request) {
   std::vector<std::string> brokers;
   for (WireScan scan(request); scan.Next();) {
-    if (scan.field() == 3) brokers.push_back(BrokerOfHandle(BytesAt(scan.bytes(), {2})));
+    if (scan.field() == 3 && scan.has_bytes())
+      brokers.push_back(BrokerOfHandle(BytesAt(scan.bytes(), {2})));
   }
   return brokers;
 }

@@ -63,7 +63,9 @@ absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& reques
     if (absl::Status status = names::ValidateConsumerGroup(group); !status.ok()) return status;
   }
   std::vector<std::string> topics;
-  if (known && known->role == *role && known->group == group) {
+  // What it has told other nodes only, those relay; it has to be known here by itself.
+  const std::optional<ClientInfo> here = clients.FindHere(*id);
+  if (here && here->role == *role && here->group == group) {
     topics = std::move(known->topics);
   } else if (absl::Status status =
                  clients.Describe(*id, *role, group, {}, call.Metadata("x-mq-language"),

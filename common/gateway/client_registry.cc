@@ -37,30 +37,90 @@ size_t DescribedBytes(std::string_view group, const std::vector<std::string>& to
   return bytes;
 }
 
-// A client that is dead but has a stream open stays here, so that a later sign of life finds the
-// stream.
-struct Entry {
-  ClientInfo info;
-  StringSet published;         // by sends; `info` has what its settings say
-  size_t published_bytes = 0;  // as DescribedBytes counts them
-  bool alive = true;
-  std::vector<Stream> streams;  // oldest first
+// When signs of life came.
+struct Signs {
+  absl::Duration last;
   bool had_stream = false;
-  absl::Duration last_stream_closed;
-  size_t described_bytes = 0;  // of info and published, as counted by the registry
+  absl::Duration stream_closed;
 
-  bool Expired(absl::Duration now, const ClientRegistry::Options& options) const {
-    if (now - info.last_seen >= options.silence) return true;
+  bool Expired(absl::Duration now, bool has_stream, const ClientRegistry::Options& options) const {
+    if (now - last >= options.silence) return true;
     // Of a client that never had a stream, the connections are not known here.
-    return streams.empty() && had_stream &&
-           now - std::max(info.last_seen, last_stream_closed) >= options.disconnected;
+    return !has_stream && had_stream && now - std::max(last, stream_closed) >= options.disconnected;
   }
 };
 
-ClientInfo Snapshot(const Entry& entry) {
+// What another node says of a client.
+struct Relayed {
+  const void* link = nullptr;  // null: the link is lost, and nobody else has told what it told
+  ClientInfo info;
+  Stream stream;  // null: it has none there
+};
+
+// A client that is dead but has a stream open stays here, so that a later sign of life finds the
+// stream. What it told this node itself is kept apart from what other nodes relay: two nodes that
+// took each other's word for a client would keep it alive between them.
+struct Entry {
+  ClientInfo info;      // what it says here
+  StringSet published;  // by sends; `info` has what its settings say
+  bool alive = true;
+  bool is_here = false;  // alive by what was heard here alone
+  Signs here;
+  Signs anywhere;
+  std::vector<Stream> streams;   // to this node, oldest first
+  std::vector<Relayed> relayed;  // one for each link
+  size_t described_bytes = 0;    // of all descriptions, as counted by the registry
+
+  // The newest; one that another node holds only where there is no other.
+  Stream NewestStream() const {
+    if (!streams.empty()) return streams.back();
+    for (const Relayed& other : relayed) {
+      if (other.stream != nullptr) return other.stream;
+    }
+    return nullptr;
+  }
+  bool HasStream() const {
+    return !streams.empty() ||
+           std::any_of(relayed.begin(), relayed.end(),
+                       [](const Relayed& other) { return other.stream != nullptr; });
+  }
+};
+
+// What the client said here.
+ClientInfo SnapshotHere(const Entry& entry) {
   ClientInfo info = entry.info;
   info.published.assign(entry.published.begin(), entry.published.end());
+  info.last_seen = entry.here.last;
   info.stream_open = !entry.streams.empty();
+  return info;
+}
+
+void AddMissing(const std::vector<std::string>& from, std::vector<std::string>& to) {
+  StringSet known(to.begin(), to.end());
+  for (const std::string& topic : from) {
+    if (known.insert(topic).second) to.push_back(topic);
+  }
+}
+
+// The client as all nodes together know it.
+ClientInfo Snapshot(const Entry& entry) {
+  ClientInfo info = SnapshotHere(entry);
+  for (const Relayed& other : entry.relayed) {
+    if (other.info.role == ClientRole::kUnknown) {
+      AddMissing(other.info.topics, info.published);
+      continue;
+    }
+    if (info.role == ClientRole::kUnknown) {
+      info.role = other.info.role;
+      info.group = other.info.group;
+      info.language = other.info.language;
+      info.version = other.info.version;
+      info.peer = other.info.peer;
+    }
+    AddMissing(other.info.topics, info.topics);
+  }
+  info.last_seen = entry.anywhere.last;
+  info.stream_open = entry.HasStream();
   return info;
 }
 
@@ -75,12 +135,14 @@ class ClientRegistry::Impl {
     return clock_->BootNow() - client.last_seen;
   }
 
+  absl::Duration Now() const { return clock_->BootNow(); }
+
   void SetObserver(ClientObserver* observer) { observer_ = observer; }
 
   // Runs `change(entry)` on the live entry of the client, created or revived if needed, and returns
-  // its status.
+  // its status. `here`: the client itself gave a sign of life; else another node says so.
   template <typename Change>
-  absl::Status Update(std::string_view id, Change change) {
+  absl::Status Update(std::string_view id, bool here, Change change) {
     const uint64_t hash = ClientHash(id);
     const absl::Duration now = clock_->BootNow();
     Shard& shard = ShardOf(hash);
@@ -96,7 +158,11 @@ class ClientRegistry::Impl {
     }
     Entry& entry = it->second;
     entry.alive = true;
-    entry.info.last_seen = now;
+    entry.anywhere.last = now;
+    if (here) {
+      entry.is_here = true;
+      entry.here.last = now;
+    }
     return change(entry);
   }
 
@@ -115,7 +181,9 @@ class ClientRegistry::Impl {
     return absl::OkStatus();
   }
 
-  void StreamClosed(std::string_view id, const rpc::BidiCall* stream) {
+  // Runs `close(entry, now)`, which takes a stream from the client and returns it.
+  template <typename Close>
+  void CloseStream(std::string_view id, Close close) {
     const uint64_t hash = ClientHash(id);
     const absl::Duration now = clock_->BootNow();
     Shard& shard = ShardOf(hash);
@@ -124,13 +192,9 @@ class ClientRegistry::Impl {
     const auto it = shard.clients.find(hash);
     if (it == shard.clients.end()) return;
     Entry& entry = it->second;
-    const auto found = std::find_if(entry.streams.begin(), entry.streams.end(),
-                                    [stream](const Stream& s) { return s.get() == stream; });
-    if (found == entry.streams.end()) return;
-    closed = std::move(*found);
-    entry.streams.erase(found);
-    entry.last_stream_closed = now;
-    if (entry.streams.empty() && !entry.alive) Erase(shard, it);
+    closed = close(entry, now);
+    if (closed != nullptr) entry.anywhere.stream_closed = now;
+    if (!entry.alive && !entry.HasStream()) Erase(shard, it);
   }
 
   void Terminate(std::string_view id) {
@@ -154,8 +218,12 @@ class ClientRegistry::Impl {
         MutexLock lock(&shard.mutex);
         for (auto it = shard.clients.begin(); it != shard.clients.end();) {
           const auto current = it++;
-          const Entry& entry = current->second;
-          if (entry.alive && entry.Expired(now, options_)) lost.push_back(Bury(shard, current));
+          Entry& entry = current->second;
+          if (!entry.alive) continue;
+          if (entry.here.Expired(now, !entry.streams.empty(), options_)) entry.is_here = false;
+          if (entry.anywhere.Expired(now, entry.HasStream(), options_)) {
+            lost.push_back(Bury(shard, current));
+          }
         }
       }
       for (const ClientInfo& client : lost) Tell(client);
@@ -169,14 +237,21 @@ class ClientRegistry::Impl {
     const auto it = shard.clients.find(hash);
     if (it != shard.clients.end() && it->second.alive) read(it->second);
   }
+  void RelayAlive(uint64_t hash) {
+    Shard& shard = ShardOf(hash);
+    MutexLock lock(&shard.mutex);
+    const auto it = shard.clients.find(hash);
+    if (it != shard.clients.end() && it->second.alive) it->second.anywhere.last = Now();
+  }
 
   std::vector<ClientInfo> List(std::string_view group) const {
     std::vector<ClientInfo> found;
     for (const Shard& shard : shards_) {
       MutexLock lock(&shard.mutex);
       for (const auto& [hash, entry] : shard.clients) {
-        if (!entry.alive || (!group.empty() && entry.info.group != group)) continue;
-        found.push_back(Snapshot(entry));
+        if (!entry.alive || !MayBeOf(entry, group)) continue;
+        ClientInfo client = Snapshot(entry);
+        if (group.empty() || client.group == group) found.push_back(std::move(client));
       }
     }
     std::sort(found.begin(), found.end(),
@@ -188,7 +263,12 @@ class ClientRegistry::Impl {
     for (const Shard& shard : shards_) {
       MutexLock lock(&shard.mutex);
       for (const auto& [hash, entry] : shard.clients) {
-        if (entry.alive) visit(entry.info);
+        if (!entry.alive) continue;
+        if (entry.relayed.empty()) {
+          visit(entry.info);
+        } else {
+          visit(Snapshot(entry));
+        }
       }
     }
   }
@@ -198,22 +278,27 @@ class ClientRegistry::Impl {
     for (const Shard& shard : shards_) {
       MutexLock lock(&shard.mutex);
       for (const auto& [hash, entry] : shard.clients) {
-        if (!entry.alive || entry.streams.empty()) continue;
+        if (!entry.alive) continue;
+        const Stream stream = entry.NewestStream();
+        if (stream == nullptr) continue;
         const auto add = [&](const std::string& topic) {
-          if (topics.contains(topic)) {
-            found[topic].emplace_back(entry.info.id, entry.streams.back());
-          }
+          if (topics.contains(topic)) found[topic].emplace_back(entry.info.id, stream);
         };
-        for (const std::string& topic : entry.published) add(topic);
-        if (entry.info.role != ClientRole::kProducer) continue;
-        for (const std::string& topic : entry.info.topics) {
-          if (!entry.published.contains(topic)) add(topic);
+        std::for_each(entry.published.begin(), entry.published.end(), add);
+        if (entry.info.role == ClientRole::kProducer) {
+          std::for_each(entry.info.topics.begin(), entry.info.topics.end(), add);
+        }
+        for (const Relayed& other : entry.relayed) {
+          // Of one that has not said what it is, the topics that it sends to are relayed.
+          if (IsConsumer(other.info.role)) continue;
+          std::for_each(other.info.topics.begin(), other.info.topics.end(), add);
         }
       }
     }
     StringMap<std::vector<Stream>> streams;
     for (auto& [topic, clients] : found) {
       std::sort(clients.begin(), clients.end());
+      clients.erase(std::unique(clients.begin(), clients.end()), clients.end());
       for (auto& [id, stream] : clients) streams[topic].push_back(std::move(stream));
     }
     return streams;
@@ -230,6 +315,11 @@ class ClientRegistry::Impl {
 
   Shard& ShardOf(uint64_t hash) { return shards_[hash % shards_.size()]; }
   const Shard& ShardOf(uint64_t hash) const { return shards_[hash % shards_.size()]; }
+
+  // Whether it is worth a snapshot when the clients of `group` are wanted.
+  static bool MayBeOf(const Entry& entry, std::string_view group) {
+    return group.empty() || !entry.relayed.empty() || entry.info.group == group;
+  }
 
   absl::Status TooMany() const {
     return absl::ResourceExhaustedError(fmt::format(
@@ -248,13 +338,15 @@ class ClientRegistry::Impl {
     Entry& entry = it->second;
     ClientInfo lost = Snapshot(entry);
     CountDescription(entry, 0).IgnoreError();  // less is always possible
-    if (entry.streams.empty()) {
+    std::erase_if(entry.relayed, [](const Relayed& other) { return other.stream == nullptr; });
+    if (!entry.HasStream()) {
       Erase(shard, it);
     } else {
       entry.alive = false;
+      entry.is_here = false;
       entry.published.clear();
-      entry.published_bytes = 0;
-      entry.info = ClientInfo{.id = lost.id, .last_seen = lost.last_seen};
+      entry.info = ClientInfo{.id = lost.id};
+      for (Relayed& other : entry.relayed) other.info = {};
     }
     return lost;
   }
@@ -278,15 +370,16 @@ ClientRegistry::~ClientRegistry() = default;
 void ClientRegistry::SetObserver(ClientObserver* observer) { impl_->SetObserver(observer); }
 
 absl::Status ClientRegistry::Touch(std::string_view client_id) {
-  return impl_->Update(client_id, [](Entry&) { return absl::OkStatus(); });
+  return impl_->Update(client_id, /*here=*/true, [](Entry&) { return absl::OkStatus(); });
 }
 
 absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole role,
                                       std::string_view group, std::vector<std::string> topics,
                                       std::string_view language, std::string_view version,
                                       std::string_view peer) {
-  return impl_->Update(client_id, [&](Entry& entry) {
-    const size_t bytes = DescribedBytes(group, topics) + entry.published_bytes;
+  return impl_->Update(client_id, /*here=*/true, [&](Entry& entry) {
+    const size_t known = DescribedBytes(entry.info.group, entry.info.topics);
+    const size_t bytes = entry.described_bytes - known + DescribedBytes(group, topics);
     absl::Status counted = impl_->CountDescription(entry, bytes);
     if (!counted.ok()) return counted;
     entry.info.role = role;
@@ -300,16 +393,71 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
 }
 
 absl::Status ClientRegistry::StreamOpened(std::string_view client_id,
-                                          std::shared_ptr<rpc::BidiCall> stream, bool relayed) {
-  return impl_->Update(client_id, [&](Entry& entry) {
-    entry.streams.insert(relayed ? entry.streams.begin() : entry.streams.end(), std::move(stream));
-    entry.had_stream = true;
+                                          std::shared_ptr<rpc::BidiCall> stream) {
+  return impl_->Update(client_id, /*here=*/true, [&](Entry& entry) {
+    entry.streams.push_back(std::move(stream));
+    entry.here.had_stream = entry.anywhere.had_stream = true;
     return absl::OkStatus();
   });
 }
 
 void ClientRegistry::StreamClosed(std::string_view client_id, const rpc::BidiCall* stream) {
-  impl_->StreamClosed(client_id, stream);
+  impl_->CloseStream(client_id, [stream](Entry& entry, absl::Duration now) -> Stream {
+    const auto found = std::find_if(entry.streams.begin(), entry.streams.end(),
+                                    [stream](const Stream& s) { return s.get() == stream; });
+    if (found == entry.streams.end()) return nullptr;
+    Stream closed = std::move(*found);
+    entry.streams.erase(found);
+    entry.here.stream_closed = now;
+    return closed;
+  });
+}
+
+absl::Status ClientRegistry::Relay(const void* link, ClientInfo client,
+                                   std::shared_ptr<rpc::BidiCall> stream) {
+  const std::string id = std::exchange(client.id, {});
+  client.language.resize(std::min(client.language.size(), kMaxHeaderBytes));
+  client.version.resize(std::min(client.version.size(), kMaxHeaderBytes));
+  Stream closed;  // released after the lock
+  const absl::Duration now = impl_->Now();
+  return impl_->Update(id, /*here=*/false, [&](Entry& entry) {
+    auto found = std::find_if(
+        entry.relayed.begin(), entry.relayed.end(),
+        [link](const Relayed& other) { return other.link == link || other.link == nullptr; });
+    if (found == entry.relayed.end()) found = entry.relayed.emplace(found);
+    const size_t known = DescribedBytes(found->info.group, found->info.topics);
+    absl::Status counted = impl_->CountDescription(
+        entry, entry.described_bytes - known + DescribedBytes(client.group, client.topics));
+    if (counted.ok()) found->info = std::move(client);
+    found->link = link;
+    closed = std::exchange(found->stream, std::move(stream));
+    if (found->stream != nullptr) entry.anywhere.had_stream = true;
+    if (found->stream == nullptr && closed != nullptr) entry.anywhere.stream_closed = now;
+    return counted;
+  });
+}
+
+void ClientRegistry::RelayAlive(std::string_view client_id) {
+  impl_->RelayAlive(ClientHash(client_id));
+}
+
+void ClientRegistry::RelayGone(const void* link, std::string_view client_id) {
+  impl_->CloseStream(client_id, [&](Entry& entry, absl::Duration) -> Stream {
+    const auto found = std::find_if(entry.relayed.begin(), entry.relayed.end(),
+                                    [link](const Relayed& other) { return other.link == link; });
+    if (found == entry.relayed.end()) return nullptr;
+    Stream closed = std::exchange(found->stream, nullptr);
+    found->link = nullptr;
+    // Its death will be told with what is known of it.
+    const bool known = entry.info.role != ClientRole::kUnknown || entry.relayed.size() > 1;
+    if (!known && entry.alive) return closed;
+    impl_
+        ->CountDescription(
+            entry, entry.described_bytes - DescribedBytes(found->info.group, found->info.topics))
+        .IgnoreError();  // less is always possible
+    entry.relayed.erase(found);
+    return closed;
+  });
 }
 
 void ClientRegistry::Terminate(std::string_view client_id) { impl_->Terminate(client_id); }
@@ -323,12 +471,30 @@ bool ClientRegistry::IsAlive(uint64_t client_hash) const {
 }
 
 std::optional<ClientInfo> ClientRegistry::Find(std::string_view client_id) const {
+  return FindByHash(ClientHash(client_id));
+}
+
+std::optional<ClientInfo> ClientRegistry::FindByHash(uint64_t client_hash) const {
   std::optional<ClientInfo> info;
-  impl_->ReadOne(ClientHash(client_id), [&](const Entry& entry) { info = Snapshot(entry); });
+  impl_->ReadOne(client_hash, [&](const Entry& entry) { info = Snapshot(entry); });
   return info;
 }
 
 std::shared_ptr<rpc::BidiCall> ClientRegistry::NewestStream(std::string_view client_id) const {
+  std::shared_ptr<rpc::BidiCall> stream;
+  impl_->ReadOne(ClientHash(client_id), [&](const Entry& entry) { stream = entry.NewestStream(); });
+  return stream;
+}
+
+std::optional<ClientInfo> ClientRegistry::FindHere(std::string_view client_id) const {
+  std::optional<ClientInfo> info;
+  impl_->ReadOne(ClientHash(client_id), [&](const Entry& entry) {
+    if (entry.is_here) info = SnapshotHere(entry);
+  });
+  return info;
+}
+
+std::shared_ptr<rpc::BidiCall> ClientRegistry::NewestStreamHere(std::string_view client_id) const {
   std::shared_ptr<rpc::BidiCall> stream;
   impl_->ReadOne(ClientHash(client_id), [&](const Entry& entry) {
     if (!entry.streams.empty()) stream = entry.streams.back();
@@ -337,13 +503,12 @@ std::shared_ptr<rpc::BidiCall> ClientRegistry::NewestStream(std::string_view cli
 }
 
 absl::Status ClientRegistry::NotePublished(std::string_view client_id, std::string_view topic) {
-  return impl_->Update(client_id, [this, topic](Entry& entry) {
+  return impl_->Update(client_id, /*here=*/true, [this, topic](Entry& entry) {
     if (entry.published.contains(topic)) return absl::OkStatus();
     const size_t bytes = DescribedBytes(topic);
     absl::Status counted = impl_->CountDescription(entry, entry.described_bytes + bytes);
     if (!counted.ok()) return counted;
     entry.published.emplace(topic);
-    entry.published_bytes += bytes;
     return counted;
   });
 }

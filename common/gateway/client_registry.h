@@ -92,11 +92,20 @@ class ClientRegistry {
                         std::vector<std::string> topics, std::string_view language,
                         std::string_view version, std::string_view peer);
   // A telemetry stream of the client opened or closed. Several per client are kept, the newest is
-  // used; closing an older one changes nothing else (RocketMQ 5 API). One that another node holds
-  // and relays is used only where there is no other.
-  absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream,
-                            bool relayed = false);
+  // used; closing an older one changes nothing else (RocketMQ 5 API).
+  absl::Status StreamOpened(std::string_view client_id, std::shared_ptr<rpc::BidiCall> stream);
   void StreamClosed(std::string_view client_id, const rpc::BidiCall* stream);
+
+  // Another node, on `link`, tells what it knows of a client, instead of what it told before; its
+  // `stream` there leads through the link (null: it has none) and is used only where there is no
+  // other. A sign of life. What nodes tell is merged, and what the client says here goes before.
+  // Refused as Describe.
+  absl::Status Relay(const void* link, ClientInfo client, std::shared_ptr<rpc::BidiCall> stream);
+  // It lives, says a node that told of it.
+  void RelayAlive(std::string_view client_id);
+  // The node has nothing to do with it any more, or the link is lost.
+  void RelayGone(const void* link, std::string_view client_id);
+
   // The client said goodbye. Idempotent.
   void Terminate(std::string_view client_id);
   // Finds clients that have become dead; run once a second.
@@ -106,8 +115,14 @@ class ClientRegistry {
   bool IsAlive(uint64_t client_hash) const;
   // A living client as it was last described.
   std::optional<ClientInfo> Find(std::string_view client_id) const;
+  // The same by its ClientHash.
+  std::optional<ClientInfo> FindByHash(uint64_t client_hash) const;
   // Where to push a command to a living client; null when it has no stream open.
   std::shared_ptr<rpc::BidiCall> NewestStream(std::string_view client_id) const;
+  // The same by what was heard here only, as other nodes may be told: nothing of a client that is
+  // alive by the word of others alone.
+  std::optional<ClientInfo> FindHere(std::string_view client_id) const;
+  std::shared_ptr<rpc::BidiCall> NewestStreamHere(std::string_view client_id) const;
   // The client publishes to `topic`, which its settings may not say yet (RocketMQ 5 API). Kept
   // until it is dead, whatever settings come. Refused as Describe.
   absl::Status NotePublished(std::string_view client_id, std::string_view topic);

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/time/clock.h"
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "common/access/cluster_secret.h"
 #include "common/gateway/address_text.h"
 #include "common/gateway/forwarder.h"
 #include "common/logging/logging.h"
@@ -29,6 +31,10 @@ constexpr size_t kClientsOfRound = 1000;
 constexpr size_t kTicksAround = 8;
 constexpr size_t kMaxAssigned = 1000;  // topics of one client beyond its settings
 constexpr uint64_t kReconnectTicks = 2;
+// Descriptions that one round tells one broker; what is beyond waits for the next.
+constexpr size_t kBytesOfRound = 1 << 20;
+// A stream that takes nothing for so long begins again.
+constexpr uint64_t kPatienceTicks = 20;
 
 v2::ClientType TypeOf(ClientRole role) {
   switch (role) {
@@ -66,6 +72,31 @@ class ClientRelay::Link {
   uint64_t number = 0;                        // of the stream; 0: none
   std::shared_ptr<rpc::ClientStream> stream;  // null between streams
   uint64_t next_try = 0;                      // in ticks
+  size_t bytes_of_round = 0;
+  v1::RelayUpdate unsent;              // what the stream did not take
+  std::optional<uint64_t> full_since;  // in ticks; unset: it takes what it is given
+
+  // Everything that is to be said, and once more what was not taken. Without a stream, nothing.
+  void Say(v1::RelayUpdate update, uint64_t ticks) {
+    bytes_of_round = 0;
+    if (stream == nullptr) return;
+    if (!full_since) {
+      unsent = std::move(update);
+    } else {
+      unsent.MergeFrom(update);
+    }
+    if (stream->Write(rpc::Encode(unsent))) {
+      Forget();
+    } else if (!full_since) {
+      full_since = ticks;
+    } else if (ticks - *full_since >= kPatienceTicks) {
+      stream->Cancel();
+    }
+  }
+  void Forget() {
+    unsent.Clear();
+    full_since.reset();
+  }
 };
 
 class ClientRelay::LinkEvents final : public rpc::ClientStreamEvents {
@@ -90,7 +121,11 @@ ClientRelay::ClientRelay(std::string node, Environment environment)
     : node_(std::move(node)), environment_(environment) {}
 ClientRelay::~ClientRelay() = default;
 
-void ClientRelay::Start() {
+void ClientRelay::Start(std::string cluster_secret) {
+  {
+    MutexLock lock(&mutex_);
+    cluster_secret_ = std::move(cluster_secret);
+  }
   {
     MutexLock lock(&hints_mutex_);
     running_ = true;
@@ -160,6 +195,9 @@ void ClientRelay::LookAround() {
   Updates updates;
   MutexLock lock(&mutex_);
   ++ticks_;
+  for (const auto& [broker, link] : links_) {
+    if (link->full_since) updates[broker];  // it may take what it did not
+  }
   std::vector<std::string> next;
   const size_t count =
       std::min(std::max(kClientsOfRound, relayed_.size() / kTicksAround), relayed_.size());
@@ -173,7 +211,7 @@ void ClientRelay::LookAround() {
 }
 
 void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& updates) {
-  const std::optional<ClientInfo> info = environment_.clients->Find(client_id);
+  const std::optional<ClientInfo> info = environment_.clients->FindHere(client_id);
   auto found = relayed_.find(client_id);
   // One that was terminated and is here again has come back since.
   const bool lost = !info.has_value();
@@ -210,12 +248,14 @@ void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& 
   }
   for (auto& [broker, topics] : topics_of) {
     Link* const link = LinkTo(broker);
-    if (link == nullptr) continue;  // LookAround comes by again
+    if (link == nullptr || link->full_since) continue;  // LookAround comes by again
     std::sort(topics.begin(), topics.end());
     v1::RelayedClient description = Describe(*info, std::move(topics));
     const uint64_t hash = absl::HashOf(description.SerializeAsString());
     Told& told = relayed.brokers[broker];
     if (told.link != link->number || told.description != hash) {
+      if (link->bytes_of_round >= kBytesOfRound) continue;
+      link->bytes_of_round += description.ByteSizeLong();
       *updates[broker].add_clients() = std::move(description);
     } else if (told.last_seen != info->last_seen) {
       updates[broker].add_alive(client_id);
@@ -228,9 +268,7 @@ void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& 
 void ClientRelay::Send(Updates updates) {
   for (auto& [broker, update] : updates) {
     const auto link = links_.find(broker);
-    if (link == links_.end() || link->second->stream == nullptr) continue;
-    // One that does not keep up begins again, with everything.
-    if (!link->second->stream->Write(rpc::Encode(update))) link->second->stream->Cancel();
+    if (link != links_.end()) link->second->Say(std::move(update), ticks_);
   }
 }
 
@@ -242,16 +280,21 @@ ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {
   if (stopped_ || ticks_ < link->next_try || !master) return nullptr;
   link->next_try = ticks_ + kReconnectTicks;
   link->number = ++last_link_;
-  link->stream =
-      environment_.peers->OpenBidi({.address = AddressText(*master),
-                                    .path = kRelayPath,
-                                    .headers = {{std::string(kForwardedBy), node_}}},
-                                   std::make_unique<LinkEvents>(*this, broker, link->number));
+  link->Forget();
+  rpc::OutgoingCall call{.address = AddressText(*master),
+                         .path = kRelayPath,
+                         .headers = {{std::string(kForwardedBy), node_}}};
+  if (!cluster_secret_.empty()) {
+    call.headers.emplace_back(access::kProofHeader,
+                              access::MakeProof(cluster_secret_, kRelayPath, absl::Now()));
+  }
+  link->stream = environment_.peers->OpenBidi(
+      std::move(call), std::make_unique<LinkEvents>(*this, broker, link->number));
   return link.get();
 }
 
 void ClientRelay::OnCommand(const v1::RelayCommand& command) {
-  if (const auto stream = environment_.clients->NewestStream(command.client_id())) {
+  if (const auto stream = environment_.clients->NewestStreamHere(command.client_id())) {
     stream->Write(rpc::Payload(command.command()));
   }
 }
@@ -273,6 +316,7 @@ void ClientRelay::OnLinkEnd(const std::string& broker, uint64_t number, const ab
   if (link == links_.end() || link->second->number != number) return;
   ended = std::move(link->second->stream);
   link->second->stream = nullptr;
+  link->second->Forget();
   LOG_WARNING_EVERY(absl::Seconds(10),
                     "clients of this node are not relayed to broker {} at the moment: {}", broker,
                     std::string(why.message()));

@@ -26,9 +26,10 @@ namespace mansio::gateway {
 // Tells every other broker that has one of a client's topics of that client, which may talk to this
 // node only (design section 2; mansio/v1/relay.proto): what it is, that it lives, that it has gone;
 // and passes what those brokers have to say to its telemetry stream on. What has changed is told at
-// once, signs of life and new owners of topics within some seconds. One stream for each broker,
-// opened when it is needed and again when it is lost, then with everything. Thread-safe; works on
-// the timers' thread.
+// once, signs of life and new owners of topics within some seconds. What other nodes say of a
+// client is not passed on: nodes that it talks to would keep it alive among themselves. One stream
+// for each broker, opened when it is needed and again when it is lost, then with everything.
+// Thread-safe; works on the timers' thread.
 class ClientRelay {
  public:
   struct Environment {
@@ -41,7 +42,8 @@ class ClientRelay {
   ClientRelay(std::string node, Environment environment);
   ~ClientRelay();
 
-  void Start();
+  // With the cluster's secret, which every link proves to have; empty: none.
+  void Start(std::string cluster_secret = {});
   // Before `peers` are stopped, which waits for what they still tell this object. Idempotent.
   void Stop();
 
@@ -79,6 +81,7 @@ class ClientRelay {
   void LookAround();
   void Look(const std::string& client_id, const Hint& hint, Updates& updates)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Every link says its update; a stream that does not keep up is told nothing new until it does.
   void Send(Updates updates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream to a broker, opened if need be; null while it cannot be.
   Link* LinkTo(const std::string& broker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -100,6 +103,7 @@ class ClientRelay {
   std::map<std::string, std::unique_ptr<Link>> links_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_link_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string cluster_secret_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -317,7 +317,7 @@ void Forwarder::Ack(rpc::UnaryCall& call, const OwnedMethod& method,
   CallTarget target;
   target.topic = request.topic().name();
   if (absl::Status refused = Note(call, target); !refused.ok()) return split->Refuse(refused);
-  for (AckSplit::Part& part : split->PartsOf(brokers)) {
+  for (AckSplit::Part& part : split->Parts()) {
     target.broker = part.broker;
     absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
     if (!owner.ok()) {

@@ -85,11 +85,11 @@ class RelayService::Stream final : public rpc::ParsedBidiEvents<v1::RelayUpdate>
                         std::string(entered.message()));
     }
     for (const std::string& client : update.alive()) {
-      if (clients_.Find(client)) clients_.Touch(client).IgnoreError();
+      if (told_.contains(client)) clients_.RelayAlive(client);
     }
-    for (const std::string& client : update.gone()) CloseStream(client);
+    for (const std::string& client : update.gone()) Forget(client);
     for (const std::string& client : update.terminated()) {
-      CloseStream(client);
+      Forget(client);
       clients_.Terminate(client);
     }
   }
@@ -97,7 +97,8 @@ class RelayService::Stream final : public rpc::ParsedBidiEvents<v1::RelayUpdate>
   void OnHalfClose() override { call()->Finish(absl::OkStatus()); }
 
   void OnClosed() override {
-    while (!streams_.empty()) CloseStream(std::string(streams_.begin()->first));
+    for (const auto& [client, stream] : told_) clients_.RelayGone(this, client);
+    told_.clear();
   }
 
  private:
@@ -105,40 +106,35 @@ class RelayService::Stream final : public rpc::ParsedBidiEvents<v1::RelayUpdate>
     const ClientRole role = RoleOfRelayed(client.type());
     if (!IsValid(client, role))
       return absl::InvalidArgumentError("it has names that are not valid");
-    const std::vector<std::string> topics(client.topics().begin(), client.topics().end());
-    if (role == ClientRole::kUnknown) {
-      for (const std::string& topic : topics) {
-        if (absl::Status s = clients_.NotePublished(client.id(), topic); !s.ok()) return s;
-      }
-    } else if (absl::Status s =
-                   clients_.Describe(client.id(), role, client.group(), topics, client.language(),
-                                     client.version(), client.peer());
-               !s.ok()) {
-      return s;
+    ClientInfo info{.id = client.id(),
+                    .role = role,
+                    .group = client.group(),
+                    .topics = {client.topics().begin(), client.topics().end()},
+                    .language = client.language(),
+                    .version = client.version(),
+                    .peer = client.peer()};
+    const std::vector<std::string> topics = info.topics;
+    std::shared_ptr<RelayedStream>& stream = told_[client.id()];
+    if (!client.stream_open()) {
+      stream = nullptr;
+    } else if (stream == nullptr) {
+      stream = std::make_shared<RelayedStream>(call(), client.id());
     }
+    if (absl::Status s = clients_.Relay(this, std::move(info), stream); !s.ok()) return s;
     if (ReceivesByLease(role) && observer_ != nullptr) {
       observer_->OnSubscription(client.id(), client.group(), topics);
-    }
-    if (!client.stream_open()) {
-      CloseStream(client.id());
-    } else if (!streams_.contains(client.id())) {
-      auto stream = std::make_shared<RelayedStream>(call(), client.id());
-      streams_.emplace(client.id(), stream);
-      return clients_.StreamOpened(client.id(), std::move(stream), /*relayed=*/true);
     }
     return absl::OkStatus();
   }
 
-  void CloseStream(const std::string& client) {
-    const auto found = streams_.find(client);
-    if (found == streams_.end()) return;
-    clients_.StreamClosed(client, found->second.get());
-    streams_.erase(found);
+  void Forget(const std::string& client) {
+    if (told_.erase(client) > 0) clients_.RelayGone(this, client);
   }
 
   ClientRegistry& clients_;
   ClientObserver* const observer_;
-  StringMap<std::shared_ptr<RelayedStream>> streams_;  // by client id
+  // Clients by id, each with its stream if it has one.
+  StringMap<std::shared_ptr<RelayedStream>> told_;
 };
 
 void RelayService::Register(rpc::MethodTable& methods) {

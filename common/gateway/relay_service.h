@@ -7,7 +7,7 @@
 namespace mansio::gateway {
 
 // The broker's side of the relay streams (mansio/v1/relay.proto): enters other nodes' clients in
-// this one's registry as if they talked to it themselves, with streams that lead through the node.
+// this one's registry as relayed ones, with streams that lead through the node.
 // Thread-safe.
 class RelayService {
  public:

@@ -17,7 +17,9 @@ class WireScan {
   // Goes to the next field; false at the end.
   bool Next();
   uint32_t field() const { return field_; }
-  // Its content, where it is a string, bytes or a message; else empty.
+  // Whether it is a string, bytes or a message: in another form it is none of those to a parser.
+  bool has_bytes() const { return has_bytes_; }
+  // Its content then; else empty.
   std::string_view bytes() const { return bytes_; }
   // Its value, where it is a varint; else 0.
   uint64_t varint() const { return varint_; }
@@ -25,9 +27,12 @@ class WireScan {
  private:
   bool ReadVarint(uint64_t* value);
   bool Skip(uint64_t size);
+  bool ReadContent(uint64_t tag);
+  bool SkipGroup();
 
   std::string_view rest_;
   uint32_t field_ = 0;
+  bool has_bytes_ = false;
   std::string_view bytes_;
   uint64_t varint_ = 0;
 };

@@ -22,8 +22,9 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
       {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
       // Found again soon after a restart; until then calls fail at once.
       {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100},
-      {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000},
       {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000},
+      // The time that a connection may take, on a busy machine, too.
+      {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000},
       // Finds a node whose machine is gone without a word.
       {GRPC_ARG_KEEPALIVE_TIME_MS, 5000},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000},

@@ -1,6 +1,7 @@
 #include "common/rpc/server.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
@@ -15,6 +16,7 @@
 
 #include "absl/time/clock.h"
 #include "common/logging/logging.h"
+#include "common/names/utf8.h"
 #include "common/net/address.h"
 #include "common/net/listener.h"
 #include "common/rpc/bidi_call.h"
@@ -48,12 +50,18 @@ struct Worker {
   BidiRegistry bidi;
 };
 
-// gRPC's own lines (a failed TLS handshake, for example) go to our log: peers can provoke them.
-void TakeOverGrpcLog() {
+// The libraries' own lines (a failed TLS handshake, text that is not UTF-8) go to our log, and not
+// each: peers can provoke them.
+void TakeOverLibraryLogs() {
   gpr_set_log_function([](gpr_log_func_args* line) {
     if (line->severity != GPR_LOG_SEVERITY_ERROR) return;
     LOG_WARNING_EVERY(absl::Seconds(10), "gRPC: {}", line->message);
   });
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel level, const char*, int, const std::string& line) {
+        if (level < google::protobuf::LOGLEVEL_ERROR) return;
+        LOG_WARNING_EVERY(absl::Seconds(10), "protobuf: {}", EscapeForLog(line, 500));
+      });
 }
 
 void SetArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
@@ -187,7 +195,7 @@ std::vector<const MethodStats*> GrpcServer::Stats() const {
 }
 
 absl::Status GrpcServer::Start() {
-  TakeOverGrpcLog();
+  TakeOverLibraryLogs();
   // The port first: a taken one is the commonest reason not to start, and nothing is left behind.
   absl::StatusOr<std::unique_ptr<net::Listener>> listener =
       net::Listener::Bind({options_.listen, options_.max_connections, options_.silent_connection});

@@ -78,6 +78,7 @@ void ServerStreamCallImpl::Write(Payload element, absl::AnyInvocable<void(bool)>
     thread_->Post([done = std::move(done)]() mutable { done(false); });
     return;
   }
+  if (method_->stats != nullptr && outcome_ == kNoCode) outcome_ = OutcomeOf(element);
   element_done_ = std::move(done);
   writer_->Write(Outgoing{std::move(element)}, RpcThread::Tag(&operation_event_));
 }
@@ -86,8 +87,8 @@ void ServerStreamCallImpl::Finish(std::vector<Payload> elements,
                                   absl::AnyInvocable<void(bool)> done) {
   ForgetOnCancel();
   if (method_->stats != nullptr) {
-    method_->stats->Record(elements.empty() ? kNoCode : OutcomeOf(elements.front()),
-                           metrics::NowNanos() - began_);
+    if (outcome_ == kNoCode && !elements.empty()) outcome_ = OutcomeOf(elements.front());
+    method_->stats->Record(outcome_, metrics::NowNanos() - began_);
   }
   elements_ = std::move(elements);
   done_ = std::move(done);
@@ -149,6 +150,7 @@ void ServerStreamCallImpl::End() {
   buffer_.Clear();
   elements_.clear();
   next_ = 0;
+  outcome_ = kNoCode;
   status_ = absl::OkStatus();
   cancelled_.store(false);
   accepted_ = last_started_ = answered_ = gone_ = false;

@@ -86,6 +86,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
 
   bool accepted_ = false;
   int64_t began_ = 0;          // metrics::NowNanos; only when it is counted
+  int outcome_ = kNoCode;      // of elements written so far
   bool last_started_ = false;  // the operation under way ends the stream
   bool answered_ = false;      // nothing more will be sent
   bool gone_ = false;          // gRPC has said that the call is over

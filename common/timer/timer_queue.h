@@ -15,7 +15,8 @@
 namespace mansio {
 
 // Calls functions at given instants: the ends of parked receives, keep-alives, periodic work.
-// Instants are milliseconds of whatever `now_millis` counts, broker time for example.
+// Instants are milliseconds of whatever `now_millis` counts, broker time for example. Pauses may be
+// measured by another clock, which also runs while that one stands still.
 //
 // In production one thread of the queue's own runs what is due (Start, Stop); tests set a fake
 // clock and call RunDue themselves. Setting and cancelling cost O(log n). Thread safe.
@@ -24,8 +25,10 @@ class TimerQueue {
   using Id = uint64_t;  // never 0, never used twice
   using Callback = std::function<void()>;
 
-  // `now_millis` must be thread safe and never go back.
-  explicit TimerQueue(std::function<int64_t()> now_millis) : now_millis_(std::move(now_millis)) {}
+  // Both must be thread safe and never go back. Without `passed_millis` pauses are measured by
+  // `now_millis`, too.
+  explicit TimerQueue(std::function<int64_t()> now_millis,
+                      std::function<int64_t()> passed_millis = nullptr);
   ~TimerQueue() { Stop(); }
   TimerQueue(const TimerQueue&) = delete;
   TimerQueue& operator=(const TimerQueue&) = delete;
@@ -42,10 +45,8 @@ class TimerQueue {
   // ones in the order they were set; a slow one delays the rest.
   Id Schedule(int64_t due_millis, Callback callback);
 
-  // The same, so long after now.
-  Id ScheduleAfter(int64_t delay_millis, Callback callback) {
-    return Schedule(now_millis_() + delay_millis, std::move(callback));
-  }
+  // The same after a pause. Callbacks of pauses and of instants have no order among each other.
+  Id ScheduleAfter(int64_t delay_millis, Callback callback);
 
   // Prevents the callback from running. False when it has run, is running, or was cancelled before.
   bool Cancel(Id id);
@@ -54,7 +55,7 @@ class TimerQueue {
   // that has passed; returns how many ran. For tests and for owners without Start.
   size_t RunDue();
 
-  // The earliest instant that waits, if there is one.
+  // The earliest instant that waits, if there is one; nothing about pauses by another clock.
   std::optional<int64_t> NextDue() const;
 
   // How many timers wait.
@@ -63,18 +64,34 @@ class TimerQueue {
  private:
   using Key = std::pair<int64_t, Id>;  // by due time, then by age
 
+  // What waits by one clock.
+  struct Line {
+    absl::btree_map<Key, Callback> waiting;
+    // What the thread sleeps towards; only an earlier timer has to wake it.
+    int64_t sleeping_until = std::numeric_limits<int64_t>::min();
+  };
+  struct Place {
+    size_t line;
+    int64_t due;
+  };
+  static constexpr size_t kInstants = 0;
+  static constexpr size_t kPauses = 1;
+
   void Run();
-  Callback TakeDue(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Id Add(size_t line, int64_t due, Callback callback) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of the line with that time.
+  Callback TakeDue(size_t line, int64_t now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Sleeps until something may be due; false: stop.
+  bool Sleep() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::function<int64_t()> now_millis_;
+  const std::function<int64_t()> passed_millis_;  // empty: pauses are instants
   mutable Mutex mutex_;
   CondVar changed_;
-  absl::btree_map<Key, Callback> waiting_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<Id, int64_t> due_of_ ABSL_GUARDED_BY(mutex_);
+  Line lines_[2] ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Id, Place> place_of_ ABSL_GUARDED_BY(mutex_);
   Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // What the thread sleeps towards; only an earlier timer has to wake it.
-  int64_t sleeping_until_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<int64_t>::min();
   std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "store/log/append_encoding.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/crc/crc32c.h"
@@ -65,6 +66,11 @@ char* Append::BeginMessage(QueueKey queue, uint64_t tag_hash, StoreTime store_ti
 }
 
 void Append::SealMessage() { --open_message_; }
+
+size_t AppendEncoding::MaxBytes(uint64_t segment_bytes) {
+  const size_t frame = std::min<uint64_t>(kMaxFrameBytes, segment_bytes);
+  return std::min(kMaxFramePayload, frame - kCarryOverheadBytes - FrameBytes(1, 0));
+}
 
 absl::Status AppendEncoding::Seal(Append& append, size_t max_frame_bytes) {
   if (append.empty()) return absl::InvalidArgumentError("an append without records was submitted");

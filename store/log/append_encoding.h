@@ -20,6 +20,8 @@ class AppendEncoding {
   // log thread only copies. InvalidArgument when the append cannot become a frame of at most
   // `max_frame_bytes`, is empty, or has a message that was not sealed.
   static absl::Status Seal(Append& append, size_t max_frame_bytes);
+  // Store::MaxAppendBytes with segments of this size.
+  static size_t MaxBytes(uint64_t segment_bytes);
 
   static std::string_view Payload(const Append& append) { return append.payload_; }
   static uint32_t PayloadCrc(const Append& append) { return append.payload_crc_; }

@@ -80,8 +80,8 @@ absl::Status Retention::TrimTo(LogOffset offset) {
   ConsumeQueues& queues = state_->queues();
   const absl::StatusOr<std::vector<QueueMinimum>> minima = queues.MinimaAt(offset);
   if (!minima.ok()) return minima.status();
-  // From here on nothing below the cut is handed out that was not, so that what is live now is all
-  // that will be.
+  // From here on nothing below the cut is handed out for the first time that its owner does not
+  // call live anyhow, so that what is live now is all that will be.
   queues.Announce(*minima);
   const absl::Cleanup withdraw = [&queues] { queues.Announce({}); };
   Carrier carrier(time_, log_, state_, checkpointer_, piece_bytes_, closing_);

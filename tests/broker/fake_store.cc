@@ -84,6 +84,7 @@ absl::Status FakeStore::Submit(std::unique_ptr<Append> append) {
     return status;
   {
     MutexLock lock(&mutex_);
+    if (append->size() > max_append_bytes_) return absl::InvalidArgumentError("too large");
     if (!refuse_.ok()) return refuse_;
     if (accept_only_ == 0) return absl::ResourceExhaustedError("too many uncommitted bytes");
     if (accept_only_) --*accept_only_;
@@ -165,6 +166,20 @@ void FakeStore::StepFail(const absl::Status& status) {
   for (Pending& pending : failed) pending.append->Failed(status);
 }
 
+void FakeStore::StepFailMessages(const absl::Status& status) {
+  std::deque<Pending> failed;
+  {
+    MutexLock lock(&mutex_);
+    std::deque<Pending> others;
+    for (Pending& pending : submitted_) {
+      const bool messages = !AppendEncoding::Messages(*pending.append).empty();
+      (messages ? failed : others).push_back(std::move(pending));
+    }
+    submitted_ = std::move(others);
+  }
+  for (Pending& pending : failed) pending.append->Failed(status);
+}
+
 void FakeStore::Run() {
   while (pending() > 0) {
     StepAppend();
@@ -180,6 +195,16 @@ size_t FakeStore::pending() const {
 size_t FakeStore::submitted() const {
   MutexLock lock(&mutex_);
   return submitted_count_;
+}
+
+size_t FakeStore::reads() const {
+  MutexLock lock(&mutex_);
+  return reads_;
+}
+
+size_t FakeStore::entries_read() const {
+  MutexLock lock(&mutex_);
+  return entries_read_;
 }
 
 void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
@@ -238,6 +263,21 @@ void FakeStore::SetColdQueue(QueueKey queue) {
 void FakeStore::FailReads(QueueKey queue, QueueOffset offset, absl::Status status) {
   MutexLock lock(&mutex_);
   failing_[{queue, offset}] = std::move(status);
+}
+
+void FakeStore::SetMaxAppendBytes(size_t bytes) {
+  MutexLock lock(&mutex_);
+  max_append_bytes_ = bytes;
+}
+
+size_t FakeStore::MaxAppendBytes() const {
+  MutexLock lock(&mutex_);
+  return max_append_bytes_;
+}
+
+void FakeStore::FailEntries(absl::Status status) {
+  MutexLock lock(&mutex_);
+  fail_entries_ = std::move(status);
 }
 
 void FakeStore::HoldColdJobs(bool hold) {
@@ -343,6 +383,8 @@ std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, Que
 absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, QueueOffset from,
                                                                size_t max) {
   MutexLock lock(&mutex_);
+  entries_read_ += max;
+  if (!fail_entries_.ok()) return fail_entries_;
   if (const auto it = queues_.find(queue);
       it != queues_.end() && from < it->second.min && !it->second.carried.contains(from)) {
     return absl::OutOfRangeError("the offset is below the queue's minimum");
@@ -394,6 +436,7 @@ std::optional<StoredMessage> FakeStore::HotMessage(QueueKey queue, QueueOffset o
 absl::StatusOr<StoredMessage> FakeStore::ReadMessage(QueueKey queue, QueueOffset offset,
                                                      const QueueEntry& entry) {
   MutexLock lock(&mutex_);
+  ++reads_;
   const auto failing = failing_.find({queue, offset});
   if (failing != failing_.end() && !failing->second.ok()) return failing->second;
   const Message* message = Find(queue, offset);  // also one that was carried meanwhile

@@ -45,11 +45,16 @@ class FakeStore : public Store {
   void StepAppend();
   void StepCommit();
   void StepFail(const absl::Status& status);
+  // Fails the submitted appends that have messages, as a full disk does, and no others.
+  void StepFailMessages(const absl::Status& status);
   // StepAppend and StepCommit until nothing is left.
   void Run();
   // Appends submitted, or appended, that are not committed.
   size_t pending() const;
 
+  // Appends with messages that are larger are refused with InvalidArgument; kMaxFramePayload at
+  // first.
+  void SetMaxAppendBytes(size_t bytes);
   // What the following Submits answer; OK: accept again. Health follows.
   void RefuseSubmits(absl::Status status);
   // Accepts `appends` more, then refuses with ResourceExhausted.
@@ -60,6 +65,8 @@ class FakeStore : public Store {
   void SetColdQueue(QueueKey queue);
   // What ReadMessage gives of one message; OK: the message again.
   void FailReads(QueueKey queue, QueueOffset offset, absl::Status status);
+  // What ReadEntries answers; OK: the entries again.
+  void FailEntries(absl::Status status);
   // Cold jobs run in RunColdJobs instead of at once.
   void HoldColdJobs(bool hold);
   void RefuseColdJobs(bool refuse);
@@ -72,9 +79,14 @@ class FakeStore : public Store {
   void SetCarryBudget(uint64_t bytes);
   // How many appends were ever submitted and accepted.
   size_t submitted() const;
+  // How often ReadMessage was called.
+  size_t reads() const;
+  // How many entries ReadEntries was asked for.
+  size_t entries_read() const;
 
   // Store
   absl::Status Submit(std::unique_ptr<Append> append) override;
+  size_t MaxAppendBytes() const override;
   Cursors cursors() const override;
   Epoch epoch() const override { return epoch_; }
   absl::Status Health() const override;
@@ -82,6 +94,7 @@ class FakeStore : public Store {
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;
+  QueueRange StoredRange(QueueKey queue) const override { return Range(queue); }
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
@@ -147,10 +160,14 @@ class FakeStore : public Store {
   bool hot_messages_ ABSL_GUARDED_BY(mutex_) = true;
   std::optional<QueueKey> cold_queue_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<QueueKey, QueueOffset>, absl::Status> failing_ ABSL_GUARDED_BY(mutex_);
+  absl::Status fail_entries_ ABSL_GUARDED_BY(mutex_);
   bool hold_cold_ ABSL_GUARDED_BY(mutex_) = false;
   bool refuse_cold_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t carry_budget_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
+  size_t max_append_bytes_ ABSL_GUARDED_BY(mutex_) = kMaxFramePayload;
   size_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t reads_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t entries_read_ ABSL_GUARDED_BY(mutex_) = 0;
   LogOffset end_ ABSL_GUARDED_BY(mutex_) = 64;  // an EPOCH frame begins every log
   StoreTime store_time_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Pending> submitted_ ABSL_GUARDED_BY(mutex_);

@@ -17,6 +17,7 @@ namespace {
 namespace v2 = apache::rocketmq::v2;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 template <typename Response>
 Response Good() {
@@ -266,6 +267,125 @@ TEST_F(DlqCommandTest, ExportWritesLinesThatImportReads) {
   EXPECT_THAT(err_, HasSubstr("line 1 is no dead letter"));
   EXPECT_EQ(Mansio({"dlq", "import", "billing", "--file", "/nonexistent"}), kUsage);
   std::remove(path.c_str());
+}
+
+// Broker b1 has not said what it has.
+class PartlyAnsweredTest : public DlqCommandTest {
+ protected:
+  PartlyAnsweredTest() {
+    node_.hooks.dead_letter_stats =
+        [all = node_.hooks.dead_letter_stats](const v1::DeadLetterStatsRequest& request) {
+          v1::DeadLetterStatsResponse response = all(request);
+          response.mutable_groups()->RemoveLast();
+          *response.mutable_status() = client::MakeStatus(v2::MULTIPLE_RESULTS, "broker b1: busy");
+          const auto add = [&response](const char* broker, v2::Code code) {
+            v1::BrokerResult* result = response.add_results();
+            result->set_broker(broker);
+            *result->mutable_status() = client::MakeStatus(code, code == v2::OK ? "OK" : "busy");
+          };
+          add("b0", v2::OK);
+          add("b1", v2::TOO_MANY_REQUESTS);
+          add("b2", v2::CONSUMER_GROUP_NOT_FOUND);  // has none
+          return response;
+        };
+  }
+};
+
+TEST_F(PartlyAnsweredTest, ResendAndPurgeSayWhoWasLeftOut) {
+  EXPECT_EQ(Mansio({"dlq", "resend", "billing", "--all"}), kPartial);
+  EXPECT_THAT(out_, HasSubstr("resent 3 dead letters"));
+  EXPECT_THAT(err_, HasSubstr("broker b1: busy"));
+  EXPECT_THAT(err_, Not(HasSubstr("b2")));
+  EXPECT_EQ(Mansio({"dlq", "purge", "billing", "--all", "--dry-run"}), kPartial);
+  EXPECT_THAT(err_, HasSubstr("broker b1: busy"));
+  EXPECT_EQ(Mansio({"dlq", "purge", "billing", "--all", "--yes"}), kPartial);
+  EXPECT_EQ(out_, "purged 3 dead letters of group billing\n");
+  EXPECT_THAT(err_, HasSubstr("broker b1: busy"));
+}
+
+TEST_F(PartlyAnsweredTest, AFileIsNotWrittenOrReadByHalves) {
+  const std::string path = TempFile("half.jsonl");
+  EXPECT_EQ(Mansio({"dlq", "export", "billing", "--file", path}), kFailed);
+  EXPECT_THAT(err_, HasSubstr("broker b1 has not said what it has: busy"));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(path + ".part"));
+  EXPECT_EQ(Mansio({"dlq", "export", "billing", "--file", "-"}), kFailed);
+  EXPECT_EQ(out_, "");
+  node_.hooks.list_brokers = [](const v1::ListBrokersRequest&) {
+    auto response = Good<v1::ListBrokersResponse>();
+    v1::BrokerOverview* broker = response.add_brokers();
+    broker->mutable_broker()->set_name("b0");
+    broker->set_online(true);
+    return response;
+  };
+  EXPECT_EQ(Mansio({"dlq", "import", "billing", "--file", "-"}, "{}\n"), kFailed);
+  EXPECT_THAT(err_, HasSubstr("broker b1 has not said what it has: busy"));
+}
+
+TEST_F(PartlyAnsweredTest, ALagThatMayBeTooLowIsNoSuccess) {
+  node_.hooks.describe_group = [](const v1::DescribeGroupRequest&) {
+    return Good<v1::DescribeGroupResponse>();
+  };
+  EXPECT_EQ(Mansio({"group", "lag", "billing"}), kPartial);
+  EXPECT_THAT(err_, HasSubstr("broker b1: busy"));
+}
+
+TEST_F(DlqCommandTest, WhatCameAfterTheConfirmationIsNotPurged) {
+  int asked = 0;
+  node_.hooks.dead_letter_stats =
+      [&asked, all = node_.hooks.dead_letter_stats](const v1::DeadLetterStatsRequest& request) {
+        v1::DeadLetterStatsResponse response = all(request);
+        response.mutable_groups(0)->set_end_offset(7 + 10 * asked++);
+        return response;
+      };
+  EXPECT_EQ(Mansio({"dlq", "purge", "billing", "--all"}, "billing\n", /*terminal=*/true), kOk);
+  EXPECT_EQ(out_, "purged 5 dead letters of group billing\n");
+  ASSERT_EQ(purges_.size(), 4u);
+  EXPECT_FALSE(purges_[2].dry_run());
+  EXPECT_EQ(purges_[2].page().until(), 7);
+}
+
+TEST_F(DlqCommandTest, APurgeThatBreaksOffSaysHowFarItCame) {
+  const auto purge = node_.hooks.purge_dead_letters;
+  node_.hooks.purge_dead_letters = [purge](const v1::PurgeDeadLettersRequest& request) {
+    if (request.page().broker() == "b0") return purge(request);
+    v1::PurgeDeadLettersResponse response;
+    *response.mutable_status() =
+        client::MakeStatus(v2::INTERNAL_SERVER_ERROR, "the disk has failed");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"dlq", "purge", "billing", "--all", "--yes"}), kFailed);
+  EXPECT_EQ(out_, "purged 3 dead letters of group billing\n");
+  EXPECT_THAT(err_, HasSubstr("the disk has failed"));
+}
+
+TEST_F(DlqCommandTest, TwoMessagesWithOneIdAreTwoDeadLetters) {
+  node_.hooks.list_brokers = [](const v1::ListBrokersRequest&) {
+    auto response = Good<v1::ListBrokersResponse>();
+    v1::BrokerOverview* broker = response.add_brokers();
+    broker->mutable_broker()->set_name("b0");
+    broker->set_online(true);
+    return response;
+  };
+  node_.hooks.export_dead_letters = [](const v1::ExportDeadLettersRequest&) {
+    auto response = Good<v1::ExportDeadLettersResponse>();
+    response.mutable_progress()->set_done(true);
+    v1::DeadLetter* there = response.add_letters()->mutable_dead_letter();
+    there->set_message_id("M");
+    there->set_topic("orders");
+    there->set_queue_offset(7);
+    return response;
+  };
+  // A producer that sends again after a lost answer uses the same id.
+  const std::string lines =
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "7"}})"
+      "\n"
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "8"}})"
+      "\n"
+      R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "8"}})"
+      "\n";
+  EXPECT_EQ(Mansio({"dlq", "import", "billing", "--file", "-", "--dry-run"}, lines), kOk);
+  EXPECT_EQ(out_, "would have imported 1 dead letters into group billing; 2 were there already\n");
 }
 
 TEST_F(DlqCommandTest, AGroupIsExplained) {

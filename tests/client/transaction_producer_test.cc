@@ -81,6 +81,11 @@ class TransactionProducerTest : public ::testing::Test {
   FakeNode node_;
 };
 
+TEST_F(TransactionProducerTest, NeedsAChecker) {
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(TransactionProducer::Create({}, {"orders"}, nullptr).status()));
+}
+
 TEST_F(TransactionProducerTest, EndsWhatItBegan) {
   auto producer = Connect(NeverAsked);
   const auto transaction = producer->Begin(Order());

@@ -1,11 +1,15 @@
 // Configuration, names, addresses, and the first bytes of a connection.
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <string>
 
+#include "apache/rocketmq/v2/service.pb.h"
 #include "broker/server/broker_config.h"
 #include "common/config/host_port.h"
 #include "common/config/loader.h"
 #include "common/config/value.h"
+#include "common/gateway/call_target.h"
 #include "common/names/names.h"
 #include "common/names/utf8.h"
 #include "common/net/address.h"
@@ -158,10 +162,39 @@ int ReadFirstBytes(const uint8_t* data, size_t size) {
   return 0;
 }
 
+// ---- The brokers of an acknowledgement, which are read beside the parser ----
+
+std::vector<std::string> AckSeeds() {
+  apache::rocketmq::v2::AckMessageRequest request;
+  request.mutable_group()->set_name("g");
+  request.mutable_topic()->set_name("t");
+  for (const char* handle : {"AAFi", "AAFj", "?"}) {
+    request.add_entries()->set_receipt_handle(handle);
+  }
+  const std::string bytes = request.SerializeAsString();
+  // Unknown fields: a group, and a number where entries are.
+  return {bytes, bytes + "\x53\x54" + bytes, bytes + std::string("\x18\x01") + bytes};
+}
+
+int ReadAckBrokers(const uint8_t* data, size_t size) {
+  const std::string_view input = AsText(data, size);
+  const std::vector<std::string> brokers = gateway::BrokersOfAck(input);
+  apache::rocketmq::v2::AckMessageRequest request;
+  const google::protobuf::LogSilencer silence;  // it reports every text that is not UTF-8
+  if (!request.ParseFromArray(data, static_cast<int>(size))) return 0;
+  MANSIO_FUZZ_CHECK(brokers.size() == static_cast<size_t>(request.entries_size()));
+  for (int i = 0; i < request.entries_size(); ++i) {
+    const std::string& handle = request.entries(i).receipt_handle();
+    MANSIO_FUZZ_CHECK(brokers[static_cast<size_t>(i)] == gateway::BrokerOfHandle(handle));
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Target> CommonTargets() {
-  return {{"config", ReadConfig, ConfigSeeds, 4'000},
+  return {{"ack_brokers", ReadAckBrokers, AckSeeds, 20'000},
+          {"config", ReadConfig, ConfigSeeds, 4'000},
           {"names", ReadNames, NameSeeds, 10'000},
           {"address", ReadAddress, AddressSeeds, 20'000},
           {"first_bytes", ReadFirstBytes, FirstBytesSeeds, 20'000}};

@@ -203,11 +203,23 @@ TEST_F(RoutingTableTest, ASilentBrokerExpires) {
 
 TEST_F(RoutingTableTest, TheSameAddressReplacesItself) {
   ASSERT_TRUE(Install(1, Identity("a", "192.0.2.1", 5), {"old"}).ok());
-  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.1", 2), {"new"}).ok()) << "with an empty store";
+  ASSERT_TRUE(Install(2, Identity("a", "192.0.2.1", 2), {"new"}).ok()) << "from a backup";
   EXPECT_TRUE(RouteOf("old").empty());
   EXPECT_EQ(RouteOf("new").size(), 1u);
   table_.Remove(1);  // the end of the old stream is noticed late
   EXPECT_EQ(RouteOf("new").size(), 1u);
+}
+
+TEST_F(RoutingTableTest, AnotherBrokerAtTheSameAddressDoesNotReplaceAnother) {
+  v1::BrokerIdentity first = Identity("a", "192.0.2.1", 3);
+  first.set_lineage(1);
+  v1::BrokerIdentity second = Identity("a", "192.0.2.1", 9);
+  second.set_lineage(2);
+  ASSERT_TRUE(Install(1, first, {"orders"}).ok());
+  EXPECT_EQ(Install(2, second, {"orders"}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(table_.KeepAlive(1).ok());
+  table_.Remove(1);
+  EXPECT_TRUE(Install(2, second, {"orders"}).ok()) << "the first one has left";
 }
 
 TEST_F(RoutingTableTest, ANewerEpochWins) {

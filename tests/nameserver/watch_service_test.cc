@@ -52,7 +52,7 @@ class WatchServiceTest : public ::testing::Test {
   logging::LogCapture log_;
   FakeClock clock_;
   RoutingTable table_{{}, &clock_};
-  WatchService service_{&table_};
+  WatchService service_{&table_, /*max_waiting=*/20'000};
   rpc::MethodTable methods_;
   std::shared_ptr<FakeBidiCall> call_;
   std::unique_ptr<rpc::BidiEvents> events_;
@@ -120,6 +120,31 @@ TEST_F(WatchServiceTest, ALargeBrokerComesInParts) {
   Take();
   EXPECT_EQ(view_.MastersWith("topic-0"), Names{"a"});
   EXPECT_EQ(view_.MastersWith("topic-2499"), Names{"a"});
+}
+
+TEST_F(WatchServiceTest, ABrokerMayHaveMoreThanMayWaitForAWatcher) {
+  // More than a stream takes at once, too.
+  Names topics;
+  for (int i = 0; i < 3000; ++i) topics.push_back(std::to_string(i) + std::string(3000, 'x'));
+  ASSERT_TRUE(Install(1, "a", topics).ok());
+  Open();
+  Take();
+  EXPECT_TRUE(completed_);
+  EXPECT_FALSE(call_->finished());
+  EXPECT_EQ(view_.MastersWith(topics.back()), Names{"a"});
+  for (const v1::ClusterUpdate& update : call_->Written<v1::ClusterUpdate>()) {
+    EXPECT_LT(update.ByteSizeLong(), 1u << 20);
+  }
+}
+
+TEST_F(WatchServiceTest, AWatcherThatTakesNothingMustBeginAgain) {
+  Open();
+  Names topics;
+  for (int i = 0; i < 500; ++i) topics.push_back("topic-" + std::to_string(i));
+  for (SessionId session = 1; session <= 20; ++session) {
+    ASSERT_TRUE(Install(session, "b" + std::to_string(session), topics).ok());
+  }
+  EXPECT_EQ(call_->status().code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(WatchServiceTest, WhatIsKnownOutlivesTheStream) {

@@ -204,12 +204,19 @@ class FakeBidiCall : public FakeCallBase<BidiCall> {
   bool Write(Payload element) override {
     if (finished() || Cancelled()) return false;
     MutexLock lock(&mutex_);
+    if (refuse_writes_) return false;
     written_.push_back(element.Flatten());
     return true;
   }
   void Finish(absl::Status status) override {
     MutexLock lock(&mutex_);
     End(std::move(status));
+  }
+
+  // As when the peer takes nothing and what is unsent has reached its limit.
+  void RefuseWrites(bool refuse) {
+    MutexLock lock(&mutex_);
+    refuse_writes_ = refuse;
   }
 
   template <typename Message>
@@ -222,6 +229,7 @@ class FakeBidiCall : public FakeCallBase<BidiCall> {
 
  private:
   std::vector<std::string> written_ ABSL_GUARDED_BY(mutex_);
+  bool refuse_writes_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mansio::rpc::testing

@@ -157,6 +157,18 @@ TEST_F(AdminServiceTest, TransactionTopicsMayHaveCheckBacksOfTheirOwn) {
   EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::BAD_REQUEST);
 }
 
+TEST_F(AdminServiceTest, TimesOfCheckBacksBeyondAllBoundsAreRefused) {
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("orders");
+  request.mutable_topic()->set_message_type(v2::TRANSACTION);
+  for (const int64_t seconds : {int64_t{1} << 61, INT64_MAX, INT64_MIN}) {
+    request.mutable_topic()->mutable_check_back()->mutable_interval()->set_seconds(seconds);
+    EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(),
+              v2::BAD_REQUEST)
+        << seconds;
+  }
+}
+
 TEST_F(AdminServiceTest, TopicTypesOfLaterVersionsAreNamed) {
   const auto refused = CreateTopic("orders", v2::LITE);
   EXPECT_EQ(refused.status().code(), v2::NOT_IMPLEMENTED);

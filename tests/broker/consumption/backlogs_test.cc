@@ -213,6 +213,56 @@ TEST_F(BacklogsTest, WhatFailsBeforeAMoveOfThePositionThatFailsTooIsTakenBack) {
   }
 }
 
+// A full disk refuses messages, and goes on with what is small.
+TEST_F(BacklogsTest, AFrameOfDeadLettersThatFailsAloneLosesNothing) {
+  Begin(2, Overflow::kDeadLetter);
+  SendAll({"a", "b", "c", "d", "e"});
+  Look();  // the group's dead letters exist by now: what fails below is the frame
+  SendAll({"f", "g", "h"});
+  const size_t before = h_.store().submitted();
+  h_.clock.Advance(absl::Milliseconds(Backlogs::kLookMs));
+  while (h_.life().timers.RunDue() > 0) {
+  }
+  ASSERT_EQ(h_.store().submitted(), before + 1);
+  const ReceiveCall call = h_.Start({.batch = 1});
+  h_.store().StepFailMessages(absl::ResourceExhaustedError("the disk is full"));
+  h_.Settle();
+  Look();
+  std::vector<std::string> got = Harness::Bodies(call);
+  for (const std::string& body : Bodies()) got.push_back(body);
+  for (const v1::DeadLetter& letter : DeadLetters()) got.push_back(letter.message_id());
+  EXPECT_THAT(got, testing::UnorderedElementsAre("a", "b", "c", "d", "e", "f", "g", "h"));
+}
+
+TEST_F(BacklogsTest, AReceiveThatComesWhileDeadLettersAreOnTheirWayGetsWhatIsBehindThem) {
+  Begin(2, Overflow::kDeadLetter);
+  SendAll({"a", "b", "c"});
+  Look();
+  SendAll({"d"});
+  h_.clock.Advance(absl::Milliseconds(Backlogs::kLookMs));
+  while (h_.life().timers.RunDue() > 0) {
+  }
+  ASSERT_GT(h_.store().pending(), 0u);
+  const ReceiveCall call = h_.Start({});
+  EXPECT_FALSE(call->finished());
+  h_.Settle();
+  EXPECT_THAT(Harness::Bodies(call), ElementsAre("c", "d"));
+}
+
+TEST_F(BacklogsTest, WhatCannotBeReadNowWaitsWithWhatIsBehindIt) {
+  Begin(2, Overflow::kDeadLetter);
+  SendAll({"a", "b", "c", "d", "e"});
+  const store::QueueKey queue{h_.life().metadata.FindTopic(kTopic)->id, 0};
+  h_.store().SetHot(true, false);
+  h_.store().FailReads(queue, 1, absl::InternalError("an error of the disk"));
+  Look();
+  EXPECT_THAT(DeadLetters(), SizeIs(1));
+  h_.store().FailReads(queue, 1, absl::OkStatus());
+  Look();
+  EXPECT_THAT(DeadLetters(), SizeIs(3));
+  EXPECT_THAT(Bodies(), ElementsAre("d", "e"));
+}
+
 TEST_F(BacklogsTest, AFifoGroupKeepsWhatItHasLookedAt) {
   Begin(1, Overflow::kDropOldest, 1, true);
   for (const char* body : {"a", "b"}) h_.Send(body, 0, "", {}, "one");
@@ -256,6 +306,25 @@ TEST(LeaseLimitsTest, OfAGroup) {
   EXPECT_EQ(Harness::StatusOf(h.Receive()), v2::TOO_MANY_REQUESTS);
 }
 
+TEST(LeaseLimitsTest, LeasesThatAreOnTheirWayCount) {
+  for (const bool of_group : {true, false}) {
+    ConsumptionOptions options;
+    (of_group ? options.max_group_leases : options.max_leases) = 2;
+    Harness h(options);
+    h.CreateTopic(2);
+    h.CreateGroup(StartPolicy::kEarliest);
+    h.life().consumption->observer()->OnSubscription("c", kGroup, {kTopic});
+    h.store().Run();
+    for (uint32_t i = 0; i < 4; ++i) h.Send(std::to_string(i), i % 2);
+    const ReceiveCall first = h.Start({.batch = 2});
+    EXPECT_FALSE(first->finished());
+    EXPECT_EQ(Harness::StatusOf(h.Start({.batch = 2})), v2::TOO_MANY_REQUESTS);
+    h.store().StepFail(absl::ResourceExhaustedError("full"));
+    EXPECT_THAT(Harness::Messages(h.Receive()), SizeIs(2)) << "what failed does not count";
+    EXPECT_EQ(h.life().consumption->usage().leases, 2u);
+  }
+}
+
 TEST(LeaseLimitsTest, OfAQueue) {
   ConsumptionOptions options;
   options.max_queue_leases = 1;
@@ -274,6 +343,18 @@ TEST(LeaseLimitsTest, OfAQueue) {
   const auto next = Harness::Messages(h.Receive());
   ASSERT_THAT(next, SizeIs(1));
   EXPECT_EQ(next[0].system_properties().queue_id(), held[0].system_properties().queue_id());
+}
+
+TEST(LeaseLimitsTest, OfAQueueOfAFifoGroupCountsWhatIsHandedOutOnly) {
+  ConsumptionOptions options;
+  options.max_queue_leases = 10;
+  Harness h(options);
+  h.CreateTopic();
+  h.CreateGroup(StartPolicy::kEarliest, kGroup, 17, true);
+  for (int i = 0; i < 20; ++i) h.Send(std::to_string(i), 0, "", {}, "red");
+  h.Send("other", 0, "", {}, "blue");
+  EXPECT_THAT(Harness::Bodies(h.Receive({.batch = 1})), ElementsAre("0"));
+  EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("other"));
 }
 
 TEST(LeaseLimitsTest, AReceiveThatFindsNothingWaitsAtTheLimitToo) {

@@ -42,8 +42,8 @@ struct Life {
         clients({}, clock),
         metadata({}, &time),
         dead_letters(&metadata),
-        mover({}, &time, &timers),
-        budget(1u << 30, &time),
+        mover({}, &timers),
+        budget(1u << 30, clock),
         consumption(Consumption::Create(std::move(options), {&metadata, &dead_letters, &clients,
                                                              &time, &timers, &mover, &budget})),
         delay({.broker_name = "broker-a"}, {&metadata, &clients, &mover, &budget, &time, &timers}),
@@ -218,13 +218,21 @@ class Harness {
     return call;
   }
   v2::Code Forward(const std::string& handle) {
+    const auto call = BeginForward(handle);
+    Settle();
+    EXPECT_TRUE(call->finished());
+    return call->Response<v2::ForwardMessageToDeadLetterQueueResponse>().status().code();
+  }
+  // Only begins it: the log has not followed yet.
+  std::shared_ptr<rpc::testing::FakeUnaryCall> BeginForward(const std::string& handle) {
     v2::ForwardMessageToDeadLetterQueueRequest request;
     request.mutable_group()->set_name(kGroup);
     request.mutable_topic()->set_name(kTopic);
     request.set_receipt_handle(handle);
-    return Call<v2::ForwardMessageToDeadLetterQueueResponse>(2, request.SerializeAsString())
-        .status()
-        .code();
+    auto call = std::make_shared<rpc::testing::FakeUnaryCall>(request.SerializeAsString(),
+                                                              Headers("client-1"));
+    life_->methods.unary[2].handler(*call);
+    return call;
   }
   v2::ChangeInvisibleDurationResponse Change(const std::string& handle, absl::Duration invisible) {
     v2::ChangeInvisibleDurationRequest request;

@@ -5,12 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/core/feature_set.h"
+#include "broker/deadletter/records.h"
 #include "common/clock/broker_time.h"
 #include "common/clock/clock.h"
 #include "common/files/recording_file_system.h"
@@ -22,6 +24,36 @@ namespace mansio::broker {
 namespace {
 
 using testing::ElementsAre;
+
+class Removal : public store::Append {
+ public:
+  Removal(uint32_t topic, std::vector<store::QueueOffset> offsets) {
+    AddRecord(kDeadLettersRemovedRecord,
+              DeadLettersRemovedRecord{topic, std::move(offsets)}.Encode());
+  }
+  void Applied(const store::AppendResult&) override {}
+  void Failed(const absl::Status&) override {}
+};
+
+// Does something when retention asks for what is live, on the log thread.
+class Probe : public Feature {
+ public:
+  std::vector<store::RecordKind> Kinds() const override { return {}; }
+  char KeyPrefix() const override { return 'z'; }
+  void Apply(const store::RecordView&) override {}
+  void CaptureDirty(store::StateSink&) override {}
+  void CaptureAll(store::StateSink&) override {}
+  absl::Status Restore(std::string_view, std::string_view) override { return absl::OkStatus(); }
+  void Clear() override {}
+  std::vector<store::LiveMessage> LiveMessages(store::QueueKey queue, store::QueueOffset,
+                                               store::QueueOffset, size_t) const override {
+    if (queue == watched && then) std::exchange(then, nullptr)();
+    return {};
+  }
+  store::QueueKey watched;
+  mutable std::function<void()> then;
+};
+
 using testing::IsEmpty;
 
 class DeadLetterRetentionTest : public testing::Test {
@@ -61,6 +93,8 @@ class DeadLetterRetentionTest : public testing::Test {
     features_->Add(metadata_.get());
     features_->Add(removed_.get());
     features_->Add(retention_.get());
+    probe_ = std::make_unique<Probe>();
+    features_->Add(probe_.get());
     auto opened =
         store::StoreImpl::Open(options_, {&files_, &time_, &checkpoint_}, features_.get());
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -95,6 +129,7 @@ class DeadLetterRetentionTest : public testing::Test {
   std::unique_ptr<Metadata> metadata_;
   std::unique_ptr<DeadLetterState> removed_;
   std::unique_ptr<DeadLetterRetention> retention_;
+  std::unique_ptr<Probe> probe_;
   std::unique_ptr<store::StoreImpl> store_;
   store::QueueKey letters_;
   store::QueueKey busy_;
@@ -152,6 +187,43 @@ TEST_F(DeadLetterRetentionTest, TheyGoWithTheirGroup) {
   ASSERT_TRUE(store_->Checkpoint().ok());
   Open();
   EXPECT_THAT(retention_->LiveMessages(letters_, 0, 4, 2), IsEmpty());
+}
+
+TEST_F(DeadLetterRetentionTest, ALetterThatIsResentWhileRetentionCarriesIsNoLetterAgain) {
+  for (int i = 0; i < 2100; ++i) Send(letters_, "x");
+  EXPECT_EQ(removed_->Count(letters_.topic), 2100u);
+  probe_->watched = letters_;
+  size_t during = 0;
+  probe_->then = [&] {
+    during = removed_->Count(letters_.topic);
+    ASSERT_TRUE(store_
+                    ->Submit(std::make_unique<Removal>(letters_.topic,
+                                                       std::vector<store::QueueOffset>{1500}))
+                    .ok());
+  };
+  PushOut();
+  EXPECT_EQ(store_->Range(letters_).min, 2100u);
+  EXPECT_EQ(during, 2100u) << "while retention carries";
+  EXPECT_TRUE(removed_->IsRemoved(letters_.topic, 1500));
+  EXPECT_EQ(removed_->Count(letters_.topic), 2099u);
+}
+
+TEST_F(DeadLetterRetentionTest, WhatWasRemovedStaysSoWhenARetentionIsBrokenOff) {
+  for (int i = 0; i < 2100; ++i) Send(letters_, "x");
+  std::vector<store::QueueOffset> first;
+  for (int i = 0; i < 1024; ++i) first.push_back(i);
+  ASSERT_TRUE(store_->Submit(std::make_unique<Removal>(letters_.topic, first)).ok());
+  Send(letters_, "x");
+  EXPECT_EQ(removed_->Count(letters_.topic), 2101u - 1024u);
+  probe_->watched = letters_;
+  probe_->then = [&] {
+    ASSERT_TRUE(store_
+                    ->Submit(std::make_unique<Removal>(letters_.topic,
+                                                       std::vector<store::QueueOffset>{2099}))
+                    .ok());
+  };
+  PushOut();
+  EXPECT_EQ(removed_->Count(letters_.topic), 2101u - 1025u);
 }
 
 }  // namespace

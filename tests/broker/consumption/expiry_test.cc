@@ -217,6 +217,30 @@ TEST_F(ExpiryTest, AnExpiredHeadOfAMessageGroupIsADeadLetter) {
   EXPECT_EQ(Open(), 0u);
 }
 
+TEST_F(ExpiryTest, AMoveThatFailsTakesNothingFromTheConsumerOfItsBatch) {
+  Begin({0, true}, true);
+  SendWithTtl("first", "1000", "red");
+  h_.Advance(absl::Seconds(2));
+  EXPECT_THAT(Get(), IsEmpty());  // the queue of dead letters is there now
+  SendWithTtl("a", "1000", "red");
+  h_.Send("b", 0, "", {}, "red");
+  h_.Advance(absl::Seconds(2));
+  h_.SetLag(true);
+  const ReceiveCall call = h_.Receive();
+  h_.store().StepAppend();
+  h_.store().StepCommit();
+  ASSERT_GT(h_.store().pending(), 0u) << "the move is on its way";
+  h_.store().StepFail(absl::UnavailableError("the disk"));
+  h_.SetLag(false);
+  const auto got = Harness::Messages(call);
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].body(), "b");
+  h_.Advance(absl::Seconds(2));
+  EXPECT_EQ(h_.Ack({got[0].system_properties().receipt_handle()}).status().code(), v2::OK);
+  EXPECT_THAT(DeadLetters(), ElementsAre("first", "a"));
+  EXPECT_EQ(Open(), 0u);
+}
+
 TEST_F(ExpiryTest, AReceiveThatWaitsFollowsANewTtl) {
   Begin({});
   const auto pause = [this](bool paused) {

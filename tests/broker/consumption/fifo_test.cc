@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "broker/consumption/consumption_state.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -262,6 +263,25 @@ TEST_F(FifoTest, RetentionTakesWhatWaits) {
   h_->store().TrimQueue({h_->life().metadata.FindTopic(kTopic)->id, 0}, 2);
   Ack(batch[0]);
   EXPECT_THAT(Bodies(Get()), ElementsAre("r2"));
+}
+
+// Only what is handed out outlives its segment: a lease of what retention is taking could not come
+// again.
+TEST_F(FifoTest, WhatWaitsBelowTheQueuesBeginningIsMissed) {
+  Begin();
+  for (const char* body : {"r0", "r1", "r2"}) Send(body);
+  Send("b0", "blue");
+  EXPECT_EQ(Get({.group = "undertaker"}).size(), 4u) << "another group keeps all of them readable";
+  const auto batch = Get({.batch = 1});
+  EXPECT_THAT(Bodies(Get()), ElementsAre("b0"));
+  const TopicPtr topic = h_->life().metadata.FindTopic(kTopic);
+  h_->store().CarryAndTrimQueue({topic->id, 0}, 2);
+  Ack(batch[0]);
+  EXPECT_THAT(Bodies(Get()), ElementsAre("r2"));
+  const auto state = static_cast<ConsumptionState*>(h_->life().consumption->features()[1]);
+  const auto progress = state->Find(h_->life().metadata.FindGroup(kGroup)->id);
+  MutexLock lock(&progress->mutex);
+  EXPECT_EQ(progress->topics[topic->id].notes().missed, 1u);
 }
 
 TEST_F(FifoTest, ARefusedLeaseLosesNothing) {

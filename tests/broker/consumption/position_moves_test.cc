@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "broker/consumption/consumption_state.h"
+#include "common/status/wire_status.h"
 #include "tests/broker/consumption/consumption_harness.h"
 
 namespace mansio::broker {
@@ -302,6 +304,55 @@ TEST_F(PositionMovesTest, AReceiveOfAPausedGroupEndsAfterItsPollingTime) {
   h.Advance(absl::Seconds(20));
   ASSERT_TRUE(parked->finished());
   EXPECT_EQ(Harness::StatusOf(parked), v2::MESSAGE_NOT_FOUND);
+}
+
+TEST_F(PositionMovesTest, AReceiveOfAPausedGroupEndsWithItsTopic) {
+  h.Send("a");
+  SetPaused(true);
+  const ReceiveCall parked = h.Receive();
+  EXPECT_FALSE(parked->finished());
+  h.life().metadata.DeleteTopic(kTopic, [](const absl::StatusOr<TopicPtr>&) {});
+  h.store().Run();
+  ASSERT_TRUE(parked->finished());
+  EXPECT_EQ(Harness::StatusOf(parked), v2::TOPIC_NOT_FOUND);
+}
+
+// The record of a position that is on its way may come into the log behind the deletion of its
+// group or topic.
+TEST_F(PositionMovesTest, APositionThatComesBehindTheDeletionOfItsGroupIsNone) {
+  h.Send("a");
+  const GroupPtr group = h.life().metadata.FindGroup(kGroup);
+  const TopicPtr topic = h.life().metadata.FindTopic(kTopic);
+  h.life().metadata.DeleteGroup(kGroup, [](const absl::StatusOr<GroupPtr>&) {});
+  absl::Status told;
+  h.life().consumption->SetPosition(group, "client-1", topic, {0, 1},
+                                    [&told](const absl::Status& status) { told = status; });
+  h.store().Run();
+  EXPECT_EQ(CodeOf(told), v2::CONSUMER_GROUP_NOT_FOUND);
+  const auto state = [this] {
+    return static_cast<ConsumptionState*>(h.life().consumption->features()[1]);
+  };
+  EXPECT_EQ(state()->Find(group->id), nullptr);
+  for (const bool from_checkpoint : {false, true}) {
+    h.Restart(from_checkpoint);
+    EXPECT_EQ(state()->Find(group->id), nullptr);
+  }
+}
+
+TEST_F(PositionMovesTest, APositionThatComesBehindTheDeletionOfItsTopicIsNone) {
+  const GroupPtr group = h.life().metadata.FindGroup(kGroup);
+  const TopicPtr topic = h.life().metadata.FindTopic(kTopic);
+  h.life().metadata.DeleteTopic(kTopic, [](const absl::StatusOr<TopicPtr>&) {});
+  absl::Status told;
+  h.life().consumption->SetPosition(group, "client-1", topic, {0, 0},
+                                    [&told](const absl::Status& status) { told = status; });
+  h.store().Run();
+  EXPECT_EQ(CodeOf(told), v2::TOPIC_NOT_FOUND);
+  const auto state = static_cast<ConsumptionState*>(h.life().consumption->features()[1]);
+  const GroupProgressPtr progress = state->Find(group->id);
+  ASSERT_NE(progress, nullptr);
+  MutexLock lock(&progress->mutex);
+  EXPECT_FALSE(progress->topics.contains(topic->id));
 }
 
 TEST_F(PositionMovesTest, APauseSurvivesARestart) {

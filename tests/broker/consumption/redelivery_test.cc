@@ -30,6 +30,13 @@ class RedeliveryTest : public testing::Test {
     return Harness::Messages(call);
   }
   std::vector<v2::Message> DeadLetters() { return Get({.group = "undertaker", .topic = kDlq}); }
+  std::vector<std::string> DeadLettersOf(const std::string& group, int batch) {
+    std::vector<std::string> bodies;
+    for (const v2::Message& m : Get({.group = group, .topic = kDlq, .batch = batch})) {
+      bodies.push_back(m.body());
+    }
+    return bodies;
+  }
   static const std::string& HandleOf(const v2::Message& m) {
     return m.system_properties().receipt_handle();
   }
@@ -126,6 +133,28 @@ TEST_F(RedeliveryTest, AForwardThatCannotBeLoggedLeavesTheLease) {
   h_->store().RefuseSubmits(absl::OkStatus());
   EXPECT_EQ(h_->Forward(HandleOf(got[0])), v2::OK);
   EXPECT_EQ(DeadLetters().size(), 1u);
+}
+
+TEST_F(RedeliveryTest, AForwardThatFailsLeavesAnAckThatIsOnItsWayAlone) {
+  Begin();
+  h_->Send("m");
+  const auto got = Get();
+  ASSERT_EQ(got.size(), 1u);
+  h_->store().SetHot(false, false);
+  h_->store().FailReads({h_->life().metadata.FindTopic(kTopic)->id, 0}, 0,
+                        absl::DataLossError("bad checksum"));
+  h_->store().HoldColdJobs(true);
+  const auto forward = h_->BeginForward(HandleOf(got[0]));
+  const auto ack = h_->BeginAck(HandleOf(got[0]));
+  h_->store().RunColdJobs();
+  const auto second = h_->BeginAck(HandleOf(got[0]));
+  h_->Settle();
+  EXPECT_TRUE(forward->finished());
+  const auto code = [](const auto& call) {
+    return call->template Response<v2::AckMessageResponse>().status().code();
+  };
+  EXPECT_EQ(code(ack), v2::OK);
+  EXPECT_EQ(code(second), v2::INVALID_RECEIPT_HANDLE) << "the first ack has decided";
 }
 
 TEST_F(RedeliveryTest, AMoveThatIsRefusedIsTriedAgain) {
@@ -295,6 +324,25 @@ TEST_F(RedeliveryTest, WhatIsToBeRetriedGoesWithItsTopicAndItsGroup) {
   EXPECT_EQ(h_->life().metadata.FindTopic("%RETRY%workers"), nullptr);
   h_->Restart(true);
   EXPECT_THAT(Get(), IsEmpty());
+}
+
+// They outlive their segment; a group that consumes them gets them all the same.
+TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreReceived) {
+  Begin(1);
+  for (const char* body : {"a", "b", "c", "d"}) h_->Send(body);
+  ASSERT_EQ(Get().size(), 4u);
+  h_->Advance(absl::Seconds(31));
+  EXPECT_EQ(DeadLettersOf("undertaker", 1), std::vector<std::string>{"a"});
+  const store::QueueKey letters{h_->life().metadata.FindTopic(kDlq)->id, 0};
+  h_->CreateGroup(StartPolicy::kEarliest, "others");
+  h_->store().CarryAndTrimQueue(letters, 3);
+  EXPECT_THAT(DeadLettersOf("undertaker", 1), ElementsAre("b"));
+  EXPECT_THAT(DeadLettersOf("undertaker", 32), ElementsAre("c", "d"));
+  EXPECT_THAT(DeadLettersOf("others", 32), ElementsAre("a", "b", "c", "d"));
+  h_->store().SetHot(false, false);
+  h_->CreateGroup(StartPolicy::kEarliest, "cold");
+  EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("d"));
 }
 
 TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {

@@ -8,6 +8,7 @@
 namespace mansio::broker {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -268,6 +269,41 @@ TEST_F(ResendTest, ALetterWhoseTopicHasGoneCanGoElsewhere) {
   EXPECT_THAT(Letters(), IsEmpty());
 }
 
+TEST_F(ResendTest, AForeignGroupsDeadLetterIsNotMadeAnew) {
+  h_.CreateGroup(StartPolicy::kEarliest, "auditors", 1);
+  Kill({"a"});
+  EXPECT_THAT(Bodies({.group = "auditors", .topic = "%DLQ%workers"}), ElementsAre("a"));
+  h_.Advance(absl::Seconds(31));
+  EXPECT_THAT(Letters("auditors"), ElementsAre("a"));
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.set_group("auditors");
+  request.set_all_groups(true);
+  const auto refused = Resend(request);
+  EXPECT_EQ(refused.resent(), 0);
+  ASSERT_EQ(refused.refusals_size(), 1);
+  EXPECT_THAT(refused.refusals(0).reason(),
+              AllOf(HasSubstr("'%DLQ%workers' belongs to a group"), HasSubstr("--to-topic")));
+  EXPECT_THAT(Letters(), ElementsAre("a"));
+  EXPECT_THAT(Letters("auditors"), ElementsAre("a"));
+  request.set_all_groups(false);
+  EXPECT_EQ(Resend(request).resent(), 1);
+  const auto again = Get({.group = "auditors", .topic = "%DLQ%workers"});
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].topic().name(), "%DLQ%workers");
+}
+
+TEST_F(ResendTest, ALetterThatFailsAgainSaysSinceWhen) {
+  Kill({"a"});
+  ASSERT_EQ(Resend(ResendRequest()).resent(), 1);
+  h_.Advance(absl::Hours(1));
+  const int64_t delivered = h_.life().time.NowMillis() / 1000;
+  Fail();
+  const auto list = h_.ListDeadLetters();
+  ASSERT_EQ(list.dead_letters_size(), 1);
+  EXPECT_EQ(list.dead_letters(0).first_delivery().seconds(), delivered);
+  EXPECT_EQ(list.dead_letters(0).last_delivery().seconds(), delivered);
+}
+
 TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {
   h_.store().SetMode(store::FakeStore::Mode::kAutomatic);
   ASSERT_TRUE(h_.life().delay.Start().ok());
@@ -289,6 +325,31 @@ TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {
   request.mutable_delay()->set_seconds(-1);
   EXPECT_EQ(Resend(request).status().code(), v2::BAD_REQUEST);
   h_.life().delay.Stop();
+}
+
+TEST_F(ResendTest, ADelayLongerThanTheTimeToLiveDoesNotLoseTheLetter) {
+  h_.store().SetMode(store::FakeStore::Mode::kAutomatic);
+  ASSERT_TRUE(h_.life().delay.Start().ok());
+  h_.store().SetMode(store::FakeStore::Mode::kHeld);
+  h_.Send("a", 0, "", {{"mansio-ttl-ms", "60000"}});
+  Fail();
+  ASSERT_THAT(Letters(), SizeIs(1));
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.mutable_delay()->set_seconds(120);
+  ASSERT_EQ(Resend(request).resent(), 1);
+  h_.Advance(absl::Seconds(121));
+  EXPECT_THAT(Bodies(), ElementsAre("a"));
+  EXPECT_THAT(Letters(), IsEmpty());
+  h_.life().delay.Stop();
+}
+
+TEST_F(ResendTest, TheAgeIsThatOfALetterThatIsThere) {
+  Kill({"a", "b"});
+  v1::ResendDeadLettersRequest request = ResendRequest();
+  request.mutable_selection()->add_message_ids("a");
+  ASSERT_EQ(Resend(request).resent(), 1);
+  EXPECT_EQ(h_.life().dead_letters.SkipRemoved(h_.life().metadata.FindTopic("%DLQ%workers")->id, 0),
+            1u);
 }
 
 }  // namespace

@@ -30,11 +30,12 @@ inline constexpr int64_t kTestLevels[] = {1000, 5000, 10000};
 struct DelayLife {
   DelayLife(const FakeClock* clock, DelayOptions options, absl::Time last_store_time)
       : time(clock, last_store_time),
-        timers([this] { return time.NowMillis(); }),
+        timers([this] { return time.NowMillis(); },
+               [clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         clients({}, clock),
         metadata({}, &time),
-        mover({}, &time, &timers),
-        budget(32 << 20, &time),
+        mover({}, &timers),
+        budget(32 << 20, clock),
         delay(std::move(options), {&metadata, &clients, &mover, &budget, &time, &timers}),
         send({}, {&metadata, &clients, &time, &delay}) {
     features.Add(&metadata);

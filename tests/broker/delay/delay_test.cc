@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -60,10 +62,20 @@ TEST_F(DelayTest, TooFarAheadIsRefusedWithTheLimit) {
   EXPECT_THAT(sent.text, HasSubstr("24h"));
 }
 
+TEST_F(DelayTest, TheLimitIsExact) {
+  const int64_t last = start_ + 24 * 3600 * 1000;
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "a", last)).code, v2::OK);
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "b", last, 1)).code, v2::ILLEGAL_DELIVERY_TIME);
+  EXPECT_EQ(h_.Send(DelayHarness::AtTime("later", "c", last + 1)).code, v2::ILLEGAL_DELIVERY_TIME);
+  v2::Message odd = DelayHarness::AtTime("later", "d", last - 1000);
+  odd.mutable_system_properties()->mutable_delivery_timestamp()->set_nanos(2'100'000'000);
+  EXPECT_EQ(h_.Send(odd).code, v2::ILLEGAL_DELIVERY_TIME);
+}
+
 TEST_F(DelayTest, EachLevelHasItsDelayOnNormalAndDelayTopics) {
   h_.Send(DelayHarness::AtLevel("plain", "l2", "2"));
   h_.Send(DelayHarness::AtLevel("plain", "l1", "1"));
-  h_.Send(DelayHarness::AtLevel("later", "last", "99"));
+  h_.Send(DelayHarness::AtLevel("later", "last", "99999999999999999999999"));
   h_.Advance(1000);
   EXPECT_THAT(h_.Ids("plain"), ElementsAre("l1"));
   h_.Advance(4000);
@@ -282,6 +294,110 @@ TEST_F(DelayTest, AMessageThatCannotBeReadDelaysNoOther) {
   EXPECT_THAT(h_.Ids("later"), ElementsAre("a", "c", "b"));
 }
 
+// The end of the read may come between the decision to wait for it and the end of the round.
+TEST_F(DelayTest, AReadThatEndsWhileItsTimersBecomeDueLosesNone) {
+  h_.store().SetHot(false, false);
+  for (int i = 0; i < 500; ++i) {
+    h_.store().HoldColdJobs(true);
+    h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), h_.now() + 200));
+    h_.clock.Advance(absl::Milliseconds(199));
+    h_.life().timers.RunDue();  // its read begins
+    h_.clock.Advance(absl::Milliseconds(1));
+    std::atomic<bool> go{false};
+    std::thread disk([this, &go, i] {
+      while (!go) {
+      }
+      for (std::atomic<int> wait{i % 100 * 20}; wait > 0; --wait) {
+      }
+      h_.store().RunColdJobs();
+    });
+    go = true;
+    h_.life().timers.RunDue();
+    disk.join();
+    h_.store().HoldColdJobs(false);
+    h_.store().RunColdJobs();
+    h_.Settle();
+    ASSERT_EQ(h_.pending(), 0u) << i;
+  }
+}
+
+TEST_F(DelayTest, MessagesThatCannotBeReadAreTriedOnceASecondEach) {
+  const store::QueueKey waiting = h_.life().delay.state().QueueOf(0);
+  for (int i = 0; i < 3000; ++i) {
+    h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), start_ + 1000));
+    h_.store().FailReads(waiting, i, absl::InternalError("disk"));
+  }
+  h_.Send(DelayHarness::AtTime("later", "sound", start_ + 3000));
+  h_.store().SetHot(false, false);
+  h_.Advance(1000);
+  const size_t reads = h_.store().reads();
+  for (int i = 0; i < 200; ++i) h_.Advance(10);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("sound"));
+  for (int i = 0; i < 800; ++i) h_.Advance(10);
+  EXPECT_LE(h_.store().reads() - reads, 10u * 3001 + 10);
+  EXPECT_EQ(h_.pending(), 3000u);
+  for (int i = 0; i < 3000; ++i) h_.store().FailReads(waiting, i, absl::OkStatus());
+  for (int i = 0; i < 300; ++i) h_.Advance(10);
+  EXPECT_EQ(h_.pending(), 0u);
+}
+
+TEST_F(DelayTest, OnlyWhatIsDamagedInTheLogIsGivenUp) {
+  h_.Send(DelayHarness::AtTime("later", "a", start_ + 1000));
+  h_.Send(DelayHarness::AtTime("later", "b", start_ + 1000));
+  h_.store().SetHot(false, false);
+  h_.store().FailEntries(absl::DataLossError("the checkpoint has lost an entry"));
+  h_.Advance(10000);
+  EXPECT_EQ(h_.pending(), 2u);
+  h_.store().FailEntries(absl::OkStatus());
+  h_.store().FailReads(h_.life().delay.state().QueueOf(0), 0, absl::DataLossError("damaged"));
+  h_.Advance(1000);
+  EXPECT_THAT(h_.Ids("later"), ElementsAre("b"));
+  EXPECT_EQ(h_.pending(), 0u);
+  EXPECT_EQ(h_.life().delay.state().fired(), 1u);
+  EXPECT_EQ(h_.life().delay.state().lost(), 1u);
+}
+
+TEST_F(DelayTest, ManyDueMessagesFitSmallSegments) {
+  for (const size_t segment : {64u << 10, 1u << 20}) {
+    h_.store().SetMaxAppendBytes(segment);
+    const size_t before = h_.Ids("later").size();
+    for (int i = 0; i < 256; ++i) {
+      v2::Message message = DelayHarness::AtTime("later", std::to_string(i), h_.now() + 1000);
+      (*message.mutable_user_properties())["padding"] = std::string(i % 2 == 0 ? 5000 : 10, 'x');
+      ASSERT_EQ(h_.Send(message).code, v2::OK);
+    }
+    for (int i = 0; i < 200; ++i) h_.Advance(10);
+    EXPECT_EQ(h_.Ids("later").size() - before, 256u);
+  }
+}
+
+TEST_F(DelayTest, WhatTheLogWouldNotTakeWhenItIsDueIsRefused) {
+  h_.store().SetMaxAppendBytes(2000);
+  v2::Message message = DelayHarness::AtTime("later", "a", start_ + 1000);
+  (*message.mutable_user_properties())["padding"] = std::string(1500, 'x');
+  const auto refused = h_.Send(message);
+  EXPECT_EQ(refused.code, v2::PAYLOAD_TOO_LARGE);
+  EXPECT_THAT(refused.text, HasSubstr("store.segment-bytes"));
+  message.mutable_system_properties()->clear_delivery_timestamp();
+  message.mutable_topic()->set_name("plain");
+  EXPECT_EQ(h_.Send(message).code, v2::OK);
+}
+
+// Segments were larger when it was sent.
+TEST_F(DelayTest, AMessageThatIsTooLargeForTheLogHoldsNoOtherUp) {
+  v2::Message large = DelayHarness::AtTime("later", "large", start_ + 1000);
+  (*large.mutable_user_properties())["padding"] = std::string(5000, 'x');
+  for (const char* id : {"a", "b"}) h_.Send(DelayHarness::AtTime("later", id, start_ + 1000));
+  h_.Send(large);
+  for (const char* id : {"c", "d"}) h_.Send(DelayHarness::AtTime("later", id, start_ + 1000));
+  h_.store().SetMaxAppendBytes(3000);
+  for (int i = 0; i < 300; ++i) h_.Advance(10);
+  EXPECT_THAT(h_.Ids("later"), testing::UnorderedElementsAre("a", "b", "c", "d"));
+  h_.store().SetMaxAppendBytes(1 << 20);
+  h_.Advance(1000);
+  EXPECT_EQ(h_.pending(), 0u);
+}
+
 TEST_F(DelayTest, AStormIsSpreadByTheBudget) {
   for (int i = 0; i < 5000; ++i) {
     h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), start_ + 1000));
@@ -291,6 +407,21 @@ TEST_F(DelayTest, AStormIsSpreadByTheBudget) {
   EXPECT_GT(at_once, 500u);
   EXPECT_LT(at_once, 3000u);
   for (int i = 0; i < 1000; ++i) h_.Advance(1);
+  EXPECT_EQ(h_.Ids("later").size(), 5000u);
+}
+
+TEST_F(DelayTest, WhatIsOverdueIsDeliveredWhileBrokerTimeStandsStill) {
+  for (int i = 0; i < 5000; ++i) {
+    h_.Send(DelayHarness::AtTime("later", "m" + std::to_string(i), start_ + 500));
+  }
+  h_.clock.SetWall(h_.clock.WallNow() - absl::Hours(1));
+  for (int second = 0; second < 70; ++second) {
+    h_.clock.Advance(absl::Seconds(1));
+    h_.now();
+  }
+  const int64_t stands_at = h_.now();
+  for (int i = 0; i < 1000; ++i) h_.Advance(1);
+  EXPECT_EQ(h_.now(), stands_at);
   EXPECT_EQ(h_.Ids("later").size(), 5000u);
 }
 

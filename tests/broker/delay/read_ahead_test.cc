@@ -67,7 +67,7 @@ class ReadAheadTest : public testing::Test {
   DelayState state_{&metadata_};
   FeatureSet features_;
   std::unique_ptr<store::FakeStore> store_;
-  Mover mover_{{}, &time_, &timers_};
+  Mover mover_{{}, &timers_};
   ReadAhead ahead_{{&state_, &mover_, &time_, &timers_},
                    {.ahead_ms = 5000, .bytes = 1000, .batch = 4, .batch_bytes = 1000}};
   store::QueueOffset next_offset_ = 0;

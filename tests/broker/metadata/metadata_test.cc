@@ -250,10 +250,11 @@ TEST_F(MetadataTest, AGroupEnsuredWhileItIsBeingCreatedWithOtherSettingsIsThatOn
 TEST_F(MetadataTest, ListenersHearOfEachChange) {
   std::vector<std::string> heard;
   node_.metadata.AddListener({
-      [&](const TopicPtr& t) { heard.push_back("+" + t->name); },
-      [&](const TopicPtr& t) { heard.push_back("-" + t->name); },
-      [&](const GroupPtr& g) { heard.push_back("+" + g->name); },
-      [&](const GroupPtr& g) { heard.push_back("-" + g->name); },
+      .topic_changed = [&](const TopicPtr& t) { heard.push_back("+" + t->name); },
+      .topic_deleted = [&](const TopicPtr& t) { heard.push_back("-" + t->name); },
+      .group_changed = [&](const GroupPtr& g) { heard.push_back("+" + g->name); },
+      .group_resumed = nullptr,
+      .group_deleted = [&](const GroupPtr& g) { heard.push_back("-" + g->name); },
   });
   Created("orders");
   GroupAnswer group;

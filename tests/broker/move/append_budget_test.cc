@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "common/clock/broker_time.h"
-
 namespace mansio::broker {
 namespace {
 
@@ -12,8 +10,7 @@ class AppendBudgetTest : public testing::Test {
   void Advance(int64_t ms) { clock_.Advance(absl::Milliseconds(ms)); }
 
   FakeClock clock_;
-  BrokerTime time_{&clock_, absl::InfinitePast()};
-  AppendBudget budget_{1'000'000, &time_};  // 1,000 bytes a millisecond, 50,000 at once
+  AppendBudget budget_{1'000'000, &clock_};  // 1,000 bytes a millisecond, 50,000 at once
 };
 
 TEST_F(AppendBudgetTest, GivesABucketAtOnceAndThenWhatComesIn) {

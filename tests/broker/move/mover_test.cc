@@ -43,7 +43,7 @@ class MoverTest : public testing::Test {
   MoverTest() { Use({.bytes_in_flight = 1 << 20}); }
 
   void Use(Mover::Limits limits) {
-    mover_ = std::make_unique<Mover>(limits, &time_, &timers_);
+    mover_ = std::make_unique<Mover>(limits, &timers_);
     mover_->Attach(&store_);
   }
   void Store(const std::string& content) {
@@ -206,6 +206,38 @@ TEST_F(MoverTest, AFullColdPoolIsAskedAgain) {
   clock_.Advance(absl::Seconds(1));
   timers_.RunDue();
   EXPECT_EQ(got_, Lines{"a;"});
+}
+
+TEST_F(MoverTest, AFullColdPoolIsAskedByOneTimerHoweverManyWait) {
+  Store("a");
+  const MoveSource source = Source(0);
+  store_.SetHot(true, false);
+  store_.RefuseColdJobs(true);
+  for (int i = 0; i < 100; ++i) Gather({source});
+  EXPECT_EQ(timers_.size(), 1u);
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(absl::Milliseconds(20));
+    EXPECT_EQ(timers_.RunDue(), 1u);
+    EXPECT_EQ(timers_.size(), 1u);
+  }
+  store_.RefuseColdJobs(false);
+  clock_.Advance(absl::Milliseconds(20));
+  timers_.RunDue();
+  EXPECT_EQ(got_.size(), 100u);
+  EXPECT_EQ(timers_.size(), 0u);
+}
+
+// Else somebody would take a message for lost that stands in the log.
+TEST_F(MoverTest, WhatIsDamagedInTheCheckpointOnlyIsNotDamagedForGood) {
+  Store("a");
+  store_.SetHot(false, false);
+  store_.FailEntries(absl::DataLossError("the checkpoint has lost an entry"));
+  Gather({{kQueue, 0, {}}});
+  EXPECT_EQ(got_, Lines{"INTERNAL;"});
+  store_.FailEntries(absl::OkStatus());
+  store_.FailReads(kQueue, 0, absl::DataLossError("damaged"));
+  Gather({{kQueue, 0, {}}});
+  EXPECT_EQ(got_.back(), "DATA_LOSS;");
 }
 
 TEST_F(MoverTest, ACallbackMayGatherManyTimesOver) {

@@ -47,7 +47,7 @@ class OffsetsTest : public testing::Test {
     queue.mutable_broker()->set_name(a.broker);
     return queue;
   }
-  PullCall Pull(const PullArguments& a = {}) {
+  static std::string PullRequestOf(const PullArguments& a) {
     v2::PullMessageRequest request;
     request.mutable_group()->set_name(a.group);
     *request.mutable_message_queue() = Queue(a);
@@ -56,8 +56,13 @@ class OffsetsTest : public testing::Test {
     request.mutable_filter_expression()->set_type(a.filter_type);
     request.mutable_filter_expression()->set_expression(a.filter);
     request.mutable_long_polling_timeout()->set_seconds(absl::ToInt64Seconds(a.polling));
-    auto call = std::make_shared<rpc::testing::FakeServerStreamCall>(request.SerializeAsString(),
-                                                                     Harness::Headers("reader"));
+    return request.SerializeAsString();
+  }
+  PullCall Pull(const PullArguments& a = {}) {
+    return Start(std::make_shared<rpc::testing::FakeServerStreamCall>(PullRequestOf(a),
+                                                                      Harness::Headers("reader")));
+  }
+  PullCall Start(const PullCall& call) {
     calls.push_back(call);
     methods.server_stream[0].handler(*call);
     h.store().Run();
@@ -221,6 +226,29 @@ TEST_F(OffsetsTest, TheFilterPassesOverAndTheNextOffsetLiesBehindWhatItPassed) {
   EXPECT_THAT(Bodies(Pull({.filter = "red || blue"})), ElementsAre("a", "b", "c"));
 }
 
+TEST_F(OffsetsTest, TheFilterFindsMessagesThatHaveAMessageGroup) {
+  h.Send("a", 0, "paid", {}, "customer-1");
+  h.Send("b", 0, "open", {}, "customer-1");
+  EXPECT_THAT(Bodies(Pull({.filter = "paid"})), ElementsAre("a"));
+  h.store().SetHot(false, false);
+  EXPECT_THAT(Bodies(Pull({.filter = "paid"})), ElementsAre("a"));
+}
+
+TEST_F(OffsetsTest, AMessageThatCannotBeReadNowIsNotPassedOver) {
+  for (const char* body : {"a", "b", "c"}) h.Send(body);
+  const store::QueueKey queue{h.life().metadata.FindTopic(kTopic)->id, 0};
+  h.store().SetHot(true, false);
+  h.store().FailReads(queue, 1, absl::InternalError("an error of the disk"));
+  const PullCall before = Pull();
+  EXPECT_THAT(Bodies(before), ElementsAre("a"));
+  EXPECT_EQ(NextOffset(before), 1);
+  const PullCall at = Pull({.offset = 1});
+  EXPECT_EQ(StatusOf(at), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(NextOffset(at), 1);
+  h.store().FailReads(queue, 1, absl::DataLossError("bad checksum"));
+  EXPECT_THAT(Bodies(Pull({.offset = 1})), ElementsAre("c")) << "damaged: it will never be read";
+}
+
 TEST_F(OffsetsTest, AnSqlFilterPassesOverWhatItDoesNotWant) {
   h.Send("a", 0, "red");
   h.Send("b", 0, "blue");
@@ -270,6 +298,28 @@ TEST_F(OffsetsTest, APausedGroupPullsNothing) {
   EXPECT_FALSE(parked->finished());
   set_paused(false);
   EXPECT_THAT(Bodies(parked), ElementsAre("a"));
+}
+
+TEST_F(OffsetsTest, OnlyAGroupThatIsResumedWakesParkedPulls) {
+  class CountedCall : public rpc::testing::FakeServerStreamCall {
+   public:
+    using FakeServerStreamCall::FakeServerStreamCall;
+    void Post(absl::AnyInvocable<void()> fn) override {
+      ++posts;
+      fn();
+    }
+    int posts = 0;
+  };
+  const auto call = std::make_shared<CountedCall>(PullRequestOf({.polling = absl::Seconds(10)}),
+                                                  Harness::Headers("reader"));
+  Start(call);
+  h.CreateGroup(StartPolicy::kEarliest, "others");
+  EXPECT_EQ(call->posts, 0);
+  for (const bool paused : {true, false}) {
+    h.life().metadata.SetPaused("others", paused, [](const absl::StatusOr<GroupPtr>&) {});
+    h.Settle();
+    EXPECT_EQ(call->posts, paused ? 0 : 1);
+  }
 }
 
 TEST_F(OffsetsTest, BadPullsAreRefusedWithTheContractsCodes) {

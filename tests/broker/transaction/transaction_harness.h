@@ -37,8 +37,8 @@ struct TransactionLife {
         timers([this] { return time.NowMillis(); }),
         clients({}, clock),
         metadata({}, &time),
-        mover({}, &time, &timers),
-        budget(1 << 30, &time),
+        mover({}, &timers),
+        budget(1 << 30, clock),
         transactions(
             Transactions::Create(options, {&metadata, &clients, &mover, &budget, &time, &timers})),
         sends({}, {.metadata = &metadata,
@@ -126,6 +126,11 @@ class TransactionHarness {
     message.mutable_system_properties()->set_message_id(id);
     message.mutable_system_properties()->set_tag("tag");
     message.mutable_system_properties()->set_message_type(v2::TRANSACTION);
+    return message;
+  }
+  static v2::Message LargeHalf(const std::string& id, size_t bytes) {
+    v2::Message message = HalfMessage(id);
+    message.set_body(std::string(bytes, 'x'));
     return message;
   }
   v2::SendMessageResponse Send(const v2::Message& message, const std::string& client = "sender") {

@@ -167,6 +167,30 @@ TEST_F(TransactionTest, PendingHalvesAreLimited) {
   EXPECT_NE(h.SendHalf("m3"), "");
 }
 
+TEST_F(TransactionTest, WithoutSpaceForPendingMessagesHalvesAreRefused) {
+  h_.store().SetCarryBudget(0);
+  const v2::Status refused = h_.Send(h_.HalfMessage("m1")).status();
+  EXPECT_EQ(refused.code(), v2::TOO_MANY_REQUESTS);
+  EXPECT_THAT(refused.message(), HasSubstr("retention.carry-percent"));
+  h_.store().SetCarryBudget(1);
+  EXPECT_NE(h_.SendHalf("m2"), "");
+}
+
+TEST_F(TransactionTest, AnEndedHalfIsCarriedNoLonger) {
+  const std::string committed = h_.SendHalf("m1");
+  const std::string rolled_back = h_.SendHalf("m2");
+  h_.SendHalf("m3");
+  const store::QueueKey halves{h_.life().metadata.FindTopic(kHalfTopic)->id, 0};
+  h_.store().CarryAndTrimQueue(halves, 3);
+  EXPECT_EQ(h_.store().CarriedEntries(halves, 0, 10).size(), 3u);
+  h_.End(committed, v2::COMMIT);
+  EXPECT_EQ(h_.store().CarriedEntries(halves, 0, 10).size(), 2u);
+  h_.End(rolled_back, v2::ROLLBACK);
+  EXPECT_EQ(h_.store().CarriedEntries(halves, 0, 10).size(), 1u);
+  h_.life().metadata.DeleteTopic(kTopic, [](const absl::StatusOr<TopicPtr>&) {});
+  EXPECT_THAT(h_.store().CarriedEntries(halves, 0, 10), IsEmpty());
+}
+
 TEST_F(TransactionTest, PendingHalvesSurviveRestarts) {
   const std::string first = h_.SendHalf("m1");
   h_.Restart();
@@ -323,6 +347,53 @@ TEST_F(TransactionTest, AHalfThatCannotBeReadIsNotAskedButCanBeRolledBack) {
   EXPECT_EQ(h_.End(unreadable, v2::ROLLBACK).code(), v2::OK);
 }
 
+TEST(TransactionLostTest, AHalfThatIsLostIsRolledBackAfterItsLastCheck) {
+  for (const bool damaged : {false, true}) {
+    TransactionHarness h(
+        {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2}});
+    const auto producer = h.AddProducer("p1");
+    const std::string lost = h.SendHalf("m1");
+    const store::QueueKey halves{h.life().metadata.FindTopic(kHalfTopic)->id, 0};
+    if (damaged) {
+      h.store().SetHot(true, false);
+      h.store().FailReads(halves, 0, absl::DataLossError("damaged"));
+    } else {
+      h.store().TrimQueue(halves, 1);
+    }
+    h.Advance(absl::Seconds(4));
+    EXPECT_THAT(h.Checks(producer), IsEmpty());
+    EXPECT_THAT(h.life().transactions->state().pending(), 0u);
+    EXPECT_EQ(h.End(lost, v2::ROLLBACK).code(), v2::OK);
+  }
+}
+
+TEST(TransactionLostTest, AHalfThatCannotBeReadForAWhileIsAskedLater) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2}});
+  const auto producer = h.AddProducer("p1");
+  h.SendHalf("m1");
+  const store::QueueKey halves{h.life().metadata.FindTopic(kHalfTopic)->id, 0};
+  h.store().SetHot(true, false);
+  h.store().FailReads(halves, 0, absl::InternalError("disk"));
+  h.Advance(absl::Seconds(10));
+  EXPECT_THAT(h.Checks(producer), IsEmpty());
+  h.store().FailReads(halves, 0, absl::OkStatus());
+  h.Advance(absl::Seconds(2));
+  EXPECT_EQ(h.Checks(producer).size(), 2u);
+}
+
+TEST(TransactionLargeTest, AHalfOfTheLargestSizeCanExpire) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 1}});
+  h.store().SetMaxAppendBytes(10'000);
+  size_t bytes = 10'000;
+  while (h.Send(h.LargeHalf("m1", bytes)).status().code() == v2::PAYLOAD_TOO_LARGE) --bytes;
+  EXPECT_GT(bytes, 8'000u);
+  const auto producer = h.AddProducer("p1");
+  h.Advance(absl::Seconds(3));
+  EXPECT_THAT(h.Ids(kExpiredTopic), ElementsAre("m1"));
+}
+
 TEST_F(TransactionTest, WhoSendsHalvesIsAskedAlsoWithoutSettings) {
   auto stream = std::make_shared<rpc::testing::FakeBidiCall>(h_.Headers("sender"));
   ASSERT_TRUE(h_.life().clients.StreamOpened("sender", stream).ok());
@@ -351,6 +422,61 @@ TEST_F(TransactionTest, AfterTheLastCheckAHalfExpiresWithItsReason) {
   EXPECT_EQ(expired[0].topic(), kTopic);
   EXPECT_EQ(expired[0].checks(), 15);
   EXPECT_THAT(expired[0].reason(), HasSubstr("check 15"));
+
+  // Also when the half itself has gone.
+  h_.store().TrimQueue({h_.life().metadata.FindTopic(kHalfTopic)->id, 0}, 1);
+  const auto shown = Describe(id).transaction();
+  EXPECT_EQ(shown.state(), v1::TRANSACTION_STATE_EXPIRED);
+  EXPECT_EQ(shown.transaction_id(), id);
+  EXPECT_EQ(shown.checks(), 15);
+  EXPECT_EQ(shown.reason(), expired[0].reason());
+  EXPECT_EQ(shown.ended().seconds(), expired[0].ended().seconds());
+  EXPECT_EQ(shown.message().body(), "body of m1");
+}
+
+TEST_F(TransactionTest, ExpiredOnesOfATopicAreFoundBehindNewerOnesOfOthers) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 1}});
+  h.CreateTopic("other");
+  const auto producer = h.AddProducer("p1");
+  const auto other = h.AddProducer("p2", "other");
+  h.SendHalf("m1");
+  h.SendHalf("m2");
+  h.Advance(absl::Seconds(3));
+  for (int i = 0; i < 300; ++i) {
+    v2::Message message = h.HalfMessage(std::to_string(i));
+    message.mutable_topic()->set_name("other");
+    h.Send(message);
+  }
+  h.Advance(absl::Seconds(5));
+  ASSERT_EQ(h.Ids(kExpiredTopic).size(), 302u);
+  v1::ListTransactionsRequest request;
+  request.set_state(v1::TRANSACTION_STATE_EXPIRED);
+  request.set_topic(kTopic);
+  for (const int limit : {1, 50}) {
+    request.set_limit(limit);
+    const auto listed = h.Call<v1::ListTransactionsResponse>("ListTransactions", request);
+    ASSERT_EQ(listed.transactions_size(), std::min(limit, 2));
+    EXPECT_EQ(listed.transactions(0).message_id(), "m2");
+  }
+}
+
+TEST_F(TransactionTest, ListsOfLargeHalvesAreReadInPieces) {
+  for (int i = 0; i < 100; ++i) h_.Send(h_.LargeHalf(std::to_string(i), 1 << 20));
+  h_.store().SetHot(false, false);
+  h_.store().HoldColdJobs(true);
+  v1::ListTransactionsRequest request;
+  request.set_limit(100);
+  const auto list = h_.Start("ListTransactions", request);
+  for (int piece = 0; piece < 100; ++piece) {
+    const size_t before = h_.store().reads();
+    EXPECT_FALSE(list->finished());
+    h_.store().RunColdJobs();
+    EXPECT_LE(h_.store().reads() - before, 4u);
+  }
+  const auto listed = list->Response<v1::ListTransactionsResponse>();
+  ASSERT_EQ(listed.transactions_size(), 100);
+  for (const auto& info : listed.transactions()) EXPECT_EQ(info.body_bytes(), 1 << 20);
 }
 
 TEST_F(TransactionTest, ChecksAreCountedOverRestarts) {
@@ -384,6 +510,62 @@ TEST_F(TransactionTest, ManyDueHalvesAreAllAsked) {
   for (int i = 0; i < 1000; ++i) h_.SendHalf(std::to_string(i));
   h_.Advance(absl::Seconds(10));
   EXPECT_EQ(h_.Checks(producer).size(), 1000u);
+}
+
+TEST_F(TransactionTest, ChecksOfLargeHalvesLeaveRoomForOthers) {
+  const auto producer = h_.AddProducer("p1");
+  for (int i = 0; i < 100; ++i) h_.Send(h_.LargeHalf(std::to_string(i), 1 << 20));
+  const std::string id = h_.SendHalf("small");
+  h_.store().SetHot(false, false);
+  h_.store().HoldColdJobs(true);
+  h_.clock.Advance(absl::Seconds(6));
+  h_.life().timers.RunDue();
+  v2::EndTransactionRequest request;
+  request.mutable_topic()->set_name(kTopic);
+  request.set_transaction_id(id);
+  request.set_resolution(v2::COMMIT);
+  const auto commit = h_.Start("EndTransaction", request);
+  const size_t reads = h_.store().reads();
+  h_.store().RunColdJobs();  // of the checks, and of the commit beside them
+  h_.store().RunColdJobs();
+  EXPECT_TRUE(commit->finished());
+  EXPECT_LE(h_.store().reads() - reads, 10u);
+  h_.store().HoldColdJobs(false);
+  for (int round = 0; round < 200; ++round) h_.Advance(absl::Milliseconds(5));
+  EXPECT_EQ(h_.Checks(producer).size(), 100u);
+}
+
+TEST_F(TransactionTest, AProducerThatTakesNothingHoldsOnlyItsOwnTopicUp) {
+  const auto slow = h_.AddProducer("p1");
+  slow->RefuseWrites(true);
+  for (int i = 0; i < 600; ++i) h_.SendHalf(std::to_string(i));
+  h_.CreateTopic("other");
+  const auto other = h_.AddProducer("p2", "other");
+  v2::Message message = h_.HalfMessage("m1");
+  message.mutable_topic()->set_name("other");
+  h_.Send(message);
+  h_.store().SetHot(true, false);
+  h_.Advance(absl::Seconds(7));
+  EXPECT_EQ(h_.Checks(other).size(), 1u);
+  const size_t reads = h_.store().reads();
+  h_.Advance(absl::Seconds(10));
+  EXPECT_LE(h_.store().reads() - reads, 10u * 256);  // one round a second
+  slow->RefuseWrites(false);
+  h_.Advance(absl::Seconds(5));
+  EXPECT_EQ(h_.Checks(slow).size(), 600u);
+}
+
+TEST(TransactionLimitTest, AHalfThatIsTooLargeForAnyCheckExpires) {
+  TransactionHarness h(
+      {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2},
+       .max_check_bytes = 1000});
+  const auto producer = h.AddProducer("p1");
+  h.Send(h.LargeHalf("large", 2000));
+  h.SendHalf("small");
+  h.Advance(absl::Seconds(2));
+  EXPECT_EQ(h.Checks(producer).size(), 2u);  // of the small one
+  h.Advance(absl::Seconds(2));
+  EXPECT_THAT(h.Ids(kExpiredTopic), testing::UnorderedElementsAre("large", "small"));
 }
 
 TEST_F(TransactionTest, PendingOnesAreListedShownAndResolved) {

@@ -28,9 +28,11 @@ constexpr char kLook[] = "/mansio.v1.Admin/DescribeTopic";
 constexpr char kReveal[] = "/mansio.v1.Admin/ListDeadLetters";
 constexpr char kChange[] = "/mansio.v1.Admin/DeleteTopic";
 constexpr char kStream[] = "/mansio.v1.Admin/ExportDeadLetters";
+constexpr char kImport[] = "/mansio.v1.Admin/ImportDeadLetters";
 constexpr char kNew[] = "/mansio.v1.Admin/SomethingNew";
 constexpr char kPublic[] = "/apache.rocketmq.v2.MessagingService/SendMessage";
 constexpr char kRegister[] = "/mansio.v1.Registration/Register";
+constexpr char kRelay[] = "/mansio.v1.Relay/Connect";
 constexpr char kSecret[] = "0123456789abcdef";
 
 class AdminGateTest : public testing::Test {
@@ -39,7 +41,7 @@ class AdminGateTest : public testing::Test {
     gate_ = std::make_unique<AdminGate>(AdminGate::Options{*NetworkList::Parse(allow), secret},
                                         &clock_);
     methods_ = {};
-    for (const char* path : {kLook, kReveal, kChange, kNew, kPublic}) {
+    for (const char* path : {kLook, kReveal, kChange, kImport, kNew, kPublic}) {
       methods_.unary.push_back({path, [](rpc::UnaryCall& call) {
                                   v1::DeleteTopicResponse response;
                                   ToWire(absl::OkStatus(), response.mutable_status());
@@ -48,10 +50,12 @@ class AdminGateTest : public testing::Test {
     }
     methods_.server_stream.push_back(
         {kStream, [](rpc::ServerStreamCall& call) { call.Finish({}, [](bool) {}); }});
-    methods_.bidi.push_back({kRegister, [this](std::shared_ptr<rpc::BidiCall>) {
-                               ++registrations_;
-                               return nullptr;
-                             }});
+    for (const char* path : {kRegister, kRelay}) {
+      methods_.bidi.push_back({path, [this](std::shared_ptr<rpc::BidiCall>) {
+                                 ++streams_;
+                                 return nullptr;
+                               }});
+    }
     gate_->Protect(methods_);
   }
 
@@ -76,7 +80,7 @@ class AdminGateTest : public testing::Test {
   std::unique_ptr<AdminGate> gate_;
   rpc::MethodTable methods_;
   std::string sentence_;
-  int registrations_ = 0;
+  int streams_ = 0;  // of nodes
 };
 
 TEST_F(AdminGateTest, StrangersMayLookOnly) {
@@ -133,31 +137,50 @@ TEST_F(AdminGateTest, ChangesAreWrittenDownWithWhoWhatAndResult) {
       ElementsAre(HasSubstr("audit: 127.0.0.1:9 asked for DeleteTopic {name: \"orders\"}: OK")));
 }
 
+TEST_F(AdminGateTest, WhatClientsHaveSentIsNotWrittenDown) {
+  Use("", "");
+  logging::LogCapture log;
+  v1::ImportDeadLettersRequest request;
+  request.set_group("workers");
+  for (int i = 0; i < 3; ++i) request.add_letters()->mutable_message()->set_body("a secret");
+  rpc::testing::FakeUnaryCall call(request.SerializeAsString());
+  call.SetPeer("127.0.0.1:9");
+  for (const auto& method : methods_.unary) {
+    if (method.path == kImport) method.handler(call);
+  }
+  EXPECT_THAT(log.lines(),
+              ElementsAre(HasSubstr("ImportDeadLetters {group: \"workers\" letters: 3}: OK")));
+}
+
 TEST_F(AdminGateTest, WhatIsRefusedIsWrittenDown) {
   Use("", "");
   logging::LogCapture log;
   Call(kChange, "198.51.100.1:9");
   Call(kChange, "198.51.100.1:9");  // strangers cannot fill the log
-  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("audit: DeleteTopic was refused to 198.51.100.1:9")));
+  EXPECT_THAT(log.lines(),
+              ElementsAre(HasSubstr("audit: DeleteTopic was refused to 198.51.100.1:9")));
 }
 
-TEST_F(AdminGateTest, WithASecretRegistrationNeedsAProofFromEverywhere) {
-  const auto register_with = [this](const std::string& proof) {
+TEST_F(AdminGateTest, WithASecretNodesNeedAProofFromEverywhere) {
+  const auto open = [this](size_t method, const std::string& proof) {
     rpc::testing::Headers headers;
     if (!proof.empty()) headers.emplace(kProofHeader, proof);
     auto call = std::make_shared<rpc::testing::FakeBidiCall>(headers);
     call->SetPeer("127.0.0.1:9");
-    methods_.bidi.front().handler(call);
+    methods_.bidi[method].handler(call);
     return call->status();
   };
-  Use("", "");
-  EXPECT_EQ(register_with(""), absl::OkStatus());
-  EXPECT_EQ(registrations_, 1);
-  Use("127.0.0.0/8", kSecret);
-  EXPECT_EQ(register_with("").code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(registrations_, 1);
-  EXPECT_EQ(register_with(Proof(kRegister)), absl::OkStatus());
-  EXPECT_EQ(registrations_, 2);
+  for (size_t method = 0; method < 2; ++method) {
+    streams_ = 0;
+    Use("", "");
+    EXPECT_EQ(open(method, ""), absl::OkStatus());
+    EXPECT_EQ(streams_, 1);
+    Use("127.0.0.0/8", kSecret);
+    EXPECT_EQ(open(method, "").code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_EQ(streams_, 1);
+    EXPECT_EQ(open(method, Proof(methods_.bidi[method].path)), absl::OkStatus());
+    EXPECT_EQ(streams_, 2);
+  }
 }
 
 // Every method of the service is known to be harmless, or protected; and none lets its caller name

@@ -135,5 +135,24 @@ TEST(WireScanTest, StepsOverEveryWireType) {
   EXPECT_EQ(BytesAt(bytes, {5, 1}), "");
 }
 
+TEST(WireScanTest, StepsOverGroups) {
+  // Field 10 is a group with a nested one and "ab"; then field 1 (varint 7).
+  const std::string bytes(
+      "\x53\x0b\x08\x01\x0c\x22\x02"
+      "ab\x54\x08\x07",
+      12);
+  WireScan scan(bytes);
+  ASSERT_TRUE(scan.Next());
+  EXPECT_EQ(scan.field(), 10u);
+  EXPECT_FALSE(scan.has_bytes());
+  EXPECT_EQ(scan.bytes(), "");
+  ASSERT_TRUE(scan.Next());
+  EXPECT_EQ(scan.varint(), 7u);
+  EXPECT_FALSE(scan.Next());
+  EXPECT_FALSE(WireScan("\x53\x08\x01").Next()) << "a group without an end";
+  EXPECT_FALSE(WireScan("\x54").Next()) << "an end without a group";
+  EXPECT_FALSE(WireScan(std::string(200, '\x0b') + std::string(200, '\x0c')).Next());
+}
+
 }  // namespace
 }  // namespace mansio::gateway

@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "absl/time/clock.h"
+#include "common/access/cluster_secret.h"
 #include "common/gateway/relay_service.h"
 #include "common/rpc/testing/fake_client.h"
 #include "common/timer/timer_queue.h"
@@ -96,6 +98,17 @@ TEST_F(ClientRelayTest, EveryBrokerWithATopicIsTold) {
   EXPECT_EQ(LinkTo("192.0.2.1:8081")->written.size(), 1u) << "broker a has none of its topics";
 }
 
+TEST_F(ClientRelayTest, ALinkProvesToHaveTheClustersSecret) {
+  constexpr char kSecret[] = "0123456789abcdef";
+  relay_.Start(kSecret);
+  Describe("c1", ClientRole::kPushConsumer, "group", {"orders"});
+  const rpc::OutgoingCall& call = LinkTo("192.0.2.1:8081")->call;
+  clock_.SetWall(absl::Now());
+  access::ProofJudge judge(kSecret, &clock_);
+  EXPECT_EQ(judge.Judge(call.path, rpc::testing::HeaderOf(call, access::kProofHeader)),
+            absl::OkStatus());
+}
+
 TEST_F(ClientRelayTest, SignsOfLifeCountAtTheBroker) {
   Describe("c1", ClientRole::kSimpleConsumer, "group", {"orders"});
   const size_t told = LinkTo("192.0.2.2:8081")->written.size();
@@ -159,6 +172,24 @@ TEST_F(ClientRelayTest, AnAssignmentIsASubscription) {
   EXPECT_EQ(observer_.events, Events{"sub c1 group orders"});
 }
 
+TEST_F(ClientRelayTest, WhatNodesSayIsAddedToWhatTheClientSays) {
+  const auto direct = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(broker_clients_.StreamOpened("p", direct).ok());
+  ASSERT_TRUE(
+      broker_clients_.Describe("p", ClientRole::kProducer, "", {"mine"}, "CPP", "6", "5.6.7.8:9")
+          .ok());
+  Describe("p", ClientRole::kProducer, "", {"orders", "elsewhere"});
+  const auto both = broker_clients_.Find("p");
+  EXPECT_EQ(both->topics, (std::vector<std::string>{"mine", "orders"}));
+  EXPECT_EQ(both->language, "CPP");
+  EXPECT_EQ(broker_clients_.ProducerStreams({"mine", "orders"}).size(), 2u);
+  EXPECT_EQ(broker_clients_.FindHere("p")->topics, std::vector<std::string>{"mine"});
+  node_clients_.Terminate("p");
+  relay_.Changed("p");  // as one that was lost there
+  Pass();
+  EXPECT_EQ(broker_clients_.Find("p")->topics, std::vector<std::string>{"mine"});
+}
+
 TEST_F(ClientRelayTest, TerminationEndsTheClientAtOnce) {
   Describe("c1", ClientRole::kPushConsumer, "group", {"orders"});
   observer_.events.clear();
@@ -185,6 +216,43 @@ TEST_F(ClientRelayTest, ALostLinkIsOpenedAgainWithEverything) {
   EXPECT_TRUE(broker_clients_.Find("p")->stream_open);
 }
 
+TEST_F(ClientRelayTest, ALinkThatIsFullIsToldTheRestLater) {
+  Describe("c1", ClientRole::kProducer, "", {"only-b"});
+  rpc::testing::FakeClientStream* const link = connected_;
+  link->refuses_writes = true;
+  Describe("c2", ClientRole::kProducer, "", {"only-b"});
+  Describe("c3", ClientRole::kProducer, "", {"only-b"});
+  node_clients_.Terminate("c1");
+  relay_.Terminated("c1");
+  Pass(500);
+  link->refuses_writes = false;
+  for (int tick = 0; tick < 3; ++tick) Pass(500);
+  EXPECT_FALSE(link->cancelled);
+  EXPECT_FALSE(broker_clients_.Find("c1").has_value());
+  EXPECT_TRUE(broker_clients_.Find("c2").has_value());
+  EXPECT_TRUE(broker_clients_.Find("c3").has_value());
+  link->refuses_writes = true;
+  Describe("c4", ClientRole::kProducer, "", {"only-b"});
+  for (int tick = 0; tick < 40; ++tick) Pass(500);
+  EXPECT_TRUE(link->cancelled);
+}
+
+TEST_F(ClientRelayTest, MuchToTellGoesInPieces) {
+  std::vector<std::string> topics;
+  for (int i = 0; i < 1000; ++i) {
+    topics.push_back(std::string(120, 'x') + std::to_string(i));
+    directory_.routes[topics.back()] = directory_.routes["only-b"];
+  }
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = "c" + std::to_string(i);
+    ASSERT_TRUE(node_clients_.Describe(id, ClientRole::kProducer, "", topics, "", "", "").ok());
+    relay_.Changed(id);
+  }
+  for (int tick = 0; tick < 10; ++tick) Pass(500);
+  EXPECT_EQ(broker_clients_.size(), 20u);
+  for (const std::string& update : connected_->written) EXPECT_LT(update.size(), 2u << 20);
+}
+
 TEST_F(ClientRelayTest, WhatCannotBeIsNotEntered) {
   v1::RelayUpdate update;
   update.add_clients()->set_id("");
@@ -197,6 +265,93 @@ TEST_F(ClientRelayTest, WhatCannotBeIsNotEntered) {
   events->OnMessage(update.SerializeAsString());
   EXPECT_EQ(broker_clients_.size(), 0u);
   EXPECT_FALSE(call->finished());
+}
+
+// One of two brokers that a client talks to at the same time.
+struct Node {
+  Node(const std::string& self, const Clock* clock)
+      : clients({}, clock), relay("broker " + self, {&directory, &clients, &peers, &timers}) {
+    directory.self = self;
+    directory.masters = {{"a", {"192.0.2.1", 8081}}, {"b", {"192.0.2.2", 8081}}};
+    directory.routes["orders"] = TwoBrokers(1);
+    service.Register(methods);
+    clients.SetObserver(&observer);
+    relay.Start();
+  }
+  int64_t now_ms = 0;
+  TimerQueue timers{[this] { return now_ms; }};
+  FakeDirectory directory;
+  ClientRegistry clients;
+  rpc::testing::FakeClient peers;
+  ClientRelay relay;
+  RecordingObserver observer;
+  RelayService service{&clients, &observer};
+  rpc::MethodTable methods;
+  // As the server of the other's link.
+  std::shared_ptr<FakeBidiCall> call = std::make_shared<FakeBidiCall>();
+  std::unique_ptr<rpc::BidiEvents> events;
+  size_t carried_in = 0;
+  size_t carried_out = 0;
+};
+
+// Carries what `from` says to `to`, and what `to` answers.
+bool Carry(Node& from, Node& to) {
+  if (from.peers.streams.empty()) return false;
+  auto& link = *from.peers.streams[0];
+  if (to.events == nullptr) to.events = to.methods.bidi.at(0).handler(to.call);
+  bool any = false;
+  for (; to.carried_in < link.written.size(); ++to.carried_in, any = true) {
+    to.events->OnMessage(link.written[to.carried_in]);
+  }
+  const auto commands = to.call->Written<v1::RelayCommand>();
+  for (; to.carried_out < commands.size(); ++to.carried_out, any = true) {
+    link.Element(commands[to.carried_out].SerializeAsString());
+    if (to.carried_out > 100) return true;
+  }
+  return any;
+}
+
+TEST(TwoBrokersRelayTest, AClientThatIsDeadForBothDies) {
+  FakeClock clock;
+  Node a("a", &clock), b("b", &clock);
+  auto ta = std::make_shared<FakeBidiCall>(), tb = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(a.clients.StreamOpened("c", ta).ok());
+  ASSERT_TRUE(b.clients.StreamOpened("c", tb).ok());
+  for (Node* n : {&a, &b}) {
+    ASSERT_TRUE(
+        n->clients.Describe("c", ClientRole::kProducer, "", {"orders"}, "JAVA", "5", "p:1").ok());
+    n->relay.Changed("c");
+  }
+  const auto pass = [&](int64_t ms) {
+    clock.Advance(absl::Milliseconds(ms));
+    for (Node* n : {&a, &b}) {
+      n->now_ms += ms;
+      n->timers.RunDue();
+    }
+    Carry(a, b);
+    Carry(b, a);
+    a.clients.ExpireSilent();
+    b.clients.ExpireSilent();
+  };
+  pass(0);
+  pass(500);
+  // kill -9: both connections are reset.
+  a.clients.StreamClosed("c", ta.get());
+  a.relay.Changed("c");
+  b.clients.StreamClosed("c", tb.get());
+  b.relay.Changed("c");
+  for (int i = 0; i < 2 * 3600; ++i) pass(500);  // an hour
+  EXPECT_FALSE(a.clients.IsAlive(ClientHash("c")));
+  EXPECT_FALSE(b.clients.IsAlive(ClientHash("c")));
+  const auto stream = a.clients.NewestStream("c");
+  EXPECT_EQ(stream, nullptr) << "a stream to a client that has none";
+  if (stream == nullptr) return;
+  v2::TelemetryCommand command;
+  command.mutable_recover_orphaned_transaction_command()->set_transaction_id("tx");
+  stream->Write(rpc::Payload(command.SerializeAsString()));
+  int rounds = 0;
+  while (rounds < 50 && (int{Carry(b, a)} + int{Carry(a, b)} > 0)) ++rounds;
+  EXPECT_LT(rounds, 50) << "the command goes to and fro for ever";
 }
 
 }  // namespace

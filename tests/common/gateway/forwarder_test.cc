@@ -431,5 +431,32 @@ TEST_F(ForwarderTest, CallsAndBytesAreLimited) {
   EXPECT_EQ(peers_.unary.size(), 1u);
 }
 
+// A parser steps over a group; what reads the handles beside it must see the same entries.
+TEST_F(ForwarderTest, AnAckWithAnUnknownGroupFieldIsSplitAsItIsParsed) {
+  Install();
+  std::string bytes = AckOf({"b", "c"}).SerializeAsString();
+  bytes += std::string("\x53\x54", 2);  // field 10, start and end of a group
+  bytes += std::string("\x18\x01", 2);  // field 3, but a number
+  v2::AckMessageRequest more;
+  for (int i = 0; i < 2000; ++i) {
+    v2::AckMessageEntry* entry = more.add_entries();
+    entry->set_message_id("id");
+    entry->set_receipt_handle(HandleOf("b"));
+  }
+  bytes += more.SerializeAsString();
+  EXPECT_EQ(BrokersOfAck(bytes).size(), 2002u);
+  FakeUnaryCall call(bytes, Client());
+  for (const auto& candidate : methods_.unary) {
+    if (candidate.path == MessagingPath("AckMessage")) candidate.handler(call);
+  }
+  ASSERT_EQ(peers_.unary.size(), 2u);
+  v2::AckMessageRequest to_b;
+  ASSERT_TRUE(to_b.ParseFromString(peers_.unary[0].request));
+  EXPECT_EQ(to_b.entries_size(), 2001);
+  peers_.Answer(absl::UnavailableError("gone"));
+  peers_.Answer(absl::UnavailableError("gone"));
+  EXPECT_TRUE(call.finished());
+}
+
 }  // namespace
 }  // namespace mansio::gateway

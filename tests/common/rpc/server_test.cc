@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "apache/rocketmq/v2/definition.pb.h"
+#include "common/logging/logging.h"
 #include "common/rpc/call.h"
+#include "common/rpc/proto_call.h"
 #include "common/sync/sync.h"
 #include "tests/common/rpc/test_client.h"
 
@@ -133,6 +136,20 @@ TEST_F(ServerTest, AbortEndsACallWithItsStatus) {
   EXPECT_EQ(stream.Finish().error_code(), grpc::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(ServerTest, WhatALibrarySaysOfBadInputIsLoggedOnce) {
+  AddUnary("/t.S/Parse", ParsedUnary<apache::rocketmq::v2::Resource>(
+                             [](UnaryCall& call, const auto&) { call.Finish(Payload("parsed")); }));
+  Start();
+  const logging::LogCapture log;
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) {
+    const UnaryResult result = Call("/t.S/Parse", "\x12\x02\xff\xfe");  // a name, not UTF-8
+    EXPECT_EQ(result.status.error_code(), grpc::INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(log.lines(), ::testing::ElementsAre(HasSubstr("UTF-8")));
+}
+
 TEST_F(ServerTest, UnknownMethodsAreUnimplemented) {
   AddEcho();
   Start();
@@ -242,6 +259,25 @@ TEST_F(ServerTest, StreamsElementsInOrder) {
     ++streams;
     while (written < streams) std::this_thread::yield();
   }
+}
+
+TEST_F(ServerTest, AStreamIsCountedByItsStatusHoweverItIsWritten) {
+  const std::string ok("\x0a\x04\x08\xa0\x9c\x01", 6);  // a response's status
+  AddStream("/mansio.v1.T/List", [&](ServerStreamCall& call) {
+    call.Write(Payload(ok), [&call](bool) { call.Finish({}, [](bool) {}); });
+  });
+  Start({.count_calls = true});
+  for (int i = 0; i < 2; ++i) {
+    Stream stream(channel_, "/mansio.v1.T/List");
+    ASSERT_TRUE(stream.Write("") && stream.WritesDone());
+    EXPECT_EQ(stream.Read(), ok);
+    EXPECT_TRUE(stream.Finish().ok());
+  }
+  const auto stats = server_->Stats();
+  ASSERT_EQ(stats.size(), 1u);
+  const auto outcomes = stats[0]->Outcomes();
+  ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_EQ(outcomes[0].outcome, 20000);
 }
 
 // What ends a parked call from outside.

@@ -27,6 +27,23 @@ class TimerQueueTest : public ::testing::Test {
   }
 };
 
+TEST_F(TimerQueueTest, APauseEndsWhileTheOtherClockStandsStill) {
+  int64_t passed = 5;
+  TimerQueue queue([this] { return now_.load(); }, [&passed] { return passed; });
+  queue.Schedule(1'001, [this] { ran_.push_back(1); });
+  queue.ScheduleAfter(10, [this] { ran_.push_back(2); });
+  const TimerQueue::Id cancelled = queue.ScheduleAfter(10, [this] { ran_.push_back(3); });
+  EXPECT_EQ(queue.size(), 3u);
+  EXPECT_TRUE(queue.Cancel(cancelled));
+  passed = 14;
+  EXPECT_EQ(queue.RunDue(), 0u);
+  passed = 15;
+  EXPECT_EQ(queue.RunDue(), 1u);
+  now_ = 1'001;
+  EXPECT_EQ(queue.RunDue(), 1u);
+  EXPECT_THAT(ran_, ElementsAre(2, 1));
+}
+
 TEST_F(TimerQueueTest, RunsByDueTimeThenByAge) {
   Note(1'300, 3);
   Note(1'200, 1);

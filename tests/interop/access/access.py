@@ -21,7 +21,7 @@ def mansio(*arguments, **environment):
         [str(BIN_DIR / "mansio"), *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
         env={**os.environ, **environment},
     )

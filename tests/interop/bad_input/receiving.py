@@ -58,6 +58,7 @@ RECEIVE = [
         long_polling_timeout=Duration(seconds=1, nanos=2_000_000_000), **IN_TIME)),
     Case("a negative polling time", "ILLEGAL_POLLING_TIME", receive(
         long_polling_timeout=seconds(-1), **IN_TIME)),
+    Case("a broker that does not exist", "INTERNAL_SERVER_ERROR", receive(broker="broker-z", **IN_TIME), "broker-z"),
     Case("a deadline of 4 s, no client version", "BAD_REQUEST", receive(**IN_TIME), timeout=4),
     Case("a deadline of 4 s, client 5.0.3", "ILLEGAL_POLLING_TIME", receive(**IN_TIME), "", old("5.0.3"), 4),
     Case("a deadline of 4 s, client 5.0.2", "BAD_REQUEST", receive(**IN_TIME), "", old("5.0.2"), 4),
@@ -80,7 +81,6 @@ ACCEPTED = [
     ("the queue -1", {"queue": -1}),
     ("a queue that does not exist", {"queue": 99}),
     ("the broker's name", {"broker": "broker-a"}),
-    ("a broker that does not exist", {"broker": "broker-z"}),
     ("no polling time", {"long_polling_timeout": None}),
     ("a polling time of 0 s", {"long_polling_timeout": seconds(0)}),
     ("a polling time of an hour", {"long_polling_timeout": seconds(3600)}),

@@ -26,7 +26,7 @@ from wire import Node, ack, change, from_now, handles, message, metadata, receiv
 MESSAGES = 300
 START_TIMEOUT = 60
 WORK_TIMEOUT = 60
-WAIT = 30
+WAIT = 60
 SILENCE = 7  # seconds after which brokers take a client for dead; longer than a receive waits
 GROUP = "workers"
 OK = definition.OK
@@ -72,8 +72,8 @@ class Sdk:
                 one.await_event("done", WAIT)
                 if ending == "none":
                     assert one.next_check(WAIT)["body"] == body
-                self._groups.await_condition(
-                    lambda: visible(self._groups, topic) == (1 if body == "direct" else 2), f"{body} is committed", WAIT
+                self._groups.await_true(
+                    lambda: visible(self._groups, topic) == (1 if body == "direct" else 2), f"{body} is committed"
                 )
 
     def delay_and_recall(self):
@@ -84,7 +84,7 @@ class Sdk:
         with DelayedProducer(self._delayed, self._groups.directory, self._endpoint, exact, plain) as producer:
             answers = [event["event"] for event in producer.events(5) if event["event"] != "sent"]
             assert answers == ["recalled", "recalled"], answers
-            self._groups.await_condition(lambda: visible(self._groups, exact) == 1, "the message is delivered", WAIT)
+            self._groups.await_true(lambda: visible(self._groups, exact) == 1, "the message is delivered")
             producer.proceed()
             (answer,) = producer.events(1)
             assert answer["event"] == "refused", answer
@@ -231,7 +231,7 @@ def calls_about_transactions(groups, node, label):
             resolution=definition.COMMIT, source=definition.SOURCE_SERVER_CHECK,
         )
         must(node.call("EndTransaction", end, metadata(client)))
-    groups.await_condition(lambda: visible(groups, topic) == 1, "the half is committed", WAIT)
+    groups.await_true(lambda: visible(groups, topic) == 1, "the half is committed")
 
 
 def calls_about_delay(groups, node, label):
@@ -265,6 +265,24 @@ def life_of_a_client(groups, node, label):
         assert len(again) == 1, "the message did not come again when its holder had said goodbye"
 
 
+def a_client_of_two_brokers_that_dies(groups):
+    """What it held comes again: the brokers do not keep it alive between them."""
+    topic, group = "of-both", "dying"
+    groups.create_topic(topic)
+    for broker in groups.brokers.values():
+        groups.mansio("group", "create", group, "--start", "earliest", endpoint=broker.address)
+    with Node(groups.brokers["a"].address) as first, Node(groups.brokers["b"].address) as second:
+        must(second.call("SendMessage", send(message(topic))))
+        settings = consumer_of(topic, group)
+        with Telemetry(first, settings, "dying"), Telemetry(second, settings, "dying"):
+            held = receive(topic, group, broker="b", auto_renew=True, invisible_duration=None)
+            assert len(received(second.call("ReceiveMessage", held, metadata("dying")))) == 1
+        groups.await_true(
+            lambda: received(second.call("ReceiveMessage", receive(topic, group, broker="b"), metadata("heir"))),
+            "the message comes again when its holder is dead",
+        )
+
+
 def without_nameservers(groups):
     """Nodes go on with what they knew; restarted nameservers know everything again at once."""
     groups.create_topic("steady", on="b")
@@ -275,14 +293,14 @@ def without_nameservers(groups):
     for nameserver in groups.nameservers:
         nameserver.start()
     for nameserver in groups.nameservers:
-        groups.await_condition(lambda n=nameserver: groups.knows_all_brokers(n), f"{nameserver.name} knows every broker")
+        groups.await_true(lambda n=nameserver: groups.knows_all_brokers(n), f"{nameserver.name} knows every broker")
         with Node(nameserver.address) as node:
             must(node.call("SendMessage", send(message("steady"))))
     # One dies: what changes meanwhile reaches the brokers through the other.
     groups.nameservers[0].kill9()
     groups.mansio("topic", "create", "meanwhile", endpoint=groups.brokers["b"].address)
     with Node(groups.brokers["a"].address) as other:
-        groups.await_condition(
+        groups.await_true(
             lambda: other.call("SendMessage", send(message("meanwhile"))).code == OK, "broker a knows of the new topic"
         )
     groups.nameservers[0].start()
@@ -295,14 +313,14 @@ def an_owner_that_is_gone(groups):
         must(node.call("SendMessage", send(message("absent"))))
         handle = service.RecallMessageRequest(topic=resource("absent"), recall_handle="AQFibm9uZQ")
         groups.brokers["b"].kill9()
-        groups.await_condition(
+        groups.await_true(
             lambda: node.call("SendMessage", send(message("absent"))).code
             in (definition.TOPIC_NOT_FOUND, definition.INTERNAL_SERVER_ERROR),
             "sends are refused",
         )
         must(node.call("RecallMessage", handle), definition.INTERNAL_SERVER_ERROR)
         groups.brokers["b"].start()
-        groups.await_condition(lambda: node.call("SendMessage", send(message("absent"))).code == OK, "broker b is back")
+        groups.await_true(lambda: node.call("SendMessage", send(message("absent"))).code == OK, "broker b is back")
 
 
 def two_of_one_name(groups):
@@ -310,7 +328,7 @@ def two_of_one_name(groups):
     second = groups.new_broker("b", "second-b")
     second.start()
     try:
-        groups.await_condition(lambda: "has registered with the name" in second.log(), "the second broker is refused")
+        groups.await_true(lambda: "has registered with the name" in second.log(), "the second broker is refused")
         log = second.log()
         assert groups.brokers["b"].address in log and second.address in log, log[-2000:]
         listed = str(groups.mansio("cluster", "list", endpoint=groups.nameserver.address))
@@ -341,7 +359,7 @@ def main():
                     continue
                 with report.case(f"{label} alone: {case.__name__.replace('_', ' ')}"), Node(address) as node:
                     case(groups, node, label)
-        for case in (without_nameservers, an_owner_that_is_gone, two_of_one_name):
+        for case in (a_client_of_two_brokers_that_dies, without_nameservers, an_owner_that_is_gone, two_of_one_name):
             with report.case(case.__name__.replace("_", " ")):
                 case(groups)
     report.finish()

@@ -4,12 +4,13 @@
 Usage: delay.py NAME|PRODUCER|CONSUMER…     (commands of an SDK; words separated by blanks)
 
 A PRODUCER takes the arguments ENDPOINT EXACT_TOPIC PLAIN_TOPIC. It sends to EXACT_TOPIC the bodies "exact" and
-"recalled", both due in some 5 s, and to PLAIN_TOPIC "level" with DELAY 1; recalls the second twice, and the first when
+"recalled", both due in some 10 s, and to PLAIN_TOPIC "level" with DELAY 1; recalls the second twice, and the first when
 a line on its standard input says that it was delivered. It prints one JSON object a line: {"event": "sent", "body", "id", "due"} (milliseconds),
 {"event": "recalled", "id"} and {"event": "refused", "text"}. A CONSUMER is a test client as in sdk_client.py.
 """
 
 import contextlib
+import functools
 import json
 import sys
 import time
@@ -149,9 +150,13 @@ def an_administrator_looks_and_cancels():
 def main():
     sdks = [argument.split("|") for argument in sys.argv[1:]]
     report = Report()
-    for name, producer, consumer in sdks:
-        with report.case(f"{name}: by time and by level, recall"):
-            sdk_delays_and_recalls(producer.split(), consumer.split())
+    report.together([
+        (
+            f"{name}: by time and by level, recall",
+            functools.partial(sdk_delays_and_recalls, producer.split(), consumer.split()),
+        )
+        for name, producer, consumer in sdks
+    ])
     with report.case("a waiting consumer sees each message at its time"):
         nothing_is_early(sdks[0][2].split())
     for case in (pending_over_crashes, an_administrator_looks_and_cancels):

@@ -25,7 +25,7 @@ async function main() {
     }
   };
 
-  const due = Date.now() + 5000;
+  const due = Date.now() + 10000;
   const deliveryTimestamp = new Date(due);
   const exact = await send(exactTopic, 'exact', due, { deliveryTimestamp });
   const recalled = await send(exactTopic, 'recalled', due, { deliveryTimestamp });

@@ -36,7 +36,7 @@ def recall(handle):
 
 producer = Producer(ClientConfiguration(endpoint, Credentials()), (exact_topic, plain_topic))
 producer.startup()
-due_seconds = math.ceil(time.time()) + 5  # this SDK knows whole seconds only
+due_seconds = math.ceil(time.time()) + 10  # this SDK knows whole seconds only
 handles = []
 for text in ("exact", "recalled"):
     later = message(exact_topic, text)

@@ -216,10 +216,9 @@ def main():
             *each("a push consumer with a poisoned message", push_consumer_poisoned, cluster),
             *each("a simple consumer with a poisoned message", simple_consumer_poisoned, cluster),
             *each("acknowledged successors come again with their head", acked_successors_come_again, cluster),
+            *each("a reset while the consumer is online", reset_while_online, cluster),
+            ("each client of a broadcast group has the order", functools.partial(broadcast_in_order, cluster, sdks)),
         ])
-        report.together(each("a reset while the consumer is online", reset_while_online, cluster))
-        with report.case("each client of a broadcast group has the order"):
-            broadcast_in_order(cluster, sdks)
 
         def crash():
             cluster.broker.kill9()

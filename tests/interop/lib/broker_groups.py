@@ -43,7 +43,7 @@ class BrokerGroups(Cluster):
 
     def _await_registration(self):
         for nameserver in self.nameservers:
-            self.await_condition(lambda n=nameserver: self.knows_all_brokers(n), f"{nameserver.name} knows every broker")
+            self.await_true(lambda n=nameserver: self.knows_all_brokers(n), f"{nameserver.name} knows every broker")
 
     def knows_all_brokers(self, nameserver):
         listing = json.dumps(self.mansio("cluster", "list", endpoint=nameserver.address))
@@ -55,7 +55,7 @@ class BrokerGroups(Cluster):
         for broker in brokers:
             self.mansio("topic", "create", name, *options, endpoint=self.brokers[broker].address)
         for process in self._processes():
-            self.await_condition(
+            self.await_true(
                 lambda p=process: self.brokers_of(p, name) == set(brokers), f"{process.name} knows where topic {name} is"
             )
 
@@ -65,7 +65,3 @@ class BrokerGroups(Cluster):
         with Node(process.address) as node:
             route = node.call("QueryRoute", service.QueryRouteRequest(topic=resource(topic)))
         return {queue.broker.name for queue in route.response.message_queues}
-
-    @classmethod
-    def await_condition(cls, condition, what, timeout=20):
-        cls._await(condition, what, timeout)

@@ -28,8 +28,8 @@ class Report:
             error = raised
         self._record(name, time.monotonic() - started, error)
 
-    def together(self, cases):
-        """Runs cases, (name, function) each, at the same time: for those that mostly wait."""
+    def together(self, cases, at_once=None):
+        """Runs cases, (name, function) each, at the same time, or so many of them: for those that mostly wait."""
 
         def timed(function):
             started = time.monotonic()
@@ -40,7 +40,7 @@ class Report:
                 error = raised
             return time.monotonic() - started, error
 
-        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+        with concurrent.futures.ThreadPoolExecutor(at_once or len(cases)) as pool:
             outcomes = [(name, pool.submit(timed, function)) for name, function in cases]
             for name, outcome in outcomes:
                 self._record(name, *outcome.result())

@@ -77,23 +77,24 @@ class SdkClient:
     def _read(self):
         for line in self._process.stdout:
             try:
-                event = json.loads(line)
-            except ValueError:
-                self.errors.append(f"not JSON: {line.strip()}")
-                continue
-            kind = event["event"]
-            if kind == "sent":
-                self.sent[event["body"]] = event["id"]
-            elif kind == "received":
-                self.received[event["body"]] += 1
-                self._deliveries.append(Delivery(event["at"], event["body"], event["attempt"], self._process.pid))
-            elif kind == "check":
-                self._checks.put(event)
-            elif kind == "error":
-                self.errors.append(event["text"])
-            else:
-                self._events.put(kind)
+                self._take(json.loads(line))
+            except (ValueError, KeyError):
+                self.errors.append(f"not an event: {line.strip()}")
         self._events.put("end of output")
+
+    def _take(self, event):
+        kind = event["event"]
+        if kind == "sent":
+            self.sent[event["body"]] = event["id"]
+        elif kind == "received":
+            self._deliveries.append(Delivery(event["at"], event["body"], event["attempt"], self._process.pid))
+            self.received[event["body"]] += 1
+        elif kind == "check":
+            self._checks.put(event)
+        elif kind == "error":
+            self.errors.append(event["text"])
+        else:
+            self._events.put(kind)
 
     def await_event(self, wanted, timeout):
         """Waits for "ready", "paused" or "done"."""

@@ -7,6 +7,7 @@ sdk_suite.py runs the same cases after its own.
 """
 
 import contextlib
+import functools
 import sys
 import time
 
@@ -16,7 +17,7 @@ from sdk_client import SdkClient
 
 TOPIC = "orders"
 START_TIMEOUT = 60  # seconds until a client must have started
-WAIT = 30  # seconds until something must have happened
+WAIT = 60  # seconds until something must have happened
 CHECKS = ("--first-check", "1s", "--check-interval", "1s")
 
 
@@ -93,7 +94,8 @@ class Transactions:
         await_totals(cluster, committed=1, pending=0)
         assert visible(cluster) == 1
 
-    def run(self, report):
+    def cases(self):
+        """(name, function) of each, for Report.together."""
         for case in (
             self.committed_and_rolled_back,
             self.a_second_producer_decides_for_a_dead_one,
@@ -102,9 +104,13 @@ class Transactions:
             self.unknown_until_the_last_check,
             self.an_administrator_decides,
         ):
-            with report.case(f"transactions: {case.__name__.replace('_', ' ')}"), Cluster() as cluster:
-                create_topic(cluster)
-                case(cluster)
+            yield f"transactions: {case.__name__.replace('_', ' ')}", functools.partial(run_on_cluster, case)
+
+
+def run_on_cluster(case):
+    with Cluster() as cluster:
+        create_topic(cluster)
+        case(cluster)
 
 
 def create_topic(cluster, *options):
@@ -131,5 +137,5 @@ def visible(cluster):
 
 if __name__ == "__main__":
     suite_report = Report()
-    Transactions(sys.argv[1:]).run(suite_report)
+    suite_report.together(list(Transactions(sys.argv[1:]).cases()), 3)
     suite_report.finish()

@@ -114,7 +114,7 @@ def describe(client, kind, group=None, topics=()):
         settings.subscription.group.name = group
     # pylint: disable=protected-access
     stream = client._stub.Telemetry(
-        iter([service.TelemetryCommand(settings=settings)]), metadata=client._metadata, timeout=10
+        iter([service.TelemetryCommand(settings=settings)]), metadata=client._metadata, timeout=30
     )
     next(stream)
 
@@ -129,7 +129,7 @@ def forward(client, topic, group, message):
         max_delivery_attempts=16,
     )
     # pylint: disable=protected-access
-    response = client._stub.ForwardMessageToDeadLetterQueue(request, metadata=client._metadata, timeout=10)
+    response = client._stub.ForwardMessageToDeadLetterQueue(request, metadata=client._metadata, timeout=30)
     assert response.status.code == definition.OK, response.status
 
 
@@ -232,8 +232,8 @@ def prometheus_reads_it(monitored, report):
     with Prometheus(monitored.cluster.directory, targets) as prometheus:
         with report.case("a real Prometheus: a query returns the lag"):
             query = 'rocketmq_consumer_lag_messages{consumer_group="billing",is_retry="false"}'
-            prometheus.await_true(lambda: prometheus.query(query), "the lag was scraped")
-            (labels, value), = prometheus.query(query)
+            # Asked again it may be gone: on a busy machine a scrape may be out of time.
+            (labels, value), = prometheus.await_true(lambda: prometheus.query(query), "the lag was scraped")
             assert value == 8 and labels["topic"] == "orders" and labels["job"] == "mansio", (labels, value)
             prometheus.await_true(lambda: len(prometheus.query("up == 1")) == 2, "both were scraped")
         with report.case("a real Prometheus: dead letters raise their alert"):
@@ -297,11 +297,11 @@ def grpc_health_and_reflection(monitored):
             for name in ("", serves):
                 # field 1: the service; the answer's field 1: SERVING
                 request = b"\x0a" + bytes([len(name)]) + name.encode() if name else b""
-                assert check(request, timeout=10) == b"\x08\x01", name
+                assert check(request, timeout=30) == b"\x08\x01", name
             for version in ("v1", "v1alpha"):
                 reflect = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
                 requests = [b"\x3a\x01*", b"\x22" + bytes([len(serves)]) + serves.encode()]
-                listing, files = reflect(iter(requests), timeout=10)
+                listing, files = reflect(iter(requests), timeout=30)
                 for service_name in (serves, "mansio.v1.Admin", "grpc.health.v1.Health"):
                     assert service_name.encode() in listing, f"{version}: {service_name} is not listed"
                 assert serves.rsplit(".", 1)[1].encode() in files and b".proto" in files, version

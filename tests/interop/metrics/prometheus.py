@@ -41,12 +41,16 @@ class Prometheus:
                 stdout=log,
                 stderr=log,
             )
-        self.await_true(lambda: self._is_ready(), "Prometheus is ready", START_TIMEOUT)
+        try:
+            self.await_true(self._is_ready, "Prometheus is ready", START_TIMEOUT)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind, error, trace):
-        self._process.terminate()
-        self._process.wait(30)
+        self._process.kill()  # its data are thrown away
+        self._process.wait()
 
     def _is_ready(self):
         assert self._process.poll() is None, (self._directory / "log").read_text()[-2000:]
@@ -63,13 +67,16 @@ class Prometheus:
         return [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
 
     def alerts(self):
-        """Names of the alerts that are pending or firing."""
+        """Names of the alerts that are firing. Others are pending while a busy machine is slow for a moment."""
         _, body = fetch(self._address, "/api/v1/alerts")
-        return {alert["labels"]["alertname"] for alert in json.loads(body)["data"]["alerts"]}
+        alerts = json.loads(body)["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     @staticmethod
     def await_true(condition, what, timeout=60):
+        """Returns what the condition has returned."""
         deadline = time.monotonic() + timeout
-        while not condition():
+        while not (result := condition()):
             assert time.monotonic() < deadline, f"waited {timeout} s in vain until {what}"
             time.sleep(0.2)
+        return result

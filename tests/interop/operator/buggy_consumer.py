@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import threading
+import time
 
 from rocketmq import ClientConfiguration, Credentials, FilterExpression, SimpleConsumer
 
@@ -40,7 +41,8 @@ def main():
         while len(seen) < options.count:
             try:
                 for message in consumer.receive(32, options.hold):
-                    emit("received", id=message.message_id, body=message.body.decode(), attempt=message.delivery_attempt)
+                    body, attempt = message.body.decode(), message.delivery_attempt
+                    emit("received", id=message.message_id, body=body, attempt=attempt, at=time.time())
                     seen.add(message.message_id)
             except Exception as error:  # pylint: disable=broad-except
                 emit("error", text=f"{type(error).__name__}: {error}")

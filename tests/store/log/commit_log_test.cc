@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "store/log/frame.h"
 #include "tests/store/log/log_testing.h"
 
@@ -339,14 +340,13 @@ TEST(CommitLogTest, UncommittedBytesAreBounded) {
   TestLog log(&files, options);
   ASSERT_TRUE(log.Begin().ok());
   int accepted = 0;
-  Mutex mutex;
-  CondVar changed;
-  bool submitted = false;
-  // The log thread stands still while the appends gather.
+  // The log thread stands still while the appends gather. What was there before is written already.
+  absl::Notification stands, go_on;
   ASSERT_TRUE(log.log->RunOnLogThread([&] {
-    MutexLock lock(&mutex);
-    while (!submitted) changed.Wait(&mutex);
+    stands.Notify();
+    go_on.WaitForNotification();
   }));
+  stands.WaitForNotification();
   std::vector<std::shared_ptr<Outcome>> outcomes;
   absl::Status refusal;
   for (int i = 0; i < 20 && refusal.ok(); ++i) {
@@ -356,11 +356,7 @@ TEST(CommitLogTest, UncommittedBytesAreBounded) {
   }
   EXPECT_EQ(accepted, 10);
   EXPECT_EQ(refusal.code(), absl::StatusCode::kResourceExhausted);
-  {
-    MutexLock lock(&mutex);
-    submitted = true;
-    changed.Signal();
-  }
+  go_on.Notify();
   for (int i = 0; i < accepted; ++i) EXPECT_TRUE(outcomes[i]->Wait().ok());
   EXPECT_TRUE(log.Write("again").ok());
 }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "tests/store/support/store_harness.h"
 
 namespace mansio::store {
@@ -25,7 +26,10 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
       const QueueKey queue{1, static_cast<uint32_t>(i) % kQueues};
       append->AddMessage(queue, 0, 1, std::to_string(producer) + std::string(i * 7 % 900, '.'));
       append->on_applied = [this](const AppendResult&) { ++applied_; };
-      append->on_failed = [](const absl::Status& status) { FAIL() << status.message(); };
+      append->on_failed = [this](const absl::Status& status) {
+        ++applied_;  // nobody waits for it
+        FAIL() << status.message();
+      };
       ASSERT_TRUE(store->Submit(std::move(append)).ok());
       while (i - applied_ > 20) std::this_thread::yield();
     }
@@ -38,7 +42,7 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
     while (!done_ || next < store->Range(queue).next) {
       auto entries = store->HotEntries(queue, next, 16);
       if (!entries.has_value()) {
-        std::atomic<bool> finished{false};
+        absl::Notification finished;
         const bool accepted = store->RunCold([&] {
           auto read = store->ReadEntries(queue, next, 16);
           if (read.ok()) {
@@ -46,11 +50,10 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
           } else {
             EXPECT_TRUE(absl::IsOutOfRange(read.status())) << read.status().message();
           }
-          finished = true;
-          finished.notify_one();
+          finished.Notify();
         });
         if (!accepted) continue;
-        finished.wait(false);
+        finished.WaitForNotification();
       }
       // Trimmed on the way: no entries, or none below the minimum, whichever reader saw it.
       if (!entries.has_value() || (entries->empty() && next < store->Range(queue).min)) {

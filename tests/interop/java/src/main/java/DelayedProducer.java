@@ -22,7 +22,7 @@ public final class DelayedProducer {
   }
 
   private void run() throws Exception {
-    long due = System.currentTimeMillis() + 5000;
+    long due = System.currentTimeMillis() + 10000;
     String exact = send(message(exactTopic, "exact").setDeliveryTimestamp(due), "exact", due);
     String recalled = send(message(exactTopic, "recalled").setDeliveryTimestamp(due), "recalled", due);
     long levelDue = System.currentTimeMillis() + 1000;
