@@ -158,6 +158,8 @@ class Redelivery::Frame : public store::Append {
       p.topic_name = job.topic->name;
       p.first_ms = lease.first_ms;
       if (job.topic->kind == TopicKind::kDeadLetter) p.dead_letter = decision.content.provenance;
+    } else if (p.attempts == 0) {
+      p.first_ms = lease.first_ms;  // a resent dead letter begins anew
     }
     p.attempts = decision.attempts;
     if (job.cause != Cause::kExpired) {

@@ -292,6 +292,20 @@ TEST_F(ResendTest, AForeignGroupsDeadLetterIsNotMadeAnew) {
   EXPECT_EQ(again[0].topic().name(), "%DLQ%workers");
 }
 
+TEST_F(ResendTest, ALetterThatFailsAgainSaysSinceWhen) {
+  Kill({"a"});
+  ASSERT_EQ(Resend(ResendRequest()).resent(), 1);
+  h_.Advance(absl::Hours(1));
+  const int64_t delivered = h_.life().time.NowMillis() / 1000;
+  Kill({"b"});
+  const auto list = h_.ListDeadLetters();
+  ASSERT_EQ(list.dead_letters_size(), 2);
+  for (const v1::DeadLetter& letter : list.dead_letters()) {
+    EXPECT_EQ(letter.first_delivery().seconds(), delivered) << letter.message_id();
+    EXPECT_EQ(letter.last_delivery().seconds(), delivered) << letter.message_id();
+  }
+}
+
 TEST_F(ResendTest, ADelayedOneComesWhenItIsDue) {
   h_.store().SetMode(store::FakeStore::Mode::kAutomatic);
   ASSERT_TRUE(h_.life().delay.Start().ok());
