@@ -79,43 +79,55 @@ absl::StatusOr<DeadLetterMessage> DeadLetterReader::Read(store::QueueOffset offs
   return letter;
 }
 
-absl::Status DeadLetterReader::WalkBack(uint64_t max,
+absl::Status DeadLetterReader::WalkBack(DeadLetterCursor& cursor,
                                         absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
-  const store::QueueRange range = store_.StoredRange(queue_);
-  store::QueueOffset end = range.next;
-  while (end > range.min && max > 0) {
-    const uint64_t count = std::min<uint64_t>(kReadAtATime, end - range.min);
-    const auto entries = store_.ReadEntries(queue_, end - count, count);
-    if (absl::IsOutOfRange(entries.status())) break;  // retention was faster
-    if (!entries.ok()) return entries.status();
-    for (size_t i = entries->size(); i-- > 0 && max > 0;) {
-      const store::QueueOffset offset = end - count + i;
-      if (Gone(offset)) continue;
-      const auto letter = Read(offset, (*entries)[i]);
-      if (letter.ok() && enough(*letter)) return absl::OkStatus();
-      --max;
-    }
-    end -= count;
-  }
-  WalkBackCarried(max, enough);
+  size_t examined = 0;
+  size_t bytes = 0;
+  const auto tell = [&](store::QueueOffset offset, const store::QueueEntry& entry) {
+    const auto letter = Read(offset, entry);
+    cursor.before = offset;
+    cursor.left = letter.ok() && enough(*letter) ? 0 : cursor.left - 1;
+    bytes += entry.size;
+    return cursor.left > 0 && ++examined < kMaxExamined && bytes < kMaxBytes;
+  };
+  if (cursor.left == 0) return absl::OkStatus();
+  const auto more = WalkBackStored(cursor.before, tell);
+  if (!more.ok()) return more.status();
+  if (*more && WalkBackCarried(cursor.before, tell)) cursor.left = 0;
   return absl::OkStatus();
 }
 
-void DeadLetterReader::WalkBackCarried(uint64_t max,
-                                       absl::FunctionRef<bool(const DeadLetterMessage&)> enough) {
+absl::StatusOr<bool> DeadLetterReader::WalkBackStored(store::QueueOffset before, Tell tell) {
+  const store::QueueRange range = store_.StoredRange(queue_);
+  store::QueueOffset end = std::min(before, range.next);
+  for (;;) {
+    end = state_->SkipRemovedBack(queue_.topic, end);
+    if (end <= range.min) return true;
+    const uint64_t count = std::min<uint64_t>(kReadAtATime, end - range.min);
+    const auto entries = store_.ReadEntries(queue_, end - count, count);
+    if (absl::IsOutOfRange(entries.status())) return true;  // retention was faster
+    if (!entries.ok()) return entries.status();
+    for (size_t i = entries->size(); i-- > 0;) {
+      const store::QueueOffset offset = end - count + i;
+      if (!Gone(offset) && !tell(offset, (*entries)[i])) return false;
+    }
+    end -= count;
+  }
+}
+
+bool DeadLetterReader::WalkBackCarried(store::QueueOffset before, Tell tell) {
   const auto oldest = store_.CarriedEntries(queue_, 0, 1);
-  store::QueueOffset end = store_.StoredRange(queue_).min;
-  while (!oldest.empty() && end > oldest[0].offset && max > 0) {
+  store::QueueOffset end = std::min(before, store_.StoredRange(queue_).min);
+  while (!oldest.empty() && end > oldest[0].offset) {
     const store::QueueOffset from = end > kReadAtATime ? end - kReadAtATime : 0;
     const auto carried = store_.CarriedEntries(queue_, from, kReadAtATime);
-    for (size_t i = carried.size(); i-- > 0 && max > 0;) {
-      if (carried[i].offset >= end || Gone(carried[i].offset)) continue;
-      const auto letter = Read(carried[i].offset, carried[i].entry);
-      if (letter.ok() && enough(*letter)) return;
-      --max;
+    for (size_t i = carried.size(); i-- > 0;) {
+      const auto& [offset, entry] = carried[i];
+      if (offset < end && !Gone(offset) && !tell(offset, entry)) return false;
     }
     end = from;
   }
+  return true;
 }
 
 absl::StatusOr<std::vector<store::CarriedEntry>> DeadLetterReader::EntriesFrom(

@@ -2,6 +2,7 @@
 #define MANSIO_BROKER_DEADLETTER_DEAD_LETTER_READER_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,11 +72,17 @@ struct DeadLetterPageRead {
   size_t examined = 0;
 };
 
+// How far a look back through dead letters has come.
+struct DeadLetterCursor {
+  uint64_t left = 0;  // to be read at most; 0 at the end
+  store::QueueOffset before = std::numeric_limits<store::QueueOffset>::max();
+};
+
 // Reads dead letters of one %DLQ% topic, in whose queue some may have been removed and others,
 // carried forward, may stand below the queue's minimum. Blocks: only inside Store::RunCold.
 class DeadLetterReader {
  public:
-  // What one ReadPage looks at, so that it takes some milliseconds.
+  // What one ReadPage or WalkBack looks at, so that it takes some milliseconds.
   static constexpr size_t kMaxExamined = 4096;
   static constexpr size_t kMaxPassed = 16 * kMaxExamined;  // removed ones
   static constexpr size_t kMaxBytes = 4u << 20;            // and one message
@@ -84,9 +91,11 @@ class DeadLetterReader {
   DeadLetterReader(const DeadLetterState* state, uint32_t topic)
       : state_(state), store_(*state->store()), queue_{topic, 0} {}
 
-  // Tells of dead letters, newest first, until `enough` returns true or `max` were read. One whose
-  // bytes cannot be read is passed over: the others are worth seeing.
-  absl::Status WalkBack(uint64_t max, absl::FunctionRef<bool(const DeadLetterMessage&)> enough);
+  // Tells of the next dead letters, newest first, until `enough` returns true, all were told, or
+  // cursor.left were read, which ends the look back; or as far as the bounds allow. One whose bytes
+  // cannot be read is passed over: the others are worth seeing.
+  absl::Status WalkBack(DeadLetterCursor& cursor,
+                        absl::FunctionRef<bool(const DeadLetterMessage&)> enough);
   // Those of a stretch that match, oldest first, as far as the bounds allow.
   absl::StatusOr<DeadLetterPageRead> ReadPage(const DeadLetterStretch& stretch,
                                               const DeadLetterSelection& selection);
@@ -100,7 +109,11 @@ class DeadLetterReader {
   absl::StatusOr<std::vector<store::CarriedEntry>> EntriesFrom(store::QueueOffset from,
                                                                store::QueueOffset until);
   bool Gone(store::QueueOffset offset) const { return state_->IsGone(queue_.topic, offset); }
-  void WalkBackCarried(uint64_t max, absl::FunctionRef<bool(const DeadLetterMessage&)> enough);
+  // What WalkBack comes to; false: go no further.
+  using Tell = absl::FunctionRef<bool(store::QueueOffset, const store::QueueEntry&)>;
+  // False when `tell` was. What retention has overtaken is left to WalkBackCarried.
+  absl::StatusOr<bool> WalkBackStored(store::QueueOffset before, Tell tell);
+  bool WalkBackCarried(store::QueueOffset before, Tell tell);
 
   const DeadLetterState* const state_;
   store::Store& store_;

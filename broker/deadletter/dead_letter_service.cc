@@ -36,6 +36,11 @@ int64_t ToMillis(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1000000;
 }
 
+absl::Status TooManyReads() {
+  return WireError(v2::TOO_MANY_REQUESTS,
+                   "too many reads of old messages wait for the disk; try again later");
+}
+
 void FillMessage(const DeadLetterMessage& found, v2::Message* message) {
   rpc::Parse(found.content.properties, message);
   rpc::Parse(found.content.system, message->mutable_system_properties());
@@ -104,10 +109,25 @@ template <typename Response, typename Read>
 void DeadLetterService::AnswerCold(rpc::UnaryCall& call, Read read) const {
   const bool queued = environment_.state->store()->RunCold(
       [this, &call, read = std::move(read)] { Answer<Response>(call, read()); });
-  if (queued) return;
-  Answer<Response>(call,
-                   WireError(v2::TOO_MANY_REQUESTS,
-                             "too many reads of old messages wait for the disk; try again later"));
+  if (!queued) Answer<Response>(call, TooManyReads());
+}
+
+template <typename Response, typename Piece>
+void DeadLetterService::AnswerInPieces(rpc::UnaryCall& call, Piece piece) const {
+  GoOn<Response>(call, std::make_shared<Work<Response>>(Work<Response>{std::move(piece), {}}));
+}
+
+template <typename Response>
+void DeadLetterService::GoOn(rpc::UnaryCall& call, std::shared_ptr<Work<Response>> work) const {
+  const bool queued = environment_.state->store()->RunCold([this, &call, work] {
+    const absl::StatusOr<bool> done = work->piece(work->response);
+    if (!done.ok()) return Answer<Response>(call, done.status());
+    if (*done) return Answer<Response>(call, std::move(work->response));
+    if (!call.Cancelled()) return GoOn(call, work);
+    Answer<Response>(
+        call, WireError(v2::REQUEST_TIMEOUT, "the search took longer than the caller has waited"));
+  });
+  if (!queued) Answer<Response>(call, TooManyReads());
 }
 
 absl::StatusOr<DeadLetterService::Letters> DeadLetterService::Find(const std::string& name) const {
@@ -163,22 +183,24 @@ void DeadLetterService::Fill(const DeadLetterMessage& found, v1::DeadLetter* let
 
 void DeadLetterService::List(rpc::UnaryCall& call,
                              const v1::ListDeadLettersRequest& request) const {
+  using Response = v1::ListDeadLettersResponse;
   const auto letters = Find(request.group());
-  if (!letters.ok()) return Answer<v1::ListDeadLettersResponse>(call, letters.status());
+  if (!letters.ok()) return Answer<Response>(call, letters.status());
+  if (letters->topic == nullptr) return Answer<Response>(call, Response());
   const int32_t limit = request.limit() <= 0 ? kDefaultLimit : std::min(request.limit(), kMaxLimit);
-  AnswerCold<v1::ListDeadLettersResponse>(
-      call, [this, topic = letters->topic, limit]() -> absl::StatusOr<v1::ListDeadLettersResponse> {
-        v1::ListDeadLettersResponse response;
-        if (topic == nullptr) return response;
-        response.set_total(static_cast<int64_t>(environment_.state->Count(topic->id)));
-        const absl::Status status =
-            DeadLetterReader(environment_.state, topic->id)
-                .WalkBack(static_cast<uint64_t>(limit), [&](const DeadLetterMessage& found) {
-                  Fill(found, response.add_dead_letters());
-                  return false;
-                });
-        if (!status.ok()) return status;
-        return response;
+  AnswerInPieces<Response>(
+      call,
+      [this, topic = letters->topic->id,
+       cursor = DeadLetterCursor{.left = static_cast<uint64_t>(limit)}](
+          Response& response) mutable -> absl::StatusOr<bool> {
+        const auto add = [this, &response](const DeadLetterMessage& found) {
+          Fill(found, response.add_dead_letters());
+          return false;
+        };
+        const absl::Status s = DeadLetterReader(environment_.state, topic).WalkBack(cursor, add);
+        if (!s.ok()) return s;
+        response.set_total(static_cast<int64_t>(environment_.state->Count(topic)));
+        return cursor.left == 0;
       });
 }
 
@@ -187,27 +209,28 @@ void DeadLetterService::Describe(rpc::UnaryCall& call,
   using Response = v1::DescribeDeadLetterResponse;
   const auto letters = Find(request.group());
   if (!letters.ok()) return Answer<Response>(call, letters.status());
-  AnswerCold<Response>(
-      call,
-      [this, topic = letters->topic, id = request.message_id()]() -> absl::StatusOr<Response> {
-        Response response;
-        absl::Status status;
-        if (topic != nullptr) {
-          status = DeadLetterReader(environment_.state, topic->id)
-                       .WalkBack(kMaxSearched, [&](const DeadLetterMessage& found) {
-                         if (MessageIdOf(found.content) != id) return false;
-                         Fill(found, response.mutable_dead_letter());
-                         FillMessage(found, response.mutable_message());
-                         return true;
-                       });
-        }
-        if (!status.ok()) return status;
-        if (response.has_dead_letter()) return response;
-        return WireError(v2::MESSAGE_NOT_FOUND,
-                         fmt::format("none of the group's newest {} dead letters has the id '{}'; "
-                                     "`mansio dlq list` shows them",
-                                     kMaxSearched, EscapeForLog(id)));
-      });
+  const absl::Status none =
+      WireError(v2::MESSAGE_NOT_FOUND,
+                fmt::format("none of the group's newest {} dead letters has the id '{}'; "
+                            "`mansio dlq list` shows them",
+                            kMaxSearched, EscapeForLog(request.message_id())));
+  if (letters->topic == nullptr) return Answer<Response>(call, none);
+  AnswerInPieces<Response>(call,
+                           [this, none, topic = letters->topic->id, id = request.message_id(),
+                            cursor = DeadLetterCursor{.left = kMaxSearched}](
+                               Response& response) mutable -> absl::StatusOr<bool> {
+                             const auto look = [&](const DeadLetterMessage& found) {
+                               if (MessageIdOf(found.content) != id) return false;
+                               Fill(found, response.mutable_dead_letter());
+                               FillMessage(found, response.mutable_message());
+                               return true;
+                             };
+                             const absl::Status s =
+                                 DeadLetterReader(environment_.state, topic).WalkBack(cursor, look);
+                             if (!s.ok()) return s;
+                             if (cursor.left == 0 && !response.has_dead_letter()) return none;
+                             return cursor.left == 0;
+                           });
 }
 
 void DeadLetterService::Stats(rpc::UnaryCall& call,
@@ -238,7 +261,8 @@ void DeadLetterService::Stats(rpc::UnaryCall& call,
         SetMillis(oldest->dead_ms(), out->mutable_oldest());
         out->set_begin_offset(static_cast<int64_t>(oldest->offset));
       }
-      const absl::Status walked = reader.WalkBack(1, [out](const DeadLetterMessage& newest) {
+      DeadLetterCursor last{.left = 1};
+      const absl::Status walked = reader.WalkBack(last, [out](const DeadLetterMessage& newest) {
         SetMillis(newest.dead_ms(), out->mutable_newest());
         out->set_newest_reason(std::string(newest.provenance.reason));
         return true;

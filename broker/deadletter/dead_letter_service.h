@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_DEADLETTER_DEAD_LETTER_SERVICE_H_
 #define MANSIO_BROKER_DEADLETTER_DEAD_LETTER_SERVICE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,12 @@ class DeadLetterService {
 
  private:
   class ImportAppend;
+  // An answer that takes more than one job.
+  template <typename Response>
+  struct Work {
+    std::function<absl::StatusOr<bool>(Response&)> piece;  // true: that was the last one
+    Response response;
+  };
   // The group of a call and its dead-letter topic, which is null when it has none yet.
   struct Letters {
     GroupPtr group;
@@ -76,6 +83,11 @@ class DeadLetterService {
   // Runs `read`, which gives a StatusOr<Response>, on the cold pool, and answers.
   template <typename Response, typename Read>
   void AnswerCold(rpc::UnaryCall& call, Read read) const;
+  // The same with a job for each piece, so that others have their turn.
+  template <typename Response, typename Piece>
+  void AnswerInPieces(rpc::UnaryCall& call, Piece piece) const;
+  template <typename Response>
+  void GoOn(rpc::UnaryCall& call, std::shared_ptr<Work<Response>> work) const;
 
   const Options options_;
   const Environment environment_;

@@ -43,6 +43,13 @@ store::QueueOffset DeadLetterState::SkipRemoved(uint32_t topic, store::QueueOffs
   return it == topics_.end() ? offset : it->second.removed.Skip(offset);
 }
 
+store::QueueOffset DeadLetterState::SkipRemovedBack(uint32_t topic,
+                                                    store::QueueOffset offset) const {
+  ReaderMutexLock lock(&mutex_);
+  const auto it = topics_.find(topic);
+  return it == topics_.end() ? offset : it->second.removed.SkipBack(offset);
+}
+
 uint64_t DeadLetterState::Count(uint32_t topic) const {
   const store::QueueKey queue{topic, 0};
   const store::QueueRange range = store_->StoredRange(queue);

@@ -31,6 +31,8 @@ class DeadLetterState : public Feature {
   bool IsRemoved(uint32_t topic, store::QueueOffset offset) const;
   // Passes over removed ones: none of [offset, result) is a dead letter.
   store::QueueOffset SkipRemoved(uint32_t topic, store::QueueOffset offset) const;
+  // The same backwards: none of [result, offset) is one.
+  store::QueueOffset SkipRemovedBack(uint32_t topic, store::QueueOffset offset) const;
   // How many dead letters a topic has, those that were carried forward included.
   uint64_t Count(uint32_t topic) const;
 

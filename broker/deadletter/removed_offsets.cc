@@ -54,6 +54,18 @@ store::QueueOffset RemovedOffsets::Skip(store::QueueOffset offset) const {
   return offset;
 }
 
+store::QueueOffset RemovedOffsets::SkipBack(store::QueueOffset offset) const {
+  while (offset > 0) {
+    const auto it = chunks_.find(ChunkOf(offset - 1));
+    if (it == chunks_.end()) break;
+    const store::QueueOffset begin = it->first * kChunk;
+    if (it->second.bits == nullptr) offset = begin;
+    while (offset > begin && it->second.Has((offset - 1) % kChunk)) --offset;
+    if (offset > begin) break;
+  }
+  return offset;
+}
+
 std::vector<uint64_t> RemovedOffsets::ForgetBefore(store::QueueOffset offset) {
   std::vector<uint64_t> forgotten;
   while (!chunks_.empty() && (chunks_.begin()->first + 1) * kChunk <= offset) {

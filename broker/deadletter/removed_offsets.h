@@ -28,6 +28,8 @@ class RemovedOffsets {
   uint64_t CountIn(store::QueueOffset from, store::QueueOffset to) const;
   // The first offset from `offset` on that is not in the set.
   store::QueueOffset Skip(store::QueueOffset offset) const;
+  // The same backwards: all of [result, offset) are in the set, and what is before them is not.
+  store::QueueOffset SkipBack(store::QueueOffset offset) const;
   // Forgets the chunks that end at or before `offset`; returns their numbers.
   std::vector<uint64_t> ForgetBefore(store::QueueOffset offset);
 

@@ -202,6 +202,11 @@ size_t FakeStore::reads() const {
   return reads_;
 }
 
+size_t FakeStore::entries_read() const {
+  MutexLock lock(&mutex_);
+  return entries_read_;
+}
+
 void FakeStore::ApplyFrame(const Frame& frame, bool replay) {
   size_t message_index = 0;
   for (uint32_t start : frame.starts) {
@@ -378,6 +383,7 @@ std::optional<std::vector<QueueEntry>> FakeStore::HotEntries(QueueKey queue, Que
 absl::StatusOr<std::vector<QueueEntry>> FakeStore::ReadEntries(QueueKey queue, QueueOffset from,
                                                                size_t max) {
   MutexLock lock(&mutex_);
+  entries_read_ += max;
   if (!fail_entries_.ok()) return fail_entries_;
   if (const auto it = queues_.find(queue);
       it != queues_.end() && from < it->second.min && !it->second.carried.contains(from)) {

@@ -81,6 +81,8 @@ class FakeStore : public Store {
   size_t submitted() const;
   // How often ReadMessage was called.
   size_t reads() const;
+  // How many entries ReadEntries was asked for.
+  size_t entries_read() const;
 
   // Store
   absl::Status Submit(std::unique_ptr<Append> append) override;
@@ -165,6 +167,7 @@ class FakeStore : public Store {
   size_t max_append_bytes_ ABSL_GUARDED_BY(mutex_) = kMaxFramePayload;
   size_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t reads_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t entries_read_ ABSL_GUARDED_BY(mutex_) = 0;
   LogOffset end_ ABSL_GUARDED_BY(mutex_) = 64;  // an EPOCH frame begins every log
   StoreTime store_time_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Pending> submitted_ ABSL_GUARDED_BY(mutex_);

@@ -209,6 +209,58 @@ TEST_F(DeadLetterServiceTest, AFullColdPoolIsToldSo) {
   EXPECT_THAT(Letters(), ElementsAre("a"));
 }
 
+TEST_F(DeadLetterServiceTest, WhatWasRemovedCostsALookNothing) {
+  constexpr int kRemoved = 3000;
+  Kill({"a"});
+  v1::ImportDeadLettersRequest import;
+  import.set_group(kGroup);
+  for (int i = 0; i < 250; ++i) *import.add_letters() = Export().letters(0);
+  for (int i = 0; i < kRemoved; i += 250) {
+    ASSERT_EQ(h_.Admin<v1::ImportDeadLettersResponse>("ImportDeadLetters", import).imported(), 250);
+  }
+  v1::PurgeDeadLettersRequest purge;
+  purge.set_group(kGroup);
+  purge.mutable_page()->set_from(1);
+  for (bool done = false; !done;) {
+    const auto purged = h_.Admin<v1::PurgeDeadLettersResponse>("PurgeDeadLetters", purge);
+    ASSERT_EQ(purged.status().code(), v2::OK);
+    done = purged.progress().done();
+  }
+  const size_t before = h_.store().entries_read();
+  EXPECT_THAT(Letters(), ElementsAre("a"));
+  EXPECT_EQ(Stats(kGroup).groups(0).count(), 1);
+  EXPECT_LT(h_.store().entries_read() - before, 1000u);
+}
+
+TEST_F(DeadLetterServiceTest, ALongSearchIsManyShortJobs) {
+  Kill({"a"});
+  v1::ImportDeadLettersRequest import;
+  import.set_group(kGroup);
+  *import.add_letters() = Export().letters(0);
+  import.mutable_letters(0)->mutable_message()->set_body(std::string(3u << 20, 'x'));
+  import.mutable_letters(0)->mutable_message()->mutable_system_properties()->clear_body_digest();
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_EQ(h_.Admin<v1::ImportDeadLettersResponse>("ImportDeadLetters", import).imported(), 1);
+  }
+  h_.store().HoldColdJobs(true);
+  v1::DescribeDeadLetterRequest request;
+  request.set_group(kGroup);
+  request.set_message_id("b");
+  const auto call = h_.BeginAdmin("DescribeDeadLetter", request);
+  size_t jobs = 0;
+  while (!call->finished()) {
+    const size_t reads = h_.store().reads();
+    ASSERT_EQ(h_.store().RunColdJobs(), 1u);
+    EXPECT_LE(h_.store().reads() - reads, 2u);
+    ++jobs;
+  }
+  EXPECT_GE(jobs, 4u);
+  EXPECT_EQ(call->Response<v1::DescribeDeadLetterResponse>().status().code(),
+            v2::MESSAGE_NOT_FOUND);
+  h_.store().HoldColdJobs(false);
+  EXPECT_EQ(Show("a").status().code(), v2::OK);
+}
+
 TEST_F(DeadLetterServiceTest, WhatIsForgottenWithItsGroupDoesNotComeBack) {
   Kill({"a", "b"});
   Purge({"a"});

@@ -27,6 +27,10 @@ TEST(RemovedOffsetsTest, IsASet) {
     ASSERT_EQ(removed.Contains(from), model.contains(from));
     const store::QueueOffset next = removed.Skip(from);
     for (store::QueueOffset o = from; o < next; ++o) ASSERT_TRUE(model.contains(o));
+    ASSERT_FALSE(model.contains(next));
+    const store::QueueOffset end = removed.SkipBack(from);
+    for (store::QueueOffset o = end; o < from; ++o) ASSERT_TRUE(model.contains(o));
+    ASSERT_FALSE(end > 0 && model.contains(end - 1));
   }
 }
 
@@ -36,6 +40,8 @@ TEST(RemovedOffsetsTest, CompleteChunksArePassedOverAndForgotten) {
   removed.Add(3 * kChunk + 1);
   EXPECT_EQ(removed.Skip(0), 0u);
   EXPECT_EQ(removed.Skip(kChunk + 5), 3 * kChunk);
+  EXPECT_EQ(removed.SkipBack(3 * kChunk), kChunk);
+  EXPECT_EQ(removed.SkipBack(3 * kChunk + 3), 3 * kChunk + 3);
   EXPECT_EQ(removed.ForgetBefore(2 * kChunk + 1), std::vector<uint64_t>{1});
   EXPECT_EQ(removed.chunks(), (std::vector<uint64_t>{2, 3}));
   EXPECT_FALSE(removed.Contains(kChunk));
