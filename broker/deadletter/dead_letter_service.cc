@@ -24,7 +24,7 @@ namespace {
 constexpr int32_t kDefaultLimit = 50;
 constexpr int32_t kMaxLimit = 1000;
 constexpr size_t kMaxPageLetters = 256;
-constexpr size_t kMaxGroupsCounted = 1000;
+constexpr int kGroupsInOneJob = 100;  // whose dead letters are counted
 constexpr int kMaxRefusalsTold = 20;
 constexpr int64_t kMaxDelaySeconds = 365 * 24 * 3600;
 
@@ -248,35 +248,42 @@ void DeadLetterService::Stats(rpc::UnaryCall& call,
     if (!letters.ok()) return Answer<Response>(call, letters.status());
     groups.push_back(letters->group);
   }
-  AnswerCold<Response>(call, [this, groups = std::move(groups)]() -> absl::StatusOr<Response> {
-    Response response;
-    SetMillis(environment_.time->NowMillis(), response.mutable_answered());
-    for (const GroupPtr& group : groups) {
-      const TopicPtr topic = environment_.metadata->FindDeadLetters(*group);
-      const uint64_t count = topic == nullptr ? 0 : environment_.state->Count(topic->id);
-      if (count == 0) continue;
-      if (response.groups_size() == static_cast<int>(kMaxGroupsCounted)) break;
-      v1::GroupDeadLetters* out = response.add_groups();
-      out->set_broker(options_.broker_name);
-      out->set_group(group->name);
-      out->set_count(static_cast<int64_t>(count));
-      DeadLetterReader reader(environment_.state, topic->id);
-      if (const auto oldest = reader.Oldest(); oldest.ok()) {
-        SetMillis(oldest->dead_ms(), out->mutable_oldest());
-        out->set_begin_offset(static_cast<int64_t>(oldest->offset));
-      }
-      DeadLetterCursor last{.left = 1};
-      const absl::Status walked = reader.WalkBack(last, [out](const DeadLetterMessage& newest) {
-        SetMillis(newest.dead_ms(), out->mutable_newest());
-        out->set_newest_reason(std::string(newest.provenance.reason));
-        return true;
-      });
-      if (!walked.ok()) return walked;
-      const store::QueueRange range = environment_.state->store()->Range({topic->id, 0});
-      out->set_end_offset(static_cast<int64_t>(range.next));
-    }
-    return response;
+  AnswerInPieces<Response>(call,
+                           [this, groups = std::move(groups),
+                            next = size_t{0}](Response& response) mutable -> absl::StatusOr<bool> {
+                             SetMillis(environment_.time->NowMillis(), response.mutable_answered());
+                             const int enough = response.groups_size() + kGroupsInOneJob;
+                             while (next < groups.size() && response.groups_size() < enough) {
+                               if (absl::Status s = AddStats(*groups[next++], response); !s.ok())
+                                 return s;
+                             }
+                             return next == groups.size();
+                           });
+}
+
+absl::Status DeadLetterService::AddStats(const GroupRecord& group,
+                                         v1::DeadLetterStatsResponse& response) const {
+  const TopicPtr topic = environment_.metadata->FindDeadLetters(group);
+  const uint64_t count = topic == nullptr ? 0 : environment_.state->Count(topic->id);
+  if (count == 0) return absl::OkStatus();
+  v1::GroupDeadLetters* out = response.add_groups();
+  out->set_broker(options_.broker_name);
+  out->set_group(group.name);
+  out->set_count(static_cast<int64_t>(count));
+  DeadLetterReader reader(environment_.state, topic->id);
+  if (const auto oldest = reader.Oldest(); oldest.ok()) {
+    SetMillis(oldest->dead_ms(), out->mutable_oldest());
+    out->set_begin_offset(static_cast<int64_t>(oldest->offset));
+  }
+  DeadLetterCursor last{.left = 1};
+  const absl::Status walked = reader.WalkBack(last, [out](const DeadLetterMessage& newest) {
+    SetMillis(newest.dead_ms(), out->mutable_newest());
+    out->set_newest_reason(std::string(newest.provenance.reason));
+    return true;
   });
+  const store::QueueRange range = environment_.state->store()->Range({topic->id, 0});
+  out->set_end_offset(static_cast<int64_t>(range.next));
+  return walked;
 }
 
 void DeadLetterService::Export(rpc::UnaryCall& call,

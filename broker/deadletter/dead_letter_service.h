@@ -76,6 +76,8 @@ class DeadLetterService {
                                         const v1::DeadLetterPage& page) const;
   absl::Status SetTarget(const v1::ResendDeadLettersRequest& request, DeadLetterMove& move) const;
   absl::Status CheckImport(const v1::ImportDeadLettersRequest& request) const;
+  // Counts a group's dead letters, if it has any.
+  absl::Status AddStats(const GroupRecord& group, v1::DeadLetterStatsResponse& response) const;
   void Fill(const DeadLetterMessage& found, v1::DeadLetter* letter) const;
 
   template <typename Response>

@@ -68,7 +68,7 @@ void AddProduce(CLI::App& bench_noun, Context& context) {
       ->type_name("N");
   verb->add_option("--acked-file", options.acked_file,
                    "Write a line SEQUENCE MESSAGE_ID QUEUE_OFFSET for each acknowledged message")
-      ->type_name("PATH");
+      ->type_name("FILE");
   verb->footer(
       "Examples:\n"
       "  mansio bench produce --duration 30s --warmup 5s --server-pid $(pgrep mansio-broker)\n"
@@ -138,7 +138,7 @@ void AddConsume(CLI::App& bench_noun, Context& context) {
       ->type_name("N");
   verb->add_option("--seen-file", options->seen_file,
                    "Write a line SEQUENCE MESSAGE_ID QUEUE QUEUE_OFFSET ATTEMPT for each message")
-      ->type_name("PATH");
+      ->type_name("FILE");
   verb->footer(
       "Examples:\n"
       "  mansio bench consume --prefill 200000\n"

@@ -1,6 +1,7 @@
 #include "client/command/context.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <istream>
 #include <ostream>
@@ -49,7 +50,7 @@ Explanation Explain(const Context& context, const absl::Status& status) {
       if (!client::IsTransportError(status)) return {kUnreachable, ""};  // somebody did answer
       return {kUnreachable,
               fmt::format("is a broker or nameserver running at {}? Choose another address with "
-                          "--endpoint HOST:PORT or MANSIO_ENDPOINT",
+                          "--endpoint HOST:PORT, MANSIO_ENDPOINT or mansio context use",
                           context.client.endpoint)};
     case absl::StatusCode::kDeadlineExceeded:
       return {kUnreachable,
@@ -111,22 +112,36 @@ bool Confirm(const Context& context, bool yes, const std::string& what, const st
   return false;
 }
 
+absl::StatusOr<absl::Duration> ParseInterval(const std::string& text) {
+  const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
+  absl::Duration value;
+  if (absl::ParseDuration(plain ? text + "s" : text, &value) && value >= absl::ZeroDuration()) {
+    return value;
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("'{}' is not a duration; write for example 500ms, 3s or 2m", text));
+}
+
+absl::Duration IntervalOf(const std::string& option, const std::string& text) {
+  const absl::StatusOr<absl::Duration> value = ParseInterval(text);
+  if (!value.ok()) throw CLI::ValidationError(option, std::string(value.status().message()));
+  return *value;
+}
+
 void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
                  const std::string& description) {
   app.add_option_function<std::string>(
-         name,
-         [value, name](const std::string& text) {
-           const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
-           if (!absl::ParseDuration(plain ? text + "s" : text, value) ||
-               *value < absl::ZeroDuration()) {
-             throw CLI::ValidationError(
-                 name,
-                 fmt::format("'{}' is not a duration; write for example 500ms, 3s or 2m", text));
-           }
-         },
+         name, [value, name](const std::string& text) { *value = IntervalOf(name, text); },
          description)
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(*value));
+}
+
+CLI::Option* OneOf(CLI::Option* option, std::initializer_list<const char*> words) {
+  const std::vector<std::string> known(words.begin(), words.end());
+  // The words are in the type's name; the validator's own list of them would say it twice.
+  return option->check(CLI::IsMember(known).description(""))
+      ->type_name(fmt::format("{}", fmt::join(known, "|")));
 }
 
 }  // namespace mansio::command

@@ -2,17 +2,21 @@
 #define MANSIO_CLIENT_COMMAND_CONTEXT_H_
 
 #include <functional>
+#include <initializer_list>
 #include <iosfwd>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/command/output.h"
 #include "client/lib/client_options.h"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace mansio::command {
 
@@ -24,22 +28,30 @@ enum ExitCode {
   kNotFound = 3,
   kDenied = 4,
   kUnreachable = 5,
-  kPartial = 6,  // some of what was asked was done
+  kPartial = 6,      // some of what was asked was done
+  kCheckFailed = 7,  // a check found something wrong
 };
 
 // The options before or after any command, and where its output goes.
 struct Context {
   client::ClientOptions client;
   std::string cluster_secret_file;  // empty: none
+  std::string saved_context;        // --context; empty: the one in use
   Format format = Format::kTable;
   std::istream* in = nullptr;
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
   bool in_is_terminal = false;
-  size_t terminal_width = 0;  // 0: the output is not a terminal
-  size_t error_width = 0;     // the same of the error stream
+  size_t terminal_width = 0;     // 0: the output is not a terminal
+  size_t error_width = 0;        // the same of the error stream
+  std::string config_directory;  // of the user, for contexts.yaml; empty: there is none
+  std::string watch;             // the duration behind --watch; empty: once
+  // Waits before the next round of --watch. Returns false to end it.
+  std::function<bool(absl::Duration)> wait;
   // The chosen command; set while the command line is parsed, run after it.
   std::function<int()> action;
+  // Whether it calls a server, so that address and secret must be known.
+  bool needs_cluster = true;
 
   // Prints a command's result in the chosen format.
   void Print(const Json& value) const;
@@ -66,6 +78,15 @@ bool Confirm(const Context& context, bool yes, const std::string& what, const st
 void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
                  const std::string& description);
 
+// `text` as AddDuration reads it; kInvalidArgument says what is allowed.
+absl::StatusOr<absl::Duration> ParseInterval(const std::string& text);
+// The same for the value of `option`. Throws CLI::ValidationError.
+absl::Duration IntervalOf(const std::string& option, const std::string& text);
+
+// Restricts an option to `words` and shows them in its help, where completion finds them. Returns
+// the option.
+CLI::Option* OneOf(CLI::Option* option, std::initializer_list<const char*> words);
+
 // Each adds one noun and its verbs.
 void AddTopic(CLI::App& app, Context& context);
 void AddDelay(CLI::App& app, Context& context);
@@ -76,10 +97,14 @@ void AddCluster(CLI::App& app, Context& context);
 void AddMessage(CLI::App& app, Context& context);
 void AddTransaction(CLI::App& app, Context& context);
 void AddBench(CLI::App& app, Context& context);
+void AddConfig(CLI::App& app, Context& context);
+void AddContexts(CLI::App& app, Context& context);
+void AddCompletion(CLI::App& app, Context& context);
+void AddCheat(CLI::App& app, Context& context);
 
 // Runs the command `mansio` with the arguments after the program's name. Streams and terminal
 // properties come from `context`; its options are set from the arguments. Returns the exit code.
-int Run(const std::vector<std::string>& arguments, Context context);
+int Run(std::vector<std::string> arguments, Context context);
 
 }  // namespace mansio::command
 

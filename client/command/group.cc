@@ -160,12 +160,10 @@ void AddPolicy(CLI::App& verb, const std::shared_ptr<PolicyArguments>& arguments
           [arguments](const std::string& text) { arguments->backoff = ParseBackoff(text); },
           "The waits before each further delivery, or exponential: 5 s, doubled up to 2 h")
       ->type_name("10s,30s,...");
-  verb.add_option(
-          "--start", arguments->start,
-          "Where it begins on each topic: earliest or latest. Without it, at the end, or at "
-          "the beginning of a topic that is only minutes old")
-      ->check(CLI::IsMember({"earliest", "latest"}).description(""))
-      ->type_name("WHERE");
+  OneOf(verb.add_option("--start", arguments->start,
+                        "Where it begins on each topic. Without it, at the end, or at the "
+                        "beginning of a topic that is only minutes old"),
+        {"earliest", "latest"});
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "client/command/context.h"
 #include "common/sync/sync.h"
 
@@ -15,6 +17,19 @@ size_t WidthOf(int descriptor) {
   winsize size{};
   if (isatty(descriptor) != 1 || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
   return size.ws_col;
+}
+
+// Where the user's contexts are kept; empty when the environment does not say.
+std::string ConfigDirectory() {
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  if (config != nullptr && config[0] == '/') return std::string(config) + "/mansio";
+  const char* home = std::getenv("HOME");
+  return home != nullptr && home[0] == '/' ? std::string(home) + "/.config/mansio" : "";
+}
+
+bool Sleep(absl::Duration duration) {
+  absl::SleepFor(duration);
+  return true;
 }
 
 }  // namespace
@@ -28,5 +43,7 @@ int main(int argc, char** argv) {
   context.in_is_terminal = isatty(STDIN_FILENO) == 1;
   context.terminal_width = WidthOf(STDOUT_FILENO);
   context.error_width = WidthOf(STDERR_FILENO);
+  context.config_directory = ConfigDirectory();
+  context.wait = Sleep;
   return mansio::command::Run(std::vector<std::string>(argv + 1, argv + argc), context);
 }

@@ -17,7 +17,7 @@ void AddSend(CLI::App& message, Context& context) {
   CLI::Option* body = verb->add_option("--body", arguments->body, "The same")->type_name("TEXT");
   CLI::Option* file =
       verb->add_option("--file", arguments->file, "Send the content of a file as one message")
-          ->type_name("PATH");
+          ->type_name("FILE");
   body->excludes(positional);
   file->excludes(body)->excludes(positional);
   verb->add_option("--tag", arguments->message.tag, "The message's tag, for filters")

@@ -1,13 +1,19 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "CLI/CLI.hpp"
+#include "absl/time/clock.h"
+#include "client/command/command_tree.h"
+#include "client/command/completion.h"
 #include "client/command/context.h"
-#include "client/lib/identity.h"
-#include "common/access/cluster_secret.h"
-#include "common/files/posix_file_system.h"
+#include "client/command/mqadmin.h"
+#include "client/command/reach.h"
 #include "common/names/edit_distance.h"
 
 namespace mansio::command {
@@ -17,42 +23,9 @@ constexpr char kDescription[] =
     "mansio administers and tries out a cluster of Mansio brokers, or any other server of the\n"
     "RocketMQ 5 protocol (message and bench).\n";
 
-constexpr char kFooter[] =
-    "Examples:\n"
-    "  mansio topic create orders                     a topic with 8 queues\n"
-    "  mansio message send orders \"hello\"             one message\n"
-    "  mansio message receive orders --group test     up to 32 that wait for the group test\n"
-    "  mansio cluster list -o json                    the brokers, for a script\n"
-    "\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 denied, 5 unreachable, 6 done in "
-    "part.";
-
-void AddGlobalOptions(CLI::App& app, Context& context) {
-  app.add_option("--endpoint", context.client.endpoint, "Any broker or nameserver")
-      ->envname("MANSIO_ENDPOINT")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  static const std::map<std::string, Format> kFormats = {
-      {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
-  app.add_option("-o,--output", context.format, "table, json or yaml")
-      ->transform(CLI::CheckedTransformer(kFormats).description(""))
-      ->type_name("FORMAT")
-      ->default_str("table");
-  AddDuration(app, "--timeout", &context.client.request_timeout, "How long to wait for an answer");
-  app.add_flag("--tls", context.client.tls,
-               "Encrypt the connection; any server certificate is accepted");
-  app.add_option("--cluster-secret-file", context.cluster_secret_file,
-                 "The file with the cluster's secret, to administer it from another machine")
-      ->envname("MANSIO_CLUSTER_SECRET_FILE")
-      ->type_name("FILE");
-  app.set_version_flag("--version", std::string("mansio ") + client::Version());
-}
-
-// The command that was being given when parsing ended: "mansio topic create".
-std::string CommandPath(const CLI::App& app) {
-  std::string path = app.get_name();
-  for (const CLI::App* sub : app.get_subcommands()) path += " " + CommandPath(*sub);
-  return path;
-}
+// Verbs that change nothing and end by themselves: --watch repeats them.
+constexpr std::string_view kLooks[] = {"list",  "describe", "stats", "lag",    "why",   "clients",
+                                       "check", "status",   "show",  "routes", "route", "get"};
 
 // What CLI11 says of a wrong command line, as one line.
 std::string OneLine(std::string text) {
@@ -60,22 +33,19 @@ std::string OneLine(std::string text) {
   return text;
 }
 
-// The command that is being given, as far as its words are known.
-const CLI::App& Innermost(const CLI::App& app) {
-  const std::vector<CLI::App*> given = app.get_subcommands();
-  return given.empty() ? app : Innermost(*given.back());
-}
-
 // A word where a command was expected: named, with the command that was probably meant. Empty when
 // that is not what is wrong.
 std::string UnknownCommand(const CLI::App& app) {
   const CLI::App& parent = Innermost(app);
   const std::vector<std::string> rest = app.remaining(true);
-  const std::vector<const CLI::App*> known =
-      parent.get_subcommands([](const CLI::App*) { return true; });
+  const std::vector<const CLI::App*> known = Below(parent);
   if (known.empty() || rest.empty() || rest.front().starts_with('-')) return "";
   const std::string typed = rest.front().substr(0, 100);
-  std::string text = fmt::format("'{}' is not a command of {}", typed, CommandPath(app));
+  if (const std::string counterpart = CounterpartOf(typed); !counterpart.empty()) {
+    return fmt::format("RocketMQ's {} is {} here; mansio mqadmin {} ... takes mqadmin's options",
+                       typed, counterpart, typed);
+  }
+  std::string text = fmt::format("'{}' is not a command of {}", typed, GivenPath(app));
   const auto nearest =
       std::min_element(known.begin(), known.end(), [&](const CLI::App* a, const CLI::App* b) {
         return EditDistance(a->get_name(), typed) < EditDistance(b->get_name(), typed);
@@ -97,39 +67,98 @@ int ParseFailed(const CLI::App& app, const Context& context, const CLI::ParseErr
   }
   const std::string unknown = UnknownCommand(app);
   return FailUsage(context, unknown.empty() ? OneLine(error.what()) : unknown,
-                   fmt::format("{} --help explains the command", CommandPath(app)));
+                   fmt::format("{} --help explains the command", GivenPath(app)));
+}
+
+// What `mansio mqadmin` by itself shows.
+int ListMqadmin(const Context& context) {
+  *context.out
+      << "Commands of RocketMQ's mqadmin, with their own options, and what they are here:\n";
+  for (const MqadminName& known : MqadminNames()) {
+    *context.out << fmt::format("  {:<24}{}\n", known.name, CounterpartOf(known.name));
+  }
+  return kOk;
+}
+
+// Puts what `mqadmin COMMAND OPTIONS` means in its place, where it stands instead of a noun.
+// Returns an exit code when that is all there is to do.
+std::optional<int> TranslateInPlace(const CLI::App& tree, const Context& context,
+                                    std::vector<std::string>* arguments) {
+  const auto at = std::find_if(arguments->begin(), arguments->end(), [&](const std::string& word) {
+    return word == kMqadmin || FindCommand(tree, word) != nullptr;
+  });
+  if (at == arguments->end() || *at != kMqadmin) return std::nullopt;
+  const std::vector<std::string> rest(at + 1, arguments->end());
+  if (rest.empty() || rest.front() == "--help" || rest.front() == "help") {
+    return ListMqadmin(context);
+  }
+  const auto words = TranslateMqadmin(rest);
+  if (!words.ok()) {
+    return FailUsage(context, std::string(words.status().message()),
+                     "mansio mqadmin lists what has a counterpart");
+  }
+  *context.err << fmt::format("note: mqadmin {} is mansio {}\n", rest.front(),
+                              fmt::join(*words, " "));
+  arguments->erase(at, arguments->end());
+  arguments->insert(arguments->end(), words->begin(), words->end());
+  return std::nullopt;
+}
+
+// Shows the same again and again. A server that does not answer may come back, so it goes on.
+int Watch(const Context& context, const CLI::App& tree) {
+  const absl::StatusOr<absl::Duration> interval = ParseInterval(context.watch);
+  if (!interval.ok()) {
+    return FailUsage(context, fmt::format("--watch: {}", std::string(interval.status().message())),
+                     "");
+  }
+  const std::string verb = Innermost(tree).get_name();
+  if (std::find(std::begin(kLooks), std::end(kLooks), verb) == std::end(kLooks)) {
+    return FailUsage(context, fmt::format("--watch does not go with {}", GivenPath(tree)),
+                     fmt::format("it goes with {}", fmt::join(kLooks, ", ")));
+  }
+  int exit = kOk;
+  do {
+    if (context.terminal_width > 0) {
+      *context.out << "\x1b[H\x1b[2J" << GivenPath(tree) << ", every "
+                   << absl::FormatDuration(*interval) << ", "
+                   << absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()) << "\n\n";
+    }
+    exit = context.action();
+    *context.out << std::flush;
+  } while (exit != kUsage && context.wait(*interval));
+  return exit;
+}
+
+int Act(const CLI::App& tree, Context& context) {
+  if (context.needs_cluster) {
+    const absl::Status status = ResolveReach(tree.get_option("--endpoint")->count() > 0,
+                                             tree.get_option("--tls")->count() > 0, &context);
+    if (!status.ok()) {
+      return FailUsage(context, std::string(status.message()),
+                       "--cluster-secret-file names the file that the servers have, too; mansio "
+                       "context list shows the saved contexts");
+    }
+  }
+  return context.watch.empty() ? context.action() : Watch(context, tree);
 }
 
 }  // namespace
 
-int Run(const std::vector<std::string>& arguments, Context context) {
-  CLI::App app(kDescription, "mansio");
-  app.footer(kFooter);
-  app.require_subcommand(1);
-  AddGlobalOptions(app, context);
-  AddTopic(app, context);
-  AddDlq(app, context);
-  AddGroup(app, context);
-  AddClients(app, context);
-  AddCluster(app, context);
-  AddMessage(app, context);
-  AddDelay(app, context);
-  AddTransaction(app, context);
-  AddBench(app, context);
+int Run(std::vector<std::string> arguments, Context context) {
+  if (!arguments.empty() && arguments.front() == kCompleteVerb) {
+    const bool dashes = arguments.size() > 1 && arguments[1] == "--";
+    return RunComplete({arguments.begin() + (dashes ? 2 : 1), arguments.end()}, context);
+  }
+  CLI::App tree(kDescription);
+  BuildTree(tree, context);
+  if (const auto exit = TranslateInPlace(tree, context, &arguments); exit) return *exit;
   try {
     // CLI11 takes its arguments last first.
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    tree.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    return ParseFailed(app, context, error);
+    return ParseFailed(tree, context, error);
   }
-  PosixFileSystem files;
-  absl::StatusOr<std::string> secret = access::ReadSecret(files, context.cluster_secret_file);
-  if (!secret.ok()) {
-    return FailUsage(context, std::string(secret.status().message()),
-                     "--cluster-secret-file names the file that the servers have, too");
-  }
-  context.client.cluster_secret = *std::move(secret);
-  return context.action();
+  return Act(tree, context);
 }
 
 }  // namespace mansio::command

@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
+#include "client/command/topic_route.h"
 #include "client/lib/admin_client.h"
 #include "client/lib/wire.h"
 
@@ -185,43 +186,41 @@ int DeleteTopic(const Context& context, const std::string& name, bool yes) {
   return ReportRefusals(context, response->results());
 }
 
+void AddRoute(CLI::App& topic, Context& context) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* route =
+      topic.add_subcommand("route", "Show what clients are told: the queues, and where they are");
+  route->add_option("NAME", *name, "The topic")->required();
+  route->footer("Example:\n  mansio topic route orders --endpoint 127.0.0.1:9876");
+  route->fallthrough();
+  route->callback([&context, name] {
+    context.action = [&context, name] { return ShowTopicRoute(context, *name); };
+  });
+}
+
 void AddConsumption(CLI::App& verb, ConsumptionArguments* arguments) {
   verb.add_option_function<std::string>(
           "--ttl",
-          [arguments](const std::string& text) {
-            absl::Duration ttl;
-            const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
-            if (!absl::ParseDuration(plain ? text + "s" : text, &ttl) ||
-                ttl < absl::ZeroDuration()) {
-              throw CLI::ValidationError(
-                  "--ttl", fmt::format("'{}' is not a duration; write for example 500ms, 30s or "
-                                       "24h, or 0 for none",
-                                       text));
-            }
-            arguments->ttl = ttl;
-          },
+          [arguments](const std::string& text) { arguments->ttl = IntervalOf("--ttl", text); },
           "How long a message can be consumed; 0: without limit. Less where its property "
           "mansio-ttl-ms says so")
       ->type_name("DURATION");
-  verb.add_option("--expired", arguments->expired,
-                  "What becomes of a message that was not consumed in that time: skip, or "
-                  "dead-letter (of each group)")
-      ->check(CLI::IsMember({"skip", "dead-letter"}).description(""))
-      ->type_name("WHAT");
-  verb.add_option("--priority-guard", arguments->priority_guard,
-                  "priority: on keeps low priorities from starving: one receive in eight serves "
-                  "them in turn")
-      ->check(CLI::IsMember({"on", "off"}).description(""))
-      ->type_name("on|off");
+  OneOf(verb.add_option("--expired", arguments->expired,
+                        "What becomes of a message that was not consumed in that time: skip, or "
+                        "dead-letter (of each group)"),
+        {"skip", "dead-letter"});
+  OneOf(verb.add_option("--priority-guard", arguments->priority_guard,
+                        "priority: on keeps low priorities from starving: one receive in eight "
+                        "serves them in turn"),
+        {"on", "off"});
   verb.add_option("--max-backlog", arguments->max_backlog,
                   "The most messages that the slowest group has before it; 0: no limit")
       ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("N");
-  verb.add_option("--overflow", arguments->overflow,
-                  "And beyond it: refuse sends (default), drop-oldest, or dead-letter: move the "
-                  "oldest to the group's dead letters")
-      ->check(CLI::IsMember({"refuse", "drop-oldest", "dead-letter"}).description(""))
-      ->type_name("POLICY");
+  OneOf(verb.add_option("--overflow", arguments->overflow,
+                        "And beyond it: refuse sends (default), drop-oldest, or dead-letter: move "
+                        "the oldest to the group's dead letters"),
+        {"refuse", "drop-oldest", "dead-letter"});
 }
 
 void AddAlterTopic(CLI::App& topic, Context& context) {
@@ -243,13 +242,12 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
       ->required();
-  verb->add_option("--type", arguments->type,
-                   "normal; fifo: messages of one message group stay in order; delay: messages are "
-                   "delivered at their time; transaction: messages are visible when their "
-                   "producer commits them; mixed: all of these; priority: higher ones first")
-      ->check(CLI::IsMember({"normal", "fifo", "delay", "transaction", "priority", "mixed"})
-                  .description(""))
-      ->type_name("TYPE")
+  OneOf(verb->add_option("--type", arguments->type,
+                         "normal; fifo: messages of one message group stay in order; delay: "
+                         "messages are delivered at their time; transaction: messages are visible "
+                         "when their producer commits them; mixed: all of these; priority: higher "
+                         "ones first"),
+        {"normal", "fifo", "delay", "transaction", "priority", "mixed"})
       ->capture_default_str();
   verb->add_option("--queues", arguments->queues, "Queues on each broker (the broker's default: 8)")
       ->check(CLI::Range(1, 1 << 20).description(""))
@@ -304,6 +302,8 @@ void AddTopic(CLI::App& app, Context& context) {
   stats->callback([&context, name] {
     context.action = [&context, name] { return ShowTopicStats(context, *name); };
   });
+
+  AddRoute(*topic, context);
 
   auto yes = std::make_shared<bool>(false);
   CLI::App* remove = topic->add_subcommand("delete", "Delete a topic with all its messages");

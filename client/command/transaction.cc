@@ -141,12 +141,11 @@ void AddTransaction(CLI::App& app, Context& context) {
 
   CLI::App* list = transaction->add_subcommand("list", "List pending or expired transactions");
   auto arguments = std::make_shared<ListArguments>();
-  list->add_option("--topic", arguments->topic, "Only those of this topic");
-  list->add_option("--state", arguments->state,
-                   "pending, oldest first; or expired: rolled back by the broker after the last "
-                   "check, newest first")
-      ->check(CLI::IsMember({"pending", "expired"}).description(""))
-      ->type_name("STATE")
+  list->add_option("--topic", arguments->topic, "Only those of this topic")->type_name("TOPIC");
+  OneOf(list->add_option("--state", arguments->state,
+                         "pending, oldest first; or expired: rolled back by the broker after the "
+                         "last check, newest first"),
+        {"pending", "expired"})
       ->capture_default_str();
   list->add_option("--limit", arguments->limit, "At most so many of each broker")
       ->check(CLI::Range(1, 1000).description(""))

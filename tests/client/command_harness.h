@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,10 +17,12 @@ namespace mansio::command {
 // process.
 class CommandHarness : public ::testing::Test {
  protected:
-  // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code.
+  // Runs `mansio --endpoint ENDPOINT ARGUMENTS` and returns the exit code; without the endpoint
+  // when give_endpoint_ is false.
   int Mansio(std::vector<std::string> arguments, const std::string& input = "",
              bool terminal = false) {
-    arguments.insert(arguments.begin(), {"--endpoint", endpoint_, "--timeout", "30s"});
+    arguments.insert(arguments.begin(), {"--timeout", "30s"});
+    if (give_endpoint_) arguments.insert(arguments.begin(), {"--endpoint", endpoint_});
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
@@ -28,6 +31,8 @@ class CommandHarness : public ::testing::Test {
     context.out = &out;
     context.err = &err;
     context.in_is_terminal = terminal;
+    context.config_directory = config_directory_;
+    context.wait = wait_;
     const int exit = command::Run(arguments, context);
     out_ = out.str();
     err_ = err.str();
@@ -36,6 +41,9 @@ class CommandHarness : public ::testing::Test {
 
   client::FakeNode node_;
   std::string endpoint_ = node_.endpoint();
+  bool give_endpoint_ = true;
+  std::string config_directory_;              // empty: the user has none
+  std::function<bool(absl::Duration)> wait_;  // between rounds of --watch
   std::string out_;
   std::string err_;
 };

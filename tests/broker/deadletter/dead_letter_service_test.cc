@@ -2,6 +2,7 @@
 
 #include "broker/deadletter/dead_letter_service.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -241,6 +242,19 @@ TEST_F(DeadLetterServiceTest, WhatWasRemovedCostsALookNothing) {
   EXPECT_THAT(Letters(), ElementsAre("a"));
   EXPECT_EQ(Stats(kGroup).groups(0).count(), 1);
   EXPECT_LT(h_.store().entries_read() - before, 1000u);
+}
+
+TEST_F(DeadLetterServiceTest, NoGroupIsLeftOutHoweverManyThereAre) {
+  constexpr int kGroups = 1001;
+  Kill({"a"});
+  v1::ImportDeadLettersRequest import;
+  *import.add_letters() = Export().letters(0);
+  for (int i = 0; i < kGroups; ++i) {
+    import.set_group(fmt::format("g{}", i));
+    h_.CreateGroup(StartPolicy::kLatest, import.group(), 1);
+    ASSERT_EQ(h_.Admin<v1::ImportDeadLettersResponse>("ImportDeadLetters", import).imported(), 1);
+  }
+  EXPECT_EQ(Stats().groups_size(), kGroups + 1);
 }
 
 TEST_F(DeadLetterServiceTest, ALongSearchIsManyShortJobs) {

@@ -1,0 +1,282 @@
+// What every command prints, as a table and as JSON, from answers that are written down here:
+// tests/client/golden/commands.txt. Field names are the interface for scripts; a change of that
+// file is a change of the interface.
+#include "tests/golden.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "client/command/command_tree.h"
+#include "client/command/context.h"
+#include "gtest/gtest.h"
+#include "tests/client/scripted_admin.h"
+
+namespace mansio::command {
+namespace {
+
+using Answers = std::map<std::string, std::string>;
+
+struct Case {
+  std::vector<std::string> arguments;
+  Answers answers;
+};
+
+constexpr char kTopic[] = R"(
+    topic { name: "orders" message_type: FIFO queues: 8 permission: READ_WRITE ttl { seconds: 3600 }
+            max_backlog: 1000 overflow: OVERFLOW_POLICY_DEAD_LETTER })";
+constexpr char kGroup[] = R"(
+    group { name: "billing" fifo: true max_attempts: 5 start: START_POLICY_EARLIEST
+            backoff { customized_backoff { next { seconds: 10 } next { seconds: 30 } } } })";
+constexpr char kResult[] = R"( results { broker: "broker-a" status { code: OK } })";
+constexpr char kPositions[] = R"(
+    positions { broker: "broker-a" topic: "orders" queue_id: 0 cursor: 1200 leases: 3 ready: 17
+                next_offset: 1220 })";
+constexpr char kLetter[] = R"({
+    broker: "broker-a" offset: 7 message_id: "01A2B3" topic: "orders" queue_id: 3
+    queue_offset: 99 attempts: 5 first_delivery { seconds: 1767225600 }
+    last_delivery { seconds: 1767225700 } time { seconds: 1767225710 } reason: "attempts"
+    resends: 1 })";
+constexpr char kMessage[] = R"( message {
+    topic { name: "orders" } user_properties { key: "amount" value: "17" } body: "hello"
+    system_properties { tag: "paid" keys: "order-17" message_id: "01A2B3" message_group: "eu"
+                        born_timestamp { seconds: 1767225590 } born_host: "web-1" } })";
+constexpr char kTransaction[] = R"(
+    broker: "broker-a" transaction_id: "VAhi" topic: "payments" message_id: "01A2B3"
+    state: TRANSACTION_STATE_PENDING stored { seconds: 1767225600 } checks: 2
+    next_check { seconds: 1767225660 } born_host: "web-1" body_bytes: 128 )";
+constexpr char kClients[] = R"(
+    clients { id: "web-1@17@2@abc" role: "push-consumer" group: "billing" topics: "orders"
+              language: "JAVA" version: "5.0.7" peer: "10.0.0.9:4711" silent { seconds: 4 }
+              connected: true brokers: "broker-a" })";
+constexpr char kBrokers[] = R"(
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" epoch: 3 role: "master"
+                       addresses { host: "10.0.0.5" port: 8081 } version: "0.1.0"
+                       durability: "sync" } online: true topics: 4 groups: 2 }
+    answered_by: "nameserver 10.0.0.1:9876")";
+constexpr char kLetterStats[] = R"(
+    groups { broker: "broker-a" group: "billing" count: 12 oldest { seconds: 1767225600 }
+             newest { seconds: 1767225710 } newest_reason: "attempts" begin_offset: 0
+             end_offset: 12 } answered { seconds: 1767229200 })";
+constexpr char kProgress[] = "progress { next: 12 done: true examined: 12 matched: 12 }";
+
+std::string Group(const std::string& more = "") { return std::string(kGroup) + more; }
+
+std::vector<Case> TopicCases() {
+  const std::string described = std::string(kTopic) +
+                                R"( created { seconds: 1767225600 }
+          queues { broker: "broker-a" queue_id: 0 min_offset: 10 next_offset: 1210 }
+          queues { broker: "broker-a" queue_id: 1 next_offset: 3 })" +
+                                kResult;
+  return {
+      {{"topic", "create", "orders"}, {{"CreateTopic", std::string(kTopic) + kResult}}},
+      {{"topic", "alter", "orders", "--ttl", "1h"},
+       {{"AlterTopic", std::string(kTopic) + kResult}}},
+      {{"topic", "list"},
+       {{"ListTopics", fmt::format("topics {{ {} brokers: 'broker-a' }}", kTopic)}}},
+      {{"topic", "describe", "orders"}, {{"DescribeTopic", described}}},
+      {{"topic", "stats", "orders"}, {{"DescribeTopic", described}}},
+      {{"topic", "delete", "orders", "--yes"}, {{"DeleteTopic", kResult}}},
+  };
+}
+
+std::vector<Case> GroupCases() {
+  const Answers described = {{"DescribeGroup", Group(kPositions) + "client_ids: 'web-1@17@2@abc'"},
+                             {"DeadLetterStats", kLetterStats},
+                             {"ListClients", kClients}};
+  return {
+      {{"group", "create", "billing"}, {{"CreateGroup", Group(kResult)}}},
+      {{"group", "alter", "billing", "--max-attempts", "5"}, {{"AlterGroup", Group(kResult)}}},
+      {{"group", "list"}, {{"ListGroups", "groups {" + Group() + " brokers: 'broker-a' }"}}},
+      {{"group", "describe", "billing"}, described},
+      {{"group", "lag", "billing"}, described},
+      {{"group", "clients", "billing"}, described},
+      {{"group", "why", "billing"}, {{"ExplainGroup", R"(explanations {
+            broker: "broker-a" topic: "orders" cause: GROUP_CAUSE_FIFO_HEAD messages: 4
+            text: "messages wait behind one that a client holds" client_id: "web-1@17@2@abc"
+            until { seconds: 1767225710 } message_group: "eu" queue_id: 3 })"}}},
+      {{"group", "reset", "billing", "--topic", "orders", "--to", "earliest"},
+       {{"ResetGroup", std::string(kPositions) + kResult}}},
+      {{"group", "pause", "billing"}, {{"PauseGroup", kResult}}},
+      {{"group", "resume", "billing"}, {{"ResumeGroup", kResult}}},
+      {{"group", "delete", "billing", "--yes"}, {{"DeleteGroup", kResult}}},
+  };
+}
+
+std::vector<Case> LetterCases() {
+  const std::string letter = std::string("dead_letter ") + kLetter + kMessage;
+  return {
+      {{"dlq", "stats"}, {{"DeadLetterStats", kLetterStats}}},
+      {{"dlq", "list", "billing"},
+       {{"ListDeadLetters", std::string("total: 12 dead_letters ") + kLetter}}},
+      {{"dlq", "show", "billing", "01A2B3"}, {{"DescribeDeadLetter", letter}}},
+      {{"dlq", "resend", "billing", "--all"},
+       {{"DeadLetterStats", kLetterStats},
+        {"ResendDeadLetters", std::string("resent: 11 refused: 1 refusals { message_id: '01A2B3' "
+                                          "offset: 7 reason: 'it was resent 3 times' }") +
+                                  kProgress}}},
+      {{"dlq", "purge", "billing", "--all", "--yes"},
+       {{"DeadLetterStats", kLetterStats},
+        {"PurgeDeadLetters", std::string("purged: 12 ") + kProgress}}},
+  };
+}
+
+// A cluster in which much is wrong, and one in which nothing is; the broker is the scripted node.
+Answers ClusterAnswers(const std::string& lost, const std::string& letters,
+                       const std::string& cause) {
+  return {{"ListBrokers", R"(brokers { broker { name: "broker-a" version: "0.1.0"
+                             addresses { host: "127.0.0.1" port: $PORT } } online: true }
+                             answered_by: "nameserver 10.0.0.1:9876" )" +
+                              lost},
+          {"ListTopics", fmt::format("topics {{ {} brokers: 'broker-a' }}", kTopic)},
+          {"ListGroups", "groups {" + Group() + " brokers: 'broker-a' }"},
+          {"DeadLetterStats", letters},
+          {"ListClients", kClients},
+          {"ExplainGroup", cause}};
+}
+
+std::vector<Case> ClusterCases() {
+  const Answers good =
+      ClusterAnswers("", "", "explanations { broker: 'broker-a' cause: GROUP_CAUSE_CAUGHT_UP }");
+  const Answers bad = ClusterAnswers(
+      "brokers { broker { name: 'broker-b' version: '0.0.9' } }",
+      "groups { broker: 'broker-a' group: 'billing' count: 12 }",
+      "explanations { broker: 'broker-a' topic: 'orders' cause: GROUP_CAUSE_NO_CONSUMER "
+      "messages: 5 text: '5 messages wait, and no consumer of the group is alive' }");
+  return {
+      {{"cluster", "list"}, {{"ListBrokers", kBrokers}}},
+      {{"cluster", "status"}, bad},
+      {{"cluster", "check"}, bad},
+      {{"cluster", "check"}, good},
+      {{"broker", "list"}, {{"ListBrokers", kBrokers}}},
+      {{"broker", "describe", "broker-a"}, {{"ListBrokers", kBrokers}}},
+      {{"broker", "describe", "broker-z"}, {{"ListBrokers", kBrokers}}},
+      {{"nameserver", "routes"},
+       {{"ListBrokers", kBrokers},
+        {"ListTopics", fmt::format("topics {{ {} brokers: 'broker-a' }}", kTopic)}}},
+      {{"topic", "route", "orders"},
+       {{"QueryRoute", R"(message_queues { topic { name: "orders" } id: 1 permission: READ_WRITE
+            broker { name: "broker-a" endpoints { scheme: IPv4
+                     addresses { host: "10.0.0.5" port: 8081 } } } accept_message_types: FIFO })"}}},
+  };
+}
+
+std::vector<Case> OtherCases() {
+  return {
+      {{"client", "list"}, {{"ListClients", kClients}}},
+      {{"client", "describe", "web-1@17@2@abc"}, {{"ListClients", kClients}}},
+      {{"delay", "stats"},
+       {{"DelayStats", R"(stats { broker: "broker-a" pending: 3 next_due { seconds: 1767225710 }
+            delivered: 40 recalled: 2 levels { level: 1 delay { seconds: 1 } pending: 1 }
+            levels { pending: 2 } })"}}},
+      {{"delay", "list"}, {{"ListDelayedMessages", R"(messages { broker: "broker-a" topic: "orders"
+            message_id: "01A2B3" due { seconds: 1767225710 } level: 3 body_bytes: 5
+            stored { seconds: 1767225700 } recall_handle: "ZQhi" })"}}},
+      {{"delay", "cancel", "ZQhi"}, {{"CancelDelayedMessage", "message_id: '01A2B3'"}}},
+      {{"transaction", "stats"},
+       {{"TransactionStats", R"(totals { broker: "broker-a" started: 9 committed: 5 rolled_back: 2
+            expired: 1 pending: 1 oldest_pending { seconds: 1767225600 } }
+            topics { broker: "broker-a" topic: "payments" pending: 1 })"}}},
+      {{"transaction", "list"},
+       {{"ListTransactions", fmt::format("transactions {{ {} }}", kTransaction)}}},
+      {{"transaction", "show", "VAhi"},
+       {{"DescribeTransaction", fmt::format("transaction {{ {}{} }}", kTransaction, kMessage)}}},
+      {{"transaction", "commit", "VAhi"}, {{"ResolveTransaction", kResult}}},
+      {{"transaction", "rollback", "VAhi"}, {{"ResolveTransaction", kResult}}},
+  };
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> all;
+  for (const auto& part :
+       {TopicCases(), GroupCases(), LetterCases(), ClusterCases(), OtherCases()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+// What is printed depends on the machine, on time or on files, or is made by several servers; other
+// tests look at it.
+bool HasOwnTest(const std::string& path) {
+  static const std::set<std::string> kOwn = {"dlq export", "dlq import", "cheat", "completion"};
+  return kOwn.contains(path) || path.starts_with("bench ") || path.starts_with("message ") ||
+         path.starts_with("context ") || path.starts_with("config ");
+}
+
+class GoldenTest : public ::testing::Test {
+ protected:
+  // What `mansio ARGUMENTS` prints, errors and exit code included.
+  std::string Output(const Case& one, const std::vector<std::string>& more) {
+    const std::string port = node_.endpoint().substr(node_.endpoint().find(':') + 1);
+    node_.answers = one.answers;
+    for (auto& [method, answer] : node_.answers) {
+      answer = absl::StrReplaceAll(answer, {{"$PORT", port}});
+    }
+    std::vector<std::string> arguments = {"--endpoint", node_.endpoint(), "--timeout", "30s"};
+    arguments.insert(arguments.end(), one.arguments.begin(), one.arguments.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    Context context;
+    context.in = &in;
+    context.out = &out;
+    context.err = &err;
+    const int exit = command::Run(arguments, context);
+    std::string text =
+        fmt::format("$ mansio {}{}{}\n{}{}", absl::StrJoin(one.arguments, " "),
+                    more.empty() ? "" : " ", absl::StrJoin(more, " "), out.str(), err.str());
+    if (exit != 0) text += fmt::format("(exit code {})\n", exit);
+    return absl::StrReplaceAll(text, {{node_.endpoint(), "HOST:PORT"}}) + "\n";
+  }
+
+  client::ScriptedAdmin node_;
+};
+
+TEST_F(GoldenTest, EveryCommandsTableAndJson) {
+  std::string all;
+  for (const Case& one : Cases()) all += Output(one, {}) + Output(one, {"-o", "json"});
+  mansio::testing::ExpectGolden("tests/client/golden/commands.txt", all);
+}
+
+TEST_F(GoldenTest, ACheckSeesClocksAndAddresses) {
+  const std::string letters = "answered { seconds: 1000 }";
+  const Case one = {{"cluster", "check"}, ClusterAnswers("", letters, "")};
+  const std::string text = Output(one, {});
+  EXPECT_NE(text.find("clock-skew: broker broker-a is "), std::string::npos) << text;
+  EXPECT_NE(text.find(" behind this machine"), std::string::npos) << text;
+  EXPECT_NE(text.find("(exit code 7)"), std::string::npos) << text;
+  const std::string lost =
+      "brokers { broker { name: 'broker-b' addresses { host: '127.0.0.1' port: 1 } } online: true }";
+  const Case other = {{"cluster", "check"}, ClusterAnswers(lost, "", "")};
+  const std::string unreachable = Output(other, {});
+  EXPECT_NE(unreachable.find("broker-unreachable: broker broker-b does not answer"),
+            std::string::npos)
+      << unreachable;
+}
+
+TEST_F(GoldenTest, NoCommandIsForgotten) {
+  std::set<std::string> shown;
+  for (const Case& one : Cases()) {
+    const bool has_verb = one.arguments.size() > 1;
+    shown.insert(has_verb ? one.arguments[0] + " " + one.arguments[1] : one.arguments[0]);
+  }
+  CLI::App tree;
+  Context context;
+  BuildTree(tree, context);
+  VisitVerbs(tree, [&](const std::string& path, const CLI::App&) {
+    const std::string command = path.substr(path.find(' ') + 1);
+    EXPECT_TRUE(HasOwnTest(command) || shown.contains(command))
+        << command << " has no case in " << __FILE__;
+  });
+}
+
+}  // namespace
+}  // namespace mansio::command
