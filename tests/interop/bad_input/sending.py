@@ -142,7 +142,7 @@ TYPES = [
 DELAY = [
     *[
         Case(f"the delay level '{level}'", "ILLEGAL_MESSAGE_PROPERTY_KEY", one(user={"DELAY": level}))
-        for level in ("", "0", "-1", "+1", "1.5", "one", "１", "9" * 40)
+        for level in ("", "0", "-1", "+1", "1.5", "one", "１")
     ],
     Case(
         "a delay level and a delivery time",
