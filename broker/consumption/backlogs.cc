@@ -247,17 +247,19 @@ void Backlogs::MoveToDeadLetters(const GroupProgressPtr& group, const TopicPtr& 
   environment_.redelivery->MoveUndelivered(
       {group->id, topic->id, longest.queue}, longest.from, count,
       [this, group, topic](const absl::Status& status) {
-        {
-          MutexLock lock(&mutex_);
-          const auto limited = topics_.find(topic->id);
-          if (limited != topics_.end()) limited->second.moving.erase(group->id);
-        }
-        // Not from here, which may be the log thread; after a failure the next look tries again.
-        if (!status.ok() || stopped_) return;
-        environment_.timers->Schedule(environment_.time->NowMillis(), [this, group, topic] {
+        if (stopped_) return;
+        // Not from here, which may be the log thread. What has failed would fail again at once.
+        environment_.timers->ScheduleAfter(status.ok() ? 0 : kTryAgainMs, [this, group, topic] {
+          Moved(group->id, topic->id);
           if (!stopped_) MoveToDeadLetters(group, topic);
         });
       });
+}
+
+void Backlogs::Moved(uint32_t group, uint32_t topic) {
+  MutexLock lock(&mutex_);
+  const auto limited = topics_.find(topic);
+  if (limited != topics_.end()) limited->second.moving.erase(group);
 }
 
 }  // namespace mansio::broker

@@ -34,6 +34,8 @@ class Backlogs {
   // How long after a topic was found full it is looked at again: consumers that pass over messages
   // do not log each of them.
   static constexpr int64_t kLookMs = 20;
+  // After a move has failed.
+  static constexpr int64_t kTryAgainMs = 1000;
   // As many messages go into the dead letters of a group with one frame.
   static constexpr size_t kMoved = 64;
 
@@ -92,6 +94,8 @@ class Backlogs {
   void Look();
   void Drop(const GroupProgressPtr& group, const Topic& topic);
   void MoveToDeadLetters(const GroupProgressPtr& group, const TopicPtr& topic);
+  // No move of the group's messages is under way any more.
+  void Moved(uint32_t group, uint32_t topic);
 
   const Environment environment_;
   std::atomic<bool> stopped_{false};

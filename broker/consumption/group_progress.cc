@@ -37,6 +37,13 @@ LeaseRecord& RecordOf(TakeOutcome& outcome, uint32_t topic) {
   return record;
 }
 
+// Whether retention decides at the moment about a message that was never handed out: if it were
+// now, it would not be kept.
+bool IsLeaving(const store::Store& store, store::QueueKey key, const QueueProgress& progress,
+               store::QueueOffset offset, store::QueueOffset min) {
+  return offset < min && progress.WaitsForFirst(offset) && offset >= store.StoredRange(key).min;
+}
+
 }  // namespace
 
 // The part of one Take that concerns one queue.
@@ -95,13 +102,20 @@ class QueueTake {
   }
 
   bool TakeReturned(size_t max, store::QueueOffset min) {
-    while (!progress_.ready().empty() && !Full(max)) {
-      const store::QueueOffset offset = *progress_.ready().begin();
+    for (store::QueueOffset from = 0; !Full(max);) {
+      const auto next = progress_.ready().lower_bound(from);
+      if (next == progress_.ready().end()) break;
+      const store::QueueOffset offset = *next;
+      from = offset + 1;
       if (offset < min && !outlives_segments_ && progress_.WaitsForFirst(offset)) {
-        // Retention keeps what was handed out only. Its reader finds it gone, and acknowledges it.
-        ++missed_;
-        Claim(offset, {}, false);
-        continue;
+        if (IsLeaving(store_, key_, progress_, offset, min)) continue;
+        if (!IsCarried(offset)) {
+          // Retention keeps what was handed out only. The reader finds it gone, and acknowledges
+          // it.
+          ++missed_;
+          Claim(offset, {}, false);
+          continue;
+        }
       }
       const auto entries = Entries(offset, 1);
       if (!entries.has_value()) return Cold(offset);
@@ -112,11 +126,18 @@ class QueueTake {
     return true;
   }
 
+  // One whose delivery was taken back uncounted, or that another group holds, may be.
+  bool IsCarried(store::QueueOffset offset) const {
+    const auto carried = store_.CarriedEntries(key_, offset, 1);
+    return !carried.empty() && carried[0].offset == offset;
+  }
+
   // Dead letters that were carried forward come before the one that the queue begins with now.
   bool TakeCarried(size_t max, store::QueueOffset min) {
-    while (outlives_segments_ && progress_.next() < min && MayGoOn(max)) {
+    while (outlives_segments_ && progress_.next() < progress_.LookEnd(min) && MayGoOn(max)) {
       const store::QueueOffset from = progress_.next();
-      const auto entries = Entries(from, std::min<size_t>(kScanStep, min - from));
+      const auto entries =
+          Entries(from, std::min<size_t>(kScanStep, progress_.LookEnd(min) - from));
       if (!entries.has_value()) return Cold(from);
       if (entries->empty()) {
         const auto carried = store_.CarriedEntries(key_, from, 1);
@@ -381,7 +402,11 @@ void TopicProgress::Undo(const TakeOutcome& outcome, std::optional<RetryQueue> r
 bool TopicProgress::HasMore(const store::Store& store, uint32_t topic,
                             std::optional<RetryQueue> retry) const {
   const auto more = [&store](store::QueueKey key, const QueueProgress& progress) {
-    return !progress.ready().empty() || progress.next() < progress.LookEnd(store.Range(key).next);
+    const store::QueueRange range = store.Range(key);
+    return progress.next() < progress.LookEnd(range.next) ||
+           std::any_of(progress.ready().begin(), progress.ready().end(), [&](auto offset) {
+             return !IsLeaving(store, key, progress, offset, range.min);
+           });
   };
   for (uint32_t id = 0; id < queues_.size(); ++id) {
     if (more({topic, id}, queues_[id])) return true;

@@ -65,7 +65,8 @@ absl::Status Heartbeat(const rpc::Call& call, const v2::HeartbeatRequest& reques
   std::vector<std::string> topics;
   // What it has told other nodes only, those relay; it has to be known here by itself.
   const std::optional<ClientInfo> here = clients.FindHere(*id);
-  if (here && here->role == *role && here->group == group) {
+  // Between the two looks it may have said goodbye and come back.
+  if (known && here && here->role == *role && here->group == group) {
     topics = std::move(known->topics);
   } else if (absl::Status status =
                  clients.Describe(*id, *role, group, {}, call.Metadata("x-mq-language"),

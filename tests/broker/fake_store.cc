@@ -356,7 +356,19 @@ QueueRange FakeStore::Range(QueueKey queue) const {
   MutexLock lock(&mutex_);
   const auto it = queues_.find(queue);
   if (it == queues_.end()) return {};
+  return {std::max(it->second.min, it->second.announced), it->second.messages.size()};
+}
+
+QueueRange FakeStore::StoredRange(QueueKey queue) const {
+  MutexLock lock(&mutex_);
+  const auto it = queues_.find(queue);
+  if (it == queues_.end()) return {};
   return {it->second.min, it->second.messages.size()};
+}
+
+void FakeStore::AnnounceMin(QueueKey queue, QueueOffset min) {
+  MutexLock lock(&mutex_);
+  queues_[queue].announced = min;
 }
 
 std::vector<QueueEntry> FakeStore::EntriesOf(QueueKey queue, QueueOffset from, size_t max) const {

@@ -75,6 +75,8 @@ class FakeStore : public Store {
   void TrimQueue(QueueKey queue, QueueOffset min);
   // The same, with what the machine says is live carried forward.
   void CarryAndTrimQueue(QueueKey queue, QueueOffset min);
+  // Before that: nobody gets what is below `min` any more, though it is there. 0 withdraws it.
+  void AnnounceMin(QueueKey queue, QueueOffset min);
   // What CarryBudgetLeft answers; UINT64_MAX at first.
   void SetCarryBudget(uint64_t bytes);
   // How many appends were ever submitted and accepted.
@@ -94,7 +96,7 @@ class FakeStore : public Store {
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
   QueueRange Range(QueueKey queue) const override;
-  QueueRange StoredRange(QueueKey queue) const override { return Range(queue); }
+  QueueRange StoredRange(QueueKey queue) const override;
   std::optional<std::vector<QueueEntry>> HotEntries(QueueKey queue, QueueOffset from,
                                                     size_t max) const override;
   absl::StatusOr<std::vector<QueueEntry>> ReadEntries(QueueKey queue, QueueOffset from,
@@ -136,6 +138,7 @@ class FakeStore : public Store {
   };
   struct Queue {
     QueueOffset min = 0;
+    QueueOffset announced = 0;
     bool trimmed = false;
     std::set<QueueOffset> carried;  // below min
     std::vector<Message> messages;

@@ -179,6 +179,7 @@ TEST_F(BacklogsTest, AFrameThatFailsIsTriedAgain) {
     SendAll({"a", "b", "c"});
     h_.FailNext(absl::UnavailableError("the disk"));
     Look();
+    h_.Advance(absl::Milliseconds(Backlogs::kTryAgainMs));
     Look();
     Look();
     EXPECT_EQ(Backlog(), 1u);
@@ -257,7 +258,11 @@ TEST_F(BacklogsTest, WhatCannotBeReadNowWaitsWithWhatIsBehindIt) {
   h_.store().FailReads(queue, 1, absl::InternalError("an error of the disk"));
   Look();
   EXPECT_THAT(DeadLetters(), SizeIs(1));
+  const size_t reads = h_.store().reads();
+  for (int i = 0; i < 20; ++i) Look();
+  EXPECT_LE(h_.store().reads(), reads + 2) << "it is not tried again at once";
   h_.store().FailReads(queue, 1, absl::OkStatus());
+  h_.Advance(absl::Milliseconds(Backlogs::kTryAgainMs));
   Look();
   EXPECT_THAT(DeadLetters(), SizeIs(3));
   EXPECT_THAT(Bodies(), ElementsAre("d", "e"));

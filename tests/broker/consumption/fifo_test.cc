@@ -271,17 +271,48 @@ TEST_F(FifoTest, WhatWaitsBelowTheQueuesBeginningIsMissed) {
   Begin();
   for (const char* body : {"r0", "r1", "r2"}) Send(body);
   Send("b0", "blue");
-  EXPECT_EQ(Get({.group = "undertaker"}).size(), 4u) << "another group keeps all of them readable";
   const auto batch = Get({.batch = 1});
   EXPECT_THAT(Bodies(Get()), ElementsAre("b0"));
   const TopicPtr topic = h_->life().metadata.FindTopic(kTopic);
-  h_->store().CarryAndTrimQueue({topic->id, 0}, 2);
+  h_->store().AnnounceMin({topic->id, 0}, 2);
   Ack(batch[0]);
+  EXPECT_THAT(Get(), IsEmpty()) << "retention is about to take r1";
+  h_->store().CarryAndTrimQueue({topic->id, 0}, 2);
   EXPECT_THAT(Bodies(Get()), ElementsAre("r2"));
   const auto state = static_cast<ConsumptionState*>(h_->life().consumption->features()[1]);
   const auto progress = state->Find(h_->life().metadata.FindGroup(kGroup)->id);
   MutexLock lock(&progress->mutex);
   EXPECT_EQ(progress->topics[topic->id].notes().missed, 1u);
+}
+
+TEST_F(FifoTest, ARetentionThatIsBrokenOffTakesNothingThatWaits) {
+  Begin();
+  for (const char* body : {"r0", "r1"}) Send(body);
+  Send("b0", "blue");
+  const auto batch = Get({.batch = 1});
+  EXPECT_THAT(Bodies(Get()), ElementsAre("b0"));
+  const store::QueueKey queue{h_->life().metadata.FindTopic(kTopic)->id, 0};
+  h_->store().AnnounceMin(queue, 2);
+  Ack(batch[0]);
+  EXPECT_THAT(Get(), IsEmpty());
+  h_->store().AnnounceMin(queue, 0);
+  EXPECT_THAT(Bodies(Get()), ElementsAre("r1"));
+}
+
+TEST_F(FifoTest, ADeliveryThatIsTakenBackAfterItsMessageWasCarriedLosesNothing) {
+  Begin();
+  for (const char* body : {"r0", "r1"}) Send(body);
+  h_->store().HoldColdJobs(true);
+  h_->store().SetHot(true, false);  // the bodies have to be read from disk
+  const ReceiveCall call = h_->Receive({.batch = 1});
+  h_->store().CarryAndTrimQueue({h_->life().metadata.FindTopic(kTopic)->id, 0}, 1);
+  call->Cancel();
+  h_->store().RunColdJobs();
+  h_->Settle();
+  h_->store().SetHot(true, true);
+  const auto batch = Get({.batch = 1});
+  EXPECT_THAT(Bodies(batch), ElementsAre("r0"));
+  EXPECT_THAT(Attempts(batch), ElementsAre(1));
 }
 
 TEST_F(FifoTest, ARefusedLeaseLosesNothing) {

@@ -345,6 +345,23 @@ TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreReceived) {
   EXPECT_THAT(DeadLettersOf("cold", 32), ElementsAre("d"));
 }
 
+TEST_F(RedeliveryTest, AFifoGroupLooksAtSomeCarriedDeadLettersAtATime) {
+  Begin(1);
+  const std::vector<std::string> bodies(6'000, "m");
+  for (const std::string& body : bodies) h_->Send(body);
+  for (size_t i = 0; i < bodies.size(); i += 32) ASSERT_FALSE(Get().empty());
+  h_->Advance(absl::Seconds(31));
+  const store::QueueKey letters{h_->life().metadata.FindTopic(kDlq)->id, 0};
+  ASSERT_EQ(h_->store().Range(letters).next, bodies.size());
+  h_->store().CarryAndTrimQueue(letters, bodies.size() - 1);
+  h_->CreateGroup(StartPolicy::kEarliest, "others", 17, true);
+  EXPECT_EQ(DeadLettersOf("others", 1).size(), 1u);
+  const auto state = static_cast<ConsumptionState*>(h_->life().consumption->features()[1]);
+  const auto progress = state->Find(h_->life().metadata.FindGroup("others")->id);
+  MutexLock lock(&progress->mutex);
+  EXPECT_LE(progress->Queue(letters)->waiting(), QueueProgress::kLookAhead);
+}
+
 TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {
   Begin();
   h_->Send("m");
