@@ -74,7 +74,11 @@ class FakeClient final : public Client {
                                          std::unique_ptr<ClientStreamEvents> events) override {
     return CallServerStream(std::move(call), Payload(), std::move(events));
   }
-  void Stop() override {}
+  // Forgets what is under way, without an end.
+  void Stop() override {
+    unary.clear();
+    streams.clear();
+  }
 
   // Answers the oldest unary call.
   void Answer(absl::StatusOr<std::string> response) {

@@ -29,6 +29,8 @@ class ForwarderTest : public ::testing::Test {
     directory_.routes["both"].brokers = {{"b", 0, {{"192.0.2.2", 8081}}, 4},
                                          {"c", 0, {{"2001:db8::3", 8082}}, 4}};
   }
+  // As a node does: the calls that are under way end before the forwarder.
+  ~ForwarderTest() override { peers_.Stop(); }
 
   // Every local handler counts its calls, and says OK to each entry of an ack.
   void Install(bool with_local = true) {
