@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
+#include "common/sync/sync.h"
 #include "tests/store/support/store_harness.h"
 
 namespace mansio::store {
@@ -42,7 +42,9 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
     while (!done_ || next < store->Range(queue).next) {
       auto entries = store->HotEntries(queue, next, 16);
       if (!entries.has_value()) {
-        absl::Notification finished;
+        Mutex mutex;
+        CondVar finished;
+        bool done = false;
         const bool accepted = store->RunCold([&] {
           auto read = store->ReadEntries(queue, next, 16);
           if (read.ok()) {
@@ -50,10 +52,13 @@ class ConcurrencyTest : public ::testing::Test, protected StoreHarness {
           } else {
             EXPECT_TRUE(absl::IsOutOfRange(read.status())) << read.status().message();
           }
-          finished.Notify();
+          const MutexLock lock(&mutex);
+          done = true;
+          finished.Signal();  // under the lock: the waiter's stack holds all three
         });
         if (!accepted) continue;
-        finished.WaitForNotification();
+        const MutexLock lock(&mutex);
+        while (!done) finished.Wait(&mutex);
       }
       // Trimmed on the way: no entries, or none below the minimum, whichever reader saw it.
       if (!entries.has_value() || (entries->empty() && next < store->Range(queue).min)) {
