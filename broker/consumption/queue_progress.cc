@@ -130,9 +130,8 @@ std::vector<store::QueueOffset> QueueProgress::Outstanding(store::QueueOffset fr
   std::vector<store::QueueOffset> offsets;
   for (auto it = entries_.lower_bound(from);
        it != entries_.end() && it->first < to && offsets.size() < max; ++it) {
-    const Entry& entry = it->second;
-    const bool waits = fifo() && entry.claimed == nullptr && entry.applied.attempt == 0;
-    if (!waits) offsets.push_back(it->first);  // what waits is backlog like what was not looked at
+    // What waits in a FIFO group is backlog like what was not looked at.
+    if (!fifo() || !it->second.WaitsForFirst()) offsets.push_back(it->first);
   }
   return offsets;
 }

@@ -212,6 +212,8 @@ class QueueProgress {
     std::unique_ptr<Lease> claimed;
     // The applied lease lives, and no decision about it is on its way.
     bool Live() const { return has_applied && !returned && !ending && claimed == nullptr; }
+    // It was not handed out yet, or not so that it counts.
+    bool WaitsForFirst() const { return claimed == nullptr && applied.attempt == 0; }
   };
 
   using Entries = absl::btree_map<store::QueueOffset, Entry>;

@@ -21,8 +21,7 @@ void QueueProgress::ClaimWait(MessageGroupHash group) {
 
 bool QueueProgress::WaitsForFirst(store::QueueOffset offset) const {
   const auto it = entries_.find(offset);
-  return fifo() && it != entries_.end() && it->second.claimed == nullptr &&
-         it->second.applied.attempt == 0;
+  return fifo() && it != entries_.end() && it->second.WaitsForFirst();
 }
 
 std::vector<store::QueueOffset> QueueProgress::ClaimReturn(store::QueueOffset offset) {

@@ -366,6 +366,23 @@ absl::Status DeadLetterService::SetTarget(const v1::ResendDeadLettersRequest& re
   return absl::OkStatus();
 }
 
+template <typename Response, typename Tell>
+void DeadLetterService::RunMove(rpc::UnaryCall& call, DeadLetterMove move, Tell tell) const {
+  if (move.letters == nullptr) {
+    Response nothing;
+    nothing.mutable_progress()->set_done(true);
+    return Answer<Response>(call, std::move(nothing));
+  }
+  environment_.moves->Run(std::move(move),
+                          [this, &call, tell](const absl::StatusOr<DeadLetterMoveResult>& result) {
+                            if (!result.ok()) return Answer<Response>(call, result.status());
+                            Response response;
+                            FillProgress(result->page, response.mutable_progress());
+                            tell(*result, response);
+                            Answer<Response>(call, std::move(response));
+                          });
+}
+
 void DeadLetterService::Resend(rpc::UnaryCall& call,
                                const v1::ResendDeadLettersRequest& request) const {
   using Response = v1::ResendDeadLettersResponse;
@@ -374,25 +391,18 @@ void DeadLetterService::Resend(rpc::UnaryCall& call,
   if (absl::Status s = SetTarget(request, *move); !s.ok()) return Answer<Response>(call, s);
   move->force = request.force();
   move->dry_run = request.dry_run();
-  Response nothing;
-  nothing.mutable_progress()->set_done(true);
-  if (move->letters == nullptr) return Answer<Response>(call, std::move(nothing));
-  environment_.moves->Run(*std::move(move),
-                          [this, &call](const absl::StatusOr<DeadLetterMoveResult>& result) {
-                            if (!result.ok()) return Answer<Response>(call, result.status());
-                            Response response;
-                            FillProgress(result->page, response.mutable_progress());
-                            response.set_resent(static_cast<int64_t>(result->moved));
-                            response.set_refused(static_cast<int64_t>(result->refusals.size()));
-                            for (const auto& refusal : result->refusals) {
-                              if (response.refusals_size() == kMaxRefusalsTold) break;
-                              v1::DeadLetterRefusal* out = response.add_refusals();
-                              out->set_message_id(refusal.message_id);
-                              out->set_offset(static_cast<int64_t>(refusal.offset));
-                              out->set_reason(refusal.reason);
-                            }
-                            Answer<Response>(call, std::move(response));
-                          });
+  RunMove<Response>(call, *std::move(move),
+                    [](const DeadLetterMoveResult& result, Response& response) {
+                      response.set_resent(static_cast<int64_t>(result.moved));
+                      response.set_refused(static_cast<int64_t>(result.refusals.size()));
+                      for (const auto& refusal : result.refusals) {
+                        if (response.refusals_size() == kMaxRefusalsTold) break;
+                        v1::DeadLetterRefusal* out = response.add_refusals();
+                        out->set_message_id(refusal.message_id);
+                        out->set_offset(static_cast<int64_t>(refusal.offset));
+                        out->set_reason(refusal.reason);
+                      }
+                    });
 }
 
 void DeadLetterService::Purge(rpc::UnaryCall& call,
@@ -402,17 +412,10 @@ void DeadLetterService::Purge(rpc::UnaryCall& call,
   if (!move.ok()) return Answer<Response>(call, move.status());
   move->purge = true;
   move->dry_run = request.dry_run();
-  Response nothing;
-  nothing.mutable_progress()->set_done(true);
-  if (move->letters == nullptr) return Answer<Response>(call, std::move(nothing));
-  environment_.moves->Run(*std::move(move),
-                          [this, &call](const absl::StatusOr<DeadLetterMoveResult>& result) {
-                            if (!result.ok()) return Answer<Response>(call, result.status());
-                            Response response;
-                            FillProgress(result->page, response.mutable_progress());
-                            response.set_purged(static_cast<int64_t>(result->moved));
-                            Answer<Response>(call, std::move(response));
-                          });
+  RunMove<Response>(call, *std::move(move),
+                    [](const DeadLetterMoveResult& result, Response& response) {
+                      response.set_purged(static_cast<int64_t>(result.moved));
+                    });
 }
 
 absl::Status DeadLetterService::CheckImport(const v1::ImportDeadLettersRequest& request) const {

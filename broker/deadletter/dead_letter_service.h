@@ -61,6 +61,10 @@ class DeadLetterService {
   void Export(rpc::UnaryCall& call, const v1::ExportDeadLettersRequest& request) const;
   void Resend(rpc::UnaryCall& call, const v1::ResendDeadLettersRequest& request) const;
   void Purge(rpc::UnaryCall& call, const v1::PurgeDeadLettersRequest& request) const;
+  // Runs a move and answers with its progress and what `tell(result, response)` adds; that all is
+  // done when the group has no dead letters yet.
+  template <typename Response, typename Tell>
+  void RunMove(rpc::UnaryCall& call, DeadLetterMove move, Tell tell) const;
   void Import(rpc::UnaryCall& call, const v1::ImportDeadLettersRequest& request) const;
   void ImportInto(rpc::UnaryCall& call, const Letters& letters,
                   v1::ImportDeadLettersRequest request) const;
