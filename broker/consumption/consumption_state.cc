@@ -67,7 +67,7 @@ std::vector<store::RecordKind> ConsumptionState::Kinds() const {
 void ConsumptionState::Apply(const store::RecordView& record) {
   switch (record.kind) {
     case store::kMessageRecord:
-      ++added_[record.message->queue.topic];
+      ApplyMessage(record.message->queue);
       break;
     case kPositionRecord:
       if (auto r = PositionRecord::Decode(record.body); r.ok()) ApplyPosition(*r);
@@ -97,8 +97,8 @@ void ConsumptionState::Apply(const store::RecordView& record) {
 }
 
 void ConsumptionState::BatchEnd() {
-  for (const auto& [topic, count] : added_) {
-    if (hooks_.messages_added) hooks_.messages_added(topic, count);
+  for (const auto& [topic, added] : added_) {
+    if (hooks_.messages_added) hooks_.messages_added(topic, added.count);
   }
   added_.clear();
   for (const auto& [group_and_topic, count] : returned_) {
@@ -107,6 +107,21 @@ void ConsumptionState::BatchEnd() {
   }
   returned_.clear();
   if (hooks_.batch_end) hooks_.batch_end();
+}
+
+void ConsumptionState::ApplyMessage(store::QueueKey queue) {
+  const auto [it, first] = added_.try_emplace(queue.topic);
+  Added& added = it->second;
+  ++added.count;
+  if (first) {
+    TopicPtr topic = metadata_->FindTopic(queue.topic);
+    if (topic != nullptr && topic->kind == TopicKind::kRetry) added.retry = std::move(topic);
+  }
+  if (added.retry == nullptr) return;
+  // Its queues may have become more in the middle of a batch.
+  if (queue.queue >= added.retry->origins.size()) added.retry = metadata_->FindTopic(queue.topic);
+  if (added.retry == nullptr || queue.queue >= added.retry->origins.size()) return;
+  ++returned_[{added.retry->group, added.retry->origins[queue.queue]}];
 }
 
 void ConsumptionState::ApplyPosition(const PositionRecord& record) {
@@ -212,7 +227,7 @@ void ConsumptionState::ApplyEnd(const LeasesEndRecord& record, store::RecordKind
     QueueProgress* progress = group->Applied({record.topic, q.queue});
     if (progress == nullptr) continue;
     const size_t before = progress->applied_outstanding();
-    size_t freed = kind == kRetriedRecord ? q.offsets.size() : 0;
+    size_t freed = 0;  // of what is retried, the copies count
     for (const store::QueueOffset offset : q.offsets) {
       if (kind == kLeaseEndedRecord) {
         freed += progress->ApplyEnd(offset, record.counted);

@@ -109,6 +109,8 @@ class ConsumptionState : public Feature {
   };
 
  private:
+  // Whoever wrote it: a retry, a resent dead letter, or one of these that was delayed.
+  void ApplyMessage(store::QueueKey queue);
   void ApplyPosition(const PositionRecord& record);
   void ApplyMoved(const PositionMovedRecord& record);
   void ApplyLease(const LeaseRecord& record, store::LogPosition id, store::StoreTime time);
@@ -134,7 +136,11 @@ class ConsumptionState : public Feature {
 
   // Log thread only.
   absl::flat_hash_set<ProgressKey> dirty_;
-  absl::flat_hash_map<uint32_t, size_t> added_;  // messages of this batch by topic
+  struct Added {
+    size_t count = 0;
+    TopicPtr retry;  // the topic, if it is one of a group's retries
+  };
+  absl::flat_hash_map<uint32_t, Added> added_;  // messages of this batch by topic
   // Messages of this batch that can be delivered again, by group and topic.
   absl::flat_hash_map<std::pair<uint32_t, uint32_t>, size_t> returned_;
 };

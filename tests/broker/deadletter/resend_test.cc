@@ -44,6 +44,15 @@ TEST_F(ResendTest, OnlyTheGroupThatGaveThemUpGetsThemAgain) {
   EXPECT_THAT(properties.at("mansio-dlq-time"), testing::MatchesRegex("....-..-..T.*Z"));
 }
 
+TEST_F(ResendTest, AWaitingReceiveGetsThemAtOnce) {
+  Kill({"a"});
+  const ReceiveCall waiting = h_.Receive();
+  ASSERT_FALSE(waiting->finished());
+  ASSERT_EQ(Resend(ResendRequest()).resent(), 1);
+  ASSERT_TRUE(waiting->finished());
+  EXPECT_THAT(Harness::Bodies(waiting), ElementsAre("a"));
+}
+
 TEST_F(ResendTest, ToTheirTopicTheyComeForAllGroups) {
   Kill({"a"});
   EXPECT_THAT(Bodies({.group = "others"}), ElementsAre("a"));
