@@ -53,7 +53,8 @@ class Report:
             self.failed += 1
             print(f"FAIL {name} ({seconds:.1f} s)")
             if isinstance(error, AssertionError):
-                print(f"     {error}")
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                print(f"     {frame.filename}:{frame.lineno}: {str(error) or frame.line}")
             else:
                 traceback.print_exception(error, file=sys.stdout)
         sys.stdout.flush()
