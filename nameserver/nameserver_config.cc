@@ -77,7 +77,8 @@ Schema MakeSchema() {
   schema.Size(
       "limits.rpc-memory-bytes", &NameserverConfig::rpc_memory_bytes, 256 * kMiB,
       {64 * kMiB, 1 * kTiB},
-      "Memory for requests and answers on their way; connections are slowed down beyond it.");
+      "Memory for requests and answers on their way, and as much again for requests of more than "
+      "some KiB that are being worked on; beyond it calls are refused with RESOURCE_EXHAUSTED.");
   access::AddAccess(schema, &NameserverConfig::admin);
   config::AddMonitor(schema, &NameserverConfig::monitor);
   config::AddLogging(schema, &NameserverConfig::log);

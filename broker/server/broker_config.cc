@@ -175,9 +175,11 @@ void AddTransactions(Schema& schema) {
 void AddLimits(Schema& schema) {
   config::AddNetworkLimits(schema, &BrokerConfig::network);
   schema
-      .Size("limits.rpc-memory-bytes", &BrokerConfig::rpc_memory_bytes, 512 * kMiB,
-            {64 * kMiB, 1 * kTiB},
-            "Memory for requests and answers on their way; connections are slowed down beyond it.")
+      .Size(
+          "limits.rpc-memory-bytes", &BrokerConfig::rpc_memory_bytes, 512 * kMiB,
+          {64 * kMiB, 1 * kTiB},
+          "Memory for requests and answers on their way, and as much again for requests of more than "
+          "some KiB that are being worked on; beyond it calls are refused with RESOURCE_EXHAUSTED.")
       .Size("limits.body-bytes", &BrokerConfig::body_bytes, 4 * kMiB, {1, 12 * kMiB},
             "The largest body of a message. Some SDKs cannot receive more than 4MiB.")
       .Int("limits.properties", &BrokerConfig::properties, 128, {0, 100'000}, "properties",

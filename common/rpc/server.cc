@@ -123,7 +123,9 @@ absl::StatusOr<Certificate> ChooseCertificate(const ServerOptions& options,
 class GrpcServer final : public Server {
  public:
   GrpcServer(ServerOptions options, MethodTable methods)
-      : options_(std::move(options)), table_(std::move(methods)) {
+      : options_(std::move(options)),
+        table_(std::move(methods)),
+        budget_(options_.memory_quota_bytes) {
     health_.Register(table_);
     AddReflectionService(table_);
     AddMethods();
@@ -149,6 +151,7 @@ class GrpcServer final : public Server {
 
   const ServerOptions options_;
   MethodTable table_;  // changed by the constructor only
+  RequestBudget budget_;
   HealthService health_;
   RawService service_;
   // Addresses of elements are kept by calls.
@@ -171,11 +174,12 @@ void GrpcServer::AddMethods() {
   using grpc::internal::RpcMethod;
   for (const MethodTable::Unary& method : table_.unary) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::NORMAL_RPC);
-    unary_.push_back({&service_, index, &method.handler, CountCalls(method.path, false)});
+    unary_.push_back({&service_, index, &method.handler, CountCalls(method.path, false), &budget_});
   }
   for (const MethodTable::ServerStream& method : table_.server_stream) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::SERVER_STREAMING);
-    server_stream_.push_back({&service_, index, &method.handler, CountCalls(method.path, true)});
+    server_stream_.push_back(
+        {&service_, index, &method.handler, CountCalls(method.path, true), &budget_});
   }
   for (const MethodTable::Bidi& method : table_.bidi) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::BIDI_STREAMING);

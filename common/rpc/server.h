@@ -24,7 +24,8 @@ struct ServerOptions {
   int max_request_header_bytes = 16 * 1024;
   int max_request_bytes = 34 * 1024 * 1024;
   int64_t max_undelivered_bytes = 8 * 1024 * 1024;  // per stream that the server pushes to
-  int64_t memory_quota_bytes = 512 * 1024 * 1024;   // gRPC ResourceQuota
+  // Once for what gRPC receives and sends, once for the large requests that handlers hold.
+  int64_t memory_quota_bytes = 512 * 1024 * 1024;
   absl::Duration silent_connection = absl::Seconds(10);
   bool count_calls = false;  // for Stats
 };

@@ -36,8 +36,9 @@ void ServerStreamCallImpl::OnOperation(bool ok) {
   Accept(thread_, pool_, method_);
   accepted_ = true;
   if (method_->stats != nullptr) began_ = metrics::NowNanos();
-  request_.Load(buffer_);
+  const bool loaded = request_.LoadWithin(method_->budget, buffer_);
   buffer_.Clear();
+  if (!loaded) return Abort(method_->budget->Exhausted());
   (*method_->handler)(*this);
 }
 

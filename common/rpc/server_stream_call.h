@@ -24,6 +24,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
     int index;
     const ServerStreamHandler* handler;
     MethodStats* stats;  // or null: not counted
+    RequestBudget* budget;
   };
 
   ServerStreamCallImpl(RpcThread* thread, CallPool<ServerStreamCallImpl>* pool)

@@ -1,5 +1,7 @@
 #include "common/rpc/slices.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -55,12 +57,25 @@ grpc::ByteBuffer ToByteBuffer(Payload payload) {
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
+absl::Status RequestBudget::Exhausted() const {
+  return absl::ResourceExhaustedError(fmt::format(
+      "large requests in process hold the {} MiB of limits.rpc-memory-bytes; try again in a moment",
+      limit_ >> 20));
+}
+
 std::string_view ReceivedBytes::Load(const grpc::ByteBuffer& buffer) {
+  static_cast<void>(LoadWithin(nullptr, buffer));
+  return view_;
+}
+
+bool ReceivedBytes::LoadWithin(RequestBudget* budget, const grpc::ByteBuffer& buffer) {
   Clear();
   if (buffer.TrySingleSlice(&slice_).ok()) {
     view_ = std::string_view(reinterpret_cast<const char*>(slice_.begin()), slice_.size());
-    return view_;
+    return true;
   }
+  if (budget != nullptr && !budget->Take(buffer.Length())) return false;
+  budget_ = budget;
   std::vector<grpc::Slice> slices;
   if (buffer.Dump(&slices).ok()) {
     joined_.reserve(buffer.Length());
@@ -69,10 +84,11 @@ std::string_view ReceivedBytes::Load(const grpc::ByteBuffer& buffer) {
     }
   }
   view_ = joined_;
-  return view_;
+  return true;
 }
 
 void ReceivedBytes::Clear() {
+  if (budget_ != nullptr) std::exchange(budget_, nullptr)->GiveBack(joined_.size());
   slice_ = grpc::Slice();
   joined_ = std::string();  // gives a large request's memory back
   view_ = {};

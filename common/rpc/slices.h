@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/rpc/payload.h"
+#include "common/rpc/request_budget.h"
 
 // Between our payloads and gRPC's slices. Internal to common/rpc.
 namespace mansio::rpc {
@@ -23,6 +24,9 @@ class ReceivedBytes {
  public:
   // The view is valid until the next Load or Clear.
   std::string_view Load(const grpc::ByteBuffer& buffer);
+  // False when a copy is needed and `budget` has no room for it. What it takes it gives back by
+  // Clear, not by being destroyed.
+  [[nodiscard]] bool LoadWithin(RequestBudget* budget, const grpc::ByteBuffer& buffer);
   std::string_view view() const { return view_; }
   void Clear();
 
@@ -30,6 +34,7 @@ class ReceivedBytes {
   grpc::Slice slice_;
   std::string joined_;
   std::string_view view_;
+  RequestBudget* budget_ = nullptr;  // of which `joined_` holds a part
 };
 
 // What the gRPC writers send. gRPC's own ByteBuffer would be copied once more on its way.

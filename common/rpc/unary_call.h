@@ -22,6 +22,7 @@ class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
     int index;
     const UnaryHandler* handler;
     MethodStats* stats;  // or null: not counted
+    RequestBudget* budget;
   };
 
   UnaryCallImpl(RpcThread* thread, CallPool<UnaryCallImpl>* pool) : thread_(thread), pool_(pool) {}

@@ -490,6 +490,26 @@ TEST_F(ServerTest, RefusesOversizedHeadersAndRequests) {
   ExpectServes();
 }
 
+TEST_F(ServerTest, BoundsTheLargeRequestsThatHandlersHold) {
+  AddEcho();
+  Slot<UnaryCall*> held;
+  AddUnary("/t.S/Hold", [&](UnaryCall& call) { held.Set(&call); });
+  Start({.threads = 2, .memory_quota_bytes = 64 << 20});
+  const std::string large(33 << 20, 'x');
+  UnaryResult answer;
+  std::thread holder([&] { answer = CallUnary(Connect(server_->Address()), "/t.S/Hold", large); });
+  const std::optional<UnaryCall*> call = held.Wait();
+  ASSERT_TRUE(call.has_value());
+  const grpc::Status refused = Call("/t.S/Echo", large).status;
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("limits.rpc-memory-bytes"));
+  ExpectServes();  // small ones have room
+  (*call)->Finish(Payload());
+  holder.join();
+  EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(Call("/t.S/Echo", large).response, large);
+}
+
 TEST_F(ServerTest, RefusesCompressedRequests) {
   AddEcho();
   Start();
