@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kMostUnanswered = 65'536;
 constexpr auto kPauseOfChain = std::chrono::milliseconds(20);
+constexpr int64_t kPatienceNanos = 60'000'000'000;  // with a server that gives nothing
 
 void SleepUntil(int64_t nanos) {
   std::this_thread::sleep_until(
@@ -35,7 +36,8 @@ class Load {
         operation_(operation),
         start_(NowNanos()),
         measure_from_(start_ + absl::ToInt64Nanoseconds(options.warmup)),
-        end_(measure_from_ + absl::ToInt64Nanoseconds(options.duration)) {}
+        end_(measure_from_ + absl::ToInt64Nanoseconds(options.duration)),
+        last_success_(start_) {}
 
   absl::StatusOr<LoadResult> Run() {
     if (absl::StatusOr<Sample> sample = Take(); !sample.ok()) return sample.status();
@@ -57,8 +59,12 @@ class Load {
  private:
   // True once nothing new may start.
   bool Over(int64_t number) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (options_.messages > 0) return messages_ >= options_.messages;
+    if (options_.messages > 0) return messages_ >= options_.messages || GaveUp();
     return options_.count > 0 ? number >= options_.count : NowNanos() >= end_;
+  }
+
+  bool GaveUp() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return options_.messages > messages_ && NowNanos() - last_success_ > kPatienceNanos;
   }
 
   void Begin(int64_t number, int64_t intended, absl::AnyInvocable<void(bool ok)> then) {
@@ -82,6 +88,7 @@ class Load {
     const int64_t now = NowNanos();
     MutexLock lock(&mutex_);
     messages_ += outcome.messages;
+    if (outcome.messages > 0) last_success_ = now;
     if (intended < measure_from_) return;
     // An empty receive at the end has only waited.
     if (outcome.messages > 0 || !outcome.error.empty()) last_end_ = std::max(last_end_, now);
@@ -194,6 +201,7 @@ class Load {
     if (!last.ok()) return last.status();
     MutexLock lock(&mutex_);
     if (!first_sample_.ok()) return first_sample_.status();
+    if (GaveUp()) return NothingComes();
     result_.seconds = static_cast<double>(std::max<int64_t>(last_end_ - measure_from_, 1)) / 1e9;
     result_.messages_in_all = messages_;
     result_.messages_for_cpu = last->messages - first_sample_->messages;
@@ -202,6 +210,17 @@ class Load {
       result_.server_used = Difference(*first_sample_->server, *last->server);
     }
     return std::move(result_);
+  }
+
+  absl::Status NothingComes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::string errors;
+    for (const auto& [name, times] : result_.errors) {
+      errors += fmt::format("{}{} times {}", errors.empty() ? ": " : ", ", times, name);
+    }
+    return absl::FailedPreconditionError(fmt::format(
+        "{} of {} messages came, and none in the last minute{}; `mansio group why` says what a "
+        "group waits for",
+        messages_, options_.messages, errors));
   }
 
   const LoadOptions options_;
@@ -216,6 +235,7 @@ class Load {
   int64_t unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
   int paused_ ABSL_GUARDED_BY(mutex_) = 0;  // chains that met an error
   int64_t messages_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t last_success_ ABSL_GUARDED_BY(mutex_);
   int64_t last_end_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::StatusOr<Sample> first_sample_ ABSL_GUARDED_BY(mutex_) = Sample();
   LoadResult result_ ABSL_GUARDED_BY(mutex_);

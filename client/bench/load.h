@@ -28,8 +28,9 @@ struct LoadOptions {
   Schedule::Kind schedule = Schedule::Kind::kUniform;
   absl::Duration quiet_gap;  // > 0: one operation at a time, each after a pause of this length
   absl::Duration duration = absl::Seconds(10);  // of the measurement, after the warm-up
-  int64_t count = 0;      // > 0: that many operations in all, instead of the duration
-  int64_t messages = 0;   // > 0: until that many messages have succeeded, instead of both
+  int64_t count = 0;  // > 0: that many operations in all, instead of the duration
+  // > 0: until that many messages have succeeded, instead of both, or none did for a minute.
+  int64_t messages = 0;
   absl::Duration warmup;  // what begins in this time is not measured
   pid_t server_pid = 0;   // > 0: its use of CPU and memory is measured
 };
@@ -69,7 +70,8 @@ struct LoadResult {
 // Runs `operation` again and again and waits until all have ended. An operation that fails counts
 // as an error and is followed, after a pause of 20 ms in a closed loop, by the next.
 // kResourceExhausted when an open loop finds 65,536 operations unanswered: the server cannot keep
-// up with the rate. kNotFound when there is no process `server_pid`.
+// up with the rate. kFailedPrecondition when `messages` did not come. kNotFound when there is no
+// process `server_pid`.
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Operation& operation);
 
 }  // namespace mansio::bench
