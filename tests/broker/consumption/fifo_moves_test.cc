@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/broker/consumption/consumption_harness.h"
+#include "tests/broker/consumption/fifo_fixture.h"
 
 // FIFO groups together with moves of their position, and with broadcast.
 namespace mansio::broker {
@@ -16,8 +16,7 @@ constexpr ResetPoint kFifoToStart{};
 constexpr ResetPoint kFifoToEnd{ResetPoint::Kind::kLatest, 0};
 ResetPoint FifoToOffset(int64_t offset) { return {ResetPoint::Kind::kOffset, offset}; }
 
-// A FIFO group on a topic of one queue.
-class FifoMovesTest : public testing::Test {
+class FifoMovesTest : public FifoFixture {
  protected:
   void Begin(uint32_t max_attempts = 17, bool broadcast = false) {
     h_ = std::make_unique<Harness>();
@@ -33,28 +32,8 @@ class FifoMovesTest : public testing::Test {
     h_->store().Run();
     h_->CreateGroup(StartPolicy::kEarliest, "undertaker");
   }
-  void Send(const std::string& body, const std::string& message_group = "red") {
-    h_->Send(body, 0, "", {}, message_group);
-  }
-  std::vector<v2::Message> Get(const ReceiveArguments& a = {}) {
-    const ReceiveCall call = h_->Receive(a);
-    if (!call->finished()) call->Cancel();
-    return Harness::Messages(call);
-  }
-  static std::vector<std::string> Bodies(const std::vector<v2::Message>& messages) {
-    std::vector<std::string> bodies;
-    for (const v2::Message& m : messages) bodies.push_back(m.body());
-    return bodies;
-  }
   static const std::string& Handle(const v2::Message& m) {
     return m.system_properties().receipt_handle();
-  }
-  static std::vector<int> Attempts(const std::vector<v2::Message>& messages) {
-    std::vector<int> attempts;
-    for (const v2::Message& m : messages) {
-      attempts.push_back(m.system_properties().delivery_attempt());
-    }
-    return attempts;
   }
   v2::Code Ack(const v2::Message& m, const std::string& client = "client-1") {
     v2::AckMessageRequest request;
@@ -79,10 +58,6 @@ class FifoMovesTest : public testing::Test {
     h_->Settle();
     EXPECT_TRUE(result->has_value() && (*result)->ok());
   }
-  std::vector<std::string> DeadLetters() {
-    return Bodies(Get({.group = "undertaker", .topic = "%DLQ%workers"}));
-  }
-  std::unique_ptr<Harness> h_;
 };
 
 TEST_F(FifoMovesTest, ToTheStartAllComesAgainInOrderWithFreshAttempts) {

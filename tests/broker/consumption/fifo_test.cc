@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/consumption/consumption_state.h"
-#include "tests/broker/consumption/consumption_harness.h"
+#include "tests/broker/consumption/fifo_fixture.h"
 
 namespace mansio::broker {
 namespace {
@@ -11,8 +11,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-// A FIFO group on a topic of one queue.
-class FifoTest : public testing::Test {
+class FifoTest : public FifoFixture {
  protected:
   void Begin(uint32_t max_attempts = 17) {
     h_ = std::make_unique<Harness>();
@@ -20,34 +19,10 @@ class FifoTest : public testing::Test {
     h_->CreateGroup(StartPolicy::kEarliest, kGroup, max_attempts, true);
     h_->CreateGroup(StartPolicy::kEarliest, "undertaker");
   }
-  void Send(const std::string& body, const std::string& message_group = "red") {
-    h_->Send(body, 0, "", {}, message_group);
-  }
-  std::vector<v2::Message> Get(const ReceiveArguments& a = {}) {
-    const ReceiveCall call = h_->Receive(a);
-    if (!call->finished()) call->Cancel();
-    return Harness::Messages(call);
-  }
-  static std::vector<std::string> Bodies(const std::vector<v2::Message>& messages) {
-    std::vector<std::string> bodies;
-    for (const v2::Message& m : messages) bodies.push_back(m.body());
-    return bodies;
-  }
-  static std::vector<int> Attempts(const std::vector<v2::Message>& messages) {
-    std::vector<int> attempts;
-    for (const v2::Message& m : messages) {
-      attempts.push_back(m.system_properties().delivery_attempt());
-    }
-    return attempts;
-  }
   void Ack(const v2::Message& m) {
     EXPECT_EQ(h_->Ack({m.system_properties().receipt_handle()}).status().code(), v2::OK)
         << m.body();
   }
-  std::vector<std::string> DeadLetters() {
-    return Bodies(Get({.group = "undertaker", .topic = "%DLQ%workers"}));
-  }
-  std::unique_ptr<Harness> h_;
 };
 
 TEST_F(FifoTest, AMessageGroupWaitsForItsBatchAndOthersGoOn) {
