@@ -11,6 +11,7 @@
 #include "common/access/cluster_secret.h"
 #include "common/clock/clock.h"
 #include "common/files/posix_file_system.h"
+#include "common/gateway/admin_gateway.h"
 #include "common/gateway/client_registry.h"
 #include "common/gateway/client_relay.h"
 #include "common/gateway/forwarder.h"
@@ -24,20 +25,16 @@
 #include "common/rpc/server.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
-#include "nameserver/admin_service.h"
-#include "nameserver/broker_calls.h"
+#include "nameserver/admin_lists.h"
 #include "nameserver/nameserver_metrics.h"
 #include "nameserver/registration_service.h"
 #include "nameserver/routing_table.h"
 #include "nameserver/watch_service.h"
-#include "nameserver/worker_pool.h"
 
 namespace mansio::nameserver {
 
 namespace {
 
-constexpr size_t kWorkers = 4;
-constexpr size_t kMaxWaitingCommands = 256;
 constexpr absl::Duration kClientScan = absl::Seconds(1);
 
 int ThreadsOf(const NameserverConfig& config) {
@@ -112,11 +109,7 @@ class Nameserver::Impl {
                     .timers = &timers_,
                     .relay = &relay_}),
         registration_(static_cast<size_t>(config.topics + config.groups), &table_),
-        watch_(&table_),
-        workers_(kWorkers, kMaxWaitingCommands),
-        admin_(
-            {.broker_deadline = config.broker_deadline, .address = [this] { return Advertised(); }},
-            &table_, &workers_) {}
+        watch_(&table_) {}
 
   absl::Status Start(const NameserverConfig& config) {
     auto monitor = metrics::Monitor::Start(
@@ -127,9 +120,10 @@ class Nameserver::Impl {
     gateway_.Register(methods);
     registration_.Register(methods);
     watch_.Register(methods);
-    admin_.Register(methods);
+    AddAdminLists(
+        &table_, [this] { return Advertised(); }, methods);
     forwarder_.Install(methods);
-    if (absl::Status status = Guard(config, methods); !status.ok()) return status;
+    if (absl::Status status = AddAdmin(config, methods); !status.ok()) return status;
     gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
       return fmt::format(
           "{} is not served by this version of Mansio; docs/compatibility.md lists what is",
@@ -160,7 +154,6 @@ class Nameserver::Impl {
     forwarder_.Stop();
     peers_->Stop();
     if (server_ != nullptr) server_->Shutdown(grace);
-    workers_.Stop();
     timers_.Stop();
   }
 
@@ -172,14 +165,20 @@ class Nameserver::Impl {
   const RoutingTable& table() const { return table_; }
 
  private:
-  // Puts the admin gate in front of what is registered.
-  absl::Status Guard(const NameserverConfig& config, rpc::MethodTable& methods) {
+  // Adds what is passed on to brokers, and puts the admin gate in front of all that is registered.
+  absl::Status AddAdmin(const NameserverConfig& config, rpc::MethodTable& methods) {
     PosixFileSystem files;
     absl::StatusOr<std::string> secret = access::ReadSecret(files, config.admin.secret_file);
     if (!secret.ok()) return secret.status();
     absl::StatusOr<access::NetworkList> allow = access::NetworkList::Parse(config.admin.allow);
     if (!allow.ok()) return allow.status();
-    SetClusterSecret(*secret);
+    admin_ = std::make_unique<gateway::AdminGateway>(
+        gateway::AdminGateway::Options{.node = NodeOf(config),
+                                       .cluster_secret = *secret,
+                                       .broker_deadline = config.broker_deadline},
+        gateway::AdminGateway::Environment{
+            .directory = &table_, .peers = peers_.get(), .timers = &timers_});
+    admin_->Install(methods);
     cluster_secret_ = *secret;
     gate_ = std::make_unique<access::AdminGate>(
         access::AdminGate::Options{*std::move(allow), *std::move(secret)}, clock_);
@@ -223,8 +222,7 @@ class Nameserver::Impl {
   gateway::Forwarder forwarder_;
   RegistrationService registration_;
   WatchService watch_;
-  WorkerPool workers_;
-  AdminService admin_;
+  std::unique_ptr<gateway::AdminGateway> admin_;
   std::unique_ptr<access::AdminGate> gate_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<metrics::Monitor> monitor_;

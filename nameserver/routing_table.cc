@@ -150,7 +150,6 @@ absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
   registrations_[key] = Registration{session, clock_->BootNow()};
   cluster_.Replace(std::move(member));
   if (listener_ != nullptr) listener_->OnMember(*cluster_.Find(key));
-  changed_.SignalAll();
   return absl::OkStatus();
 }
 
@@ -214,7 +213,6 @@ absl::Status RoutingTable::Change(SessionId session, v1::Delta delta) {
   cluster_.Change(**key, delta);
   const Member& member = *cluster_.Find(**key);
   if (listener_ != nullptr) listener_->OnChange(member.identity, delta);
-  changed_.SignalAll();
   return CheckLimits(member.topics.size(), member.groups.size());
 }
 
@@ -226,7 +224,6 @@ absl::Status RoutingTable::KeepAlive(SessionId session) {
 void RoutingTable::Drop(const Key& key) {
   if (listener_ != nullptr) listener_->OnLeft(cluster_.Find(key)->identity);
   cluster_.Remove(key);
-  changed_.SignalAll();
 }
 
 void RoutingTable::Remove(SessionId session) {
@@ -281,6 +278,26 @@ std::vector<std::string> RoutingTable::OthersWith(std::string_view topic) const 
   return cluster_.MastersWith(topic);
 }
 
+std::vector<std::string> RoutingTable::OthersWithGroup(std::string_view group) const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.MastersWithGroup(group);
+}
+
+std::vector<std::string> RoutingTable::Sharing(std::string_view topic) const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.Sharing(topic);
+}
+
+std::string RoutingTable::GroupOwner(std::string_view topic, std::string_view message_group) const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.GroupOwner(topic, message_group);
+}
+
+std::vector<gateway::Master> RoutingTable::Masters() const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.Masters();
+}
+
 std::optional<gateway::HostPort> RoutingTable::MasterOf(std::string_view broker) const {
   ReaderMutexLock lock(&mutex_);
   return cluster_.MasterOf(broker);
@@ -304,15 +321,6 @@ std::vector<v1::BrokerOverview> RoutingTable::Brokers() const {
   return overviews;
 }
 
-std::vector<v1::BrokerIdentity> RoutingTable::Masters() const {
-  std::vector<v1::BrokerIdentity> masters;
-  ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : cluster_.members()) {
-    if (broker.identity.id() == 0) masters.push_back(broker.identity);
-  }
-  return masters;
-}
-
 std::vector<v1::TopicOverview> RoutingTable::Topics() const {
   std::map<std::string, v1::TopicOverview> merged;
   ReaderMutexLock lock(&mutex_);
@@ -331,37 +339,6 @@ std::vector<v1::GroupOverview> RoutingTable::Groups() const {
     Merge(broker.groups, broker.identity.name(), &v1::GroupOverview::mutable_group, merged);
   }
   return Values(std::move(merged));
-}
-
-bool RoutingTable::Await(const std::vector<std::string>& brokers, absl::Duration timeout,
-                         const std::function<bool(const Member&)>& reached) const {
-  const absl::Time end = absl::Now() + timeout;
-  MutexLock lock(&mutex_);
-  while (true) {
-    const auto& members = cluster_.members();
-    const bool all = std::all_of(members.begin(), members.end(), [&](const auto& entry) {
-      const Member& broker = entry.second;
-      const bool concerned = broker.identity.id() == 0 &&
-                             std::count(brokers.begin(), brokers.end(), broker.identity.name()) > 0;
-      return !concerned || reached(broker);
-    });
-    if (all) return true;
-    if (changed_.WaitUntil(&mutex_, end)) return false;
-  }
-}
-
-bool RoutingTable::AwaitTopic(std::string_view topic, const std::vector<std::string>& brokers,
-                              bool present, absl::Duration timeout) const {
-  return Await(brokers, timeout, [topic, present](const Member& broker) {
-    return broker.topics.contains(topic) == present;
-  });
-}
-
-bool RoutingTable::AwaitGroup(std::string_view group, const std::vector<std::string>& brokers,
-                              bool present, absl::Duration timeout) const {
-  return Await(brokers, timeout, [group, present](const Member& broker) {
-    return broker.groups.contains(group) == present;
-  });
 }
 
 }  // namespace mansio::nameserver

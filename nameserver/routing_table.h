@@ -40,8 +40,7 @@ class RoutingListener {
 
 // Everything the nameserver knows, in memory only: what each broker registered, merged over brokers
 // when asked. A broker is (cluster, name, id). It is in the table from its snapshot until its
-// stream is lost or silent for too long. Thread-safe; every function but the Await ones returns at
-// once.
+// stream is lost or silent for too long. Thread-safe; every function returns at once.
 class RoutingTable final : public gateway::Directory {
  public:
   struct Options {
@@ -77,6 +76,10 @@ class RoutingTable final : public gateway::Directory {
   absl::StatusOr<gateway::TopicRoute> Route(std::string_view topic) const override;
   gateway::GroupPolicy Group(std::string_view group) const override;
   std::vector<std::string> OthersWith(std::string_view topic) const override;
+  std::vector<std::string> OthersWithGroup(std::string_view group) const override;
+  std::vector<std::string> Sharing(std::string_view topic) const override;
+  std::string GroupOwner(std::string_view topic, std::string_view message_group) const override;
+  std::vector<gateway::Master> Masters() const override;
   std::optional<gateway::HostPort> MasterOf(std::string_view broker) const override;
 
   // Runs `look` while nothing changes and the listener is not called; beside other readers.
@@ -84,19 +87,9 @@ class RoutingTable final : public gateway::Directory {
 
   // Registered brokers with their counts, by cluster, name and id.
   std::vector<v1::BrokerOverview> Brokers() const;
-  // Those that take changes: id 0.
-  std::vector<v1::BrokerIdentity> Masters() const;
   // Merged over the masters, by name.
   std::vector<v1::TopicOverview> Topics() const;
   std::vector<v1::GroupOverview> Groups() const;
-
-  // Wait, at most `timeout`, until every broker named (those that are registered) has the topic or
-  // group, respectively has it no more. For commands, whose effect should be seen by whoever asks
-  // next.
-  bool AwaitTopic(std::string_view topic, const std::vector<std::string>& brokers, bool present,
-                  absl::Duration timeout) const;
-  bool AwaitGroup(std::string_view group, const std::vector<std::string>& brokers, bool present,
-                  absl::Duration timeout) const;
 
  private:
   using Key = gateway::ClusterTable::Key;
@@ -119,15 +112,12 @@ class RoutingTable final : public gateway::Directory {
   // Takes a broker out.
   void Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLimits(size_t topics, size_t groups) const;
-  bool Await(const std::vector<std::string>& brokers, absl::Duration timeout,
-             const std::function<bool(const Member&)>& reached) const;
 
   const Options options_;
   const Clock* const clock_;
   RoutingListener* listener_ = nullptr;
 
   mutable Mutex mutex_;
-  mutable CondVar changed_;
   gateway::ClusterTable cluster_ ABSL_GUARDED_BY(mutex_);
   std::map<Key, Registration> registrations_ ABSL_GUARDED_BY(mutex_);  // of each member
   absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mutex_);

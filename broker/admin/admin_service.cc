@@ -9,6 +9,7 @@
 
 #include "broker/admin/info.h"
 #include "broker/core/timestamps.h"
+#include "common/gateway/send_holds.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -144,6 +145,11 @@ absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
     if (!overflow.ok()) return overflow.status();
     change.overflow = *overflow;
   }
+  if (request.has_draining()) change.draining = request.draining();
+  if (request.has_sharing()) {
+    const auto& brokers = request.sharing().brokers();
+    change.brokers.emplace(brokers.begin(), brokers.end());
+  }
   return change;
 }
 
@@ -178,20 +184,9 @@ absl::StatusOr<TopicRecord> TopicFrom(const v1::TopicInfo& wanted, uint32_t defa
   record.expiry = {*ttl, *to_dead_letters};
   record.priority_guard = wanted.priority_guard();
   record.backlog = {*max_backlog, *overflow};
+  record.brokers.assign(wanted.brokers().begin(), wanted.brokers().end());
+  record.added = wanted.added();
   return record;
-}
-
-absl::Status CheckStart(v1::StartPolicy start) {
-  if (v1::StartPolicy_IsValid(start)) return absl::OkStatus();
-  return WireError(v2::BAD_REQUEST,
-                   fmt::format("start policy number {} is not known; use earliest or latest",
-                               static_cast<int>(start)));
-}
-
-absl::StatusOr<uint32_t> AttemptsFrom(int32_t attempts) {
-  if (attempts > 0) return static_cast<uint32_t>(attempts);
-  return WireError(v2::BAD_REQUEST,
-                   fmt::format("a message cannot have {} attempts; give 1 or more", attempts));
 }
 
 absl::StatusOr<GroupChange> ChangeFrom(const v1::AlterGroupRequest& request) {
@@ -207,22 +202,6 @@ absl::StatusOr<GroupChange> ChangeFrom(const v1::AlterGroupRequest& request) {
     change.start = static_cast<StartPolicy>(request.start());
   }
   return change;
-}
-
-absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
-  GroupRecord group;
-  if (absl::Status s = CheckStart(info.start()); !s.ok()) return s;
-  if (info.max_attempts() != 0) {
-    const absl::StatusOr<uint32_t> attempts = AttemptsFrom(info.max_attempts());
-    if (!attempts.ok()) return attempts.status();
-    group.max_attempts = *attempts;
-  }
-  if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
-  group.name = info.name();
-  group.fifo = info.fifo();
-  group.start = static_cast<StartPolicy>(info.start());
-  group.broadcast = info.broadcast();
-  return group;
 }
 
 // Where a reset is to go.
@@ -340,13 +319,25 @@ void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicReques
 void AdminService::AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request) {
   const absl::StatusOr<TopicChange> change = ChangeFrom(request);
   if (!change.ok()) return Answer(call, change.status(), v1::AlterTopicResponse());
-  environment_.metadata->AlterTopic(request.name(), *change,
-                                    [this, &call](const absl::StatusOr<TopicPtr>& topic) {
-                                      v1::AlterTopicResponse response;
-                                      if (topic.ok())
-                                        *response.mutable_topic() = TopicInfoOf(**topic);
-                                      Answer(call, topic.status(), std::move(response));
-                                    });
+  // It goes on until the change is there: no send may come between.
+  if (request.held() &&
+      !environment_.holds->Prolong(request.name(), gateway::SendHolds::kLongestMs)) {
+    return Answer(call,
+                  WireError(v2::PRECONDITION_FAILED,
+                            fmt::format("sends to topic {} are not held any more; hold it again",
+                                        request.name())),
+                  v1::AlterTopicResponse());
+  }
+  environment_.metadata->AlterTopic(
+      request.name(), *change,
+      [this, &call, ends_hold = request.has_sharing()](const absl::StatusOr<TopicPtr>& topic) {
+        v1::AlterTopicResponse response;
+        if (topic.ok() && ends_hold) {
+          environment_.holds->Release((*topic)->name);
+        }
+        if (topic.ok()) *response.mutable_topic() = TopicInfoOf(**topic);
+        Answer(call, topic.status(), std::move(response));
+      });
 }
 
 void AdminService::ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const {
@@ -378,6 +369,7 @@ void AdminService::DescribeTopic(rpc::UnaryCall& call,
     stats->set_queue_id(static_cast<int32_t>(queue));
     stats->set_min_offset(static_cast<int64_t>(range.min));
     stats->set_next_offset(static_cast<int64_t>(range.next));
+    stats->set_permission(response.topic().permission());
   }
   Answer(call, absl::OkStatus(), std::move(response));
 }

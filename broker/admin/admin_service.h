@@ -14,6 +14,10 @@
 #include "mansio/v1/admin.pb.h"
 #include "store/store.h"
 
+namespace mansio::gateway {
+class SendHolds;
+}
+
 namespace mansio::broker {
 
 // mansio.v1.Admin for this broker alone: topics, groups, and what they hold. Creations and
@@ -30,6 +34,7 @@ class AdminService {
     Metadata* metadata = nullptr;
     Consumption* consumption = nullptr;
     gateway::ClientRegistry* clients = nullptr;
+    gateway::SendHolds* holds = nullptr;
   };
   AdminService(Options options, Environment environment);
 

@@ -1,5 +1,12 @@
 #include "broker/admin/info.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "broker/core/timestamps.h"
+#include "common/status/wire_status.h"
+
 namespace mansio::broker {
 
 namespace v2 = apache::rocketmq::v2;
@@ -38,7 +45,9 @@ v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
     info.set_message_type(static_cast<v2::MessageType>(topic.type));
   }
   info.set_queues(static_cast<int32_t>(topic.queues));
-  info.set_permission(v2::READ_WRITE);
+  info.set_permission(topic.draining ? v2::READ : v2::READ_WRITE);
+  info.mutable_brokers()->Assign(topic.brokers.begin(), topic.brokers.end());
+  info.set_added(topic.added);
   if (const CheckBackPolicy& own = topic.check_back; own != CheckBackPolicy{}) {
     SetMillis(own.first_check_ms, info.mutable_check_back()->mutable_first_check());
     SetMillis(own.interval_ms, info.mutable_check_back()->mutable_interval());
@@ -52,6 +61,12 @@ v1::TopicInfo TopicInfoOf(const TopicRecord& topic) {
     info.set_overflow(
         static_cast<v1::OverflowPolicy>(static_cast<int>(topic.backlog.overflow) + 1));
   }
+  return info;
+}
+
+v1::TopicInfo TopicInfoOf(const Topic& topic) {
+  v1::TopicInfo info = TopicInfoOf(static_cast<const TopicRecord&>(topic));
+  if (topic.IsFinished()) info.set_permission(v2::NONE);
   return info;
 }
 
@@ -82,7 +97,37 @@ v1::GroupInfo GroupInfoOf(const GroupRecord& group) {
   }
   info.set_broadcast(group.broadcast);
   info.set_paused(group.paused);
+  SetMillis(group.created_ms, info.mutable_created());
   return info;
+}
+
+absl::Status CheckStart(v1::StartPolicy start) {
+  if (v1::StartPolicy_IsValid(start)) return absl::OkStatus();
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("start policy number {} is not known; use earliest or latest",
+                               static_cast<int>(start)));
+}
+
+absl::StatusOr<uint32_t> AttemptsFrom(int32_t attempts) {
+  if (attempts > 0) return static_cast<uint32_t>(attempts);
+  return WireError(v2::BAD_REQUEST,
+                   fmt::format("a message cannot have {} attempts; give 1 or more", attempts));
+}
+
+absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
+  GroupRecord group;
+  if (absl::Status s = CheckStart(info.start()); !s.ok()) return s;
+  if (info.max_attempts() != 0) {
+    const absl::StatusOr<uint32_t> attempts = AttemptsFrom(info.max_attempts());
+    if (!attempts.ok()) return attempts.status();
+    group.max_attempts = *attempts;
+  }
+  if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
+  group.name = info.name();
+  group.fifo = info.fifo();
+  group.start = static_cast<StartPolicy>(info.start());
+  group.broadcast = info.broadcast();
+  return group;
 }
 
 }  // namespace mansio::broker

@@ -89,6 +89,8 @@ store::QueueOffset Positions::StartOf(const GroupRecord& group, const Topic& top
   const store::Store& store = *state_->store();
   const store::QueueKey queue{topic.id, queue_id};
   const store::QueueRange range = store.Range(queue);
+  // What was sent here since the topic is on this broker, too, is for all that consumed it before.
+  if (topic.added && group.created_ms <= topic.created_ms) return FirstOf(store, topic, queue_id);
   switch (group.start) {
     case StartPolicy::kEarliest:
       return FirstOf(store, topic, queue_id);

@@ -9,6 +9,7 @@
 #include "apache/rocketmq/v2/definition.pb.h"
 #include "broker/core/codec.h"
 #include "common/clock/broker_time.h"
+#include "common/gateway/group_owner.h"
 #include "common/names/names.h"
 #include "common/status/wire_status.h"
 
@@ -57,12 +58,19 @@ absl::Status ValidateSettings(const TopicRecord& topic) {
                                  "type {}; leave it out",
                                  topic.name, NameOf(topic.type)));
   }
+  if (!topic.brokers.empty() && !Takes(topic.type, MessageType::kFifo)) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("message groups are divided between brokers where a topic takes "
+                                 "FIFO messages, and {} is of type {}; leave it out",
+                                 topic.name, NameOf(topic.type)));
+  }
   return absl::OkStatus();
 }
 
 bool SameSettings(const TopicRecord& a, const TopicRecord& b) {
   return a.type == b.type && a.queues == b.queues && a.check_back == b.check_back &&
-         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog;
+         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog &&
+         a.brokers == b.brokers;
 }
 
 // Retry and dead-letter topics come and go with their group.
@@ -91,6 +99,12 @@ absl::Status GroupNotFound(std::string_view name) {
       fmt::format("consumer group {} does not exist on this broker; it is created by its "
                   "first consumer, or with `mansio group create {}`",
                   name, name));
+}
+
+std::string Topic::OwnerOf(std::string_view message_group) const {
+  if (brokers.empty()) return {};
+  const auto itself = [](const std::string& broker) -> std::string_view { return broker; };
+  return brokers[gateway::BrokerOfGroup(message_group, brokers, itself)];
 }
 
 // One metadata record on its way into the log.
@@ -253,6 +267,8 @@ void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done
   if (change.ttl_ms) topic->expiry.ttl_ms = *change.ttl_ms;
   if (change.expired_to_dead_letters) topic->expiry.dead_letter = *change.expired_to_dead_letters;
   if (change.priority_guard) topic->priority_guard = *change.priority_guard;
+  if (change.draining) topic->draining = *change.draining;
+  if (change.brokers) topic->brokers = *change.brokers;
   if (absl::Status status = ValidateSettings(*topic); !status.ok()) {
     EndClaim(&Metadata::topic_claims_, topic->name);
     return done(status);
@@ -300,7 +316,9 @@ void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
 
 void Metadata::EnsureGroup(std::string_view name, Done<GroupPtr> done) {
   if (GroupPtr group = FindGroup(name)) return done(std::move(group));
-  GroupRecord wanted;
+  std::optional<GroupRecord> elsewhere;
+  if (group_elsewhere_) elsewhere = group_elsewhere_(name);
+  GroupRecord wanted = elsewhere ? *std::move(elsewhere) : GroupRecord{};
   wanted.name = std::string(name);
   CreateGroup(std::move(wanted), [this, name = std::string(name),
                                   done = std::move(done)](absl::StatusOr<GroupPtr> group) mutable {
@@ -336,7 +354,7 @@ void Metadata::CreateGroup(GroupRecord wanted, Done<GroupPtr> done) {
     return done(status);
   }
   if (absl::Status status = ValidatePolicy(wanted); !status.ok()) return done(status);
-  wanted.created_ms = time_->NowMillis();
+  if (wanted.created_ms == 0) wanted.created_ms = time_->NowMillis();
   std::optional<absl::StatusOr<GroupPtr>> judged;
   {
     MutexLock lock(&mutex_);

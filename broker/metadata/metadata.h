@@ -36,7 +36,13 @@ struct Topic : TopicRecord {
   mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
   // Of the slowest group; kept where there is a limit (broker/consumption/backlogs.h).
   mutable std::atomic<uint64_t> backlog_now{0};
+  // While it is drained: whether its groups have finished what is here (broker/placement/).
+  mutable std::atomic<bool> finished{false};
   std::shared_ptr<TopicCounters> counters = std::make_shared<TopicCounters>();
+
+  bool IsFinished() const { return draining && finished.load(std::memory_order_relaxed); }
+  // The broker that a message group belongs to; "" where each takes what is sent to it.
+  std::string OwnerOf(std::string_view message_group) const;
 };
 using TopicPtr = std::shared_ptr<const Topic>;
 using GroupPtr = std::shared_ptr<const GroupRecord>;
@@ -48,6 +54,8 @@ struct TopicChange {
   std::optional<bool> priority_guard;
   std::optional<uint64_t> max_backlog;  // 0: none
   std::optional<Overflow> overflow;
+  std::optional<bool> draining;
+  std::optional<std::vector<std::string>> brokers;  // topics with message groups only
 };
 
 // What of a group's policy is to change; the rest stays.
@@ -102,10 +110,14 @@ class Metadata : public Feature {
   // Deletes a topic of the users with its messages. TOPIC_NOT_FOUND when there is none,
   // ILLEGAL_TOPIC for one of the system or of a group.
   void DeleteTopic(std::string_view name, Done<TopicPtr> done);
-  // Creates a group, or returns the one there is; FailedPrecondition when that has other settings.
+  // Creates a group, now or at `created_ms`, or returns the one there is; FailedPrecondition when
+  // that has other settings.
   void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
-  // As CreateGroup with defaults, and never complains about other settings: first use of a group.
-  // Calls `done` at once when the group exists.
+  // What the other brokers have of a group; nullopt when they do not know it. Set before serving.
+  using GroupElsewhere = std::function<std::optional<GroupRecord>(std::string_view name)>;
+  void SetGroupElsewhere(GroupElsewhere look) { group_elsewhere_ = std::move(look); }
+  // First use of a group: as CreateGroup with the settings that it has elsewhere, else defaults,
+  // and never complains about other settings. Calls `done` at once when the group exists.
   void EnsureGroup(std::string_view name, Done<GroupPtr> done);
   // Changes the policy of a group; what is handed out already is judged by the new one, too.
   void AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done);
@@ -114,6 +126,8 @@ class Metadata : public Feature {
   // Pauses or resumes a group: while it is paused, nothing is handed out to its consumers. OK when
   // it is so already. CONSUMER_GROUP_NOT_FOUND when there is none.
   void SetPaused(std::string_view name, bool paused, Done<GroupPtr> done);
+  // Whether there are topics that are drained.
+  bool AnyDraining() const { return draining_topics_.load(std::memory_order_relaxed) > 0; }
   // Whether a group of this name is paused. Hot: one load while no group is.
   bool IsPaused(std::string_view group) const;
 
@@ -185,6 +199,7 @@ class Metadata : public Feature {
   BrokerTime* const time_;
   store::Store* store_ = nullptr;
   std::vector<Listener> listeners_;
+  GroupElsewhere group_elsewhere_;
 
   mutable Mutex mutex_;
   StringMap<TopicPtr> topics_ ABSL_GUARDED_BY(mutex_);
@@ -193,6 +208,7 @@ class Metadata : public Feature {
   absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
   size_t user_topics_ ABSL_GUARDED_BY(mutex_) = 0;  // those that limits.topics counts
   std::atomic<size_t> paused_groups_{0};            // counted under the lock
+  std::atomic<size_t> draining_topics_{0};          // the same
   uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
   Claims topic_claims_ ABSL_GUARDED_BY(mutex_);

@@ -74,8 +74,13 @@ void Metadata::ApplyTopic(TopicRecord record) {
   {
     MutexLock lock(&mutex_);
     TopicPtr& slot = topics_[topic->name];
-    if (slot != nullptr && slot->id == topic->id) made->counters = slot->counters;
+    if (slot != nullptr && slot->id == topic->id) {
+      made->counters = slot->counters;
+      made->finished = slot->IsFinished();
+    }
     if (slot == nullptr && topic->kind == TopicKind::kUser) ++user_topics_;
+    if (slot != nullptr && slot->draining) --draining_topics_;
+    if (topic->draining) ++draining_topics_;
     slot = topic;
     topics_by_id_[topic->id] = topic;
     next_topic_id_ = std::max(next_topic_id_, topic->id + 1);
@@ -94,6 +99,7 @@ void Metadata::ApplyTopicDeleted(uint32_t id) {
     MutexLock lock(&mutex_);
     topics_.erase(topic->name);
     if (topic->kind == TopicKind::kUser) --user_topics_;
+    if (topic->draining) --draining_topics_;
     topics_by_id_.erase(id);
   }
   dirty_topics_.insert(id);
@@ -220,6 +226,7 @@ void Metadata::Clear() {
   groups_.clear();
   groups_by_id_.clear();
   user_topics_ = 0;
+  draining_topics_ = 0;
   paused_groups_ = 0;
   next_topic_id_ = next_group_id_ = 1;
   handle_key_ = {0, 0};

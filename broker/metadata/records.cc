@@ -44,10 +44,13 @@ constexpr uint8_t kPausedFlag = 4;
 
 constexpr uint8_t kExpiredToDeadLettersFlag = 1;  // of a topic
 constexpr uint8_t kPriorityGuardFlag = 2;
+constexpr uint8_t kDrainingFlag = 4;
+constexpr uint8_t kAddedFlag = 8;
 
 uint8_t FlagsOf(const TopicRecord& topic) {
   return (topic.expiry.dead_letter ? kExpiredToDeadLettersFlag : 0) |
-         (topic.priority_guard ? kPriorityGuardFlag : 0);
+         (topic.priority_guard ? kPriorityGuardFlag : 0) | (topic.draining ? kDrainingFlag : 0) |
+         (topic.added ? kAddedFlag : 0);
 }
 
 uint8_t FlagsOf(const GroupRecord& group) {
@@ -90,14 +93,18 @@ std::string TopicRecord::Encode() const {
   for (const uint32_t origin : origins) w.Varint(origin);
   // Most topics have none of what follows, and no byte for it; each part is there when a later one
   // is.
-  const bool limited = backlog != BacklogPolicy{};
-  const bool consumed_specially = limited || expiry != ExpiryPolicy{} || priority_guard;
+  const bool shared = !brokers.empty();
+  const bool limited = shared || backlog != BacklogPolicy{};
+  const bool consumed_specially =
+      limited || expiry != ExpiryPolicy{} || priority_guard || draining || added;
   if (consumed_specially || check_back != CheckBackPolicy{}) {
     w.Varint(static_cast<uint64_t>(check_back.first_check_ms));
     w.Varint(static_cast<uint64_t>(check_back.interval_ms)).Varint(check_back.max_checks);
   }
   if (consumed_specially) w.Varint(static_cast<uint64_t>(expiry.ttl_ms)).U8(FlagsOf(*this));
   if (limited) w.Varint(backlog.max).U8(static_cast<uint8_t>(backlog.overflow));
+  if (shared) w.Varint(brokers.size());
+  for (const std::string& broker : brokers) w.Bytes(broker);
   return w.Take();
 }
 
@@ -122,10 +129,15 @@ absl::StatusOr<TopicRecord> TopicRecord::Decode(std::string_view body) {
     const uint8_t flags = r.U8();
     t.expiry.dead_letter = (flags & kExpiredToDeadLettersFlag) != 0;
     t.priority_guard = (flags & kPriorityGuardFlag) != 0;
+    t.draining = (flags & kDrainingFlag) != 0;
+    t.added = (flags & kAddedFlag) != 0;
   }
   if (!r.AtEnd()) {
     t.backlog.max = r.Varint();
     t.backlog.overflow = static_cast<Overflow>(r.U8());
+  }
+  if (!r.AtEnd()) {
+    for (uint64_t n = r.Varint(); n > 0 && r.ok(); --n) t.brokers.emplace_back(r.Bytes());
   }
   if (!r.ok() || t.name.empty()) return absl::DataLossError("a topic record cannot be decoded");
   return t;

@@ -93,6 +93,11 @@ struct TopicRecord {
   ExpiryPolicy expiry;
   bool priority_guard = false;  // PRIORITY topics: low priorities cannot starve
   BacklogPolicy backlog;
+  bool draining = false;  // nothing is sent to it here any more; it is consumed to its end
+  bool added = false;     // this broker was added to it: older groups consume all that is here
+  // The brokers that its message groups are divided between (common/gateway/group_owner.h); empty:
+  // each one takes what is sent to it.
+  std::vector<std::string> brokers;
 
   std::string Encode() const;
   static absl::StatusOr<TopicRecord> Decode(std::string_view body);

@@ -58,6 +58,34 @@ std::vector<std::string> ClusterView::MastersWith(std::string_view topic) const 
   return table_.MastersWith(topic);
 }
 
+std::vector<std::string> ClusterView::MastersWithGroup(std::string_view group) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.MastersWithGroup(group);
+}
+
+std::vector<std::string> ClusterView::Sharing(std::string_view topic) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.Sharing(topic);
+}
+
+std::string ClusterView::GroupOwner(std::string_view topic, std::string_view message_group,
+                                    std::string_view first) const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.GroupOwner(topic, message_group, first);
+}
+
+std::vector<gateway::Master> ClusterView::Masters() const {
+  ReaderMutexLock lock(&mutex_);
+  return table_.Masters();
+}
+
+std::optional<v1::GroupInfo> ClusterView::GroupInfo(std::string_view group) const {
+  ReaderMutexLock lock(&mutex_);
+  const v1::GroupInfo* const info = table_.GroupInfo(group);
+  if (info == nullptr) return std::nullopt;
+  return *info;
+}
+
 std::optional<gateway::GroupPolicy> ClusterView::Group(std::string_view group) const {
   ReaderMutexLock lock(&mutex_);
   return table_.Group(group);

@@ -40,7 +40,13 @@ class ClusterView {
   // As those of ClusterTable.
   gateway::TopicRoute Route(std::string_view topic) const;
   std::vector<std::string> MastersWith(std::string_view topic) const;
+  std::vector<std::string> MastersWithGroup(std::string_view group) const;
+  std::vector<std::string> Sharing(std::string_view topic) const;
+  std::string GroupOwner(std::string_view topic, std::string_view message_group,
+                         std::string_view first = {}) const;
+  std::vector<gateway::Master> Masters() const;
   std::optional<gateway::GroupPolicy> Group(std::string_view group) const;
+  std::optional<v1::GroupInfo> GroupInfo(std::string_view group) const;
   std::optional<gateway::HostPort> MasterOf(std::string_view broker) const;
   size_t size() const;
 

@@ -12,6 +12,7 @@
 #include "common/clock/broker_time.h"
 #include "common/gateway/preamble.h"
 #include "common/gateway/public_service.h"
+#include "common/gateway/send_holds.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
@@ -86,6 +87,28 @@ absl::Status CheckBacklog(const Topic& topic) {
                   backlog, topic.name, policy.max, topic.name));
 }
 
+// That the message groups of a request are this broker's, where they are divided between brokers.
+// A call that came through the access point is; one that waited for a thread may not be any more.
+absl::Status CheckOwner(const v2::SendMessageRequest& request, const Topic& topic,
+                        std::string_view self) {
+  if (topic.brokers.empty()) return absl::OkStatus();
+  for (const v2::Message& message : request.messages()) {
+    const v2::SystemProperties& system = message.system_properties();
+    if (!system.has_message_group()) continue;
+    const std::string owner = topic.OwnerOf(system.message_group());
+    if (owner == self) continue;
+    if (request.messages_size() > 1) {
+      return WireError(v2::BAD_REQUEST,
+                       "the message groups of this batch belong to different brokers; send each "
+                       "group in a request of its own");
+    }
+    return WireError(
+        v2::INTERNAL_SERVER_ERROR,
+        fmt::format("this message group belongs to broker {} by now; send it again", owner));
+  }
+  return absl::OkStatus();
+}
+
 Provenance ProvenanceOf(const std::optional<Delay::Waiting>& waiting) {
   return waiting.has_value() ? waiting->provenance : Provenance{};
 }
@@ -135,7 +158,7 @@ void SendService::HandleLarge(rpc::UnaryCall& call) {
   const bool accepted =
       waiting <= options_.limits.bytes_in_flight &&
       store_->RunCold([this, &call, bytes, topic = *topic, request = std::move(request)]() mutable {
-        StoreRequest(call, *request, *topic);
+        StoreLarge(call, *request, *topic);
         request.reset();
         large_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
       });
@@ -145,6 +168,24 @@ void SendService::HandleLarge(rpc::UnaryCall& call) {
          WireError(v2::TOO_MANY_REQUESTS,
                    "the broker has as many large messages waiting as limits.send-bytes-in-flight "
                    "and its reading threads allow; send again a little later"));
+}
+
+void SendService::StoreLarge(rpc::UnaryCall& call, Request& request, const Topic& topic) {
+  if (!Takes(topic.type, MessageType::kFifo) || environment_.holds == nullptr) {
+    return StoreRequest(call, request, topic);
+  }
+  // While it waited for a thread, its message groups may have been given to another broker.
+  const auto passage = environment_.holds->PassNow(topic.name);
+  const TopicPtr now = environment_.metadata->FindTopic(topic.id);
+  if (now == nullptr) return Refuse(call, TopicNotFound(topic.name));
+  absl::Status status = CheckOwner(request, *now, options_.broker_name);
+  if (!passage.has_value()) {
+    status = WireError(v2::INTERNAL_SERVER_ERROR,
+                       fmt::format("message groups of topic {} are being divided between other "
+                                   "brokers; send it again in a second",
+                                   topic.name));
+  }
+  status.ok() ? StoreRequest(call, request, topic) : Refuse(call, status);
 }
 
 absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {
@@ -157,6 +198,7 @@ absl::StatusOr<TopicPtr> SendService::Check(const Request& request) const {
     return TopicNotFound(name);
   }
   if (status = CheckTopicType(request, *topic); !status.ok()) return status;
+  if (status = CheckOwner(request, *topic, options_.broker_name); !status.ok()) return status;
   if (status = CheckBacklog(*topic); !status.ok()) return status;
   return topic;
 }

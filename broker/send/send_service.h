@@ -26,9 +26,14 @@ namespace mansio {
 class BrokerTime;
 }
 
+namespace mansio::gateway {
+class SendHolds;
+}
+
 namespace mansio::broker {
 
 struct SendOptions {
+  std::string broker_name;
   SendLimits limits;
   bool auto_create_topics = false;  // with the type of the first message sent to it
   uint32_t default_queues = 8;      // of a topic created so
@@ -45,6 +50,7 @@ class SendService {
     BrokerTime* time = nullptr;
     Delay* delay = nullptr;
     HalfStore* halves = nullptr;
+    gateway::SendHolds* holds = nullptr;  // null: none ever
   };
   SendService(SendOptions options, Environment environment);
 
@@ -61,6 +67,8 @@ class SendService {
   // The topic to store in; nullptr when it is to be created first.
   absl::StatusOr<TopicPtr> Check(const Request& request) const;
   void CreateTopicAndHandle(rpc::UnaryCall& call, const Request& request);
+  // On a thread of the cold pool.
+  void StoreLarge(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreRequest(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreOne(rpc::UnaryCall& call, Request& request, const Topic& topic);
   void StoreBatch(rpc::UnaryCall& call, Request& request, const Topic& topic);

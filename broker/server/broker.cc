@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "broker/admin/admin_service.h"
+#include "broker/admin/info.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
+#include "broker/core/timestamps.h"
 #include "broker/deadletter/dead_letter_moves.h"
 #include "broker/deadletter/dead_letter_service.h"
 #include "broker/deadletter/dead_letter_state.h"
@@ -22,6 +25,8 @@
 #include "broker/move/append_budget.h"
 #include "broker/move/mover.h"
 #include "broker/offsets/offsets.h"
+#include "broker/placement/drain_watch.h"
+#include "broker/placement/hold_service.h"
 #include "broker/registration/cluster_view.h"
 #include "broker/registration/cluster_watch.h"
 #include "broker/registration/registration_client.h"
@@ -34,10 +39,12 @@
 #include "common/access/cluster_secret.h"
 #include "common/clock/broker_time.h"
 #include "common/files/file_system.h"
+#include "common/gateway/admin_gateway.h"
 #include "common/gateway/client_relay.h"
 #include "common/gateway/forwarder.h"
 #include "common/gateway/gateway.h"
 #include "common/gateway/relay_service.h"
+#include "common/gateway/send_holds.h"
 #include "common/hash/siphash.h"
 #include "common/logging/logging.h"
 #include "common/metrics/monitor.h"
@@ -107,6 +114,7 @@ rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
 
 SendOptions SendOptionsOf(const BrokerConfig& config) {
   SendOptions options;
+  options.broker_name = config.name;
   options.limits.body_bytes = config.body_bytes;
   options.limits.properties = config.properties;
   options.limits.properties_bytes = config.properties_bytes;
@@ -231,6 +239,7 @@ class Broker::Parts {
                   .silence = config.client_silence,
                   .disconnected = config.client_disconnected},
                  environment.clock),
+        holds_({config.network.forwarded_calls, config.network.forwarded_bytes}, &timers_),
         mover_({}, &timers_),
         budget_(config.move_bytes_per_second, environment.clock),
         consumption_(Consumption::Create(ConsumptionOptionsOf(config, advertised),
@@ -264,9 +273,16 @@ class Broker::Parts {
                                       .clients = &clients_,
                                       .time = &time_,
                                       .delay = &delay_,
-                                      .halves = transactions_->halves()}),
+                                      .halves = transactions_->halves(),
+                                      .holds = &holds_}),
         admin_({.broker_name = config.name, .default_queues = config.default_queues},
-               {.metadata = &metadata_, .consumption = consumption_.get(), .clients = &clients_}),
+               {.metadata = &metadata_,
+                .consumption = consumption_.get(),
+                .clients = &clients_,
+                .holds = &holds_}),
+        hold_service_(
+            config.name,
+            {.metadata = &metadata_, .consumption = consumption_.get(), .holds = &holds_}),
         dead_letter_moves_({.max_resends = config.max_resends}, {.metadata = &metadata_,
                                                                  .state = &dead_letters_,
                                                                  .delay = &delay_,
@@ -305,8 +321,13 @@ class Broker::Parts {
                     .clients = &clients_,
                     .peers = peers_.get(),
                     .timers = &node_timers_,
-                    .relay = &relay_}),
+                    .relay = &relay_,
+                    .holds = &holds_}),
+        admin_gateway_({.node = NodeOf(config), .cluster_secret = access.secret},
+                       {.directory = &directory_, .peers = peers_.get(), .timers = &node_timers_}),
         registered_(&metadata_),
+        drains_(&metadata_, consumption_.get(),
+                [this](const TopicPtr& topic) { registered_.TellTopic(topic); }),
         registration_(RegistrationOptionsOf(config, access.secret), &registered_),
         watch_({.nameservers = NameserversOf(config), .cluster_secret = access.secret}, &others_),
         gate_(std::move(access), environment.clock) {
@@ -317,6 +338,7 @@ class Broker::Parts {
     features_.Add(offsets_->feature());
     features_.Add(transactions_->feature());
     clients_.SetObserver(consumption_->observer());
+    metadata_.SetGroupElsewhere([this](std::string_view name) { return GroupOfOthers(name); });
   }
 
   absl::Status Start();
@@ -328,6 +350,8 @@ class Broker::Parts {
 
  private:
   v1::BrokerIdentity Identity() const;
+  // A group as other brokers have it; nullopt when they do not know it.
+  std::optional<GroupRecord> GroupOfOthers(std::string_view name) const;
   rpc::MethodTable Methods();
   // From now on the monitor shows what this broker is and does.
   void StartMetrics();
@@ -345,6 +369,7 @@ class Broker::Parts {
   Metadata metadata_;
   DeadLetterState dead_letters_;
   gateway::ClientRegistry clients_;
+  gateway::SendHolds holds_;
   Mover mover_;
   AppendBudget budget_;
   std::unique_ptr<Consumption> consumption_;
@@ -353,6 +378,7 @@ class Broker::Parts {
   std::unique_ptr<Transactions> transactions_;
   SendService send_;
   AdminService admin_;
+  HoldService hold_service_;
   DeadLetterMoves dead_letter_moves_;
   DeadLetterService dead_letter_service_;
   DelayAdmin delay_admin_;
@@ -366,7 +392,9 @@ class Broker::Parts {
   gateway::RelayService relayed_;
   gateway::Gateway gateway_;
   gateway::Forwarder forwarder_;
+  gateway::AdminGateway admin_gateway_;
   LocalRegistration registered_;
+  DrainWatch drains_;
   RegistrationClient registration_;
   ClusterWatch watch_;
   access::AdminGate gate_;
@@ -435,6 +463,7 @@ void Broker::Parts::Stop() {
   watch_.Stop();
   relay_.Stop();
   forwarder_.Stop();
+  holds_.Stop();
   peers_->Stop();
   consumption_->Stop();
   delay_.Stop();
@@ -467,6 +496,16 @@ v1::BrokerIdentity Broker::Parts::Identity() const {
   return identity;
 }
 
+std::optional<GroupRecord> Broker::Parts::GroupOfOthers(std::string_view name) const {
+  const std::optional<v1::GroupInfo> info = others_.GroupInfo(name);
+  if (!info.has_value()) return std::nullopt;
+  absl::StatusOr<GroupRecord> group = GroupFrom(*info);
+  if (!group.ok()) return std::nullopt;
+  group->paused = info->paused();
+  group->created_ms = MillisOf(info->created());
+  return *std::move(group);
+}
+
 rpc::MethodTable Broker::Parts::Methods() {
   rpc::MethodTable methods;
   send_.Register(methods);
@@ -478,8 +517,10 @@ rpc::MethodTable Broker::Parts::Methods() {
   gateway_.Register(methods);
   relayed_.Register(methods);
   admin_.Register(methods);
+  hold_service_.Register(methods);
   dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
+  admin_gateway_.Install(methods);
   gate_.Protect(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
@@ -491,6 +532,7 @@ rpc::MethodTable Broker::Parts::Methods() {
 void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
   others_.DropUnconfirmed();
+  drains_.Look();
   const absl::Status health = store_->Health();
   if (!health.ok() && !unhealthy_reported_) {
     LOG_ERROR("The broker stores no messages: {}. It goes on answering",

@@ -15,18 +15,20 @@ absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic
   const TopicPtr known = metadata_->FindTopic(topic);
   // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
   gateway::TopicRoute others = others_->Route(topic);
-  if (known != nullptr && known->kind != TopicKind::kRetry) {
-    return RouteOf(known->type, known->queues, std::move(others));
+  const bool here = known != nullptr && known->kind != TopicKind::kRetry;
+  if (here && !known->IsFinished()) {
+    return RouteOf(known->type, known->queues, !known->draining, std::move(others));
   }
   if (!others.brokers.empty()) return others;
-  if (names::IsGroupTopic(topic) || !options_.auto_create_topics) return TopicNotFound(topic);
+  if (here || names::IsGroupTopic(topic) || !options_.auto_create_topics)
+    return TopicNotFound(topic);
   // A creation that fails is told to the sender, whose send tries it again.
   metadata_->CreateTopic(std::string(topic), MessageType::kNormal, options_.default_queues,
                          [](const absl::StatusOr<TopicPtr>&) {});
-  return RouteOf(MessageType::kNormal, options_.default_queues, {});
+  return RouteOf(MessageType::kNormal, options_.default_queues, true, {});
 }
 
-gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues,
+gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues, bool writable,
                                             gateway::TopicRoute others) const {
   gateway::TopicRoute route;
   route.mixed = type == MessageType::kMixed;
@@ -34,7 +36,8 @@ gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues,
   route.brokers.push_back({.broker = options_.broker_name,
                            .broker_id = 0,
                            .endpoints = {options_.advertised},
-                           .queues = static_cast<int32_t>(queues)});
+                           .queues = static_cast<int32_t>(queues),
+                           .writable = writable});
   const bool same_type =
       others.mixed == route.mixed && (route.mixed || others.message_type == route.message_type);
   if (!same_type) return route;
@@ -56,9 +59,33 @@ gateway::GroupPolicy LocalDirectory::Group(std::string_view group) const {
 }
 
 bool LocalDirectory::Stores(std::string_view topic) const {
-  if (metadata_->FindTopic(topic) != nullptr) return true;
+  if (const TopicPtr known = metadata_->FindTopic(topic)) return !known->draining;
   return options_.auto_create_topics && !names::IsGroupTopic(topic) &&
          others_->MastersWith(topic).empty();
+}
+
+std::vector<std::string> LocalDirectory::Sharing(std::string_view topic) const {
+  const TopicPtr known = metadata_->FindTopic(topic);
+  return known != nullptr && !known->brokers.empty() ? known->brokers : others_->Sharing(topic);
+}
+
+std::string LocalDirectory::GroupOwner(std::string_view topic,
+                                       std::string_view message_group) const {
+  const TopicPtr known = metadata_->FindTopic(topic);
+  if (known == nullptr) return others_->GroupOwner(topic, message_group);
+  std::string owner = known->OwnerOf(message_group);
+  if (owner.empty() || owner == options_.broker_name) return owner;
+  // This broker gave the group away; its new owner may be about to learn so.
+  std::string latest = others_->GroupOwner(topic, message_group, owner);
+  return latest == options_.broker_name ? owner : latest;
+}
+
+std::vector<gateway::Master> LocalDirectory::Masters() const {
+  std::vector<gateway::Master> masters = others_->Masters();
+  masters.push_back({options_.broker_name, options_.advertised});
+  std::sort(masters.begin(), masters.end(),
+            [](const auto& a, const auto& b) { return a.broker < b.broker; });
+  return masters;
 }
 
 std::optional<gateway::HostPort> LocalDirectory::MasterOf(std::string_view broker) const {

@@ -33,14 +33,22 @@ class LocalDirectory final : public gateway::Directory {
   gateway::GroupPolicy Group(std::string_view group) const override;
   std::string_view Self() const override { return options_.broker_name; }
   bool Stores(std::string_view topic) const override;
+  bool Has(std::string_view topic) const override { return metadata_->FindTopic(topic) != nullptr; }
   std::vector<std::string> OthersWith(std::string_view topic) const override {
     return others_->MastersWith(topic);
   }
+  std::vector<std::string> OthersWithGroup(std::string_view group) const override {
+    return others_->MastersWithGroup(group);
+  }
+  std::vector<std::string> Sharing(std::string_view topic) const override;
+  std::string GroupOwner(std::string_view topic, std::string_view message_group) const override;
+  std::vector<gateway::Master> Masters() const override;
   std::optional<gateway::HostPort> MasterOf(std::string_view broker) const override;
 
  private:
-  // To this broker, and to `others` where their queues are of the same type.
-  gateway::TopicRoute RouteOf(MessageType type, uint32_t queues, gateway::TopicRoute others) const;
+  // To this broker, with these queues, and to `others` where their queues are of the same type.
+  gateway::TopicRoute RouteOf(MessageType type, uint32_t queues, bool writable,
+                              gateway::TopicRoute others) const;
 
   const Options options_;
   Metadata* const metadata_;

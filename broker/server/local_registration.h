@@ -28,8 +28,10 @@ class LocalRegistration final : public RegistrationSource {
   std::optional<v1::GroupInfo> FindGroup(std::string_view name) const override;
   void SetListener(RegistrationListener* listener) override;
 
- private:
+  // Registers a topic again, whose use has changed.
   void TellTopic(const TopicPtr& topic);
+
+ private:
   void TellGroup(const GroupPtr& group);
 
   Metadata* const metadata_;

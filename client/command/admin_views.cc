@@ -20,19 +20,6 @@ namespace {
 
 constexpr size_t kMaxShownBody = 64u << 20;  // of a body that is unpacked to be shown
 
-const char* PermissionName(v2::Permission permission) {
-  switch (permission) {
-    case v2::READ:
-      return "read";
-    case v2::WRITE:
-      return "write";
-    case v2::NONE:
-      return "none";
-    default:
-      return "read+write";
-  }
-}
-
 const char* ModeName(const v1::GroupInfo& group) {
   if (group.fifo()) return group.broadcast() ? "fifo broadcast" : "fifo";
   return group.broadcast() ? "broadcast" : "normal";
@@ -64,6 +51,19 @@ std::string BackoffText(const v1::GroupInfo& group) {
 }
 
 }  // namespace
+
+std::string PermissionName(v2::Permission permission) {
+  switch (permission) {
+    case v2::READ:
+      return "read";
+    case v2::WRITE:
+      return "write";
+    case v2::NONE:
+      return "none";
+    default:
+      return "read+write";
+  }
+}
 
 std::string TypeName(v2::MessageType type) {
   if (type == v2::MESSAGE_TYPE_UNSPECIFIED) return "normal";
@@ -104,6 +104,10 @@ Json TopicJson(const v1::TopicInfo& topic) {
   if (topic.max_backlog() > 0) {
     value["max_backlog"] = topic.max_backlog();
     value["overflow"] = OverflowName(topic.overflow());
+  }
+  if (!topic.brokers().empty()) {
+    value["message_group_brokers"] =
+        std::vector<std::string>(topic.brokers().begin(), topic.brokers().end());
   }
   return value;
 }

@@ -17,8 +17,10 @@ std::string TypeName(apache::rocketmq::v2::MessageType type);
 Json TimeText(const google::protobuf::Timestamp& time);
 // "normal", …, "mixed".
 std::string TypeName(const v1::TopicInfo& topic);
+std::string PermissionName(apache::rocketmq::v2::Permission permission);
 // name, type, queues, permission, ttl (null: none), expired; of a priority topic also
-// priority_guard, of one with a limit also max_backlog and overflow.
+// priority_guard, of one with a limit also max_backlog and overflow, of one whose message groups
+// are divided between brokers also message_group_brokers.
 Json TopicJson(const v1::TopicInfo& topic);
 // name, mode, max_attempts, backoff, start, paused.
 Json GroupJson(const v1::GroupInfo& group);

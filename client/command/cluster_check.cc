@@ -80,7 +80,8 @@ void CheckBroker(const Context& context, const v1::BrokerIdentity& broker,
   absl::StatusOr<v1::DeadLetterStatsResponse> answer;
   absl::Time before;
   absl::Time after;
-  if (auto admin = client::AdminClient::Create(options); !admin.ok()) {
+  if (auto admin = client::AdminClient::Create(options, client::AdminClient::Scope::kNode);
+      !admin.ok()) {
     answer = admin.status();
   } else {
     // Connects, so that the measured call is not slow for that.

@@ -2,10 +2,13 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
+#include "client/command/topic_brokers.h"
 #include "client/command/topic_route.h"
 #include "client/lib/admin_client.h"
 #include "client/lib/wire.h"
@@ -30,6 +33,8 @@ struct TopicArguments {
   ConsumptionArguments consumption;
   std::string type = "normal";
   int queues = 0;
+  std::vector<std::string> brokers;  // of a creation; empty: all
+  BrokerChange change;               // of an alteration
   absl::Duration first_check;
   absl::Duration check_interval;
   int max_checks = 0;
@@ -88,7 +93,7 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   SetConsumption(arguments.consumption, &topic);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
-  auto response = (*admin)->CreateTopic(topic);
+  auto response = (*admin)->CreateTopic(topic, arguments.brokers);
   if (!response.ok()) return Fail(context, response.status());
   const v1::TopicInfo& made = response->topic();
   PrintDone(context, TopicJson(made),
@@ -97,14 +102,34 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   return ReportRefusals(context, response->results());
 }
 
+int AlterBrokers(const Context& context, const TopicArguments& arguments) {
+  BrokerChange change = arguments.change;
+  change.topic = arguments.name;
+  if (!change.add.empty() && !change.drain.empty()) {
+    return FailUsage(context, "one broker is added or drained at a time",
+                     "give --add-broker first, and --drain-broker when it is done");
+  }
+  return ChangeBrokers(context, change);
+}
+
 int AlterTopic(const Context& context, const TopicArguments& arguments) {
   v1::AlterTopicRequest change;
   change.set_name(arguments.name);
   SetConsumption(arguments.consumption, &change);
+  const bool of_brokers = !arguments.change.add.empty() || !arguments.change.drain.empty();
+  if (of_brokers && change.ByteSizeLong() == 2 + arguments.name.size()) {
+    return AlterBrokers(context, arguments);
+  }
+  if (of_brokers) {
+    return FailUsage(context, "brokers and settings are changed one after the other",
+                     "give --add-broker or --drain-broker in a command of its own");
+  }
   if (!change.has_ttl() && !change.has_expired() && !change.has_priority_guard() &&
       !change.has_max_backlog() && !change.has_overflow()) {
-    return FailUsage(context, "there is nothing to change",
-                     "give --ttl, --expired, --priority-guard, --max-backlog or --overflow");
+    return FailUsage(
+        context, "there is nothing to change",
+        "give --ttl, --expired, --priority-guard, --max-backlog, --overflow, --add-broker or "
+        "--drain-broker");
   }
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -162,8 +187,11 @@ int ShowTopicStats(const Context& context, const std::string& name) {
   Json rows = Json::array();
   for (const v1::QueueStats& queue : response->queues()) {
     if (rows.empty() || rows.back()["broker"] != queue.broker()) {
-      rows.push_back(
-          {{"broker", queue.broker()}, {"queues", 0}, {"messages", 0}, {"ever_stored", 0}});
+      rows.push_back({{"broker", queue.broker()},
+                      {"permission", PermissionName(queue.permission())},
+                      {"queues", 0},
+                      {"messages", 0},
+                      {"ever_stored", 0}});
     }
     Json& row = rows.back();
     row["queues"] = row["queues"].get<int64_t>() + 1;
@@ -228,9 +256,21 @@ void AddAlterTopic(CLI::App& topic, Context& context) {
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "The topic")->required();
   AddConsumption(*verb, &arguments->consumption);
+  verb->add_option("--add-broker", arguments->change.add,
+                   "Have queues on this broker, too; message groups move to it when FIFO consumers "
+                   "have finished what is there")
+      ->type_name("BROKER");
+  verb->add_option("--drain-broker", arguments->change.drain,
+                   "Send nothing to this broker any more; consumers finish what it has")
+      ->type_name("BROKER");
+  AddDuration(*verb, "--wait", &arguments->change.wait,
+              "With these two: how long FIFO consumers get to finish");
+  verb->add_flag("--force", arguments->change.force,
+                 "With these two: do not wait; message groups may come out of order");
   verb->footer(
       "Examples:\n  mansio topic alter quotes --ttl 30s --expired dead-letter\n"
-      "  mansio topic alter payments --max-backlog 1000000 --overflow refuse");
+      "  mansio topic alter payments --max-backlog 1000000 --overflow refuse\n"
+      "  mansio topic alter payments --add-broker broker-c");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return AlterTopic(context, *arguments); };
@@ -238,7 +278,7 @@ void AddAlterTopic(CLI::App& topic, Context& context) {
 }
 
 void AddCreateTopic(CLI::App& topic, Context& context) {
-  CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker");
+  CLI::App* verb = topic.add_subcommand("create", "Create a topic on every broker, or some");
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "Letters, digits, _, -, % and |; at most 127")
       ->required();
@@ -252,6 +292,9 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
   verb->add_option("--queues", arguments->queues, "Queues on each broker (the broker's default: 8)")
       ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N");
+  verb->add_option("--brokers", arguments->brokers, "Only on these, separated by commas")
+      ->delimiter(',')
+      ->type_name("BROKER,...");
   AddDuration(*verb, "--first-check", &arguments->first_check,
               "transaction: ask the producer about an undecided message after this long");
   AddDuration(*verb, "--check-interval", &arguments->check_interval,

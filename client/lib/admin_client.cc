@@ -7,6 +7,7 @@
 #include "client/lib/rpc.h"
 #include "client/lib/wire.h"
 #include "common/access/cluster_secret.h"
+#include "common/gateway/forwarded_by.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::client {
@@ -22,22 +23,31 @@ std::function<Headers(const std::string&)> ProofHeaders(const std::string& secre
   };
 }
 
+Headers HeadersFor(AdminClient::Scope scope) {
+  Headers headers = IdentityHeaders(NewClientId());
+  if (scope == AdminClient::Scope::kNode) {
+    headers.emplace_back(std::string(gateway::kForwardedBy), "mansio");
+  }
+  return headers;
+}
+
 class AdminClientImpl final : public AdminClient {
  public:
-  explicit AdminClientImpl(const ClientOptions& options)
+  AdminClientImpl(const ClientOptions& options, Scope scope)
       : timeout_(options.request_timeout),
         transport_(Transport::Start()),
-        connection_(
-            transport_->Connect({options.endpoint, options.tls, IdentityHeaders(NewClientId()),
-                                 ProofHeaders(options.cluster_secret)})) {}
+        connection_(transport_->Connect({options.endpoint, options.tls, HeadersFor(scope),
+                                         ProofHeaders(options.cluster_secret)})) {}
 
   absl::StatusOr<v1::ListBrokersResponse> ListBrokers() override {
     return Ask<v1::ListBrokersResponse>("/mansio.v1.Admin/ListBrokers", v1::ListBrokersRequest());
   }
 
-  absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) override {
+  absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
+      const v1::TopicInfo& topic, const std::vector<std::string>& brokers) override {
     v1::CreateTopicRequest request;
     *request.mutable_topic() = topic;
+    request.mutable_brokers()->Assign(brokers.begin(), brokers.end());
     return Ask<v1::CreateTopicResponse>("/mansio.v1.Admin/CreateTopic", request);
   }
 
@@ -54,6 +64,10 @@ class AdminClientImpl final : public AdminClient {
 
   absl::StatusOr<v1::AlterTopicResponse> AlterTopic(const v1::AlterTopicRequest& change) override {
     return Ask<v1::AlterTopicResponse>("/mansio.v1.Admin/AlterTopic", change);
+  }
+
+  absl::StatusOr<v1::HoldTopicResponse> HoldTopic(const v1::HoldTopicRequest& request) override {
+    return Ask<v1::HoldTopicResponse>("/mansio.v1.Admin/HoldTopic", request);
   }
 
   absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) override {
@@ -230,10 +244,11 @@ class AdminClientImpl final : public AdminClient {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Create(ClientOptions options) {
+absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Create(ClientOptions options,
+                                                                 Scope scope) {
   v2::Endpoints endpoints;
   if (absl::Status s = ParseEndpoints(options.endpoint, &endpoints); !s.ok()) return s;
-  return std::make_unique<AdminClientImpl>(options);
+  return std::make_unique<AdminClientImpl>(options, scope);
 }
 
 }  // namespace mansio::client

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/lib/client_options.h"
@@ -20,18 +21,25 @@ namespace mansio::client {
 // could not be reached.
 class AdminClient {
  public:
+  // Who answers: the node at the endpoint asks all brokers, or answers for itself alone.
+  enum class Scope { kCluster, kNode };
+
   // kInvalidArgument when the endpoint is malformed; connects at the first call.
-  static absl::StatusOr<std::unique_ptr<AdminClient>> Create(ClientOptions options);
+  static absl::StatusOr<std::unique_ptr<AdminClient>> Create(ClientOptions options,
+                                                             Scope scope = Scope::kCluster);
 
   virtual ~AdminClient() = default;
 
   virtual absl::StatusOr<v1::ListBrokersResponse> ListBrokers() = 0;
 
-  virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::TopicInfo& topic) = 0;
+  // On these brokers; on all of them when there are none.
+  virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
+      const v1::TopicInfo& topic, const std::vector<std::string>& brokers = {}) = 0;
   virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system = false) = 0;
   virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
   virtual absl::StatusOr<v1::AlterTopicResponse> AlterTopic(
       const v1::AlterTopicRequest& change) = 0;
+  virtual absl::StatusOr<v1::HoldTopicResponse> HoldTopic(const v1::HoldTopicRequest& request) = 0;
   virtual absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const std::string& name) = 0;
 
   virtual absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::GroupInfo& group) = 0;

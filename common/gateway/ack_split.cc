@@ -5,40 +5,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/gateway/ack_answer.h"
 #include "common/gateway/call_target.h"
+#include "common/gateway/local_call.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::gateway {
 
 namespace v2 = apache::rocketmq::v2;
-
-// A part as this node's handler sees it; deletes itself when it is ended.
-class AckSplit::LocalCall final : public rpc::UnaryCall {
- public:
-  LocalCall(std::shared_ptr<AckSplit> split, const Part& part)
-      : split_(std::move(split)), part_(part), request_(part.request.SerializeAsString()) {}
-
-  std::string_view Metadata(std::string_view key) const override { return whole().Metadata(key); }
-  std::string_view Peer() const override { return whole().Peer(); }
-  absl::Time Deadline() const override { return whole().Deadline(); }
-  bool Cancelled() const override { return whole().Cancelled(); }
-  void OnCancel(absl::AnyInvocable<void()>) override {}  // as unary calls do
-  void Post(absl::AnyInvocable<void()> fn) override { split_->call_.Post(std::move(fn)); }
-  std::string_view Request() const override { return request_; }
-  void Finish(rpc::Payload response) override { End(std::move(response)); }
-  void Abort(absl::Status status) override { End(std::move(status)); }
-
- private:
-  const rpc::UnaryCall& whole() const { return split_->call_; }
-  void End(absl::StatusOr<rpc::Payload> response) {
-    const std::unique_ptr<LocalCall> self(this);
-    split_->Answer(part_, std::move(response));
-  }
-
-  const std::shared_ptr<AckSplit> split_;
-  const Part& part_;
-  const std::string request_;
-};
 
 AckSplit::AckSplit(rpc::UnaryCall& call, const v2::AckMessageRequest& request)
     : call_(call), request_(request) {
@@ -90,7 +63,10 @@ void AckSplit::Answer(const Part& part, absl::StatusOr<rpc::Payload> response) {
 }
 
 void AckSplit::ServeHere(const Part& part, const rpc::UnaryHandler& local) {
-  local(*new LocalCall(shared_from_this(), part));
+  local(*new LocalCall(call_, part.request.SerializeAsString(),
+                       [split = shared_from_this(), &part](absl::StatusOr<rpc::Payload> response) {
+                         split->Answer(part, std::move(response));
+                       }));
 }
 
 void AckSplit::Refuse(const absl::Status& status) {

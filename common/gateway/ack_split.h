@@ -37,8 +37,6 @@ class AckSplit : public std::enable_shared_from_this<AckSplit> {
   void Refuse(const absl::Status& status);
 
  private:
-  class LocalCall;
-
   rpc::UnaryCall& call_;
   const apache::rocketmq::v2::AckMessageRequest request_;
   std::deque<Part> parts_;

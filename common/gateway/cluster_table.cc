@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/gateway/group_owner.h"
 #include "common/names/names.h"
 
 namespace mansio::gateway {
@@ -10,8 +11,15 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-bool IsUsable(const v1::TopicInfo& topic) {
+// Of brokers that missed different changes; while one is under way, two may each name the other.
+constexpr int kMostAsked = 5;
+
+bool IsWritable(const v1::TopicInfo& topic) {
   return topic.permission() == v2::READ_WRITE || topic.permission() == v2::PERMISSION_UNSPECIFIED;
+}
+
+bool IsUsable(const v1::TopicInfo& topic) {
+  return IsWritable(topic) || topic.permission() == v2::READ;
 }
 
 std::vector<HostPort> AddressesOf(const v1::BrokerIdentity& identity) {
@@ -71,29 +79,87 @@ TopicRoute ClusterTable::Route(std::string_view topic) const {
     if (!route.brokers.empty() && route.brokers.back().broker == member->identity.name()) continue;
     route.brokers.push_back({.broker = member->identity.name(),
                              .endpoints = AddressesOf(member->identity),
-                             .queues = info.queues()});
+                             .queues = info.queues(),
+                             .writable = IsWritable(info)});
   }
   return route;
 }
 
-std::vector<std::string> ClusterTable::MastersWith(std::string_view topic) const {
+std::vector<std::string> ClusterTable::MastersIn(const Index& index, std::string_view name) {
   std::vector<std::string> names;
-  const auto having = topics_.find(topic);
-  if (having == topics_.end()) return names;
+  const auto having = index.find(name);
+  if (having == index.end()) return names;
   for (const Member* member : having->second) {
     if (member->identity.id() == 0) names.push_back(member->identity.name());
   }
   return names;
 }
 
-std::optional<GroupPolicy> ClusterTable::Group(std::string_view group) const {
+std::vector<std::string> ClusterTable::MastersWith(std::string_view topic) const {
+  return MastersIn(topics_, topic);
+}
+
+std::vector<std::string> ClusterTable::MastersWithGroup(std::string_view group) const {
+  return MastersIn(groups_, group);
+}
+
+const ClusterTable::Shares& ClusterTable::SharesAt(std::string_view topic,
+                                                   std::string_view broker) const {
+  const auto having = topics_.find(topic);
+  if (having != topics_.end()) {
+    for (const Member* member : having->second) {
+      if (member->identity.id() != 0) continue;
+      if (!broker.empty() && member->identity.name() != broker) continue;
+      const Shares& shares = member->topics.find(topic)->second.brokers();
+      if (!shares.empty()) return shares;
+    }
+  }
+  static const auto* const kNobody = new Shares();
+  return *kNobody;
+}
+
+std::vector<std::string> ClusterTable::Sharing(std::string_view topic) const {
+  const Shares& shares = SharesAt(topic, "");
+  return {shares.begin(), shares.end()};
+}
+
+std::string ClusterTable::GroupOwner(std::string_view topic, std::string_view message_group,
+                                     std::string_view first) const {
+  const auto name_of = [](const std::string& name) -> std::string_view { return name; };
+  std::string owner(first);
+  for (int asked = 0; asked < kMostAsked; ++asked) {
+    const Shares& shares = SharesAt(topic, owner);
+    if (shares.empty()) break;
+    const std::string& said =
+        shares[static_cast<int>(BrokerOfGroup(message_group, shares, name_of))];
+    if (said == owner) break;
+    owner = said;
+  }
+  return owner;
+}
+
+std::vector<Master> ClusterTable::Masters() const {
+  std::vector<Master> masters;
+  for (const auto& [key, member] : members_) {
+    if (member.identity.id() != 0) continue;
+    masters.push_back({member.identity.name(), AddressesOf(member.identity).front()});
+  }
+  return masters;
+}
+
+const v1::GroupInfo* ClusterTable::GroupInfo(std::string_view group) const {
   const auto having = groups_.find(group);
-  if (having == groups_.end()) return std::nullopt;
-  const v1::GroupInfo& info = having->second.front()->groups.find(group)->second;
+  if (having == groups_.end()) return nullptr;
+  return &having->second.front()->groups.find(group)->second;
+}
+
+std::optional<GroupPolicy> ClusterTable::Group(std::string_view group) const {
+  const v1::GroupInfo* const info = GroupInfo(group);
+  if (info == nullptr) return std::nullopt;
   GroupPolicy policy;
-  policy.fifo = info.fifo();
-  if (info.max_attempts() > 0) policy.max_attempts = info.max_attempts();
-  if (auto backoff = BackoffFromWire(info.backoff())) policy.backoff = *std::move(backoff);
+  policy.fifo = info->fifo();
+  if (info->max_attempts() > 0) policy.max_attempts = info->max_attempts();
+  if (auto backoff = BackoffFromWire(info->backoff())) policy.backoff = *std::move(backoff);
   return policy;
 }
 

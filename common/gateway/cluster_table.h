@@ -45,17 +45,33 @@ class ClusterTable {
 
   // The masters that have the topic, ordered by name, each name once; no broker when there is none.
   // Queues of another type than the first master's are left out: that broker would refuse what the
-  // route promises.
+  // route promises. So are those that are drained and finished.
   TopicRoute Route(std::string_view topic) const;
   // Their names only, whatever the topic's type there.
   std::vector<std::string> MastersWith(std::string_view topic) const;
-  // The policy of a group as the first broker has it that knows it; nullopt when none does.
+  // The same for a consumer group.
+  std::vector<std::string> MastersWithGroup(std::string_view group) const;
+  // As Directory has it.
+  std::vector<std::string> Sharing(std::string_view topic) const;
+  // The same. A broker may have missed a change: the one that it takes for the owner is asked, too.
+  // `first`: who is said to be the owner; "": nobody yet.
+  std::string GroupOwner(std::string_view topic, std::string_view message_group,
+                         std::string_view first = {}) const;
+  std::vector<Master> Masters() const;
+  // A group as the first broker has it that knows it; null when none does.
+  const v1::GroupInfo* GroupInfo(std::string_view group) const;
+  // Its policy; nullopt when no broker knows it.
   std::optional<GroupPolicy> Group(std::string_view group) const;
   std::optional<HostPort> MasterOf(std::string_view broker) const;
 
  private:
   // Who has a name, ordered by broker name and cluster.
   using Index = StringMap<std::vector<const Member*>>;
+  using Shares = google::protobuf::RepeatedPtrField<std::string>;
+
+  // Between whom a topic's message groups are divided, as this master says, or ("") the first one
+  // that does; empty: nobody says.
+  const Shares& SharesAt(std::string_view topic, std::string_view broker) const;
 
   template <typename Info>
   static void Set(const Member& member, const Info& info, StringMap<Info>& infos, Index& index);
@@ -63,6 +79,7 @@ class ClusterTable {
   static void Drop(const Member& member, const std::string& name, StringMap<Info>& infos,
                    Index& index);
   void Unlist(const Member& member);
+  static std::vector<std::string> MastersIn(const Index& index, std::string_view name);
 
   std::map<Key, Member> members_;  // its elements do not move
   Index topics_;

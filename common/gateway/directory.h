@@ -25,7 +25,14 @@ struct BrokerQueues {
   std::string broker;               // broker name, never empty
   int32_t broker_id = 0;            // 0: master
   std::vector<HostPort> endpoints;  // advertised; at least one
-  int32_t queues = 0;               // ids 0..queues-1, all readable and writable
+  int32_t queues = 0;               // ids 0..queues-1, all readable
+  bool writable = true;             // false: it is being drained
+};
+
+// A broker of the cluster, and where it listens.
+struct Master {
+  std::string broker;
+  HostPort address;
 };
 
 struct TopicRoute {
@@ -52,11 +59,22 @@ class Directory {
 
   // The name of the broker that this node is; "" for a nameserver.
   virtual std::string_view Self() const { return {}; }
-  // Whether this node stores the topic, so that what names no broker is served here. Also for a
+  // Whether this node takes sends to the topic, so that they are served here. Also for a
   // topic that will be created here when it is used, if no other broker has it. Hot.
   virtual bool Stores(std::string_view) const { return false; }
+  // Whether this node has the topic, whether or not it takes sends.
+  virtual bool Has(std::string_view) const { return false; }
   // The names of the other brokers that have a topic. Changes nothing, unlike Route.
   virtual std::vector<std::string> OthersWith(std::string_view topic) const = 0;
+  // The same for a consumer group.
+  virtual std::vector<std::string> OthersWithGroup(std::string_view) const { return {}; }
+  // The brokers that the message groups of a topic are divided between; empty where they are not.
+  virtual std::vector<std::string> Sharing(std::string_view) const { return {}; }
+  // The name of the broker that stores a message group of the topic; "" where message groups are
+  // not divided between brokers, so that any broker that has the topic does.
+  virtual std::string GroupOwner(std::string_view, std::string_view) const { return {}; }
+  // Every broker that takes changes, by name, this node included where it is one.
+  virtual std::vector<Master> Masters() const { return {}; }
   // Where the master of a broker listens; nullopt for a name that is not known, or a broker that
   // was lost.
   virtual std::optional<HostPort> MasterOf(std::string_view broker) const = 0;

@@ -14,9 +14,10 @@
 #include "common/gateway/ack_split.h"
 #include "common/gateway/address_text.h"
 #include "common/gateway/client_relay.h"
+#include "common/gateway/group_owner.h"
 #include "common/gateway/preamble.h"
+#include "common/gateway/send_holds.h"
 #include "common/gateway/stream_relay.h"
-#include "common/hash/siphash.h"
 #include "common/names/names.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
@@ -41,6 +42,7 @@ constexpr absl::Duration kLongest = absl::Seconds(30);
 // was none, is heard in time. Not where little is left.
 constexpr absl::Duration kWayBack = absl::Milliseconds(50);
 constexpr int64_t kPauseMs = 1000;
+constexpr int64_t kMovedPauseMs = 300;
 
 absl::Time DeadlineFor(const rpc::Call& call) {
   const absl::Time now = absl::Now();
@@ -90,15 +92,6 @@ rpc::Payload Refusal(const OwnedMethod& method, std::string_view request,
 }
 
 }  // namespace
-
-size_t BrokerOfGroup(std::string_view message_group, const std::vector<BrokerQueues>& brokers) {
-  const std::array<uint64_t, 2> key = {SipHash24({3, 0}, message_group), 0};
-  const auto weight = [&key](const BrokerQueues& broker) { return SipHash24(key, broker.broker); };
-  const auto best =
-      std::max_element(brokers.begin(), brokers.end(),
-                       [&](const auto& a, const auto& b) { return weight(a) < weight(b); });
-  return static_cast<size_t>(best - brokers.begin());
-}
 
 // A forwarded call's share of the limits, from its beginning to its end.
 class Forwarder::Ticket {
@@ -181,32 +174,64 @@ absl::StatusOr<Forwarder::Owner> Forwarder::Named(const std::string& broker) con
                   EscapeForLog(broker, 100), options_.node));
 }
 
-absl::StatusOr<Forwarder::Owner> Forwarder::WithTopic(const CallTarget& target) {
-  const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
+absl::StatusOr<std::vector<BrokerQueues>> Forwarder::Writable(std::string_view topic) const {
+  absl::StatusOr<TopicRoute> route = environment_.directory->Route(topic);
   if (!route.ok()) return route.status();
-  const std::vector<BrokerQueues>& brokers = route->brokers;
-  const size_t chosen = target.message_group.empty()
-                            ? turn_.fetch_add(1, std::memory_order_relaxed) % brokers.size()
-                            : BrokerOfGroup(target.message_group, brokers);
-  return Owner{brokers[chosen].broker, AddressText(brokers[chosen].endpoints.front())};
+  std::erase_if(route->brokers, [](const BrokerQueues& broker) { return !broker.writable; });
+  if (!route->brokers.empty()) return std::move(route->brokers);
+  return WireError(v2::INTERNAL_SERVER_ERROR,
+                   fmt::format("every broker that has topic {} and is up is being drained of it; "
+                               "add one with `mansio topic alter {} --add-broker`",
+                               topic, topic));
+}
+
+absl::StatusOr<std::string> Forwarder::BrokerFor(const CallTarget& target) const {
+  std::string owner = environment_.directory->GroupOwner(target.topic, target.message_group);
+  if (!owner.empty()) return owner;
+  const absl::StatusOr<std::vector<BrokerQueues>> brokers = Writable(target.topic);
+  if (!brokers.ok()) return brokers.status();
+  const auto name_of = [](const BrokerQueues& broker) -> std::string_view { return broker.broker; };
+  return (*brokers)[BrokerOfGroup(target.message_group, *brokers, name_of)].broker;
+}
+
+absl::StatusOr<Forwarder::Owner> Forwarder::WithTopic(const CallTarget& target) {
+  if (!target.message_group.empty()) {
+    const absl::StatusOr<std::string> broker = BrokerFor(target);
+    if (!broker.ok()) return broker.status();
+    if (*broker == environment_.directory->Self()) return Owner{*broker, ""};
+    return Named(*broker);
+  }
+  const absl::StatusOr<std::vector<BrokerQueues>> brokers = Writable(target.topic);
+  if (!brokers.ok()) return brokers.status();
+  const BrokerQueues& chosen =
+      (*brokers)[turn_.fetch_add(1, std::memory_order_relaxed) % brokers->size()];
+  return Owner{chosen.broker, AddressText(chosen.endpoints.front())};
 }
 
 absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Call& call,
                                                                   const CallTarget& target) {
   const std::string_view self = environment_.directory->Self();
   const bool is_broker = !self.empty();
+  const std::string_view hop = call.Metadata(kForwardedBy);
   const bool names_other = !target.broker.empty() && target.broker != self;
   // What names nobody is for a broker with its topic. Where nobody has that, a broker's own service
   // says so, or makes it.
+  bool of_other_group = false;
   if (!names_other && is_broker) {
-    if (!target.broker.empty() || environment_.directory->Stores(target.topic)) return std::nullopt;
-    if (!call.Metadata(kForwardedBy).empty()) return std::nullopt;
+    if (!target.broker.empty()) return std::nullopt;
+    if (!target.message_group.empty()) {
+      const std::string owner =
+          environment_.directory->GroupOwner(target.topic, target.message_group);
+      of_other_group = !owner.empty() && owner != self;
+    }
+    if (!of_other_group && environment_.directory->Stores(target.topic)) return std::nullopt;
+    if (!of_other_group && !hop.empty()) return std::nullopt;
   }
-  if (const std::string_view hop = call.Metadata(kForwardedBy); !hop.empty()) {
+  if (!hop.empty()) {
     return WireError(
         v2::INTERNAL_SERVER_ERROR,
         fmt::format("{} forwarded this call to {}, which cannot serve it, and a call is forwarded "
-                    "once only; the broker has another address by now: try again",
+                    "once only; it belongs to another broker by now: try again",
                     EscapeForLog(hop, 100), options_.node));
   }
   absl::StatusOr<Owner> owner;
@@ -217,22 +242,28 @@ absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Cal
   } else {
     owner = WithTopic(target);
   }
-  if (!names_other && is_broker && (!owner.ok() || owner->broker == self)) return std::nullopt;
+  // A broker's own service says why there is nobody else. A message group may have come to this
+  // broker meanwhile.
+  const bool may_be_here = !names_other && is_broker;
+  if (may_be_here && (owner.ok() ? owner->broker == self : !of_other_group)) return std::nullopt;
   if (!owner.ok()) return owner.status();
   return *std::move(owner);
 }
 
 absl::Status Forwarder::CheckGroups(const CallTarget& target,
                                     const std::vector<std::string_view>& groups) const {
-  const absl::StatusOr<TopicRoute> route = environment_.directory->Route(target.topic);
-  if (!route.ok()) return route.status();
-  const size_t owner = BrokerOfGroup(target.message_group, route->brokers);
+  const absl::StatusOr<std::string> owner = BrokerFor(target);
+  if (!owner.ok()) return owner.status();
+  CallTarget other = target;
   for (const std::string_view group : groups) {
-    if (group.empty() || BrokerOfGroup(group, route->brokers) == owner) continue;
+    if (group.empty() || group == target.message_group) continue;
+    other.message_group = group;
+    const absl::StatusOr<std::string> broker = BrokerFor(other);
+    if (!broker.ok()) return broker.status();
+    if (*broker == *owner) continue;
     return WireError(v2::BAD_REQUEST,
                      fmt::format("the message groups of this batch belong to different brokers; "
-                                 "send each group in a request of its own, or send to a broker "
-                                 "that has topic {}",
+                                 "send each group in a request of its own",
                                  target.topic));
   }
   return absl::OkStatus();
@@ -279,8 +310,15 @@ void Forwarder::Forward(const rpc::Call& call, const OwnedMethod& method, const 
 void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
                       const rpc::UnaryHandler& local) {
   CallTarget target = TargetOf(method, call.Request());
+  std::optional<SendHolds::Passage> passage;  // until it is submitted, or sent elsewhere
+  if (environment_.holds != nullptr && !target.message_group.empty()) {
+    passage = environment_.holds->Pass(
+        target.topic, call, [this, &call, &method, &local] { Unary(call, method, local); });
+    if (!passage.has_value()) return;
+  }
   absl::StatusOr<std::optional<Owner>> owner = Locate(call, target);
   if (owner.ok() && !owner->has_value()) return local(call);
+  passage.reset();
   absl::Status refused = Note(call, target);
   if (refused.ok()) refused = owner.status();
   const std::vector<std::string_view> groups = MessageGroupsOf(method, call.Request());
@@ -294,7 +332,15 @@ void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
       refused = owner.ok() ? CheckGroups(target, groups) : owner.status();
     }
   }
-  if (!refused.ok()) return call.Finish(Refusal(method, call.Request(), refused));
+  if (!refused.ok()) {
+    auto refuse = [&call, &method, refused] {
+      call.Finish(Refusal(method, call.Request(), refused));
+    };
+    // Routes are just changing; some SDKs try again at once, and a few times only.
+    const bool moved = method.by == OwnedMethod::Names::kNobody && !owner.ok() &&
+                       !call.Metadata(kForwardedBy).empty();
+    return moved ? After(kMovedPauseMs, call, std::move(refuse)) : refuse();
+  }
   Forward(call, method, **owner, std::string(call.Request()),
           [&call, &method](absl::StatusOr<rpc::Payload> response) {
             if (response.ok()) return call.Finish(*std::move(response));
@@ -362,13 +408,17 @@ void Forwarder::RefuseStream(rpc::ServerStreamCall& call, const absl::Status& st
     elements.push_back(StatusResponse(status));
     call.Finish(std::move(elements), [](bool) {});
   };
-  const bool has_time = call.Deadline() - absl::Now() > absl::Milliseconds(2 * kPauseMs);
+  pause ? After(kPauseMs, call, std::move(refuse)) : refuse();
+}
+
+void Forwarder::After(int64_t pause_ms, const rpc::Call& call, absl::AnyInvocable<void()> refuse) {
+  const bool has_time = call.Deadline() - absl::Now() > absl::Milliseconds(2 * pause_ms);
   {
     MutexLock lock(&mutex_);
-    if (pause && has_time && !stopped_ && !call.Cancelled()) {
+    if (has_time && !stopped_ && !call.Cancelled()) {
       const uint64_t number = ++last_pause_;
       pauses_.emplace(number, std::move(refuse));
-      environment_.timers->ScheduleAfter(kPauseMs, [this, number] {
+      environment_.timers->ScheduleAfter(pause_ms, [this, number] {
         absl::AnyInvocable<void()> due;
         {
           MutexLock in_timer(&mutex_);

@@ -15,6 +15,7 @@
 #include "common/gateway/call_target.h"
 #include "common/gateway/client_registry.h"
 #include "common/gateway/directory.h"
+#include "common/gateway/forwarded_by.h"
 #include "common/rpc/call.h"
 #include "common/rpc/client.h"
 #include "common/sync/sync.h"
@@ -26,9 +27,7 @@ class TimerQueue;
 namespace mansio::gateway {
 
 class ClientRelay;
-
-// The header of a forwarded call: who forwarded it. Such a call is never forwarded again.
-inline constexpr std::string_view kForwardedBy = "x-mansio-forwarded-by";
+class SendHolds;
 
 struct ForwarderOptions {
   std::string node;             // how this node names itself in errors and in kForwardedBy
@@ -53,6 +52,7 @@ class Forwarder {
     rpc::Client* peers = nullptr;
     TimerQueue* timers = nullptr;
     ClientRelay* relay = nullptr;
+    SendHolds* holds = nullptr;  // of this node's topics; null: it has none
   };
   Forwarder(ForwarderOptions options, Environment environment);
 
@@ -78,6 +78,10 @@ class Forwarder {
   absl::StatusOr<std::optional<Owner>> Locate(const rpc::Call& call, const CallTarget& target);
   absl::StatusOr<Owner> Named(const std::string& broker) const;
   absl::StatusOr<Owner> WithTopic(const CallTarget& target);
+  // Those of a topic that take sends. Not empty when OK.
+  absl::StatusOr<std::vector<BrokerQueues>> Writable(std::string_view topic) const;
+  // The broker of a message group, where it is not for any that has the topic.
+  absl::StatusOr<std::string> BrokerFor(const CallTarget& target) const;
   // That a batch of several message groups is for one broker.
   absl::Status CheckGroups(const CallTarget& target,
                            const std::vector<std::string_view>& groups) const;
@@ -97,6 +101,9 @@ class Forwarder {
   // Ends a stream with nothing but a status, after a pause where the client would ask at once.
   void RefuseStream(rpc::ServerStreamCall& call, const absl::Status& status, bool pause);
 
+  // Runs `refuse` after a pause, at once where the client has no time for that.
+  void After(int64_t pause_ms, const rpc::Call& call, absl::AnyInvocable<void()> refuse);
+
   const ForwarderOptions options_;
   const Environment environment_;
   std::atomic<size_t> calls_{0};
@@ -108,11 +115,6 @@ class Forwarder {
   uint64_t last_pause_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<uint64_t, absl::AnyInvocable<void()>> pauses_ ABSL_GUARDED_BY(mutex_);
 };
-
-// The broker of a message group among those that have its topic: the same on every node, and when a
-// broker is added, groups only move to that one (rendezvous hashing; Thaler and Ravishankar, 1998).
-// The jump hash that picks queues needs numbered ones; brokers have names. `brokers` is not empty.
-size_t BrokerOfGroup(std::string_view message_group, const std::vector<BrokerQueues>& brokers);
 
 }  // namespace mansio::gateway
 

@@ -31,7 +31,7 @@ void FillQueue(const v2::Resource& topic, const BrokerQueues& broker,
                const v2::Endpoints& endpoints, int32_t id, v2::MessageQueue* queue) {
   *queue->mutable_topic() = topic;
   queue->set_id(id);
-  queue->set_permission(v2::READ_WRITE);
+  queue->set_permission(broker.writable ? v2::READ_WRITE : v2::READ);
   queue->mutable_broker()->set_name(broker.broker);
   queue->mutable_broker()->set_id(broker.broker_id);
   *queue->mutable_broker()->mutable_endpoints() = endpoints;

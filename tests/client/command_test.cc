@@ -78,6 +78,10 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
                                                "permission": "read+write", "ttl": null,
                                                "expired": "skip"})"));
   EXPECT_EQ(seen.topic().queues(), 8);
+  EXPECT_EQ(seen.brokers_size(), 0);
+  EXPECT_EQ(Mansio({"topic", "create", "orders", "--brokers", "a,b"}), kOk);
+  ASSERT_EQ(seen.brokers_size(), 2);
+  EXPECT_EQ(seen.brokers(1), "b");
 }
 
 TEST_F(CommandTest, ATopicIsLimitedAtItsCreationAndLater) {

@@ -8,6 +8,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "apache/rocketmq/v2/service.pb.h"
+#include "common/gateway/forwarded_by.h"
 #include "mansio/v1/admin.pb.h"
 
 namespace mansio::client {
@@ -15,13 +16,16 @@ namespace {
 
 namespace pb = google::protobuf;
 
-grpc::Status Answer(const std::string& method, const std::map<std::string, std::string>& answers,
-                    grpc::ByteBuffer* response) {
+grpc::Status Answer(const std::string& method, bool alone,
+                    const std::map<std::string, std::string>& answers, grpc::ByteBuffer* response) {
   std::string name = method.substr(1);
   name.replace(name.find('/'), 1, ".");
   const pb::MethodDescriptor* descriptor =
       pb::DescriptorPool::generated_pool()->FindMethodByName(name);
-  const auto found = descriptor == nullptr ? answers.end() : answers.find(descriptor->name());
+  auto found = descriptor == nullptr ? answers.end() : answers.find(descriptor->name());
+  if (descriptor != nullptr && alone && answers.contains(descriptor->name() + " alone")) {
+    found = answers.find(descriptor->name() + " alone");
+  }
   if (found == answers.end()) {
     return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "nothing is scripted for " + method);
   }
@@ -39,13 +43,13 @@ grpc::Status Answer(const std::string& method, const std::map<std::string, std::
 
 class Call final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(std::string method, const std::map<std::string, std::string>& answers)
-      : method_(std::move(method)), answers_(answers) {
+  Call(std::string method, bool alone, const std::map<std::string, std::string>& answers)
+      : method_(std::move(method)), alone_(alone), answers_(answers) {
     StartRead(&request_);
   }
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
-    const grpc::Status status = Answer(method_, answers_, &response_);
+    const grpc::Status status = Answer(method_, alone_, answers_, &response_);
     if (!status.ok()) return Finish(status);
     StartWriteAndFinish(&response_, {}, grpc::Status::OK);
   }
@@ -53,6 +57,7 @@ class Call final : public grpc::ServerGenericBidiReactor {
 
  private:
   const std::string method_;
+  const bool alone_;
   const std::map<std::string, std::string>& answers_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
@@ -75,7 +80,11 @@ class ScriptedAdmin::Server final : public grpc::CallbackGenericService {
 
   grpc::ServerGenericBidiReactor* CreateReactor(
       grpc::GenericCallbackServerContext* context) override {
-    return new Call(context->method(), answers_);
+    const auto& headers = context->client_metadata();
+    return new Call(context->method(),
+                    headers.count(grpc::string_ref(gateway::kForwardedBy.data(),
+                                                   gateway::kForwardedBy.size())) > 0,
+                    answers_);
   }
 
   int port() const { return port_; }

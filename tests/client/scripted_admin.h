@@ -14,7 +14,8 @@ class ScriptedAdmin {
   ~ScriptedAdmin();
 
   // By method, "ListBrokers" of mansio.v1.Admin or "QueryRoute" of the public service: the answer
-  // in protobuf's text format. Its status is OK where it has none. Set while no call runs.
+  // in protobuf's text format. Its status is OK where it has none. "ListBrokers alone", where there
+  // is one, for calls that the node is to answer for itself alone. Set while no call runs.
   std::map<std::string, std::string> answers;
 
   std::string endpoint() const;  // 127.0.0.1:PORT

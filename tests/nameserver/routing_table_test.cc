@@ -108,7 +108,7 @@ TEST_F(RoutingTableTest, AnUnknownTopicIsNotFoundWithACure) {
 
 TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
   v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
-  snapshot.mutable_topics(0)->set_permission(v2::READ);
+  snapshot.mutable_topics(0)->set_permission(v2::NONE);
   ASSERT_TRUE(table_.Install(1, snapshot).ok());
   v1::BrokerIdentity slave = Identity("b", "192.0.2.2");
   slave.set_id(1);
@@ -125,6 +125,18 @@ TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
   snapshot.mutable_topics(0)->clear_message_type();
   ASSERT_TRUE(table_.Install(5, snapshot).ok());
   EXPECT_EQ(RouteOf("orders"), Names{"c@192.0.2.3"}) << "d and e have another type";
+}
+
+TEST_F(RoutingTableTest, ATopicThatIsDrainedIsForReadersOnly) {
+  v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
+  snapshot.mutable_topics(0)->set_permission(v2::READ);
+  ASSERT_TRUE(table_.Install(1, snapshot).ok());
+  ASSERT_TRUE(Install(2, Identity("b", "192.0.2.2"), {"orders"}).ok());
+  const auto route = table_.Route("orders");
+  ASSERT_TRUE(route.ok());
+  ASSERT_EQ(route->brokers.size(), 2u);
+  EXPECT_FALSE(route->brokers[0].writable);
+  EXPECT_TRUE(route->brokers[1].writable);
 }
 
 TEST_F(RoutingTableTest, AMixedTopicIsRoutedAsOne) {
@@ -287,16 +299,6 @@ TEST_F(RoutingTableTest, TopicsOfOneBrokerAreLimited) {
   v1::Delta delta;
   *delta.add_topics() = Topic("4");
   EXPECT_EQ(table_.Change(1, delta).code(), absl::StatusCode::kResourceExhausted);
-}
-
-TEST_F(RoutingTableTest, AwaitsWhatACommandChanged) {
-  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
-  EXPECT_TRUE(table_.AwaitTopic("orders", {"a"}, true, absl::ZeroDuration()));
-  EXPECT_FALSE(table_.AwaitTopic("orders", {"a"}, false, absl::ZeroDuration()));
-  EXPECT_FALSE(table_.AwaitTopic("new", {"a"}, true, absl::ZeroDuration()));
-  EXPECT_TRUE(table_.AwaitTopic("new", {"elsewhere"}, true, absl::ZeroDuration()));
-  EXPECT_FALSE(table_.AwaitGroup("g", {"a"}, true, absl::ZeroDuration()));
-  EXPECT_TRUE(table_.AwaitGroup("g", {"a"}, false, absl::ZeroDuration()));
 }
 
 }  // namespace

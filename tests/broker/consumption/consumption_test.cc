@@ -337,6 +337,20 @@ TEST_F(ConsumptionTest, StartPolicies) {
   EXPECT_THAT(Harness::Bodies(h.Receive()), ElementsAre("old"));
 }
 
+// What producers send to the new broker before the consumers know of it is theirs.
+TEST(AddedTopicTest, OlderGroupsBeginWithTheFirstMessage) {
+  Harness h;
+  h.CreateGroup(StartPolicy::kLatest, "latest");
+  h.CreateGroup(StartPolicy::kDefault, "away");
+  h.CreateTopic({.name = kTopic, .queues = 1, .added = true});
+  h.Send("sent");
+  h.Advance(absl::Minutes(11));
+  h.CreateGroup(StartPolicy::kLatest, "younger");
+  EXPECT_THAT(Harness::Bodies(h.Receive({.group = "latest"})), ElementsAre("sent"));
+  EXPECT_THAT(Harness::Bodies(h.Receive({.group = "away"})), ElementsAre("sent"));
+  EXPECT_FALSE(h.Receive({.group = "younger"})->finished());
+}
+
 TEST_F(ConsumptionTest, APositionIsFixedOnce) {
   h.CreateGroup(StartPolicy::kLatest, "latest");
   h.life().consumption->observer()->OnSubscription("c", "latest", {kTopic});

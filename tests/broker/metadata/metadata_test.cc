@@ -430,6 +430,35 @@ TEST(TopicRecordTest, SettingsComeBackExactly) {
   EXPECT_EQ(decoded().expiry, topic.expiry);
   EXPECT_EQ(decoded().check_back, topic.check_back);
   EXPECT_TRUE(decoded().priority_guard);
+  topic.brokers = {"a", "b"};
+  topic.draining = true;
+  EXPECT_EQ(decoded().brokers, topic.brokers);
+  EXPECT_TRUE(decoded().draining && decoded().priority_guard);
+  topic = TopicRecord{.id = 7, .name = "orders", .queues = 3, .draining = true};
+  EXPECT_TRUE(decoded().draining);
+  EXPECT_TRUE(decoded().brokers.empty());
+  EXPECT_FALSE(decoded().added);
+  topic.added = true;
+  EXPECT_TRUE(decoded().added);
+}
+
+// A FIFO group that a broker does not know must not become another kind of group there.
+TEST_F(MetadataTest, AGroupBeginsWithTheSettingsThatItHasElsewhere) {
+  node_.metadata.SetGroupElsewhere([](std::string_view name) -> std::optional<GroupRecord> {
+    if (name != "known") return std::nullopt;
+    return GroupRecord{
+        .id = 99, .name = "known", .fifo = true, .max_attempts = 3, .created_ms = 1234};
+  });
+  const auto begin = [this](const char* name) {
+    std::optional<absl::StatusOr<GroupPtr>> group;
+    node_.metadata.EnsureGroup(name,
+                               [&group](absl::StatusOr<GroupPtr> g) { group = std::move(g); });
+    return **group;
+  };
+  EXPECT_TRUE(begin("known")->fifo);
+  EXPECT_EQ(begin("known")->max_attempts, 3u);
+  EXPECT_EQ(begin("known")->created_ms, 1234) << "or it would count as new";
+  EXPECT_FALSE(begin("new")->fifo);
 }
 
 TEST(GroupRecordTest, ABackOffComesBackExactly) {

@@ -71,6 +71,50 @@ TEST(ClusterTableTest, GroupsAreFoundWhereTheyAre) {
   EXPECT_FALSE(table.Group("g").has_value());
 }
 
+void Share(const Names& brokers, ClusterTable::Member* member) {
+  member->topics["t"].mutable_brokers()->Assign(brokers.begin(), brokers.end());
+}
+
+TEST(ClusterTableTest, AMessageGroupHasTheBrokerThatTheTopicsSharesSay) {
+  ClusterTable table;
+  ClusterTable::Member a = MemberOf("a", {"t", "undivided"});
+  ClusterTable::Member slave = MemberOf("a", {"t"}, 1);
+  Share({"b"}, &a);
+  Share({"wrong"}, &slave);
+  table.Replace(slave);
+  table.Replace(a);
+  EXPECT_EQ(table.GroupOwner("t", "g"), "b");
+  EXPECT_EQ(table.Sharing("t"), Names{"b"});
+  EXPECT_EQ(table.GroupOwner("undivided", "g"), "");
+  EXPECT_EQ(table.GroupOwner("nowhere", "g"), "");
+}
+
+// A broker that was drained, and then away when another one got a share, still names the first.
+TEST(ClusterTableTest, TheBrokerThatIsSaidToBeTheOwnerKnowsBetter) {
+  ClusterTable table;
+  ClusterTable::Member drained = MemberOf("a", {"t"});
+  ClusterTable::Member member = MemberOf("b", {"t"});
+  ClusterTable::Member owner = MemberOf("c", {"t"});
+  Share({"b"}, &drained);
+  Share({"c"}, &member);
+  Share({"c"}, &owner);
+  for (const auto& one : {drained, member, owner}) table.Replace(one);
+  EXPECT_EQ(table.GroupOwner("t", "g"), "c");
+  EXPECT_EQ(table.GroupOwner("t", "g", "b"), "c");
+  EXPECT_EQ(table.GroupOwner("t", "g", "lost"), "lost") << "nothing is stored elsewhere";
+}
+
+TEST(ClusterTableTest, TwoThatNameEachOtherAreAskedAFewTimesOnly) {
+  ClusterTable table;
+  ClusterTable::Member a = MemberOf("a", {"t"});
+  ClusterTable::Member b = MemberOf("b", {"t"});
+  Share({"b"}, &a);
+  Share({"a"}, &b);
+  table.Replace(a);
+  table.Replace(b);
+  EXPECT_NE(table.GroupOwner("t", "g"), "");
+}
+
 TEST(ClusterTableTest, MastersAreFoundByNameInEveryCluster) {
   ClusterTable table;
   table.Replace(MemberOf("a", {}, 0, "x"));

@@ -52,11 +52,17 @@ class FakeDirectory final : public Directory {
     return it->second;
   }
 
+  std::string GroupOwner(std::string_view, std::string_view message_group) const override {
+    const auto it = owners.find(message_group);
+    return it == owners.end() ? std::string() : it->second;
+  }
+
   std::string self;                           // "" is a nameserver
   std::set<std::string, std::less<>> stored;  // topics of this node
   std::map<std::string, HostPort, std::less<>> masters;
   std::map<std::string, TopicRoute, std::less<>> routes;
   std::map<std::string, GroupPolicy, std::less<>> groups;
+  std::map<std::string, std::string, std::less<>> owners;  // of message groups that have one
 };
 
 // Writes down what it is told: "sub client group topic,topic" and "dead client".

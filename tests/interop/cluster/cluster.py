@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Two brokers and two nameservers: one address is enough, whichever it is.
 
-Usage: cluster.py SDK DELAYED     (commands: an SDK's test client, see sdk_client.py, and its producer of delayed messages)
+Usage: cluster.py NAME|CLIENT|DELAYED…     (the commands of an SDK's test client, see sdk_client.py, and of its producer of
+delayed messages)
 
-Each access point (a nameserver, the broker that has none of the topics, both nameservers): the SDK's clients with their
+Each access point (a nameserver, the broker that has none of the topics, both nameservers): the SDKs' clients with their
 default settings, then calls that only that node is sent, as Rust's consumer does it. Then what nodes know when
-nameservers die, and two brokers with one name. MANSIO_LONG=1 repeats what takes long at further access points.
+nameservers die, and two brokers with one name. MANSIO_LONG=1 repeats what takes long at further access points, and
+with further SDKs.
 """
 
 import os
@@ -337,21 +339,27 @@ def two_of_one_name(groups):
         second.terminate()
 
 
+def sdk_cases(groups, report, name, command, delayed, is_long):
+    nameservers = [process.address for process in groups.nameservers]
+    other = groups.brokers["a"].address
+    for label, endpoint in (("nameserver", nameservers[0]), ("broker", other), ("two", ";".join(nameservers))):
+        sdk = Sdk(groups, command.split(), delayed.split(), endpoint, f"{label}-{name.replace('.', '')}")
+        for case in (sdk.messages, sdk.transaction, sdk.delay_and_recall):
+            if label == "two" and case != sdk.messages and not is_long:
+                continue
+            with report.case(f"{name}, {label}: {case.__name__.replace('_', ' ')}"):
+                case()
+
+
 def main():
-    command, delayed = (argument.split() for argument in sys.argv[1:])
     report = Report()
     settings = (f"clients.silence={SILENCE}s",)
     is_long = os.environ.get("MANSIO_LONG") == "1"
     with BrokerGroups(["a", "b"], 2, settings) as groups:
         nameservers = [process.address for process in groups.nameservers]
         other = groups.brokers["a"].address
-        for label, endpoint in (("nameserver", nameservers[0]), ("broker", other), ("two", ";".join(nameservers))):
-            sdk = Sdk(groups, command, delayed, endpoint, label)
-            for case in (sdk.messages, sdk.transaction, sdk.delay_and_recall):
-                if label == "two" and case != sdk.messages and not is_long:
-                    continue
-                with report.case(f"{label}: {case.__name__.replace('_', ' ')}"):
-                    case()
+        for argument in sys.argv[1:]:
+            sdk_cases(groups, report, *argument.split("|"), is_long)
         for label, address in (("nameserver", nameservers[1]), ("broker", other)):
             for case in (calls_about_messages, calls_about_offsets, calls_about_transactions, calls_about_delay,
                          life_of_a_client):

@@ -49,11 +49,18 @@ class BrokerGroups(Cluster):
         listing = json.dumps(self.mansio("cluster", "list", endpoint=nameserver.address))
         return all(broker.address in listing for broker in self.brokers.values() if broker.running)
 
+    def know(self, names):
+        """Whether every node that runs knows the brokers of these names, and no other."""
+        return all(
+            {broker["broker"] for broker in self.mansio("cluster", "list", endpoint=process.address)} == set(names)
+            for process in self._processes()
+            if process.running
+        )
+
     def create_topic(self, name, *options, on=None):
         """Creates a topic on one broker, or on all, and waits until every node knows where it is."""
         brokers = [on] if on else list(self.brokers)
-        for broker in brokers:
-            self.mansio("topic", "create", name, *options, endpoint=self.brokers[broker].address)
+        self.mansio("topic", "create", name, *options, "--brokers", ",".join(brokers), endpoint=self.broker.address)
         for process in self._processes():
             self.await_true(
                 lambda p=process: self.brokers_of(p, name) == set(brokers), f"{process.name} knows where topic {name} is"

@@ -2,7 +2,7 @@
 
 Every SDK's test client takes the same arguments
 
-    produce --endpoint E --topic T --prefix P --count N [--pause-at K]
+    produce --endpoint E --topic T --prefix P --count N [--pause-at K] [--work MS]
     simple  --endpoint E --topic T --group G [--count N] [--sql EXPRESSION] [--fail BODY] [--work MS] [--invisible S]
             [--change S] [--batch N] [--receivers N]
     push    --endpoint E --topic T --group G [--count N] [--sql EXPRESSION] [--fail BODY] [--work MS]
@@ -16,6 +16,8 @@ A consumer reports {"event": "received", "id", "body", "attempt", "at"} for each
 for MS, and acknowledges it, except the messages with the body that it fails ("*": all). A simple consumer gives each
 message another invisible time first if there is --change. It ends after N distinct messages that it did not fail, or,
 without --count, when its input is closed; it says goodbye to the server.
+
+A producer has some sends under way at a time; after each of them it waits for MS (not Java's).
 
 "transact" sends one half message (none if B is empty), ends it, is done, and answers check-backs, {"event": "check",
 "id", "body"} for each, until its input is closed.

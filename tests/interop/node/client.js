@@ -50,6 +50,7 @@ async function produce(options) {
           properties: new Map([[ 'number', String(number) ]]),
         });
         emit('sent', { id: receipt.messageId, body });
+        if (options.work > 0) await pause(options.work);
         return;
       } catch (error) {
         await emitError(error);

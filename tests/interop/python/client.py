@@ -84,6 +84,7 @@ def produce(options, configuration):
             try:
                 receipt = producer.send_async(message).result()
                 emit("sent", id=receipt.message_id, body=body)
+                time.sleep(options.work / 1000)
                 return
             except Exception as error:  # pylint: disable=broad-except
                 emit("error", text=f"{type(error).__name__}: {error}")

@@ -1,14 +1,26 @@
-#include "nameserver/broker_answers.h"
+#include "common/gateway/broker_answers.h"
 
 #include <gtest/gtest.h>
 
 #include "common/status/wire_status.h"
-#include "tests/nameserver/testing.h"
 
-namespace mansio::nameserver {
+namespace mansio::gateway {
 namespace {
 
 namespace v2 = apache::rocketmq::v2;
+
+v1::TopicInfo Topic(const std::string& name, int queues) {
+  v1::TopicInfo topic;
+  topic.set_name(name);
+  topic.set_queues(queues);
+  return topic;
+}
+
+v1::GroupInfo Group(const std::string& name) {
+  v1::GroupInfo group;
+  group.set_name(name);
+  return group;
+}
 
 const absl::Status kOk = absl::OkStatus();
 
@@ -22,6 +34,16 @@ TEST(SummariseTest, IsOkWhenAllAre) { EXPECT_EQ(CodeFor({{"a", kOk}, {"b", kOk}}
 TEST(SummariseTest, AbsenceOnSomeIsNoFailure) {
   EXPECT_EQ(CodeFor({{"a", NotFound()}, {"b", kOk}}), v2::OK);
   EXPECT_EQ(CodeFor({{"a", NotFound()}, {"b", NotFound()}}), v2::TOPIC_NOT_FOUND);
+}
+
+TEST(SummariseTest, AbsentBrokersAreLeftOutWhereThereAreOthers) {
+  std::vector<Outcome> outcomes = {{"a", NotFound()}, {"b", kOk}, {"c", Full()}};
+  LeaveOutAbsent(&outcomes);
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_EQ(outcomes[0].broker, "b");
+  outcomes = {{"a", NotFound()}, {"c", Full()}};
+  LeaveOutAbsent(&outcomes);
+  EXPECT_EQ(outcomes.size(), 2u);
 }
 
 TEST(SummariseTest, SomeFailuresAreMultipleResultsThatNameTheBroker) {
@@ -61,6 +83,40 @@ TEST(MergeTest, TopicsAreDescribedOverAllBrokers) {
   EXPECT_EQ(merged.queues(0).queue_id(), 0);
   EXPECT_EQ(merged.queues(3).broker(), "b");
   EXPECT_EQ(merged.queues(3).queue_id(), 1);
+}
+
+TEST(MergeTest, ABrokerThatMissedAChangeIsNamed) {
+  Answers<v1::DescribeTopicResponse> topics(2);
+  *topics[0].response.mutable_topic() = Topic("t", 2);
+  *topics[1].response.mutable_topic() = Topic("t", 4);
+  EXPECT_TRUE(OutcomesOf(topics)[1].status.ok()) << "queues may differ";
+  topics[0].broker = "a";
+  topics[1].response.mutable_topic()->set_max_backlog(5);
+  const absl::Status missed = OutcomesOf(topics)[1].status;
+  EXPECT_EQ(CodeOf(missed), v2::PRECONDITION_FAILED);
+  EXPECT_NE(missed.message().find("broker a"), std::string::npos);
+
+  Answers<v1::DescribeGroupResponse> groups(2);
+  groups[0].status = NotFound();
+  *groups[1].response.mutable_group() = Group("g");
+  EXPECT_TRUE(OutcomesOf(groups)[1].status.ok());
+  groups[0].status = absl::OkStatus();
+  *groups[0].response.mutable_group() = Group("g");
+  groups[1].response.mutable_group()->set_paused(true);
+  EXPECT_EQ(CodeOf(OutcomesOf(groups)[1].status), v2::PRECONDITION_FAILED);
+}
+
+TEST(MergeTest, ListsJoinWhatSeveralBrokersHave) {
+  Answers<v1::ListTopicsResponse> topics(2);
+  for (int i = 0; i < 2; ++i) {
+    *topics[i].response.add_topics()->mutable_topic() = Topic("both", 1);
+    topics[i].response.mutable_topics(0)->add_brokers(i == 0 ? "a" : "b");
+  }
+  *topics[1].response.add_topics()->mutable_topic() = Topic("alone", 1);
+  const v1::ListTopicsResponse merged = MergeTopics(topics);
+  ASSERT_EQ(merged.topics_size(), 2);
+  EXPECT_EQ(merged.topics(0).topic().name(), "alone");
+  EXPECT_EQ(merged.topics(1).brokers_size(), 2);
 }
 
 TEST(MergeTest, AClientOfAGroupIsListedOnce) {
@@ -127,4 +183,4 @@ TEST(MergeTest, DeadLettersAreCountedByGroupAndBroker) {
 }
 
 }  // namespace
-}  // namespace mansio::nameserver
+}  // namespace mansio::gateway

@@ -1,4 +1,4 @@
-#include "nameserver/broker_answers.h"
+#include "common/gateway/broker_answers.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "absl/container/btree_map.h"
 #include "common/status/wire_status.h"
 
-namespace mansio::nameserver {
+namespace mansio::gateway {
 
 namespace v2 = apache::rocketmq::v2;
 
@@ -23,6 +23,11 @@ bool IsAbsence(const absl::Status& status) {
   const v2::Code code = CodeOf(status);
   return code == v2::TOPIC_NOT_FOUND || code == v2::CONSUMER_GROUP_NOT_FOUND ||
          code == v2::NOT_FOUND || code == v2::MESSAGE_NOT_FOUND;
+}
+
+bool AnyOk(const std::vector<Outcome>& outcomes) {
+  return std::any_of(outcomes.begin(), outcomes.end(),
+                     [](const Outcome& outcome) { return outcome.status.ok(); });
 }
 
 template <typename Items, typename Less>
@@ -47,15 +52,39 @@ void SortPositions(Positions* positions) {
   });
 }
 
+// Outcomes of descriptions, where a broker with other settings than the first one has failed.
+template <typename Response, typename SettingsOf>
+std::vector<Outcome> WithDifferences(const Answers<Response>& answers, std::string_view kind,
+                                     SettingsOf settings_of) {
+  std::vector<Outcome> outcomes = OutcomesOf<Response>(answers);
+  const BrokerAnswer<Response>* first = nullptr;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].status.ok()) continue;
+    if (first == nullptr) first = &answers[i];
+    const auto settings = settings_of(answers[i].response);
+    if (settings.SerializeAsString() == settings_of(first->response).SerializeAsString()) continue;
+    outcomes[i].status = WireError(
+        v2::PRECONDITION_FAILED,
+        fmt::format("its settings of the {} are not those of broker {}; it was away when they were "
+                    "changed: give the command that changed them again",
+                    kind, first->broker));
+  }
+  return outcomes;
+}
+
 }  // namespace
+
+void LeaveOutAbsent(std::vector<Outcome>* outcomes) {
+  if (!AnyOk(*outcomes)) return;
+  std::erase_if(*outcomes, [](const Outcome& outcome) { return IsAbsence(outcome.status); });
+}
 
 absl::Status Summarise(const std::vector<Outcome>& outcomes) {
   if (outcomes.empty()) {
     return absl::UnavailableError(
-        "no broker is registered with this nameserver; start one with nameservers= naming it");
+        "no broker is registered with this node; start one with nameservers= naming it");
   }
-  const bool any_ok = std::any_of(outcomes.begin(), outcomes.end(),
-                                  [](const Outcome& outcome) { return outcome.status.ok(); });
+  const bool any_ok = AnyOk(outcomes);
   std::string failures;
   const Outcome* first_failure = nullptr;
   for (const Outcome& outcome : outcomes) {
@@ -69,6 +98,24 @@ absl::Status Summarise(const std::vector<Outcome>& outcomes) {
   return WireError(any_ok ? v2::MULTIPLE_RESULTS : CodeOf(first_failure->status), failures);
 }
 
+std::vector<Outcome> OutcomesOf(const Answers<v1::DescribeTopicResponse>& answers) {
+  return WithDifferences(answers, "topic", [](const v1::DescribeTopicResponse& response) {
+    v1::TopicInfo settings = response.topic();
+    settings.clear_queues();  // these may differ
+    settings.clear_permission();
+    settings.clear_added();
+    return settings;
+  });
+}
+
+std::vector<Outcome> OutcomesOf(const Answers<v1::DescribeGroupResponse>& answers) {
+  return WithDifferences(answers, "group", [](const v1::DescribeGroupResponse& response) {
+    v1::GroupInfo settings = response.group();
+    settings.clear_created();
+    return settings;
+  });
+}
+
 void FillResults(const std::vector<Outcome>& outcomes,
                  google::protobuf::RepeatedPtrField<v1::BrokerResult>* results) {
   for (const Outcome& outcome : outcomes) {
@@ -78,8 +125,7 @@ void FillResults(const std::vector<Outcome>& outcomes,
   }
 }
 
-v1::DescribeTopicResponse MergeTopic(
-    const std::vector<BrokerAnswer<v1::DescribeTopicResponse>>& answers) {
+v1::DescribeTopicResponse MergeTopic(const Answers<v1::DescribeTopicResponse>& answers) {
   v1::DescribeTopicResponse merged;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
@@ -101,8 +147,8 @@ v1::DescribeTopicResponse MergeTopic(
   return merged;
 }
 
-v1::ListDeadLettersResponse MergeDeadLetters(
-    const std::vector<BrokerAnswer<v1::ListDeadLettersResponse>>& answers, int32_t limit) {
+v1::ListDeadLettersResponse MergeDeadLetters(const Answers<v1::ListDeadLettersResponse>& answers,
+                                             int32_t limit) {
   v1::ListDeadLettersResponse merged;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
@@ -119,7 +165,7 @@ v1::ListDeadLettersResponse MergeDeadLetters(
 }
 
 v1::ListDelayedMessagesResponse MergeDelayedMessages(
-    const std::vector<BrokerAnswer<v1::ListDelayedMessagesResponse>>& answers, int32_t limit) {
+    const Answers<v1::ListDelayedMessagesResponse>& answers, int32_t limit) {
   v1::ListDelayedMessagesResponse merged;
   for (const auto& answer : answers) {
     if (answer.status.ok()) merged.mutable_messages()->MergeFrom(answer.response.messages());
@@ -135,8 +181,7 @@ v1::ListDelayedMessagesResponse MergeDelayedMessages(
   return merged;
 }
 
-v1::DescribeGroupResponse MergeGroup(
-    const std::vector<BrokerAnswer<v1::DescribeGroupResponse>>& answers) {
+v1::DescribeGroupResponse MergeGroup(const Answers<v1::DescribeGroupResponse>& answers) {
   v1::DescribeGroupResponse merged;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
@@ -153,7 +198,7 @@ v1::DescribeGroupResponse MergeGroup(
 }
 
 v1::DeadLetterStatsResponse MergeDeadLetterStats(
-    const std::vector<BrokerAnswer<v1::DeadLetterStatsResponse>>& answers) {
+    const Answers<v1::DeadLetterStatsResponse>& answers) {
   v1::DeadLetterStatsResponse merged;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
@@ -166,8 +211,7 @@ v1::DeadLetterStatsResponse MergeDeadLetterStats(
   return merged;
 }
 
-v1::ExplainGroupResponse MergeExplanations(
-    const std::vector<BrokerAnswer<v1::ExplainGroupResponse>>& answers) {
+v1::ExplainGroupResponse MergeExplanations(const Answers<v1::ExplainGroupResponse>& answers) {
   v1::ExplainGroupResponse merged;
   for (const auto& answer : answers) {
     if (answer.status.ok()) {
@@ -182,8 +226,7 @@ v1::ExplainGroupResponse MergeExplanations(
   return merged;
 }
 
-v1::ListClientsResponse MergeClients(
-    const std::vector<BrokerAnswer<v1::ListClientsResponse>>& answers) {
+v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& answers) {
   const auto silence = [](const v1::ClientDescription& client) {
     return std::make_tuple(client.silent().seconds(), client.silent().nanos());
   };
@@ -204,8 +247,87 @@ v1::ListClientsResponse MergeClients(
   return merged;
 }
 
-v1::ResetGroupResponse MergeReset(
-    const std::vector<BrokerAnswer<v1::ResetGroupResponse>>& answers) {
+v1::TransactionStatsResponse MergeTransactionStats(
+    const Answers<v1::TransactionStatsResponse>& answers) {
+  v1::TransactionStatsResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    merged.mutable_totals()->MergeFrom(answer.response.totals());
+    merged.mutable_topics()->MergeFrom(answer.response.topics());
+  }
+  return merged;
+}
+
+v1::ListTransactionsResponse MergeTransactions(
+    const Answers<v1::ListTransactionsResponse>& answers) {
+  v1::ListTransactionsResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) {
+      merged.mutable_transactions()->MergeFrom(answer.response.transactions());
+    }
+  }
+  return merged;
+}
+
+v1::DelayStatsResponse MergeDelayStats(const Answers<v1::DelayStatsResponse>& answers) {
+  v1::DelayStatsResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) merged.mutable_stats()->MergeFrom(answer.response.stats());
+  }
+  return merged;
+}
+
+v1::HoldTopicResponse MergeHold(const Answers<v1::HoldTopicResponse>& answers) {
+  v1::HoldTopicResponse merged;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    merged.set_unfinished(merged.unfinished() + answer.response.unfinished());
+    if (merged.group().empty()) merged.set_group(answer.response.group());
+  }
+  return merged;
+}
+
+v1::ListBrokersResponse MergeBrokers(const Answers<v1::ListBrokersResponse>& answers) {
+  v1::ListBrokersResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) merged.mutable_brokers()->MergeFrom(answer.response.brokers());
+  }
+  Sort(merged.mutable_brokers(), [](const v1::BrokerOverview& a, const v1::BrokerOverview& b) {
+    return std::make_tuple(a.broker().cluster(), a.broker().name(), a.broker().id()) <
+           std::make_tuple(b.broker().cluster(), b.broker().name(), b.broker().id());
+  });
+  return merged;
+}
+
+v1::ListTopicsResponse MergeTopics(const Answers<v1::ListTopicsResponse>& answers) {
+  absl::btree_map<std::string, v1::TopicOverview> by_name;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    for (const v1::TopicOverview& topic : answer.response.topics()) {
+      const auto [known, added] = by_name.try_emplace(topic.topic().name(), topic);
+      if (!added) known->second.mutable_brokers()->MergeFrom(topic.brokers());
+    }
+  }
+  v1::ListTopicsResponse merged;
+  for (auto& [name, topic] : by_name) *merged.add_topics() = std::move(topic);
+  return merged;
+}
+
+v1::ListGroupsResponse MergeGroups(const Answers<v1::ListGroupsResponse>& answers) {
+  absl::btree_map<std::string, v1::GroupOverview> by_name;
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    for (const v1::GroupOverview& group : answer.response.groups()) {
+      const auto [known, added] = by_name.try_emplace(group.group().name(), group);
+      if (!added) known->second.mutable_brokers()->MergeFrom(group.brokers());
+    }
+  }
+  v1::ListGroupsResponse merged;
+  for (auto& [name, group] : by_name) *merged.add_groups() = std::move(group);
+  return merged;
+}
+
+v1::ResetGroupResponse MergeReset(const Answers<v1::ResetGroupResponse>& answers) {
   v1::ResetGroupResponse merged;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
@@ -215,4 +337,4 @@ v1::ResetGroupResponse MergeReset(
   return merged;
 }
 
-}  // namespace mansio::nameserver
+}  // namespace mansio::gateway

@@ -1,0 +1,59 @@
+#include "broker/placement/hold_service.h"
+
+#include <fmt/format.h>
+
+#include "broker/placement/unfinished.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+void HoldService::Register(rpc::MethodTable& methods) {
+  methods.unary.push_back({"/mansio.v1.Admin/HoldTopic",
+                           rpc::ParsedUnary<v1::HoldTopicRequest>(
+                               [this](rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
+                                 Hold(call, request);
+                               })});
+}
+
+void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
+  const TopicPtr topic = environment_.metadata->FindTopic(request.name());
+  if (topic == nullptr) return Answer(call, TopicNotFound(request.name()));
+  const int64_t ms = request.time().seconds() * 1000 + request.time().nanos() / 1000000;
+  if (ms <= 0) {
+    environment_.holds->Release(request.name());
+    return Answer(call, topic);
+  }
+  if (!Takes(topic->type, MessageType::kFifo)) {
+    return Answer(call, WireError(v2::BAD_REQUEST,
+                                  fmt::format("topic {} has no message groups to hold; its type "
+                                              "is {}",
+                                              topic->name, NameOf(topic->type))));
+  }
+  environment_.holds->Hold(topic->name, ms);
+  // A record that changes nothing: when it is applied, so is all that was sent before.
+  environment_.metadata->AlterTopic(topic->name, {},
+                                    [this, &call](const absl::StatusOr<TopicPtr>& applied) {
+                                      // Looking at all groups is not for the log thread.
+                                      call.Post([this, &call, applied] { Answer(call, applied); });
+                                    });
+}
+
+void HoldService::Answer(rpc::UnaryCall& call, const absl::StatusOr<TopicPtr>& topic) const {
+  v1::HoldTopicResponse response;
+  if (topic.ok()) {
+    const Unfinished unfinished =
+        CountUnfinished(*environment_.metadata, *environment_.consumption, **topic, true);
+    response.set_unfinished(static_cast<int64_t>(unfinished.messages));
+    response.set_group(unfinished.group);
+  }
+  ToWire(topic.status(), response.mutable_status());
+  v1::BrokerResult* result = response.add_results();
+  result->set_broker(broker_name_);
+  *result->mutable_status() = response.status();
+  rpc::Reply(call, response);
+}
+
+}  // namespace mansio::broker

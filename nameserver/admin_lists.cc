@@ -1,0 +1,59 @@
+#include "nameserver/admin_lists.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/names/names.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::nameserver {
+
+namespace {
+
+void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
+                const v1::ListTopicsRequest& request) {
+  v1::ListTopicsResponse response;
+  ToWire(absl::OkStatus(), response.mutable_status());
+  for (v1::TopicOverview& topic : table.Topics()) {
+    if (names::IsGroupTopic(topic.topic().name()) && !request.include_system()) continue;
+    *response.add_topics() = std::move(topic);
+  }
+  rpc::Reply(call, response);
+}
+
+}  // namespace
+
+void AddAdminLists(const RoutingTable* table, std::function<std::string()> address,
+                   rpc::MethodTable& methods) {
+  methods.unary.push_back(
+      {"/mansio.v1.Admin/ListBrokers",
+       rpc::ParsedUnary<v1::ListBrokersRequest>(
+           [table, address = std::move(address)](rpc::UnaryCall& call, const auto&) {
+             v1::ListBrokersResponse response;
+             ToWire(absl::OkStatus(), response.mutable_status());
+             for (v1::BrokerOverview& broker : table->Brokers()) {
+               *response.add_brokers() = std::move(broker);
+             }
+             response.set_answered_by(fmt::format("nameserver {}", address()));
+             rpc::Reply(call, response);
+           })});
+  methods.unary.push_back(
+      {"/mansio.v1.Admin/ListTopics",
+       rpc::ParsedUnary<v1::ListTopicsRequest>([table](rpc::UnaryCall& call, const auto& request) {
+         ListTopics(*table, call, request);
+       })});
+  methods.unary.push_back(
+      {"/mansio.v1.Admin/ListGroups",
+       rpc::ParsedUnary<v1::ListGroupsRequest>([table](rpc::UnaryCall& call, const auto&) {
+         v1::ListGroupsResponse response;
+         ToWire(absl::OkStatus(), response.mutable_status());
+         for (v1::GroupOverview& group : table->Groups()) {
+           *response.add_groups() = std::move(group);
+         }
+         rpc::Reply(call, response);
+       })});
+}
+
+}  // namespace mansio::nameserver

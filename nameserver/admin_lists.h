@@ -1,0 +1,20 @@
+#ifndef MANSIO_NAMESERVER_ADMIN_LISTS_H_
+#define MANSIO_NAMESERVER_ADMIN_LISTS_H_
+
+#include <functional>
+#include <string>
+
+#include "common/rpc/call.h"
+#include "nameserver/routing_table.h"
+
+namespace mansio::nameserver {
+
+// Adds those methods of mansio.v1.Admin that a nameserver answers from its table, without asking
+// brokers: the lists of brokers, topics and groups. `address` is this node's, asked for with every
+// call: it is known once the server listens. Borrowed; both must outlive the server.
+void AddAdminLists(const RoutingTable* table, std::function<std::string()> address,
+                   rpc::MethodTable& methods);
+
+}  // namespace mansio::nameserver
+
+#endif  // MANSIO_NAMESERVER_ADMIN_LISTS_H_
