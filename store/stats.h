@@ -47,6 +47,8 @@ struct StoreUsage {
   uint64_t queue_bytes = 0;          // store.queue-memory-bytes
   uint64_t unsaved_queue_bytes = 0;  // of them, what no checkpoint has
   uint64_t carried_bytes = 0;        // of live messages, in the log; retention.carry-percent
+  uint64_t key_index_bytes = 0;      // of its files
+  uint64_t unindexed_bytes = 0;      // of log, that the key index does not have yet
   size_t segments = 0;
   size_t cold_jobs = 0;  // that wait; store.cold-queue
 };

@@ -7,9 +7,12 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "store/append.h"
+#include "store/index/key_query.h"
+#include "store/index/message_keys.h"
 #include "store/options.h"
 #include "store/record.h"
 #include "store/state_machine.h"
@@ -40,6 +43,13 @@ struct QueueRange {
   QueueOffset next = 0;
 };
 
+// A message that was found by where it stands in the log.
+struct LocatedMessage {
+  StoredMessage message;
+  // The frame that it came with; nullopt when that has gone and the message was carried forward.
+  std::optional<LogOffset> frame;
+};
+
 // The CommitLog and all that is derived from it for reading. Thread-safe unless said otherwise.
 class Store {
  public:
@@ -51,6 +61,8 @@ class Store {
     KeyValueStore* checkpoint = nullptr;
     // Where to count; nullptr: nowhere.
     StoreStats* stats = nullptr;
+    // What messages are found by; nullptr: there is no key index.
+    const MessageKeys* keys = nullptr;
   };
 
   // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins
@@ -123,6 +135,22 @@ class Store {
   // the bytes are damaged, NotFound when the segment has gone.
   virtual absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                                     const QueueEntry& entry) = 0;
+
+  // Calls `visit` for the messages that may have a key, newest first, until it returns false: those
+  // that were applied before the call, and some that came since; a message that was carried forward
+  // may come twice, one that has gone can come too, and one of another key that shares some bits of
+  // the hash. Blocks: only inside RunCold. FailedPrecondition when there is no key index.
+  virtual absl::StatusOr<KeySearch> FindByKey(const KeyQuery& query,
+                                              absl::FunctionRef<bool(const KeyMatch&)> visit);
+  // The message whose record, or CARRY record, stands at `offset`. Blocks: only inside RunCold.
+  // NotFound when its segment has gone, DataLoss when there is no message, or a damaged one.
+  virtual absl::StatusOr<LocatedMessage> ReadMessageAt(LogOffset offset);
+  // Calls `visit` for the applied records of the frames from `from` on, which is where a frame
+  // begins: about `max_bytes` of them. Returns where to go on; `from` when there are no more.
+  // Blocks: only inside RunCold. NotFound when retention has removed them, DataLoss names the place
+  // that is damaged.
+  virtual absl::StatusOr<LogOffset> ReadLog(
+      LogOffset from, size_t max_bytes, absl::FunctionRef<void(const RecordView& record)> visit);
 
   // Runs `job` on the cold pool. False when its queue is full (answer TOO_MANY_REQUESTS).
   virtual bool RunCold(absl::AnyInvocable<void()> job) = 0;

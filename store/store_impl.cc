@@ -8,6 +8,7 @@
 
 #include "common/logging/logging.h"
 #include "store/checkpoint/rocksdb_store.h"
+#include "store/log_reads.h"
 #include "store/store_directory.h"
 
 namespace mansio::store {
@@ -112,14 +113,32 @@ void StoreImpl::StartThreads() {
   retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
                                            checkpointer_.get(), &closing_, environment_.stats);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
+  OpenKeyIndex();
   ready_.store(true, std::memory_order_release);
   checkpointer_->Start();
+  if (key_index_ != nullptr) key_index_->Start();
+}
+
+void StoreImpl::OpenKeyIndex() {
+  if (!options_.key_index || environment_.keys == nullptr) return;
+  KeyIndex::Options options{.directory = JoinPath(options_.path, "index"),
+                            .piece_bytes = options_.key_index_piece_bytes};
+  key_index_ = std::make_unique<KeyIndex>(std::move(options), environment_.files, log_.get(),
+                                          environment_.keys);
+  const RecoveryReport& report = recovered_.report;
+  const absl::Status opened = key_index_->Open({report.epochs, report.first, report.end});
+  if (opened.ok()) return;
+  // Messages come and go without it.
+  LOG_ERROR("There is no key index, and messages are not found by key or id: {}",
+            std::string(opened.message()));
+  key_index_.reset();
 }
 
 void StoreImpl::StopThreads() {
   // Retention may wait for an append that nobody will commit any more.
   if (log_ != nullptr && options_.WaitsForCommit()) log_->replicated()->StopCommits();
   if (checkpointer_ != nullptr) checkpointer_->Stop();
+  if (key_index_ != nullptr) key_index_->Stop();
   if (cold_pool_ != nullptr) cold_pool_->Stop();
   if (log_ == nullptr) return;
   if (absl::Status stopped = log_->Stop(); !stopped.ok()) {
@@ -150,6 +169,10 @@ StoreUsage StoreImpl::usage() const {
   usage.queue_bytes = state_->queues().MemoryBytes();
   usage.unsaved_queue_bytes = state_->queues().PendingBytes();
   usage.carried_bytes = state_->queues().carried().bytes();
+  if (key_index_ != nullptr) {
+    usage.key_index_bytes = key_index_->FileBytes();
+    usage.unindexed_bytes = key_index_->MissingBytes();
+  }
   usage.segments = log_->Segments().size();
   usage.cold_jobs = cold_pool_->waiting();
   return usage;
@@ -222,6 +245,21 @@ absl::StatusOr<StoredMessage> StoreImpl::ReadMessage(QueueKey queue, QueueOffset
       entry.log_offset, options_.path, std::string(message.status().message())));
 }
 
+absl::StatusOr<KeySearch> StoreImpl::FindByKey(const KeyQuery& query,
+                                               absl::FunctionRef<bool(const KeyMatch&)> visit) {
+  if (key_index_ == nullptr) return Store::FindByKey(query, visit);
+  return key_index_->Find(query, visit);
+}
+
+absl::StatusOr<LocatedMessage> StoreImpl::ReadMessageAt(LogOffset offset) {
+  return store::ReadMessageAt(log_.get(), offset);
+}
+
+absl::StatusOr<LogOffset> StoreImpl::ReadLog(
+    LogOffset from, size_t max_bytes, absl::FunctionRef<void(const RecordView& record)> visit) {
+  return ReadRecords(log_.get(), from, max_bytes, visit);
+}
+
 bool StoreImpl::RunCold(absl::AnyInvocable<void()> job) { return cold_pool_->Run(std::move(job)); }
 
 std::optional<StoreTime> StoreImpl::FirstStoreTime(QueueKey queue) const {
@@ -232,7 +270,11 @@ bool StoreImpl::NeverTrimmed(QueueKey queue) const { return state_->queues().Nev
 
 absl::Status StoreImpl::Checkpoint() { return checkpointer_->Run(); }
 
-absl::Status StoreImpl::EnforceRetention() { return retention_->Enforce(); }
+absl::Status StoreImpl::EnforceRetention() {
+  absl::Status enforced = retention_->Enforce();
+  if (key_index_ != nullptr) key_index_->DropBelow(log_->cursors().min);
+  return enforced;
+}
 
 absl::Status StoreImpl::Close() {
   const MutexLock lock(&close_mutex_);
@@ -262,7 +304,9 @@ void StoreImpl::BatchEnd() {
   machine_->BatchEnd();
   if (!ready_.load(std::memory_order_acquire)) return;
   const bool urgent = state_->queues().PendingBytes() > options_.queue_memory_bytes / 2;
-  checkpointer_->Applied(log_->cursors().applied, urgent);
+  const LogOffset applied = log_->cursors().applied;
+  checkpointer_->Applied(applied, urgent);
+  if (key_index_ != nullptr) key_index_->Applied(applied);
 }
 
 void StoreImpl::SegmentEnded(LogOffset first, LogOffset next) {

@@ -12,6 +12,7 @@
 #include "store/checkpoint/key_value_store.h"
 #include "store/cold_pool.h"
 #include "store/derived_state.h"
+#include "store/index/key_index.h"
 #include "store/log/append_encoding.h"
 #include "store/log/commit_log.h"
 #include "store/recovery.h"
@@ -58,6 +59,12 @@ class StoreImpl : public Store, private LogObserver {
                                           const QueueEntry& entry) const override;
   absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                             const QueueEntry& entry) override;
+  absl::StatusOr<KeySearch> FindByKey(const KeyQuery& query,
+                                      absl::FunctionRef<bool(const KeyMatch&)> visit) override;
+  absl::StatusOr<LocatedMessage> ReadMessageAt(LogOffset offset) override;
+  absl::StatusOr<LogOffset> ReadLog(
+      LogOffset from, size_t max_bytes,
+      absl::FunctionRef<void(const RecordView& record)> visit) override;
   bool RunCold(absl::AnyInvocable<void()> job) override;
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const override;
   bool NeverTrimmed(QueueKey queue) const override;
@@ -69,6 +76,7 @@ class StoreImpl : public Store, private LogObserver {
   // How the last start went, for the log line and tests.
   const Recovered& recovered() const { return recovered_; }
   const ConsumeQueues& queues() const { return state_->queues(); }
+  KeyIndex* key_index() { return key_index_.get(); }  // nullptr: there is none
 
  private:
   StoreImpl(StoreOptions options, Environment environment, StateMachine* machine);
@@ -76,6 +84,7 @@ class StoreImpl : public Store, private LogObserver {
   absl::Status OpenCheckpoint();
   // A truncation has taken part of what the checkpoint stands for.
   absl::Status DropCheckpointOfCutLog();
+  void OpenKeyIndex();
   void StartThreads();
   void StopThreads();
 
@@ -98,6 +107,7 @@ class StoreImpl : public Store, private LogObserver {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<ColdPool> cold_pool_;
+  std::unique_ptr<KeyIndex> key_index_;
 
   Recovered recovered_;
   std::atomic<bool> ready_{false};  // the checkpointer exists

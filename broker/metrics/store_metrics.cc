@@ -68,6 +68,10 @@ constexpr Metric kQueueBytes{"mansio_queue_index_bytes",
                              "Memory of the queues' indexes (store.queue-memory-bytes)."};
 constexpr Metric kUnsavedQueueBytes{"mansio_queue_index_unsaved_bytes",
                                     "The part of it that no checkpoint has."};
+constexpr Metric kKeyIndexBytes{"mansio_key_index_bytes",
+                                "The files of the index of keys and ids (store.key-index)."};
+constexpr Metric kUnindexed{"mansio_key_index_behind_bytes",
+                            "Log that it does not have yet, but for what a query reads itself."};
 constexpr Metric kColdJobs{"mansio_cold_jobs_waiting",
                            "Reads of old messages that wait for a thread (store.cold-queue)."};
 constexpr Metric kDiskFree{"mansio_disk_free_bytes",
@@ -122,6 +126,8 @@ void BrokerMetrics::AddStore(metrics::Exposition& page) const {
   }
   page.Add(kQueueBytes, Bytes(usage.queue_bytes));
   page.Add(kUnsavedQueueBytes, Bytes(usage.unsaved_queue_bytes));
+  page.Add(kKeyIndexBytes, Bytes(usage.key_index_bytes));
+  page.Add(kUnindexed, Bytes(usage.unindexed_bytes));
   page.Add(kColdJobs, Bytes(usage.cold_jobs));
   if (const auto space = sources_.files->Space(store_path_); space.ok()) {
     page.Add(kDiskTotal, Bytes(space->total));

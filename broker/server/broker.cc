@@ -20,6 +20,8 @@
 #include "broker/delay/delay.h"
 #include "broker/delay/delay_admin.h"
 #include "broker/delay/levels.h"
+#include "broker/inspection/inspection_service.h"
+#include "broker/message/message_keys.h"
 #include "broker/metadata/metadata.h"
 #include "broker/metrics/broker_metrics.h"
 #include "broker/move/append_budget.h"
@@ -295,6 +297,7 @@ class Broker::Parts {
                               .moves = &dead_letter_moves_,
                               .time = &time_}),
         delay_admin_(&delay_, &metadata_),
+        inspection_(config.name, {.metadata = &metadata_, .clients = &clients_}),
         others_(config.name, environment.clock),
         directory_({.broker_name = config.name,
                     .advertised = {advertised.host, advertised.port},
@@ -382,6 +385,7 @@ class Broker::Parts {
   DeadLetterMoves dead_letter_moves_;
   DeadLetterService dead_letter_service_;
   DelayAdmin delay_admin_;
+  InspectionService inspection_;
   ClusterView others_;
   LocalDirectory directory_;
   const std::string cluster_secret_;  // empty: none
@@ -398,6 +402,7 @@ class Broker::Parts {
   RegistrationClient registration_;
   ClusterWatch watch_;
   access::AdminGate gate_;
+  const ContentKeys keys_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
   store::StoreStats store_stats_;
@@ -415,13 +420,15 @@ absl::Status Broker::Parts::Start() {
   if (!monitor.ok()) return monitor.status();
   monitor_ = *std::move(monitor);
   auto store = store::Store::Open(
-      config_.store, {.files = environment_.files, .time = &time_, .stats = &store_stats_},
+      config_.store,
+      {.files = environment_.files, .time = &time_, .stats = &store_stats_, .keys = &keys_},
       &features_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
   send_.Attach(store_.get());
   mover_.Attach(store_.get());
+  inspection_.Attach(store_.get());
   admin_.SetNode(store_.get(), Identity());
   registered_.SetIdentity(Identity());
 
@@ -520,6 +527,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   hold_service_.Register(methods);
   dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
+  inspection_.Register(methods);
   admin_gateway_.Install(methods);
   gate_.Protect(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {

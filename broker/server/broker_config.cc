@@ -98,6 +98,16 @@ void AddStore(Schema& schema) {
            "How many jobs may wait for those threads; further ones are refused with "
            "TOO_MANY_REQUESTS.")
       .Bool(
+          "store.key-index", Store(&StoreOptions::key_index), true,
+          "Index messages by their keys and ids, for `mansio message query`, `get` and `trace`. It "
+          "takes some 14 bytes of disk for a message with an id and a key, and is made behind the "
+          "sends; what is missing is made again from the log.")
+      .Size(
+          "store.key-index-piece-bytes", Store(&StoreOptions::key_index_piece_bytes), 64 * kMiB,
+          {64 * kKiB, 1 * kGiB},
+          "The part of the log that one file of the key index is about. The newest part is held in "
+          "memory: 16 bytes for each key and id, at most some 40MiB.")
+      .Bool(
           "store.salvage", Store(&StoreOptions::salvage), false,
           "Start although the log is damaged: it is cut at the damage, and what follows is lost. Set "
           "it for one start only, after a copy of the directory was made.")

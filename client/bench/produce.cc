@@ -25,7 +25,8 @@ class Producing {
                    .body_bytes = static_cast<size_t>(options.size),
                    .batch = options.batch,
                    .message_group = options.message_group,
-                   .delayed = options.deliver_at != nullptr}) {}
+                   .delayed = options.deliver_at != nullptr,
+                   .keyed = options.keyed}) {}
 
   void Send(int64_t number, int64_t intended, absl::AnyInvocable<void(Outcome)> done) {
     const uint64_t first = options_.first_sequence +

@@ -17,6 +17,7 @@ struct ProduceOptions {
   int size = 128;               // bytes of a body; at least kSequenceBytes
   int batch = 1;                // messages in a request
   std::string message_group;    // empty: none
+  bool keyed = false;           // each message has its number, 16 hex digits, as a key
   uint64_t first_sequence = 0;  // the number in the first body; the others follow
   // Empty, or a file that gets a line `SEQUENCE MESSAGE_ID QUEUE_OFFSET` for each acknowledged
   // message.

@@ -16,8 +16,9 @@ namespace {
 // Stand-ins that occur nowhere else in an encoded request, replaced in place.
 constexpr std::string_view kIdMark = "##############the-message-id##########";
 constexpr std::string_view kSequenceMark = "##the-sequence##";
+constexpr std::string_view kKeyMark = "###the-one-key##";
 constexpr size_t kIdBytes = 34;
-static_assert(kSequenceMark.size() == kSequenceBytes);
+static_assert(kSequenceMark.size() == kSequenceBytes && kKeyMark.size() == kSequenceBytes);
 
 // A timestamp whose two fields take 12 bytes, and the form in which others take as many: protobuf
 // allows leading zeros in a number.
@@ -59,6 +60,7 @@ SendTemplate::SendTemplate(const SendShape& shape) {
   message.message_group = shape.message_group;
   message.message_id = std::string(id_mark);
   message.body = std::string(kSequenceMark) + std::string(shape.body_bytes - kSequenceBytes, 'x');
+  if (shape.keyed) message.keys = {std::string(kKeyMark)};
   if (shape.delayed) message.deliver_at = deliver_at;
   for (int i = 0; i < shape.batch; ++i) {
     v2::Message* encoded = request.add_messages();
@@ -72,6 +74,7 @@ SendTemplate::SendTemplate(const SendShape& shape) {
   for (int i = 0; i < shape.batch; ++i) {
     place.id = encoded_.find(id_mark, place.id + 1);
     place.sequence = encoded_.find(kSequenceMark, place.sequence + 1);
+    if (shape.keyed) place.key = encoded_.find(kKeyMark, place.key + 1);
     if (shape.delayed) place.deliver_at = encoded_.find(time_mark, place.deliver_at + 1);
     places_.push_back(place);
   }
@@ -84,6 +87,7 @@ std::string SendTemplate::Make(uint64_t first_sequence, const std::function<std:
   for (const Place& place : places_) {
     request.replace(place.id, kIdBytes, next_id());
     request.replace(place.sequence, kSequenceBytes, SequenceText(sequence));
+    if (place.key > 0) request.replace(place.key, kSequenceBytes, SequenceText(sequence));
     if (place.deliver_at > 0) {
       const std::string time = EncodedTime(deliver_at(sequence));
       request.replace(place.deliver_at, time.size(), time);

@@ -25,6 +25,7 @@ struct SendShape {
   std::string message_group;  // empty: none
   bool delayed = false;       // each has a delivery time of its own
   bool transactional = false;
+  bool keyed = false;  // the sequence number is a key of the message, too
 };
 
 // A SendMessageRequest encoded once. Making one more is a copy in which only the message ids, the
@@ -48,6 +49,7 @@ class SendTemplate {
   struct Place {
     size_t id;          // offset of the message id in the request
     size_t sequence;    // offset of the body
+    size_t key;         // offset of the key; 0: none
     size_t deliver_at;  // offset of the delivery time's fields; 0: none
   };
   std::string encoded_;

@@ -61,6 +61,7 @@ void AddProduce(CLI::App& bench_noun, Context& context) {
       ->type_name("N");
   AddDuration(*verb, "--quiet-gap", &options.load.quiet_gap,
               "Instead: one request at a time, each after a pause of this length");
+  verb->add_flag("--keyed", options.keyed, "Each message has its number, 16 hex digits, as a key");
   verb->add_option("--message-group", options.message_group, "Message group, for a fifo topic")
       ->type_name("GROUP");
   verb->add_option("--first-sequence", options.first_sequence,
@@ -219,6 +220,7 @@ void AddBench(CLI::App& app, Context& context) {
   AddBenchDelay(*noun, context);
   AddBenchTransaction(*noun, context);
   AddBenchCheck(*noun, context);
+  AddBenchQuery(*noun, context);
 }
 
 }  // namespace mansio::command

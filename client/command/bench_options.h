@@ -26,6 +26,7 @@ int Finish(const Context& context, const Json& report, const bench::LoadResult& 
 void AddBenchDelay(CLI::App& bench_noun, Context& context);
 void AddBenchTransaction(CLI::App& bench_noun, Context& context);
 void AddBenchCheck(CLI::App& bench_noun, Context& context);
+void AddBenchQuery(CLI::App& bench_noun, Context& context);
 
 }  // namespace mansio::command
 

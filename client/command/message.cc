@@ -1,5 +1,6 @@
 #include "CLI/CLI.hpp"
 #include "client/command/context.h"
+#include "client/command/message_find.h"
 #include "client/command/message_print.h"
 #include "client/command/message_receive.h"
 #include "client/command/message_send.h"
@@ -138,11 +139,14 @@ void AddPrint(CLI::App& message, Context& context) {
 }  // namespace
 
 void AddMessage(CLI::App& app, Context& context) {
-  CLI::App* message = app.add_subcommand("message", "Send, receive and print messages");
+  CLI::App* message = app.add_subcommand("message", "Send, receive, print and find messages");
   message->require_subcommand(1)->fallthrough();
   AddSend(*message, context);
   AddReceive(*message, context);
   AddPrint(*message, context);
+  AddMessageGet(*message, context);
+  AddMessageQuery(*message, context);
+  AddMessageTrace(*message, context);
 }
 
 }  // namespace mansio::command

@@ -34,6 +34,19 @@ absl::StatusOr<Words> Queue(const std::string& value) { return Words{"--queue", 
 absl::StatusOr<Words> Max(const std::string& value) { return Words{"--max", value}; }
 absl::StatusOr<Words> Endpoint(const std::string& value) { return Words{"--endpoint", value}; }
 
+absl::StatusOr<Words> Limit(const std::string& value) { return Words{"--limit", value}; }
+
+absl::StatusOr<Words> MillisOption(const char* option, const std::string& value) {
+  int64_t millis = 0;
+  if (!absl::SimpleAtoi(value, &millis)) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is not a time in milliseconds", value));
+  }
+  return Words{option, absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(millis),
+                                        absl::UTCTimeZone())};
+}
+absl::StatusOr<Words> From(const std::string& value) { return MillisOption("--from", value); }
+absl::StatusOr<Words> Until(const std::string& value) { return MillisOption("--until", value); }
+
 absl::StatusOr<Words> Fifo(const std::string& value) {
   return value == "true" ? Words{"--fifo"} : Words{};
 }
@@ -135,6 +148,31 @@ const std::vector<Command>& Commands() {
        {{"-t", {Positional}}, {"-i", {Queue}}, {"-c", {Max}}},
        {}},
       {"printMsg", {"message", "print"}, {{"-t", {Positional}}, {"-s", {Filter}}}, {}},
+      {"queryMsgByKey",
+       {"message", "query"},
+       {{"-t", {OfTopic}},
+        {"-k", {Key}},
+        {"-b", {From}},
+        {"-e", {Until}},
+        {"-m", {Limit}},
+        {"-c", {Ignored}}},
+       {}},
+      {"queryMsgById",
+       {"message", "get"},
+       {{"-i", {Positional}}, {"-t", {Ignored}}, {"-c", {Ignored}}},
+       {}},
+      {"queryMsgByUniqueKey",
+       {"message", "get"},
+       {{"-i", {Positional}}, {"-t", {Ignored}}, {"-c", {Ignored}}, {"-a", {Ignored, false}}},
+       {}},
+      {"queryMsgTraceById",
+       {"message", "trace"},
+       {{"-i", {Positional}},
+        {"-t", {Ignored}},
+        {"-b", {Ignored}},
+        {"-e", {Ignored}},
+        {"-c", {Ignored}}},
+       {}},
   };
   return *commands;
 }

@@ -129,6 +129,20 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::DescribeDeadLetterResponse>("/mansio.v1.Admin/DescribeDeadLetter", request);
   }
 
+  absl::StatusOr<v1::QueryMessagesResponse> QueryMessages(
+      const v1::QueryMessagesRequest& request) override {
+    return Ask<v1::QueryMessagesResponse>("/mansio.v1.Admin/QueryMessages", request);
+  }
+
+  absl::StatusOr<v1::GetMessageResponse> GetMessage(const v1::GetMessageRequest& request) override {
+    return Ask<v1::GetMessageResponse>("/mansio.v1.Admin/GetMessage", request);
+  }
+
+  absl::StatusOr<v1::TraceMessageResponse> TraceMessage(
+      const v1::TraceMessageRequest& request) override {
+    return Ask<v1::TraceMessageResponse>("/mansio.v1.Admin/TraceMessage", request);
+  }
+
   absl::StatusOr<v1::TransactionStatsResponse> TransactionStats() override {
     return Ask<v1::TransactionStatsResponse>("/mansio.v1.Admin/TransactionStats",
                                              v1::TransactionStatsRequest());

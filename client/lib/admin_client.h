@@ -71,6 +71,13 @@ class AdminClient {
   virtual absl::StatusOr<v1::ImportDeadLettersResponse> ImportDeadLetters(
       const v1::ImportDeadLettersRequest& request) = 0;
 
+  virtual absl::StatusOr<v1::QueryMessagesResponse> QueryMessages(
+      const v1::QueryMessagesRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetMessageResponse> GetMessage(
+      const v1::GetMessageRequest& request) = 0;
+  virtual absl::StatusOr<v1::TraceMessageResponse> TraceMessage(
+      const v1::TraceMessageRequest& request) = 0;
+
   virtual absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const std::string& group) = 0;
   // Of a group ("": of all), or the one with this id.
   virtual absl::StatusOr<v1::ListClientsResponse> ListClients(const std::string& group,

@@ -37,9 +37,10 @@ constexpr size_t kMaxAuditBytes = 512;
 constexpr std::array<std::string_view, 10> kLooks = {
     "ListBrokers",      "ListTopics", "DescribeTopic",   "ListGroups",   "DescribeGroup",
     "TransactionStats", "DelayStats", "DeadLetterStats", "ExplainGroup", "ListClients"};
-constexpr std::array<std::string_view, 6> kReveals = {"ListDeadLetters",     "DescribeDeadLetter",
-                                                      "ExportDeadLetters",   "ListTransactions",
-                                                      "DescribeTransaction", "ListDelayedMessages"};
+constexpr std::array<std::string_view, 9> kReveals = {
+    "ListDeadLetters",  "DescribeDeadLetter",  "ExportDeadLetters",
+    "ListTransactions", "DescribeTransaction", "ListDelayedMessages",
+    "QueryMessages",    "GetMessage",          "TraceMessage"};
 
 template <size_t kSize>
 bool Has(const std::array<std::string_view, kSize>& names, std::string_view name) {

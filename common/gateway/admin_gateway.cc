@@ -418,6 +418,12 @@ void AdminGateway::InstallMessages(rpc::MethodTable& methods) {
                                          &First<v1::DescribeTransactionResponse>);
   Spread<v1::ResolveTransactionRequest>(methods, "ResolveTransaction",
                                         &First<v1::ResolveTransactionResponse>);
+  Spread<v1::QueryMessagesRequest, v1::QueryMessagesResponse>(
+      methods, "QueryMessages", [](const auto& request, const auto& answers) {
+        return MergeFoundMessages(answers, request.limit());
+      });
+  Spread<v1::GetMessageRequest>(methods, "GetMessage", &MergeMessagesAtPlace);
+  Spread<v1::TraceMessageRequest>(methods, "TraceMessage", &MergeTraces);
   Spread<v1::DelayStatsRequest>(methods, "DelayStats", &MergeDelayStats);
   Spread<v1::ListDelayedMessagesRequest, v1::ListDelayedMessagesResponse>(
       methods, "ListDelayedMessages", [](const auto& request, const auto& answers) {

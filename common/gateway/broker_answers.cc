@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 #include <tuple>
 
@@ -161,6 +162,53 @@ v1::ListDeadLettersResponse MergeDeadLetters(const Answers<v1::ListDeadLettersRe
            std::make_tuple(b.time().seconds(), b.time().nanos(), b.offset());
   });
   if (limit > 0 && letters->size() > limit) letters->DeleteSubrange(limit, letters->size() - limit);
+  return merged;
+}
+
+v1::GetMessageResponse MergeMessagesAtPlace(const Answers<v1::GetMessageResponse>& answers) {
+  v1::GetMessageResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) merged.mutable_messages()->MergeFrom(answer.response.messages());
+  }
+  return merged;
+}
+
+v1::TraceMessageResponse MergeTraces(const Answers<v1::TraceMessageResponse>& answers) {
+  v1::TraceMessageResponse merged;
+  for (const auto& answer : answers) {
+    if (answer.status.ok()) merged.mutable_traces()->MergeFrom(answer.response.traces());
+  }
+  return merged;
+}
+
+v1::QueryMessagesResponse MergeFoundMessages(const Answers<v1::QueryMessagesResponse>& answers,
+                                             int32_t limit) {
+  const auto stored = [](const v1::FoundMessage& found) {
+    const auto& time = found.message().system_properties().store_timestamp();
+    return std::make_tuple(time.seconds(), time.nanos());
+  };
+  v1::QueryMessagesResponse merged;
+  auto* messages = merged.mutable_messages();
+  // A broker that gave its newest only says nothing of the time before.
+  auto complete_from = std::make_tuple(std::numeric_limits<int64_t>::min(), 0);
+  for (const auto& answer : answers) {
+    if (!answer.status.ok()) continue;
+    const auto& found = answer.response.messages();
+    messages->MergeFrom(found);
+    merged.set_unindexed_bytes(merged.unindexed_bytes() + answer.response.unindexed_bytes());
+    if (!answer.response.more()) continue;
+    merged.set_more(true);
+    if (!found.empty()) complete_from = std::max(complete_from, stored(*found.rbegin()));
+  }
+  std::stable_sort(messages->begin(), messages->end(),
+                   [&](const auto& a, const auto& b) { return stored(a) > stored(b); });
+  int kept = messages->size();
+  while (kept > 0 && stored(messages->Get(kept - 1)) < complete_from) --kept;
+  if (limit > 0 && kept > limit) {
+    kept = limit;
+    merged.set_more(true);
+  }
+  messages->DeleteSubrange(kept, messages->size() - kept);
   return merged;
 }
 

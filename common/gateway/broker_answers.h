@@ -58,6 +58,12 @@ v1::DescribeGroupResponse MergeGroup(const Answers<v1::DescribeGroupResponse>& a
 // The newest `limit` dead letters of all brokers; 0: all that they gave.
 v1::ListDeadLettersResponse MergeDeadLetters(const Answers<v1::ListDeadLettersResponse>& answers,
                                              int32_t limit);
+// The newest `limit` messages, newest first; 0: all that they gave. Without what is older than
+// something that a broker left out.
+v1::QueryMessagesResponse MergeFoundMessages(const Answers<v1::QueryMessagesResponse>& answers,
+                                             int32_t limit);
+v1::GetMessageResponse MergeMessagesAtPlace(const Answers<v1::GetMessageResponse>& answers);
+v1::TraceMessageResponse MergeTraces(const Answers<v1::TraceMessageResponse>& answers);
 v1::ListDelayedMessagesResponse MergeDelayedMessages(
     const Answers<v1::ListDelayedMessagesResponse>& answers, int32_t limit);
 // By group and broker.

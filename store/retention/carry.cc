@@ -6,11 +6,18 @@
 
 #include "absl/status/status.h"
 #include "store/checkpoint/encoding.h"
-#include "store/log/record_codec.h"
 
 namespace mansio::store {
 namespace {
+
 constexpr size_t kPlaceBytes = 2 * 8;
+
+bool TakeCarried(std::string_view body, EncodedRecord* carried, EncodedMessage* message) {
+  std::string_view rest = body.substr(std::min(body.size(), kPlaceBytes));
+  return TakeRecord(rest, carried) && rest.empty() && carried->kind == kMessageRecord &&
+         DecodeMessageBody(carried->body, message);
+}
+
 }  // namespace
 
 std::string EncodeCarry(QueueOffset offset, LogOffset old_offset, std::string_view message_record) {
@@ -22,19 +29,26 @@ std::string EncodeCarry(QueueOffset offset, LogOffset old_offset, std::string_vi
   return body;
 }
 
+bool DecodeCarried(std::string_view body, EncodedMessage* message, std::string_view* message_body) {
+  EncodedRecord carried;
+  if (!TakeCarried(body, &carried, message)) return false;
+  if (message_body != nullptr) *message_body = carried.body;
+  return true;
+}
+
+QueueOffset CarriedOffset(std::string_view body) { return GetLittle<uint64_t>(body); }
+
 absl::StatusOr<CarryPlace> DecodeCarry(const RecordView& record, uint32_t record_bytes) {
-  std::string_view rest = record.body.substr(std::min(record.body.size(), kPlaceBytes));
   EncodedRecord carried;
   EncodedMessage message;
-  if (!TakeRecord(rest, &carried) || !rest.empty() || carried.kind != kMessageRecord ||
-      !DecodeMessageBody(carried.body, &message)) {
+  if (!TakeCarried(record.body, &carried, &message)) {
     return absl::DataLossError(
         fmt::format("a CARRY record of {} bytes holds no message", record.body.size()));
   }
   const auto header_bytes = static_cast<uint32_t>(record_bytes - record.body.size());
   CarryPlace place;
   place.queue = message.queue;
-  place.offset = GetLittle<uint64_t>(record.body);
+  place.offset = CarriedOffset(record.body);
   place.old_offset = GetLittle<uint64_t>(record.body, 8);
   place.entry = {record.position.offset + header_bytes + kPlaceBytes, carried.bytes,
                  message.tag_hash};

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "store/log/record_codec.h"
 #include "store/queue/carry_table.h"
 #include "store/record.h"
 #include "store/types.h"
@@ -18,6 +19,12 @@ namespace mansio::store {
 //
 //   body := queue offset:u64 old log offset:u64 message record
 std::string EncodeCarry(QueueOffset offset, LogOffset old_offset, std::string_view message_record);
+// The message in the body of a CARRY record, and the body of its own record; false when there is
+// none.
+bool DecodeCarried(std::string_view body, EncodedMessage* message,
+                   std::string_view* message_body = nullptr);
+// The message's queue offset; `body` is one that DecodeCarried takes.
+QueueOffset CarriedOffset(std::string_view body);
 // `record_bytes`: of the CARRY record, with its header.
 absl::StatusOr<CarryPlace> DecodeCarry(const RecordView& record, uint32_t record_bytes);
 

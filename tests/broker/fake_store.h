@@ -79,6 +79,8 @@ class FakeStore : public Store {
   void AnnounceMin(QueueKey queue, QueueOffset min);
   // What CarryBudgetLeft answers; UINT64_MAX at first.
   void SetCarryBudget(uint64_t bytes);
+  // What messages are found by; borrowed. Without, FindByKey refuses.
+  void SetKeys(const MessageKeys* keys);
   // How many appends were ever submitted and accepted.
   size_t submitted() const;
   // How often ReadMessage was called.
@@ -109,6 +111,12 @@ class FakeStore : public Store {
                                           const QueueEntry& entry) const override;
   absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                             const QueueEntry& entry) override;
+  absl::StatusOr<KeySearch> FindByKey(const KeyQuery& query,
+                                      absl::FunctionRef<bool(const KeyMatch&)> visit) override;
+  absl::StatusOr<LocatedMessage> ReadMessageAt(LogOffset offset) override;
+  absl::StatusOr<LogOffset> ReadLog(
+      LogOffset from, size_t max_bytes,
+      absl::FunctionRef<void(const RecordView& record)> visit) override;
   bool RunCold(absl::AnyInvocable<void()> job) override;
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const override;
   bool NeverTrimmed(QueueKey queue) const override;
@@ -146,6 +154,12 @@ class FakeStore : public Store {
 
   void Take(Pending& pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyFrame(const Frame& frame, bool replay) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The records of a frame; `time` is the latest store time so far.
+  static void ForEachRecord(const Frame& frame, StoreTime* time,
+                            absl::FunctionRef<void(const RecordView& record)> visit);
+  // The records of what is committed, oldest first, each with its frame.
+  void ForEachCommitted(absl::FunctionRef<void(const Frame& frame, const RecordView& record)> visit)
+      const ABSL_LOCKS_EXCLUDED(mutex_);
   const Message* Find(QueueKey queue, QueueOffset offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<QueueEntry> EntriesOf(QueueKey queue, QueueOffset from, size_t max) const
@@ -157,6 +171,7 @@ class FakeStore : public Store {
   mutable Mutex mutex_;
   Mode mode_ ABSL_GUARDED_BY(mutex_);
   bool running_ ABSL_GUARDED_BY(mutex_) = false;  // an automatic Submit is making callbacks
+  const MessageKeys* keys_ ABSL_GUARDED_BY(mutex_) = nullptr;
   absl::Status refuse_ ABSL_GUARDED_BY(mutex_);
   std::optional<size_t> accept_only_ ABSL_GUARDED_BY(mutex_);
   bool hot_entries_ ABSL_GUARDED_BY(mutex_) = true;

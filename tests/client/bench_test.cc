@@ -20,6 +20,7 @@
 #include "client/bench/load.h"
 #include "client/bench/process_usage.h"
 #include "client/bench/produce.h"
+#include "client/bench/query.h"
 #include "client/bench/report.h"
 #include "client/bench/schedule.h"
 #include "client/bench/send_template.h"
@@ -146,6 +147,17 @@ TEST(SendTemplate, DeliveryTimesOfAnyLengthTakeTheSamePlace) {
       EXPECT_EQ(system.delivery_timestamp().seconds(), nanos / 1'000'000'000 + i);
       EXPECT_EQ(system.delivery_timestamp().nanos(), nanos % 1'000'000'000);
     }
+  }
+}
+
+TEST(SendTemplate, TheNumberIsTheKey) {
+  const SendTemplate sends({.topic = "orders", .batch = 2, .keyed = true});
+  v2::SendMessageRequest request;
+  ASSERT_TRUE(request.ParseFromString(sends.Make(17, [] { return std::string(34, 'i'); })));
+  ASSERT_EQ(request.messages_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(request.messages(i).system_properties().keys_size(), 1);
+    EXPECT_EQ(request.messages(i).system_properties().keys(0), SequenceText(17u + i));
   }
 }
 
@@ -413,6 +425,24 @@ TEST_F(BenchTest, RefusalsAreCountedByCode) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->messages, 0);
   EXPECT_THAT(result->errors, ElementsAre(Pair("TOO_MANY_REQUESTS", 5)));
+}
+
+TEST_F(BenchTest, QueriesThatFindNothingAreErrors) {
+  node_.hooks.query_messages = [](const v1::QueryMessagesRequest& request) {
+    v1::QueryMessagesResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    if (request.key() != SequenceText(0)) response.add_messages()->set_body_bytes(7);
+    return response;
+  };
+  QueryOptions options;
+  options.target = Options();
+  options.keys = 5;
+  options.load.in_flight = 1;
+  options.load.count = 10;
+  const auto result = Query(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->messages, 8);
+  EXPECT_EQ(result->errors.at("NOT_FOUND"), 2);
 }
 
 TEST_F(BenchTest, ConsumeAcknowledgesAllThatItHasPrefilled) {

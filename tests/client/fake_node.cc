@@ -152,6 +152,18 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
                            v1::ListClientsResponse* response) override {
     return Answer(hooks_.list_clients, *request, response);
   }
+  grpc::Status QueryMessages(grpc::ServerContext*, const v1::QueryMessagesRequest* request,
+                             v1::QueryMessagesResponse* response) override {
+    return Answer(hooks_.query_messages, *request, response);
+  }
+  grpc::Status GetMessage(grpc::ServerContext*, const v1::GetMessageRequest* request,
+                          v1::GetMessageResponse* response) override {
+    return Answer(hooks_.get_message, *request, response);
+  }
+  grpc::Status TraceMessage(grpc::ServerContext*, const v1::TraceMessageRequest* request,
+                            v1::TraceMessageResponse* response) override {
+    return Answer(hooks_.trace_message, *request, response);
+  }
   grpc::Status ListBrokers(grpc::ServerContext*, const v1::ListBrokersRequest* request,
                            v1::ListBrokersResponse* response) override {
     return Answer(hooks_.list_brokers, *request, response);

@@ -54,6 +54,9 @@ class FakeNode {
         import_dead_letters;
     std::function<v1::ExplainGroupResponse(const v1::ExplainGroupRequest&)> explain_group;
     std::function<v1::ListClientsResponse(const v1::ListClientsRequest&)> list_clients;
+    std::function<v1::QueryMessagesResponse(const v1::QueryMessagesRequest&)> query_messages;
+    std::function<v1::GetMessageResponse(const v1::GetMessageRequest&)> get_message;
+    std::function<v1::TraceMessageResponse(const v1::TraceMessageRequest&)> trace_message;
     std::function<v1::ListBrokersResponse(const v1::ListBrokersRequest&)> list_brokers;
   };
 

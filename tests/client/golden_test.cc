@@ -193,10 +193,36 @@ std::vector<Case> OtherCases() {
   };
 }
 
+constexpr char kFound[] = R"(
+    broker: "broker-a" body_bytes: 5
+    message { topic { name: "orders" } user_properties { key: "amount" value: "17" } body: "hello"
+              system_properties { tag: "paid" keys: "order-17" keys: "eu" message_id: "01A2B3"
+                message_group: "eu" born_timestamp { seconds: 1767225590 } born_host: "web-1"
+                store_timestamp { seconds: 1767225600 } queue_id: 3 queue_offset: 1042 } })";
+constexpr char kTrace[] = R"(traces { broker: "broker-a" next: 4096 done: true
+    events { time { seconds: 1767225600 } what: "stored" topic: "orders" queue_id: 3 offset: 1042 }
+    events { time { seconds: 1767225601 } what: "delivered" topic: "orders" queue_id: 3 offset: 1042
+             group: "billing" client: "web-1@17@2@abc" detail: "leased while the client lives" } })";
+
+std::vector<Case> MessageCases() {
+  const std::string found = fmt::format("messages {{ {} }}", kFound);
+  const std::string dead = fmt::format(
+      "messages {{ {} origin_topic: 'orders' origin_queue_id: 3 origin_offset: 1042 "
+      "group: 'billing' attempts: 17 reason: 'attempts' }}",
+      kFound);
+  return {
+      {{"message", "query", "--key", "order-17"}, {{"QueryMessages", found + "more: true"}}},
+      {{"message", "get", "01A2B3"}, {{"QueryMessages", found}}},
+      {{"message", "get", "%DLQ%billing/0/7"}, {{"GetMessage", dead}}},
+      {{"message", "get", "01A2B3"}, {{"QueryMessages", ""}}},
+      {{"message", "trace", "01A2B3"}, {{"TraceMessage", kTrace}}},
+  };
+}
+
 std::vector<Case> Cases() {
   std::vector<Case> all;
   for (const auto& part :
-       {TopicCases(), GroupCases(), LetterCases(), ClusterCases(), OtherCases()}) {
+       {TopicCases(), GroupCases(), LetterCases(), ClusterCases(), OtherCases(), MessageCases()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -205,9 +231,11 @@ std::vector<Case> Cases() {
 // What is printed depends on the machine, on time or on files, or is made by several servers; other
 // tests look at it.
 bool HasOwnTest(const std::string& path) {
-  static const std::set<std::string> kOwn = {"dlq export", "dlq import", "cheat", "completion"};
-  return kOwn.contains(path) || path.starts_with("bench ") || path.starts_with("message ") ||
-         path.starts_with("context ") || path.starts_with("config ");
+  static const std::set<std::string> kOwn = {"dlq export",   "dlq import",   "cheat",
+                                             "completion",   "message send", "message receive",
+                                             "message print"};
+  return kOwn.contains(path) || path.starts_with("bench ") || path.starts_with("context ") ||
+         path.starts_with("config ");
 }
 
 class GoldenTest : public ::testing::Test {

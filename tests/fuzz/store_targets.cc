@@ -1,9 +1,12 @@
 // What the store keeps in a checkpoint, and its own records.
 
+#include <algorithm>
 #include <string>
 
+#include "common/crc/crc32c.h"
 #include "store/checkpoint/checkpoint_meta.h"
 #include "store/checkpoint/encoding.h"
+#include "store/index/index_format.h"
 #include "store/queue/entry_format.h"
 #include "store/retention/segment_times.h"
 #include "store/retention/snapshot.h"
@@ -117,12 +120,74 @@ int ReadRetention(const uint8_t* data, size_t size) {
   return 0;
 }
 
+// ---- The key index: a file as a search reads it, as it is and with the right checksums ----
+
+std::vector<std::string> KeyIndexSeeds() {
+  std::vector<IndexEntry> few = {{1, 64, 7}, {uint64_t{1} << 63, 64, 7}};
+  std::vector<IndexEntry> many;
+  for (uint32_t i = 0; i < 700; ++i) many.push_back({i * 0x9e3779b97f4a7c15, 100 * i, i % 3});
+  const IndexHeader header{.begin = 4096, .end = 100'000, .epoch = 2};
+  std::vector<std::string> seeds = {EncodeIndexFile(header, few), EncodeIndexFile(header, many)};
+  for (std::string& seed : seeds) seed.insert(0, "01234567");  // the hash
+  return seeds;
+}
+
+void PutCrc(std::string& bytes, size_t at, uint32_t crc) {
+  std::string sealed;
+  PutLittle<uint32_t>(sealed, crc);
+  bytes.replace(at, sealed.size(), sealed);
+}
+
+// `search` is called with the bucket of the hash, if the file says where that is.
+template <typename Search>
+void WithBucket(const std::string& file, uint64_t hash, Search search) {
+  const auto header = DecodeIndexHeader(file);
+  if (!header.ok()) return;
+  const uint32_t number = IndexBucketOf(*header, hash);
+  const size_t at = std::min(file.size(), IndexDirectoryAt(number));
+  const auto place = DecodeIndexDirectory(*header, std::string_view(file).substr(at));
+  if (!place.ok()) return;
+  MANSIO_FUZZ_CHECK(place->begin <= place->end && place->end <= header->file_bytes);
+  search(*header, number,
+         file.substr(std::min<size_t>(file.size(), place->begin), place->end - place->begin));
+}
+
+void SearchBucket(const IndexHeader& header, const std::string& bucket, uint64_t hash) {
+  const absl::Status searched = SearchIndexBucket(
+      header, bucket, hash,
+      [&](LogOffset offset, uint32_t) { MANSIO_FUZZ_CHECK(offset >= header.begin); });
+  MANSIO_FUZZ_CHECK(searched.ok() || absl::IsDataLoss(searched));
+}
+
+int ReadKeyIndex(const uint8_t* data, size_t size) {
+  const std::string_view input = AsText(data, size);
+  if (input.size() < 8) return 0;
+  const auto hash = GetLittle<uint64_t>(input);
+  std::string file(input.substr(8));
+  WithBucket(file, hash, [&](const IndexHeader& header, uint32_t, const std::string& bucket) {
+    SearchBucket(header, bucket, hash);
+  });
+  if (file.size() < kIndexHeaderBytes) return 0;
+  PutCrc(file, kIndexHeaderBytes - 4, Crc32c(file.substr(0, kIndexHeaderBytes - 4)));
+  WithBucket(file, hash, [&](const IndexHeader& header, uint32_t number, std::string bucket) {
+    if (bucket.size() < 4) return;
+    std::string covered;
+    PutLittle<uint64_t>(covered, header.begin);
+    PutLittle<uint64_t>(covered, header.end);
+    PutLittle<uint32_t>(covered, number);
+    PutCrc(bucket, 0, Crc32c(covered + bucket.substr(4)));
+    SearchBucket(header, bucket, hash);
+  });
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Target> StoreTargets() {
   return {{"queue_entry", ReadQueueEntry, QueueEntrySeeds, 20'000},
           {"checkpoint_meta", ReadMeta, MetaSeeds, 10'000},
-          {"retention", ReadRetention, RetentionSeeds, 20'000}};
+          {"retention", ReadRetention, RetentionSeeds, 20'000},
+          {"key_index", ReadKeyIndex, KeyIndexSeeds, 20'000}};
 }
 
 }  // namespace mansio::fuzz

@@ -182,5 +182,38 @@ TEST(MergeTest, DeadLettersAreCountedByGroupAndBroker) {
   EXPECT_EQ(merged.answered().seconds(), 7);
 }
 
+TEST(MergeTest, FoundMessagesOfAllBrokersNewestFirst) {
+  std::vector<BrokerAnswer<v1::QueryMessagesResponse>> answers(3);
+  const auto add = [&answers](size_t broker, int64_t seconds) {
+    auto* system =
+        answers[broker].response.add_messages()->mutable_message()->mutable_system_properties();
+    system->mutable_store_timestamp()->set_seconds(seconds);
+  };
+  const auto times = [](const v1::QueryMessagesResponse& merged) {
+    std::vector<int64_t> seconds;
+    for (const auto& found : merged.messages()) {
+      seconds.push_back(found.message().system_properties().store_timestamp().seconds());
+    }
+    return seconds;
+  };
+  for (const int64_t seconds : {90, 50, 10}) add(0, seconds);
+  for (const int64_t seconds : {70, 40}) add(2, seconds);
+  answers[1].status = NotFound();
+  answers[0].response.set_unindexed_bytes(5);
+  answers[2].response.set_unindexed_bytes(6);
+  v1::QueryMessagesResponse merged = MergeFoundMessages(answers, 0);
+  EXPECT_EQ(times(merged), (std::vector<int64_t>{90, 70, 50, 40, 10}));
+  EXPECT_FALSE(merged.more());
+  EXPECT_EQ(merged.unindexed_bytes(), 11);
+  merged = MergeFoundMessages(answers, 2);
+  EXPECT_EQ(times(merged), (std::vector<int64_t>{90, 70}));
+  EXPECT_TRUE(merged.more());
+
+  answers[2].response.set_more(true);  // it has some before 40
+  merged = MergeFoundMessages(answers, 0);
+  EXPECT_EQ(times(merged), (std::vector<int64_t>{90, 70, 50, 40}));
+  EXPECT_TRUE(merged.more());
+}
+
 }  // namespace
 }  // namespace mansio::gateway

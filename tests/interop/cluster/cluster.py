@@ -22,7 +22,7 @@ from rocketmq.grpc_protocol import service_pb2 as service
 from broker_groups import BrokerGroups
 from delayed_producer import DelayedProducer
 from report import Report
-from sdk_client import SdkClient, assert_all_received
+from sdk_client import TAKE_ONE_ADDRESS, SdkClient, assert_all_received
 from wire import Node, ack, change, from_now, handles, message, metadata, receive, received, resource, seconds, send
 
 MESSAGES = 300
@@ -342,7 +342,10 @@ def two_of_one_name(groups):
 def sdk_cases(groups, report, name, command, delayed, is_long):
     nameservers = [process.address for process in groups.nameservers]
     other = groups.brokers["a"].address
-    for label, endpoint in (("nameserver", nameservers[0]), ("broker", other), ("two", ";".join(nameservers))):
+    access_points = [("nameserver", nameservers[0]), ("broker", other)]
+    if name not in TAKE_ONE_ADDRESS:
+        access_points.append(("two", ";".join(nameservers)))
+    for label, endpoint in access_points:
         sdk = Sdk(groups, command.split(), delayed.split(), endpoint, f"{label}-{name.replace('.', '')}")
         for case in (sdk.messages, sdk.transaction, sdk.delay_and_recall):
             if label == "two" and case != sdk.messages and not is_long:

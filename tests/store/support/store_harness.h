@@ -32,7 +32,9 @@ struct StoreHarness {
   absl::Status Open() {
     store.reset();
     machine = std::make_unique<TestMachine>();
-    auto opened = StoreImpl::Open(options, {&files, &time, &checkpoint}, machine.get());
+    auto opened = StoreImpl::Open(
+        options, {.files = &files, .time = &time, .checkpoint = &checkpoint, .keys = keys},
+        machine.get());
     if (!opened.ok()) return opened.status();
     store = *std::move(opened);
     return absl::OkStatus();
@@ -82,6 +84,7 @@ struct StoreHarness {
   FakeClock clock;
   BrokerTime time{&clock, absl::InfinitePast()};
   StoreOptions options;
+  const MessageKeys* keys = nullptr;  // set before Open: there is a key index
   std::unique_ptr<TestMachine> machine;
   std::unique_ptr<StoreImpl> store;
 };

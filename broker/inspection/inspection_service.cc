@@ -1,0 +1,115 @@
+#include "broker/inspection/inspection_service.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "broker/inspection/found_message.h"
+#include "broker/inspection/message_query.h"
+#include "broker/inspection/message_trace.h"
+#include "common/rpc/proto_call.h"
+#include "common/status/wire_status.h"
+
+namespace mansio::broker {
+
+namespace v2 = apache::rocketmq::v2;
+
+void InspectionService::Register(rpc::MethodTable& methods) {
+  const auto add = [this, &methods]<typename Request>(std::string_view name, auto method, Request) {
+    methods.unary.push_back(
+        {fmt::format("/mansio.v1.Admin/{}", name),
+         rpc::ParsedUnary<Request>([this, method](rpc::UnaryCall& call, const Request& request) {
+           (this->*method)(call, request);
+         })});
+  };
+  add("QueryMessages", &InspectionService::Query, v1::QueryMessagesRequest());
+  add("GetMessage", &InspectionService::Get, v1::GetMessageRequest());
+  add("TraceMessage", &InspectionService::Trace, v1::TraceMessageRequest());
+}
+
+template <typename Response>
+void InspectionService::Answer(rpc::UnaryCall& call, absl::StatusOr<Response> result) const {
+  Response response;
+  if (result.ok()) response = *std::move(result);
+  ToWire(result.status(), response.mutable_status());
+  v1::BrokerResult* own = response.add_results();
+  own->set_broker(broker_name_);
+  *own->mutable_status() = response.status();
+  rpc::Reply(call, response);
+}
+
+template <typename Response, typename Work>
+void InspectionService::AnswerCold(rpc::UnaryCall& call, Work work) const {
+  const bool queued =
+      store_->RunCold([this, &call, work = std::move(work)] { Answer<Response>(call, work()); });
+  if (queued) return;
+  Answer<Response>(call,
+                   WireError(v2::TOO_MANY_REQUESTS,
+                             "too many reads of old messages wait for the disk; try again later"));
+}
+
+void InspectionService::Query(rpc::UnaryCall& call, const v1::QueryMessagesRequest& request) const {
+  using Response = v1::QueryMessagesResponse;
+  auto query = MessageQuery::From(request, *environment_.metadata);
+  if (!query.ok()) return Answer<Response>(call, query.status());
+  AnswerCold<Response>(call, [this, query = *std::move(query)] {
+    return query.Run(*store_, *environment_.metadata, broker_name_);
+  });
+}
+
+absl::StatusOr<v1::GetMessageResponse> InspectionService::Read(const Topic& topic,
+                                                               store::QueueKey queue,
+                                                               store::QueueOffset offset) const {
+  const store::QueueRange range = store_->Range(queue);
+  const auto entries = store_->ReadEntries(queue, offset, 1);
+  const bool none = entries.ok() && entries->empty();
+  if (none || absl::IsOutOfRange(entries.status())) {
+    return WireError(v2::MESSAGE_NOT_FOUND,
+                     fmt::format("queue {} of topic {} on this broker has no message at offset {}; "
+                                 "it has those from {} to before {}",
+                                 queue.queue, topic.name, offset, range.min, range.next));
+  }
+  if (!entries.ok()) return entries.status();
+  auto message = store_->ReadMessage(queue, offset, entries->front());
+  if (!message.ok()) return message.status();
+  const auto decoded = Decode(*std::move(message));
+  if (!decoded.ok()) return decoded.status();
+  v1::GetMessageResponse response;
+  *response.add_messages() = FoundMessageOf(*decoded, topic, broker_name_, /*with_body=*/true);
+  return response;
+}
+
+void InspectionService::Get(rpc::UnaryCall& call, const v1::GetMessageRequest& request) const {
+  using Response = v1::GetMessageResponse;
+  const TopicPtr topic = environment_.metadata->FindTopic(request.topic());
+  if (topic == nullptr) return Answer<Response>(call, TopicNotFound(request.topic()));
+  if (request.queue_id() < 0 || static_cast<uint32_t>(request.queue_id()) >= topic->queues ||
+      request.offset() < 0) {
+    return Answer<Response>(
+        call, WireError(v2::BAD_REQUEST,
+                        fmt::format("topic {} has queues 0 to {}, and offsets begin at 0",
+                                    topic->name, topic->queues - 1)));
+  }
+  const store::QueueKey queue{topic->id, static_cast<uint32_t>(request.queue_id())};
+  AnswerCold<Response>(call, [this, topic, queue, offset = request.offset()] {
+    return Read(*topic, queue, static_cast<store::QueueOffset>(offset));
+  });
+}
+
+void InspectionService::Trace(rpc::UnaryCall& call, const v1::TraceMessageRequest& request) const {
+  using Response = v1::TraceMessageResponse;
+  if (request.message_id().empty() || request.next() < 0) {
+    return Answer<Response>(call, WireError(v2::BAD_REQUEST, "a trace needs the id of a message"));
+  }
+  AnswerCold<Response>(call, [this, request]() -> absl::StatusOr<Response> {
+    MessageTrace trace({store_, environment_.metadata, environment_.clients}, request.message_id());
+    auto read = trace.Run(static_cast<store::LogOffset>(request.next()));
+    if (!read.ok()) return read.status();
+    read->set_broker(broker_name_);
+    Response response;
+    *response.add_traces() = *std::move(read);
+    return response;
+  });
+}
+
+}  // namespace mansio::broker
