@@ -70,6 +70,7 @@ class WatchService::Watcher {
   Watcher(std::shared_ptr<rpc::BidiCall> call, size_t max_waiting)
       : call_(std::move(call)), max_waiting_(max_waiting) {}
 
+  bool ended() const { return ended_; }
   // Brokers are told as a whole in the order of their keys; those that are yet to come need no
   // updates now.
   bool IsTold(const ClusterTable::Key& key) const {
@@ -79,15 +80,10 @@ class WatchService::Watcher {
 
   // What waits already is limited, not what comes: one broker may have more than all may wait.
   void Add(const std::vector<Bytes>& updates) {
-    if (waiting_bytes_ > max_waiting_) {
-      waiting_.clear();
-      waiting_bytes_ = 0;
-      call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
-      return;
-    }
+    if (changes_bytes_ > max_waiting_) return End();
     for (const Bytes& update : updates) {
-      waiting_bytes_ += update->size();
-      waiting_.push_back(update);
+      changes_bytes_ += update->size();
+      waiting_.push_back({update, true});
     }
   }
   void Acknowledge(uint64_t sequence) {
@@ -97,7 +93,7 @@ class WatchService::Watcher {
   // Sends what may be under way. `cluster`: for brokers that are to be told as a whole; null: not
   // now.
   void Send(const ClusterTable* cluster, Snapshots& snapshots) {
-    while (sequence_ - acknowledged_ < kWindow) {
+    while (!ended_ && sequence_ - acknowledged_ < kWindow) {
       if (waiting_.empty() && !told_all_ && cluster != nullptr) TellNext(*cluster, snapshots);
       const bool complete = waiting_.empty() && told_all_ && !completed_;
       if (waiting_.empty() && !complete) return;
@@ -107,25 +103,37 @@ class WatchService::Watcher {
       completed_ = completed_ || complete;
       rpc::Payload element(head.SerializeAsString());
       while (!waiting_.empty() && element.size() < kBatch) {
-        Bytes update = std::move(waiting_.front());
+        Bytes update = std::move(waiting_.front().update);
+        if (waiting_.front().is_change) changes_bytes_ -= update->size();
         waiting_.pop_front();
-        waiting_bytes_ -= update->size();
         const std::string_view bytes = *update;
         element.AppendShared(std::move(update), bytes);
       }
-      if (!call_->Write(std::move(element))) {
-        return call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
-      }
+      if (!call_->Write(std::move(element))) return End();
     }
   }
 
  private:
+  struct Waiting {
+    Bytes update;
+    bool is_change = false;  // else of a broker that is told of for the first time
+  };
+
+  // Nothing is kept for it until the stream is closed.
+  void End() {
+    ended_ = true;
+    waiting_.clear();
+    changes_bytes_ = 0;
+    call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
+  }
+
   void TellNext(const ClusterTable& cluster, Snapshots& snapshots) {
     const auto& members = cluster.members();
     const auto next = last_told_ ? members.upper_bound(*last_told_) : members.begin();
     told_all_ = next == members.end();
     if (told_all_) return;
-    Add(snapshots.Of(next->second));
+    // One at a time, and not limited: a stream that begins again would come no further.
+    for (const Bytes& part : snapshots.Of(next->second)) waiting_.push_back({part, false});
     last_told_ = next->first;
   }
 
@@ -133,8 +141,9 @@ class WatchService::Watcher {
   const size_t max_waiting_;
   std::optional<ClusterTable::Key> last_told_;
   bool told_all_ = false;
-  std::deque<Bytes> waiting_;
-  size_t waiting_bytes_ = 0;
+  std::deque<Waiting> waiting_;
+  size_t changes_bytes_ = 0;  // of what waits
+  bool ended_ = false;
   uint64_t sequence_ = 0;
   uint64_t acknowledged_ = 0;
   bool completed_ = false;
@@ -216,7 +225,7 @@ void WatchService::Remove(const Watcher* watcher) {
 
 void WatchService::Tell(const ClusterTable::Key& key, const std::vector<Bytes>& updates) {
   for (const auto& watcher : watchers_) {
-    if (!watcher->IsTold(key)) continue;
+    if (watcher->ended() || !watcher->IsTold(key)) continue;
     watcher->Add(updates);
     watcher->Send(nullptr, snapshots_);
   }

@@ -16,7 +16,7 @@ namespace mansio::nameserver {
 // The nameserver's side of the watch streams (mansio/v1/registration.proto), by which brokers learn
 // of each other: each is told all brokers first, then what changes. What is told is encoded once
 // for all watchers; of each only a few updates are under way, and one that is too slow must begin
-// again; for it more than `max_waiting` bytes wait. Thread-safe.
+// again: changes of more than `max_waiting` bytes wait for it. Thread-safe.
 class WatchService final : public RoutingListener {
  public:
   // `table` is borrowed, and must outlive the server as this object must; it is listened to from

@@ -491,6 +491,8 @@ std::vector<v1::GroupPosition> AdminService::PositionsOf(const GroupRecord& grou
     position.set_cursor(static_cast<int64_t>(queue.cursor));
     position.set_leases(static_cast<int64_t>(queue.leased));
     position.set_ready(static_cast<int64_t>(queue.ready));
+    position.set_backing_off(static_cast<int64_t>(queue.backing_off));
+    position.set_client_away(queue.away);
     position.set_next_offset(static_cast<int64_t>(queue.next));
   }
   return positions;

@@ -158,7 +158,7 @@ bool Backlogs::Measure(Limited& limited) {
 void Backlogs::LookLater() {
   if (look_set_ || stopped_) return;
   look_set_ = true;
-  environment_.timers->Schedule(environment_.time->NowMillis() + kLookMs, [this] { Look(); });
+  environment_.timers->ScheduleAfter(kLookMs, [this] { Look(); });
 }
 
 void Backlogs::Look() {
@@ -246,13 +246,14 @@ void Backlogs::MoveToDeadLetters(const GroupProgressPtr& group, const TopicPtr& 
   const size_t count = std::min<uint64_t>(longest.to - longest.from, kMoved);
   environment_.redelivery->MoveUndelivered(
       {group->id, topic->id, longest.queue}, longest.from, count,
-      [this, group, topic](const absl::Status& status) {
+      [this, group, topic](const Redelivery::Outcome& outcome) {
         if (stopped_) return;
         // Not from here, which may be the log thread. What has failed would fail again at once.
-        environment_.timers->ScheduleAfter(status.ok() ? 0 : kTryAgainMs, [this, group, topic] {
-          Moved(group->id, topic->id);
-          if (!stopped_) MoveToDeadLetters(group, topic);
-        });
+        environment_.timers->ScheduleAfter(
+            outcome.status.ok() ? 0 : kTryAgainMs, [this, group, topic] {
+              Moved(group->id, topic->id);
+              if (!stopped_) MoveToDeadLetters(group, topic);
+            });
       });
 }
 

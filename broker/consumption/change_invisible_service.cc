@@ -81,13 +81,24 @@ void ChangeInvisibleService::Handle(rpc::UnaryCall& call,
   const auto handle = OpenHandle(context_, scope, text);
   if (!handle.ok()) return Answer(call, handle.status(), text);
 
+  const GroupPtr group = context_.members.GroupOf(scope.group->id);
   const int64_t now = context_.time.NowMillis();
   MutexLock lock(&scope.progress->mutex);
   const auto queue = FindLease(*handle, *scope.progress, now);
   if (!queue.ok()) return Answer(call, queue.status(), text);
+  // A consumer whose leases are renewed has no use for more time: it gives the message back, and
+  // the time is the back-off until the next attempt. Behind the last one there is nothing to wait
+  // for. Whoever chose the time of its lease itself may just want more.
+  const bool given_back = (*queue)->Find(handle->offset, handle->lease)->auto_renew;
+  const bool last =
+      given_back && !(*queue)->fifo() && group != nullptr && handle->attempt >= group->max_attempts;
   (*queue)->ClaimEnd(handle->offset);
-  LeaseChangedRecord record{scope.group->id, handle->topic, handle->queue, handle->offset,
-                            now + absl::ToInt64Milliseconds(*invisible)};
+  LeaseChangedRecord record{scope.group->id,
+                            handle->topic,
+                            handle->queue,
+                            handle->offset,
+                            last ? now : now + absl::ToInt64Milliseconds(*invisible),
+                            handle->attempt};
   auto append = std::make_unique<ChangeAppend>(call, context_, *handle, text);
   append->AddRecord(kLeaseChangedRecord, record.Encode());
   const absl::Status refused = context_.store().Submit(std::move(append));

@@ -52,10 +52,11 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
         backlogs_({&state_, env.metadata, env.time, env.timers, &redelivery_}),
         leases_({&state_, env.clients, env.time, env.timers, &members_, &redelivery_}),
         positions_(&state_, env.time, options_.recent_topic),
+        expired_({&state_, env.timers, &redelivery_}),
         moves_(&state_, &positions_, &members_),
-        context_{options_,    *env.metadata, *env.dead_letters, *env.clients, *env.time,
-                 *env.timers, state_,        waiting_,          leases_,      positions_,
-                 redelivery_, members_,      deliveries_,       stopping_},
+        context_{options_, *env.metadata, *env.dead_letters, *env.clients, *env.time,   *env.timers,
+                 state_,   waiting_,      leases_,           positions_,   redelivery_, expired_,
+                 members_, deliveries_,   refusals_,         stopping_},
         acks_(context_),
         changes_(context_),
         forwards_(context_) {
@@ -171,10 +172,13 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   void ScheduleDropping();
   void DescribeOne(uint32_t group, const std::string& client,
                    std::vector<QueueConsumption>& all) const;
+  void DescribeQueues(uint32_t group, const std::string& client,
+                      std::vector<QueueConsumption>& all) const;
 
   const ConsumptionOptions options_;
   ConsumptionState state_;
   DeliveryCounters deliveries_;
+  Refusals refusals_;
   DeadLetterRetention dead_letters_;
   WaitList waiting_;
   BroadcastMembers members_;
@@ -182,6 +186,7 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   Backlogs backlogs_;
   LeaseKeeper leases_;
   Positions positions_;
+  ExpiredMoves expired_;
   PositionMoves moves_;
   std::atomic<bool> stopping_{false};
   FilterCache filters_;
@@ -203,7 +208,17 @@ void ConsumptionImpl::Receive(rpc::ServerStreamCall& call,
   const auto client = gateway::IdentifyClient(call, context_.clients);
   if (!client.ok()) return refuse(client.status());
   auto checked = CheckReceive(request, call, options_, filters_, absl::Now());
-  if (!checked.ok()) return refuse(checked.status());
+  if (!checked.ok()) {
+    const std::string& topic = request.message_queue().topic().name();
+    // Of names that are none, nobody is to look for the reason.
+    if (context_.metadata.FindGroup(request.group().name()) != nullptr &&
+        names::ValidateTopic(topic).ok()) {
+      refusals_.Note(
+          request.group().name(),
+          {topic, std::string(*client), RefusalText(checked.status()), context_.time.NowMillis()});
+    }
+    return refuse(checked.status());
+  }
   std::make_shared<ReceiveOperation>(context_, call, *std::move(checked),
                                      gateway::ClientHash(*client))
       ->Begin();
@@ -227,8 +242,7 @@ PositionMoves::Done ConsumptionImpl::Later(PositionMoves::Done done) {
 }
 
 void ConsumptionImpl::ScheduleDropping() {
-  const int64_t next = context_.time.NowMillis() + absl::ToInt64Milliseconds(kDropInterval);
-  context_.timers.Schedule(next, [this] {
+  context_.timers.ScheduleAfter(absl::ToInt64Milliseconds(kDropInterval), [this] {
     if (stopping_) return;
     members_.DropUnused();
     ScheduleDropping();
@@ -282,6 +296,18 @@ void ConsumptionImpl::SetPosition(const GroupPtr& group, std::string_view client
 
 void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,
                                   std::vector<QueueConsumption>& all) const {
+  const size_t first = all.size();
+  DescribeQueues(group, client, all);
+  // Dead letters that were carried forward are not counted under the group's lock.
+  for (size_t i = first; i < all.size(); ++i) {
+    const TopicPtr topic = context_.metadata.FindTopic(all[i].topic);
+    if (topic == nullptr || topic->kind != TopicKind::kDeadLetter) continue;
+    all[i].ready += context_.dead_letters.CountCarried(topic->id, all[i].cursor);
+  }
+}
+
+void ConsumptionImpl::DescribeQueues(uint32_t group, const std::string& client,
+                                     std::vector<QueueConsumption>& all) const {
   const GroupProgressPtr progress = state_.Find(group);
   if (progress == nullptr) return;
   MutexLock lock(&progress->mutex);
@@ -296,8 +322,9 @@ void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,
       }
       const QueueProgress& queue = topic.queues()[id];
       const store::QueueRange range = context_.store().Range({topic_id, id});
-      QueueConsumption c{info->name, id, client, queue.next(), range.next, 0, 0};
+      QueueConsumption c{info->name, id, client, queue.next(), range.next};
       c.leased = queue.outstanding() - queue.waiting();
+      c.backing_off = std::min<uint64_t>(queue.backing_off(), c.leased);
       c.ready = queue.waiting() +
                 (range.next > queue.next() ? range.next - std::max(queue.next(), range.min) : 0);
       c.oldest = std::min(queue.consumed(), range.next);
@@ -310,7 +337,10 @@ std::vector<QueueConsumption> ConsumptionImpl::Describe(const GroupRecord& group
   std::vector<QueueConsumption> all;
   if (group.broadcast) {
     for (const auto& [client, member] : members_.MembersOf(group)) {
+      const size_t first = all.size();
       DescribeOne(member->id, client, all);
+      const bool away = !context_.clients.IsAlive(gateway::ClientHash(client));
+      for (size_t i = first; i < all.size(); ++i) all[i].away = away;
     }
   } else {
     DescribeOne(group.id, "", all);

@@ -55,7 +55,10 @@ struct QueueConsumption {
   uint64_t cursor = 0;  // the next message to hand out
   uint64_t next = 0;    // the end of the queue
   uint64_t leased = 0;  // handed out, not acknowledged
+  // Of these: their client has set another time, mostly as it failed.
+  uint64_t backing_off = 0;
   uint64_t ready = 0;   // waiting to be handed out, redeliveries included
+  bool away = false;    // the client is not alive, and may never come again: nobody waits for it
   uint64_t oldest = 0;  // the first that is not finished; `next` when there is none
 };
 

@@ -212,7 +212,8 @@ void ConsumptionState::ApplyChanged(const LeaseChangedRecord& record, store::Log
   if (topic == group->topics.end()) return;
   QueueProgress* progress = topic->second.applied(record.queue);
   if (progress == nullptr) return;
-  const bool abandoned = progress->ApplyChange(record.offset, id, record.deadline_ms);
+  const bool abandoned =
+      progress->ApplyChange(record.offset, id, record.deadline_ms, record.attempts);
   const ProgressKey key{record.group, record.topic, record.queue};
   dirty_.insert(key);
   if (hooks_.lease_until) hooks_.lease_until(key, abandoned ? 0 : record.deadline_ms);

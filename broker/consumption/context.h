@@ -6,9 +6,11 @@
 #include "broker/consumption/broadcast_members.h"
 #include "broker/consumption/consumption.h"
 #include "broker/consumption/consumption_state.h"
+#include "broker/consumption/expired_moves.h"
 #include "broker/consumption/lease_keeper.h"
 #include "broker/consumption/positions.h"
 #include "broker/consumption/redelivery.h"
+#include "broker/consumption/refusals.h"
 #include "broker/consumption/wait_list.h"
 #include "broker/deadletter/dead_letter_state.h"
 
@@ -27,8 +29,10 @@ struct ConsumptionContext {
   LeaseKeeper& leases;
   Positions& positions;
   Redelivery& redelivery;
+  ExpiredMoves& expired;
   BroadcastMembers& members;
   DeliveryCounters& deliveries;
+  Refusals& refusals;
   // Set when the broker stops: receives are answered instead of parked.
   const std::atomic<bool>& stopping;
 

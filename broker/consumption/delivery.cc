@@ -44,14 +44,11 @@ std::optional<rpc::Payload> EncodeDelivery(const Delivering& delivering, const T
   handle.topic = taken.queue.topic;
   handle.queue = taken.queue.queue;
   handle.offset = taken.offset;
-  handle.attempt = taken.attempt;
   handle.lease = taken.lease;
-  const std::string handle_text = handle.Encode(delivering.context.metadata.handle_key());
   Delivery delivery;
   delivery.topic = delivering.request.topic;
   delivery.resource_namespace = delivering.request.topic_namespace;
   delivery.store_host = delivering.context.options.store_host;
-  delivery.receipt_handle = handle_text;
   delivery.queue_id = static_cast<int32_t>(taken.queue.queue);
   delivery.queue_offset = static_cast<int64_t>(taken.offset);
   delivery.store_time_ms = message.view.store_time;
@@ -62,6 +59,9 @@ std::optional<rpc::Payload> EncodeDelivery(const Delivering& delivering, const T
                                 : absl::ToInt64Milliseconds(delivering.request.invisible);
   }
   if (!SetOrigin(delivering, taken, content, &delivery)) return std::nullopt;
+  handle.attempt = static_cast<uint32_t>(delivery.attempt);
+  const std::string handle_text = handle.Encode(delivering.context.metadata.handle_key());
+  delivery.receipt_handle = handle_text;
   return EncodeReceivedMessage(content, delivery, message.bytes.owner);
 }
 

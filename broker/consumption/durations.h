@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_CONSUMPTION_DURATIONS_H_
 #define MANSIO_BROKER_CONSUMPTION_DURATIONS_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include "absl/time/time.h"
@@ -12,6 +14,13 @@ namespace mansio::broker {
 // 0.
 inline constexpr absl::Duration kMinInvisible = absl::Seconds(10);
 inline constexpr absl::Duration kMaxInvisible = absl::Hours(12);
+
+// After so many failures to read a message in a row (1: the first) it is read again after this:
+// 1 s, twice as long each time, a minute at most.
+inline int64_t ReadAgainMs(uint32_t failures) {
+  return std::min<int64_t>(int64_t{1000} << std::clamp<int64_t>(int64_t{failures} - 1, 0, 6),
+                           60'000);
+}
 
 // nullopt for one that is not normalised or too large for any use: nanoseconds out of range, signs
 // that differ, more than 10,000 years.

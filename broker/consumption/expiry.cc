@@ -7,51 +7,8 @@
 #include <utility>
 
 #include "absl/container/btree_map.h"
-#include "common/clock/broker_time.h"
 
 namespace mansio::broker {
-
-namespace {
-
-// After a move has failed, it is tried again then.
-constexpr int64_t kExpireAgainMs = 1000;
-
-// Those of the leases that are still the receive's own.
-std::vector<QueueProgress::Ended> LivingLeases(GroupProgress& group, store::QueueKey queue,
-                                               const std::vector<TakenMessage>& messages) {
-  std::vector<QueueProgress::Ended> leases;
-  MutexLock lock(&group.mutex);
-  const QueueProgress* progress = group.Queue(queue);
-  for (const TakenMessage& message : messages) {
-    const Lease* lease =
-        progress == nullptr ? nullptr : progress->Find(message.offset, message.lease);
-    if (lease != nullptr) leases.push_back({message.offset, *lease, false});
-  }
-  return leases;
-}
-
-void MoveToDeadLetters(ConsumptionContext& context, uint32_t group, store::QueueKey queue,
-                       std::vector<TakenMessage> expired, absl::AnyInvocable<void()> done) {
-  const GroupProgressPtr progress = context.state.Find(group);
-  std::vector<QueueProgress::Ended> leases;
-  if (progress != nullptr) leases = LivingLeases(*progress, queue, expired);
-  if (leases.empty()) return done();
-  context.redelivery.Move(
-      {group, queue.topic, queue.queue}, std::move(leases), Redelivery::Cause::kExpired,
-      [&context, group, queue, expired = std::move(expired),
-       done = std::move(done)](const absl::Status& status) mutable {
-        // What the move has left is moved again: at once what was too much for one frame. Given
-        // back, a message of a FIFO group would take its batch away from who has the rest of it.
-        const int64_t wait = status.ok() ? 0 : kExpireAgainMs;
-        context.timers.Schedule(context.time.NowMillis() + wait,
-                                [&context, group, queue, expired = std::move(expired)] {
-                                  MoveToDeadLetters(context, group, queue, expired, [] {});
-                                });
-        done();
-      });
-}
-
-}  // namespace
 
 bool HasExpired(const TopicRecord& topic, const StoredContent& content, store::StoreTime stored_ms,
                 bool retried, int64_t now_ms) {
@@ -80,8 +37,8 @@ void EndExpired(ConsumptionContext& context, uint32_t group, const ExpiryPolicy&
     absl::AnyInvocable<void()> done;
   };
   auto moves = std::make_shared<Moves>(by_queue.size(), std::move(done));
-  for (auto& [queue, messages] : by_queue) {
-    MoveToDeadLetters(context, group, queue, std::move(messages), [moves] {
+  for (const auto& [queue, messages] : by_queue) {
+    context.expired.Add({group, queue.topic, queue.queue}, messages, [moves] {
       if (moves->left.fetch_sub(1) == 1) moves->done();
     });
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "common/names/string_map.h"
 #include "common/names/utf8.h"
 
 namespace mansio::broker {
@@ -71,7 +72,7 @@ Explanation Paused(const GroupSituation& group) {
 }
 
 Explanation NoConsumer(const GroupSituation& group) {
-  if (!group.clients.empty()) return std::nullopt;
+  if (!group.clients.empty() || !group.refusals.empty()) return std::nullopt;
   uint64_t ready = 0;
   for (const TopicSituation& topic : group.topics) {
     if (AskedWithin(kJustNowMs, group, topic)) return std::nullopt;
@@ -150,11 +151,13 @@ Explanation FifoHead(const GroupSituation&, const TopicSituation& topic) {
   const std::string name = blocked.name.empty()
                                ? "a message group"
                                : fmt::format("message group '{}'", EscapeForLog(blocked.name));
-  const std::string held =
-      blocked.backing_off
-          ? fmt::format("failed and is given again at {}", InstantOf(blocked.holder.until_ms))
-          : fmt::format("is held by {} until {}", NameOf(blocked.holder),
-                        InstantOf(blocked.holder.until_ms));
+  const std::string until = InstantOf(blocked.holder.until_ms);
+  std::string held = fmt::format("is held by {} until {}", NameOf(blocked.holder), until);
+  if (blocked.last_attempt) {
+    held = fmt::format("had its last attempt and becomes a dead letter at {}", until);
+  } else if (blocked.backing_off) {
+    held = fmt::format("failed and is given again at {}", until);
+  }
   auto explanation =
       Make(v1::GROUP_CAUSE_FIFO_HEAD, topic.waiting,
            fmt::format("{} behind the first of {}, which {} (queue {}, offset {})",
@@ -167,13 +170,25 @@ Explanation FifoHead(const GroupSituation&, const TopicSituation& topic) {
   return explanation;
 }
 
+// Messages whose time a client has changed, as it has failed them or wants more time for them.
 Explanation BackOff(const GroupSituation&, const TopicSituation& topic) {
   if (topic.ready > 0 || topic.backing_off == 0) return std::nullopt;
-  auto explanation = Make(
-      v1::GROUP_CAUSE_BACK_OFF, topic.backing_off,
-      fmt::format("{} given back and {} for the next attempt, the first until {}",
-                  topic.backing_off == 1 ? "1 message was" : Count(topic.backing_off) + " were",
-                  topic.backing_off == 1 ? "waits" : "wait", InstantOf(topic.first_back_off_ms)));
+  std::string text;
+  if (topic.backing_off > topic.last_attempts) {
+    text =
+        fmt::format("{} given back and {} for the next attempt, the first until {}",
+                    topic.backing_off == 1 ? "1 message was" : Count(topic.backing_off) + " were",
+                    topic.backing_off == 1 ? "waits" : "wait", InstantOf(topic.first_back_off_ms));
+  }
+  if (topic.last_attempts > 0) {
+    const bool one = topic.last_attempts == 1;
+    text += fmt::format("{}{} had {} last attempt and {} at {} unless acknowledged before",
+                        text.empty() ? "" : "; of these ", Count(topic.last_attempts),
+                        one ? "its" : "their",
+                        one ? "becomes a dead letter" : "become dead letters, the first",
+                        InstantOf(topic.first_dead_ms));
+  }
+  auto explanation = Make(v1::GROUP_CAUSE_BACK_OFF, topic.backing_off, std::move(text));
   SetUntil(topic.first_back_off_ms, explanation);
   return explanation;
 }
@@ -218,6 +233,28 @@ Explanation NoMatch(const GroupSituation&, const TopicSituation& topic) {
                   Count(topic.passed_over), EscapeForLog(topic.filter, 200)));
 }
 
+// ---- What was refused, on topics that the group consumes and on others ----
+
+Explanation Refused(const GroupSituation& group, const TopicRefusal& refusal) {
+  uint64_t ready = 0;
+  for (const TopicSituation& topic : group.topics) {
+    if (topic.topic != refusal.last.topic) continue;
+    if (LeaseLimit(group, topic)) return std::nullopt;  // which says the same
+    ready += topic.ready;
+  }
+  const std::string client = fmt::format("client {}", EscapeForLog(refusal.last.client));
+  const std::string at = InstantOf(refusal.last.at_ms);
+  auto explanation = Make(
+      v1::GROUP_CAUSE_REFUSED, ready,
+      refusal.clients == 1 ? fmt::format("what {} asks for is refused, last at {}: {}", client, at,
+                                         refusal.last.text)
+                           : fmt::format("what {} clients ask for is refused, last at {} to {}: {}",
+                                         refusal.clients, at, client, refusal.last.text));
+  explanation.set_topic(refusal.last.topic);
+  explanation.set_client_id(refusal.last.client);
+  return explanation;
+}
+
 // ---- When there is nothing to complain of ----
 
 v1::GroupExplanation AllIsWell(const TopicSituation& topic) {
@@ -241,8 +278,15 @@ std::vector<v1::GroupExplanation> Explain(const GroupSituation& situation) {
     if (Explanation found = cause(situation)) explanations.push_back(*std::move(found));
   }
   const bool explained = !explanations.empty();
+  StringSet refused;
+  for (const TopicRefusal& refusal : situation.refusals) {
+    Explanation found = Refused(situation, refusal);
+    if (!found) continue;
+    refused.insert(refusal.last.topic);
+    explanations.push_back(*std::move(found));
+  }
   for (const TopicSituation& topic : situation.topics) {
-    bool any = explained;
+    bool any = explained || refused.contains(topic.topic);
     const auto add = [&](v1::GroupExplanation found) {
       found.set_topic(topic.topic);
       if (found.client_id().empty()) found.set_client_id(topic.client);

@@ -56,11 +56,11 @@ void ForwardService::Handle(rpc::UnaryCall& call,
   const ProgressKey key{handle->group, handle->topic, handle->queue};
   const int64_t deadline_ms = given_up.lease.deadline_ms;
   context_.redelivery.Move(key, {given_up}, Redelivery::Cause::kForwarded,
-                           [this, answer, key, deadline_ms](const absl::Status& status) {
-                             if (status.ok()) return answer(status);
+                           [this, answer, key, deadline_ms](const Redelivery::Outcome& outcome) {
+                             if (outcome.status.ok()) return answer(outcome.status);
                              // The lease lives on; while it was claimed, nobody saw when it lapses.
                              context_.leases.Note(key, deadline_ms);
-                             answer(ForwardFailed(status));
+                             answer(ForwardFailed(outcome.status));
                            });
 }
 

@@ -1,8 +1,10 @@
 #include "broker/consumption/lease_keeper.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
+#include "broker/consumption/durations.h"
 #include "common/clock/broker_time.h"
 
 namespace mansio::broker {
@@ -53,9 +55,8 @@ void LeaseKeeper::Start(absl::Duration owner_grace) {
   MutexLock lock(&mutex_);
   running_ = true;
   Arm();
-  grace_timer_ = environment_.timers->Schedule(
-      environment_.time->NowMillis() + absl::ToInt64Milliseconds(owner_grace),
-      [this] { EndAbsent(); });
+  grace_timer_ = environment_.timers->ScheduleAfter(absl::ToInt64Milliseconds(owner_grace),
+                                                    [this] { EndAbsent(); });
 }
 
 void LeaseKeeper::Stop() {
@@ -107,13 +108,13 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   }
   std::vector<QueueProgress::Ended> ended;
   int64_t next = QueueProgress::kNever;
+  bool refused = false;
   {
     MutexLock lock(&group->mutex);
     if (QueueProgress* progress = group->Queue({key.topic, key.queue})) {
       ended = progress->EndedBy(now, kBatch);
-      if (progress->fifo()) {
-        EndBatches(key, *record, *progress, ended, &next);
-      } else if (ended.empty()) {
+      if (progress->fifo()) refused = !EndBatches(key, *record, *progress, ended);
+      if (ended.empty()) {
         progress->RecomputeEarliestDeadline();
         next = progress->earliest_deadline();
       }
@@ -122,15 +123,11 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   if (!ended.empty()) {
     const auto cause = record->fifo ? Redelivery::Cause::kUsedUp : Redelivery::Cause::kEnded;
     environment_.redelivery->Move(
-        key, std::move(ended), cause, [this, key](const absl::Status& status) {
-          {
-            MutexLock lock(&mutex_);
-            moving_.erase(key);
-          }
-          Note(key, status.ok() ? 0 : environment_.time->NowMillis() + kRetryMs);
-        });
+        key, std::move(ended), cause,
+        [this, key](const Redelivery::Outcome& outcome) { Moved(key, outcome); });
     return;
   }
+  if (refused) return LookLater(key);
   {
     MutexLock lock(&mutex_);
     moving_.erase(key);
@@ -138,9 +135,60 @@ void LeaseKeeper::EndDue(const ProgressKey& key, int64_t now) {
   if (next != QueueProgress::kNever) Note(key, next);
 }
 
-void LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
-                             QueueProgress& progress, std::vector<QueueProgress::Ended>& heads,
-                             int64_t* next) {
+void LeaseKeeper::Moved(const ProgressKey& key, const Redelivery::Outcome& outcome) {
+  if (!outcome.unreadable.empty()) PutAside(key, outcome.unreadable);
+  if (!outcome.status.ok() && outcome.unreadable.empty()) return LookLater(key);
+  {
+    MutexLock lock(&mutex_);
+    moving_.erase(key);
+  }
+  Note(key, 0);
+}
+
+void LeaseKeeper::PutAside(const ProgressKey& key,
+                           const std::vector<store::QueueOffset>& unreadable) {
+  const GroupProgressPtr group = environment_.state->Find(key.group);
+  if (group == nullptr) return;
+  std::map<int64_t, std::vector<store::QueueOffset>> by_wait;
+  {
+    MutexLock lock(&group->mutex);
+    QueueProgress* progress = group->Queue({key.topic, key.queue});
+    if (progress == nullptr) return;
+    for (const store::QueueOffset offset : unreadable) {
+      by_wait[ReadAgainMs(progress->CountFailedRead(offset))].push_back(offset);
+      progress->SetAside(offset, true);
+    }
+  }
+  for (auto& [wait, offsets] : by_wait) {
+    environment_.timers->ScheduleAfter(
+        wait, [this, key, offsets = std::move(offsets)] { TakeUp(key, offsets); });
+  }
+}
+
+void LeaseKeeper::TakeUp(const ProgressKey& key, const std::vector<store::QueueOffset>& offsets) {
+  const GroupProgressPtr group = environment_.state->Find(key.group);
+  if (group == nullptr) return;
+  {
+    MutexLock lock(&group->mutex);
+    QueueProgress* progress = group->Queue({key.topic, key.queue});
+    if (progress == nullptr) return;
+    for (const store::QueueOffset offset : offsets) progress->SetAside(offset, false);
+  }
+  Note(key, 0);
+}
+
+void LeaseKeeper::LookLater(const ProgressKey& key) {
+  environment_.timers->ScheduleAfter(kRetryMs, [this, key] {
+    {
+      MutexLock lock(&mutex_);
+      moving_.erase(key);
+    }
+    Note(key, 0);
+  });
+}
+
+bool LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
+                             QueueProgress& progress, std::vector<QueueProgress::Ended>& heads) {
   const int64_t now = environment_.time->NowMillis();
   // One that came behind a poisoned message has not had its turn yet: it comes again as the first.
   const auto dead =
@@ -154,8 +202,8 @@ void LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
     if (head->lease.auto_renew && !head->abandoned) {
       // Renewed for as long as that is possible: nobody has named a time.
       const absl::Duration wait = group.backoff.After(head->lease.attempt);
-      changes.push_back(
-          {key.group, key.topic, key.queue, head->offset, now + absl::ToInt64Milliseconds(wait)});
+      changes.push_back({key.group, key.topic, key.queue, head->offset,
+                         now + absl::ToInt64Milliseconds(wait), head->lease.attempt});
       progress.ClaimEnd(head->offset);
       backing_off.offsets.push_back(head->offset);
       continue;
@@ -172,15 +220,11 @@ void LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
     append->AddRecord(kLeaseChangedRecord, change.Encode());
   }
   append->AlsoKeep({key.group, key.topic, true, {backing_off}});
-  if (!append->empty() && !environment_.state->store()->Submit(std::move(append)).ok()) {
-    for (const QueueOffsets& claimed : {returning, backing_off}) {
-      for (const store::QueueOffset offset : claimed.offsets) progress.UnclaimEnd(offset);
-    }
-    *next = now + kRetryMs;
-    return;
+  if (append->empty() || environment_.state->store()->Submit(std::move(append)).ok()) return true;
+  for (const QueueOffsets& claimed : {returning, backing_off}) {
+    for (const store::QueueOffset offset : claimed.offsets) progress.UnclaimEnd(offset);
   }
-  progress.RecomputeEarliestDeadline();
-  *next = progress.earliest_deadline();
+  return false;
 }
 
 void LeaseKeeper::EndLeasesOf(uint64_t owner) {
@@ -244,13 +288,13 @@ void LeaseKeeper::EndTaken(uint32_t group_id, const std::vector<TakenMessage>& m
 void LeaseKeeper::KeepLeases(const LeasesEndRecord& record) {
   const GroupProgressPtr group = environment_.state->Find(record.group);
   if (group == nullptr) return;
-  const int64_t soonest = environment_.time->NowMillis() + kRetryMs;
   MutexLock lock(&group->mutex);
   for (const QueueOffsets& q : record.queues) {
     QueueProgress* progress = group->Appended({record.topic, q.queue});
     if (progress == nullptr) continue;
     for (const store::QueueOffset offset : q.offsets) progress->UnclaimEnd(offset);
-    Note({record.group, record.topic, q.queue}, soonest);
+    const ProgressKey key{record.group, record.topic, q.queue};
+    environment_.timers->ScheduleAfter(kRetryMs, [this, key] { Note(key, 0); });
   }
 }
 

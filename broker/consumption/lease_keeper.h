@@ -63,9 +63,17 @@ class LeaseKeeper {
   // What becomes of the leases of one queue that have ended by `now`.
   void EndDue(const ProgressKey& key, int64_t now);
   // What becomes of a FIFO group's batches whose heads have ended: they come again in place, but
-  // for heads that have used up their attempts, which are left in `heads`. Sets when to look again.
-  void EndBatches(const ProgressKey& key, const GroupRecord& group, QueueProgress& progress,
-                  std::vector<QueueProgress::Ended>& heads, int64_t* next);
+  // for heads that have used up their attempts, which are left in `heads`. False: the store has
+  // refused it.
+  bool EndBatches(const ProgressKey& key, const GroupRecord& group, QueueProgress& progress,
+                  std::vector<QueueProgress::Ended>& heads);
+  // A move has ended.
+  void Moved(const ProgressKey& key, const Redelivery::Outcome& outcome);
+  // Ends of these leases are not tried before they may be readable again.
+  void PutAside(const ProgressKey& key, const std::vector<store::QueueOffset>& unreadable);
+  void TakeUp(const ProgressKey& key, const std::vector<store::QueueOffset>& offsets);
+  // Looks at the queue again after the store has refused something.
+  void LookLater(const ProgressKey& key);
   void EndTaken(uint32_t group, const std::vector<TakenMessage>& messages, store::RecordKind kind);
   void Abandon(absl::FunctionRef<bool(const Lease&)> whose);
 
@@ -74,7 +82,8 @@ class LeaseKeeper {
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
   absl::btree_set<std::pair<int64_t, ProgressKey>> by_time_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<ProgressKey, int64_t> noted_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_set<ProgressKey> moving_ ABSL_GUARDED_BY(mutex_);  // with a move under way
+  // With a move under way, or one that has failed a moment ago.
+  absl::flat_hash_set<ProgressKey> moving_ ABSL_GUARDED_BY(mutex_);
   int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = QueueProgress::kNever;
   TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
   TimerQueue::Id grace_timer_ ABSL_GUARDED_BY(mutex_) = 0;

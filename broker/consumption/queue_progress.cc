@@ -22,6 +22,7 @@ size_t QueueProgress::Erase(Entries::iterator it) {
   const auto [offset, group] = std::pair(it->first, it->second.group);
   const store::QueueOffset oldest = Oldest();
   if (it->second.has_applied && it->second.applied.attempt > 0) --applied_;
+  if (it->second.BacksOff()) --backing_off_;
   entries_.erase(it);
   if (!fifo()) {
     ready_.erase(offset);
@@ -39,7 +40,7 @@ uint32_t QueueProgress::ClaimLease(store::QueueOffset offset, Lease lease, Messa
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
   lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   entry.claimed = std::make_unique<Lease>(lease);
-  entry.abandoned = false;
+  entry.abandoned = entry.aside = false;
   if (fifo()) {
     order_->Take(entry.group, offset);
   } else {
@@ -107,11 +108,25 @@ std::vector<QueueProgress::Ended> QueueProgress::EndedBy(int64_t now_ms, size_t 
   std::vector<Ended> ended;
   for (auto it = entries_.begin(); it != entries_.end() && ended.size() < max; ++it) {
     const Entry& entry = it->second;
-    if (!entry.Live() || (entry.applied.deadline_ms > now_ms && !entry.abandoned)) continue;
+    if (!entry.Live() || entry.aside) continue;
+    if (entry.applied.deadline_ms > now_ms && !entry.abandoned) continue;
     if (fifo() && !MayEndBatch(it->first, entry)) continue;
     ended.push_back({it->first, entry.applied, entry.abandoned, !fifo() || entry.led});
   }
   return ended;
+}
+
+uint32_t QueueProgress::CountFailedRead(store::QueueOffset offset) {
+  const auto it = entries_.find(offset);
+  if (it == entries_.end()) return 0;
+  uint8_t& failed = it->second.failed_reads;
+  if (failed < std::numeric_limits<uint8_t>::max()) ++failed;
+  return failed;
+}
+
+void QueueProgress::SetAside(store::QueueOffset offset, bool aside) {
+  const auto it = entries_.find(offset);
+  if (it != entries_.end()) it->second.aside = aside;
 }
 
 bool QueueProgress::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {
@@ -150,7 +165,7 @@ void QueueProgress::ForEachLease(
 void QueueProgress::RecomputeEarliestDeadline() {
   earliest_deadline_ = kNever;
   for (const auto& [offset, entry] : entries_) {
-    if (entry.ending) continue;
+    if (entry.ending || entry.aside) continue;
     // Of a batch about which something is on its way, NoteHead tells when that is applied.
     if (fifo() && !entry.returned && !MayEndBatch(offset, entry)) continue;
     if (entry.abandoned && entry.Live()) NoteDeadline(0);
@@ -180,7 +195,7 @@ void QueueProgress::ForgetLeases() {
   entries_.clear();
   ready_.clear();
   if (fifo()) order_ = std::make_unique<MessageGroupOrder>();
-  applied_ = 0;
+  applied_ = backing_off_ = 0;
   earliest_deadline_ = kNever;
 }
 
@@ -197,6 +212,7 @@ bool QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
   lease.attempt = entry.has_applied ? entry.applied.attempt + 1 : 1;
   lease.first_ms = lease.attempt > 1 ? entry.applied.first_ms : lease.delivered_ms;
   if (lease.attempt == 1) ++applied_;
+  if (entry.BacksOff()) --backing_off_;
   entry.applied = lease;
   entry.has_applied = true;
   entry.returned = entry.acked = false;
@@ -208,13 +224,15 @@ bool QueueProgress::ApplyLease(store::QueueOffset offset, Lease lease) {
 }
 
 bool QueueProgress::ApplyChange(store::QueueOffset offset, store::LogPosition id,
-                                int64_t deadline_ms) {
+                                int64_t deadline_ms, uint32_t attempts) {
   const auto it = entries_.find(offset);
   if (it == entries_.end()) return false;
+  if (!it->second.BacksOff() && !it->second.returned) ++backing_off_;
   it->second.applied.id = id;
   it->second.applied.deadline_ms = deadline_ms;
   it->second.applied.auto_renew = false;  // the client has named a time
   it->second.applied.changed = true;
+  it->second.applied.attempts = attempts;
   it->second.ending = false;
   NoteDeadline(deadline_ms);
   if (fifo()) NoteHead(it->second.group);
@@ -236,6 +254,7 @@ size_t QueueProgress::ApplyEnd(store::QueueOffset offset, bool counted) {
   const auto it = entries_.find(offset);
   if (it == entries_.end() || it->second.returned) return 0;
   Entry& entry = it->second;
+  if (entry.BacksOff()) --backing_off_;
   entry.returned = true;
   entry.ending = entry.acked = false;
   if (!counted && entry.applied.attempt > 0 && --entry.applied.attempt == 0) --applied_;
@@ -260,6 +279,7 @@ constexpr uint8_t kAckedFlag = 4;
 constexpr uint8_t kLedFlag = 8;
 constexpr uint8_t kNoLeaseFlag = 16;
 constexpr uint8_t kChangedFlag = 32;
+constexpr uint8_t kAttemptsFlag = 64;
 }  // namespace
 
 std::string QueueProgress::Encode() const {
@@ -272,7 +292,8 @@ std::string QueueProgress::Encode() const {
     w.Varint(offset).U8((lease.auto_renew ? kAutoRenewFlag : 0) |
                         (entry.returned ? kReturnedFlag : 0) | (entry.acked ? kAckedFlag : 0) |
                         (entry.led ? kLedFlag : 0) | (no_lease ? kNoLeaseFlag : 0) |
-                        (lease.changed ? kChangedFlag : 0));
+                        (lease.changed ? kChangedFlag : 0) |
+                        (lease.attempts > 0 ? kAttemptsFlag : 0));
     if (fifo()) w.Fixed32(entry.group);
     if (no_lease) continue;
     w.Varint(lease.id.epoch).Varint(lease.id.offset).Varint(lease.deadline_ms);
@@ -280,6 +301,7 @@ std::string QueueProgress::Encode() const {
     w.Varint(static_cast<uint64_t>(lease.first_ms));
     w.Varint(static_cast<uint64_t>(lease.delivered_ms));
     if (fifo()) w.Fixed64(lease.attempt_id);
+    if (lease.attempts > 0) w.Varint(lease.attempts);
   }
   return w.Take();
 }
@@ -310,10 +332,12 @@ absl::StatusOr<QueueProgress> QueueProgress::Decode(std::string_view value) {
       entry.applied.first_ms = static_cast<int64_t>(r.Varint());
       entry.applied.delivered_ms = static_cast<int64_t>(r.Varint());
       if (fifo) entry.applied.attempt_id = r.Fixed64();
+      if ((flags & kAttemptsFlag) != 0) entry.applied.attempts = r.Varint32();
       if (entry.applied.attempt == 0) return absl::DataLossError("a lease has no attempt");
       ++progress.applied_;
     }
     if (!entry.returned) progress.NoteDeadline(entry.applied.deadline_ms);
+    if (entry.BacksOff()) ++progress.backing_off_;
     const auto [it, added] = progress.entries_.emplace(offset, std::move(entry));
     if (!added) return absl::DataLossError("a group's position names an offset twice");
     if (it->second.returned) {

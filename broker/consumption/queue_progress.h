@@ -29,6 +29,7 @@ struct Lease {
   int64_t delivered_ms = 0;  // and of this one
   uint64_t attempt_id = 0;   // hash of the receive's attempt_id; 0 when it had none
   bool changed = false;      // the deadline is not that of the receive: mostly a back-off
+  uint32_t attempts = 0;     // if changed: of the message in all; 0: not known
 };
 
 // How far one group is on one queue: the cursor, and what was handed out and is not acknowledged.
@@ -135,6 +136,10 @@ class QueueProgress {
   // Up to `max` applied leases that have ended by `now_ms`, lowest offsets first: those whose time
   // has passed, and those that were abandoned. Of a FIFO group only heads. Nothing is claimed.
   std::vector<Ended> EndedBy(int64_t now_ms, size_t max) const;
+  // Counts that a message cannot be read now; how often in a row that was so. Memory only.
+  uint32_t CountFailedRead(store::QueueOffset offset);
+  // What cannot be read now is no part of EndedBy until it is taken up again. Memory only.
+  void SetAside(store::QueueOffset offset, bool aside);
   // Marks the leases that `whose` says so of as ended: their client is dead. Returns whether there
   // was one. What is on its way into the log counts, too; ApplyLease and ApplyChange tell when it
   // has come. The mark is a claim: it is not part of the fold.
@@ -159,9 +164,11 @@ class QueueProgress {
   void ApplyCursor(store::QueueOffset cursor);
   // FIFO: the cursor will pass a message that waits, or that is leased with the same record.
   void ApplyWait(store::QueueOffset offset, MessageGroupHash group);
-  // Both return whether the lease was abandoned while its record was on its way.
+  // Both return whether the lease was abandoned while its record was on its way. `attempts`: as
+  // Lease::attempts.
   bool ApplyLease(store::QueueOffset offset, Lease lease);
-  bool ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms);
+  bool ApplyChange(store::QueueOffset offset, store::LogPosition id, int64_t deadline_ms,
+                   uint32_t attempts = 0);
   // These return how many messages of the queue can be handed out that could not before.
   size_t ApplyAck(store::QueueOffset offset);
   size_t ApplyEnd(store::QueueOffset offset, bool counted);
@@ -183,6 +190,9 @@ class QueueProgress {
   size_t outstanding() const { return entries_.size(); }
   // Of outstanding(), those that nobody has now: they came back, or wait.
   size_t waiting() const { return fifo() ? order_->waiting() : ready_.size(); }
+
+  // Applied leases whose deadline was changed (Lease::changed).
+  size_t backing_off() const { return backing_off_; }
 
   // Tells of messages that somebody holds, claims included, lowest offsets first, of at most `max`
   // of them; `group` is the message group of a FIFO group's.
@@ -208,8 +218,11 @@ class QueueProgress {
     bool led = false;          // FIFO: the applied lease began as its batch's first
     bool ending = false;       // claimed: an ack, an end or a change is on its way
     bool abandoned = false;    // claimed: its client is dead
+    bool aside = false;        // its end waits until it can be read
+    uint8_t failed_reads = 0;
     MessageGroupHash group = 0;
     std::unique_ptr<Lease> claimed;
+    bool BacksOff() const { return has_applied && !returned && applied.changed; }
     // The applied lease lives, and no decision about it is on its way.
     bool Live() const { return has_applied && !returned && !ending && claimed == nullptr; }
     // It was not handed out yet, or not so that it counts.
@@ -246,6 +259,7 @@ class QueueProgress {
   absl::btree_set<store::QueueOffset> ready_;  // without order
   std::unique_ptr<MessageGroupOrder> order_;   // FIFO groups only
   size_t applied_ = 0;                         // entries with an applied lease, ended ones included
+  size_t backing_off_ = 0;                     // of entries_
   int64_t earliest_deadline_ = kNever;
 };
 

@@ -20,7 +20,7 @@ struct ReceiptHandle {
   uint32_t topic = 0;
   uint32_t queue = 0;
   store::QueueOffset offset = 0;
-  uint32_t attempt = 1;
+  uint32_t attempt = 1;  // of the message, those before it came into a retry queue included
   store::LogPosition lease;
 
   std::string Encode(const std::array<uint64_t, 2>& key) const;

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "broker/consumption/delivery.h"
+#include "broker/consumption/durations.h"
 #include "broker/consumption/expiry.h"
 #include "broker/consumption/receive_operation.h"
 #include "common/clock/broker_time.h"
@@ -18,8 +20,8 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// What could not be read comes again then.
-constexpr int64_t kReadAgainMs = 1000;
+// What cannot be read comes again before its lease lapses, or that would count as an attempt.
+constexpr int64_t kBeforeLapseMs = 1000;
 
 // Whether a read failed that may succeed later: the disk had an error, or too many files are open.
 bool FailedForNow(const absl::Status& status) {
@@ -75,34 +77,63 @@ bool ReceiveOperation::InOneBatch(const TakenMessage& a, const TakenMessage& b) 
          MessageGroupHashOf(a.entry.tag_hash) == MessageGroupHashOf(b.entry.tag_hash);
 }
 
-absl::Status ReceiveOperation::PutOffUnreadable(Messages& messages) {
+std::vector<int64_t> ReceiveOperation::NextReads(const std::vector<size_t>& failed) const {
+  std::vector<int64_t> waits(taken_.size(), 0);
+  const GroupProgressPtr progress = context_.state.Find(group_->id);
+  if (progress == nullptr) return waits;
+  const int64_t now = context_.time.NowMillis();
+  MutexLock lock(&progress->mutex);
+  for (const size_t f : failed) {
+    QueueProgress* queue = progress->Queue(taken_[f].queue);
+    const uint32_t failures = queue == nullptr ? 0 : queue->CountFailedRead(taken_[f].offset);
+    const int64_t lease_left = taken_[f].deadline_ms - now - kBeforeLapseMs;
+    const int64_t wait = std::max(std::min(ReadAgainMs(failures), lease_left), ReadAgainMs(1));
+    for (size_t i = 0; i < taken_.size(); ++i) {
+      if (f == i || InOneBatch(taken_[f], taken_[i])) waits[i] = std::max(waits[i], wait);
+    }
+  }
+  return waits;
+}
+
+void ReceiveOperation::PutOffUnreadable(Messages& messages) {
   std::vector<size_t> failed;
   for (size_t i = 0; i < messages.size(); ++i) {
     if (FailedForNow(messages[i].status())) failed.push_back(i);
   }
-  if (failed.empty()) return absl::OkStatus();
-  const absl::Status why = messages[failed[0]].status();
-  std::vector<TakenMessage> put_off;
+  if (failed.empty()) return;
+  unreadable_ = messages[failed[0]].status();
+  const std::vector<int64_t> waits = NextReads(failed);
+  size_t count = 0;
+  std::map<int64_t, std::vector<TakenMessage>> put_off;  // by when they come again
   std::vector<TakenMessage> readable;
   Messages read;
   for (size_t i = 0; i < messages.size(); ++i) {
     const bool off = std::any_of(failed.begin(), failed.end(), [&](size_t f) {
       return f == i || InOneBatch(taken_[f], taken_[i]);
     });
-    (off ? put_off : readable).push_back(taken_[i]);
-    if (!off) read.push_back(std::move(messages[i]));
+    if (off) {
+      ++count;
+      put_off[waits[i]].push_back(taken_[i]);
+    } else {
+      readable.push_back(taken_[i]);
+      read.push_back(std::move(messages[i]));
+    }
   }
   taken_ = std::move(readable);
   messages = std::move(read);
-  LOG_WARNING("{} messages of topic {} cannot be read now and are delivered later: {}",
-              put_off.size(), request_.topic, std::string(why.message()));
+  LOG_WARNING_EVERY(absl::Seconds(1),
+                    "{} messages of topic {} cannot be read now and are delivered to group {} "
+                    "later, the first at queue {} offset {}: {}",
+                    count, request_.topic, request_.group, put_off.begin()->second[0].queue.queue,
+                    put_off.begin()->second[0].offset, std::string(unreadable_.message()));
   // What an earlier receive with the same attempt id leased may be in work.
-  if (held_) return why;
-  context_.timers.Schedule(context_.time.NowMillis() + kReadAgainMs,
-                           [&context = context_, group = group_->id, put_off = std::move(put_off)] {
-                             context.leases.GiveBack(group, put_off);
-                           });
-  return why;
+  if (held_) return;
+  for (auto& [wait, later] : put_off) {
+    context_.timers.ScheduleAfter(
+        wait, [&context = context_, group = group_->id, later = std::move(later)] {
+          context.leases.GiveBack(group, later);
+        });
+  }
 }
 
 void ReceiveOperation::ReportDamage(const TakenMessage& taken, const absl::Status& status) const {
@@ -149,7 +180,7 @@ void ReceiveOperation::Deliver(Messages messages) {
     context_.leases.GiveBack(group_->id, taken_);
     return AnswerNothing();
   }
-  const absl::Status unreadable = PutOffUnreadable(messages);
+  PutOffUnreadable(messages);
   Judgement judgement = Judge(messages);
   context_.leases.Discard(group_->id, judgement.unwanted);
   if (!judgement.payloads.empty()) {
@@ -157,15 +188,9 @@ void ReceiveOperation::Deliver(Messages messages) {
     CountDelivered(judgement.delivered, judgement.payloads);
     return Answer(absl::OkStatus(), std::move(judgement.payloads));
   }
-  if (!unreadable.ok()) {
-    EndExpired(context_, group_->id, topic_->expiry, judgement.expired, [] {});
-    return Answer(WireError(v2::INTERNAL_SERVER_ERROR,
-                            fmt::format("messages of topic {} cannot be read now: {}; they are "
-                                        "delivered once they can be",
-                                        request_.topic, std::string(unreadable.message()))),
-                  {});
-  }
   if (held_) return AnswerNothing();
+  // What cannot be read does not keep others behind it from being delivered.
+  if (!unreadable_.ok() && ScansTooLong()) return PassOn();
   if (judgement.expired.empty()) return Attempt();
   // One batch at a time: moves that wait for their turn keep their leases, which are limited.
   EndExpired(context_, group_->id, topic_->expiry, judgement.expired, [self = shared_from_this()] {

@@ -19,6 +19,9 @@ namespace {
 
 constexpr uint32_t kResponseTimestampField = 3;  // ReceiveMessageResponse.delivery_timestamp
 
+// After a search has failed, the next receive searches.
+constexpr int64_t kSearchAgainMs = 100;
+
 absl::Status NothingFound() {
   return WireError(v2::MESSAGE_NOT_FOUND, "no message came within the polling time");
 }
@@ -31,7 +34,7 @@ ReceiveOperation::ReceiveOperation(ConsumptionContext& context, rpc::ServerStrea
       call_(call),
       request_(std::move(request)),
       owner_(owner),
-      give_up_ms_(context.time.NowMillis() + absl::ToInt64Milliseconds(request_.polling)) {}
+      give_up_ms_(context.time.PassedMillis() + absl::ToInt64Milliseconds(request_.polling)) {}
 
 void ReceiveOperation::Begin() {
   topic_ = context_.metadata.FindTopic(request_.topic);
@@ -105,7 +108,7 @@ bool ReceiveOperation::HasPosition() const {
 // The search for what a filter wants ends with the polling time, as waiting does; the next receive
 // goes on where it ended. One round more is for receives that do not want to wait at all.
 bool ReceiveOperation::ScansTooLong() {
-  return context_.time.NowMillis() >= give_up_ms_ && ++late_rounds_ > 1;
+  return context_.time.PassedMillis() >= give_up_ms_ && ++late_rounds_ > 1;
 }
 
 void ReceiveOperation::PassOn() {
@@ -159,15 +162,22 @@ void ReceiveOperation::ReleaseScan() {
 void ReceiveOperation::FailScan(const absl::Status& status) {
   const bool others_wait = scanning_;
   ReleaseScan();
-  if (others_wait) context_.waiting.WakeGroup(group_->id, topic_->id, 1);
+  if (others_wait) {
+    // At once, the same failure would end one after the other.
+    context_.timers.ScheduleAfter(
+        kSearchAgainMs, [&waiting = context_.waiting, group = group_->id, topic = topic_->id] {
+          waiting.WakeGroup(group, topic, 1);
+        });
+  }
   Answer(status, {});
 }
 
 void ReceiveOperation::Park() {
-  if (context_.stopping || context_.time.NowMillis() >= give_up_ms_) return AnswerNothing();
+  const int64_t left = give_up_ms_ - context_.time.PassedMillis();
+  if (context_.stopping || left <= 0 || !unreadable_.ok()) return AnswerNothing();
   if (!timer_set_) {
     timer_set_ = true;
-    timer_ = context_.timers.Schedule(give_up_ms_, [weak = weak_from_this()] {
+    timer_ = context_.timers.ScheduleAfter(left, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->TimeOut();
     });
   }
@@ -179,7 +189,8 @@ void ReceiveOperation::Park() {
                   {});
   }
   // What came between the attempt and now woke nobody, as nobody was parked.
-  bool again = context_.stopping || call_.Cancelled() || context_.time.NowMillis() >= give_up_ms_;
+  bool again =
+      context_.stopping || call_.Cancelled() || context_.time.PassedMillis() >= give_up_ms_;
   if (const GroupProgressPtr progress = context_.state.Find(group_->id); progress == nullptr) {
     again = true;
   } else {
@@ -214,12 +225,29 @@ void ReceiveOperation::Cancelled() {
   if (context_.waiting.Remove(this)) AnswerNothing();
 }
 
-void ReceiveOperation::AnswerNothing() { Answer(NothingFound(), {}); }
+void ReceiveOperation::AnswerNothing() {
+  if (unreadable_.ok()) return Answer(NothingFound(), {});
+  Answer(WireError(v2::INTERNAL_SERVER_ERROR,
+                   fmt::format("messages of topic {} cannot be read now: {}; they are delivered "
+                               "once they can be",
+                               request_.topic, std::string(unreadable_.message()))),
+         {});
+}
+
+void ReceiveOperation::NoteRefusal(const absl::Status& status) {
+  const std::string_view client = *gateway::ClientId(call_);
+  if (status.ok() || CodeOf(status) == v2::MESSAGE_NOT_FOUND) {
+    return context_.refusals.Forget(request_.group, request_.topic, client);
+  }
+  context_.refusals.Note(request_.group, {request_.topic, std::string(client), RefusalText(status),
+                                          context_.time.NowMillis()});
+}
 
 void ReceiveOperation::Answer(const absl::Status& status, std::vector<rpc::Payload> messages) {
   if (finished_) return;
   finished_ = true;
   if (timer_set_) context_.timers.Cancel(timer_);
+  NoteRefusal(status);
   std::vector<rpc::Payload> elements;
   elements.reserve(messages.size() + 2);
   elements.push_back(gateway::StatusResponse(status));

@@ -78,29 +78,35 @@ class ReceiveOperation : public ParkedReceive,
   void Deliver(Messages messages);
   // Whether both belong to one batch of a FIFO group.
   bool InOneBatch(const TakenMessage& a, const TakenMessage& b) const;
-  // Takes out of taken_ and `messages` what cannot be read now; it comes again soon, uncounted. Of
-  // a FIFO group all of the message group goes with it, or what is behind it would overtake.
-  // Returns why, or OK when everything was read.
-  absl::Status PutOffUnreadable(Messages& messages);
+  // Takes out of taken_ and `messages` what cannot be read now; it comes again later, uncounted. Of
+  // a FIFO group all of the message group goes with it, or what is behind it would overtake. Sets
+  // unreadable_ unless everything was read.
+  void PutOffUnreadable(Messages& messages);
+  // After how long each message that cannot be read now is tried again.
+  std::vector<int64_t> NextReads(const std::vector<size_t>& failed) const;
   // What is to become of each message of taken_.
   Judgement Judge(const Messages& messages) const;
   void ReportDamage(const TakenMessage& taken, const absl::Status& status) const;
 
   void Answer(const absl::Status& status, std::vector<rpc::Payload> messages);
+  // For operators who ask why the group gets nothing.
+  void NoteRefusal(const absl::Status& status);
   void CountDelivered(const std::vector<size_t>& delivered,
                       const std::vector<rpc::Payload>& payloads);
+  // That nothing was found, or could be read.
   void AnswerNothing();
 
   ConsumptionContext& context_;
   rpc::ServerStreamCall& call_;
   const ReceiveRequest request_;
   const uint64_t owner_;
-  const int64_t give_up_ms_;  // broker time: the end of the polling
+  const int64_t give_up_ms_;  // BrokerTime::PassedMillis at the end of the polling
   GroupPtr group_;
   TopicPtr topic_;
   std::vector<TakenMessage> taken_;
   store::LogPosition lease_;  // of taken_, once the log has placed it
   bool held_ = false;         // taken_ is leased by an earlier receive with the same attempt id
+  absl::Status unreadable_;   // why some messages could not be read now
   std::optional<ColdEntries> cold_;
   TimerQueue::Id timer_ = 0;
   bool timer_set_ = false;

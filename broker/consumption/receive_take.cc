@@ -60,10 +60,10 @@ class PassedAppend : public store::Append {
       TakeBackFrom(passed_, *group_);
     }
     // What comes free of them wakes nobody now: its receive is parked and has to look again.
-    context_.timers.Schedule(context_.time.NowMillis() + kLookAgainMs,
-                             [&waiting = context_.waiting, group = group_->id, topic = topic_] {
-                               waiting.WakeGroup(group, topic, 1);
-                             });
+    context_.timers.ScheduleAfter(
+        kLookAgainMs, [&waiting = context_.waiting, group = group_->id, topic = topic_] {
+          waiting.WakeGroup(group, topic, 1);
+        });
   }
 
  private:

@@ -201,7 +201,7 @@ std::vector<LeasesEndRecord> EndRecords(uint32_t group, bool counted, const Ends
 
 std::string LeaseChangedRecord::Encode() const {
   ByteWriter w;
-  w.Varint(group).Varint(topic).Varint(queue).Varint(offset).Varint(deadline_ms);
+  w.Varint(group).Varint(topic).Varint(queue).Varint(offset).Varint(deadline_ms).Varint(attempts);
   return w.Take();
 }
 
@@ -213,6 +213,7 @@ absl::StatusOr<LeaseChangedRecord> LeaseChangedRecord::Decode(std::string_view b
   c.queue = r.Varint32();
   c.offset = r.Varint();
   c.deadline_ms = static_cast<int64_t>(r.Varint());
+  if (r.ok() && !r.AtEnd()) c.attempts = r.Varint32();  // not in the oldest logs
   if (!r.ok()) return Damaged("changed lease");
   return c;
 }

@@ -107,6 +107,7 @@ struct LeaseChangedRecord {
   uint32_t queue = 0;
   store::QueueOffset offset = 0;
   int64_t deadline_ms = 0;
+  uint32_t attempts = 0;  // deliveries of the message so far; 0: not known
   std::string Encode() const;
   static absl::StatusOr<LeaseChangedRecord> Decode(std::string_view body);
 };

@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kMaxJobs = 8;
 constexpr size_t kMaxMessages = 64;
 constexpr uint64_t kMaxBytes = 8u << 20;
+// What a copy may add to the content of its message.
+constexpr uint64_t kCopyOverhead = 1024;
 constexpr uint64_t kUnknownBytes = 512u << 10;  // of a message whose entry is not in memory
 
 std::string_view Text(const absl::Status& status) {
@@ -50,6 +52,7 @@ struct Redelivery::Job {
   std::vector<QueueProgress::Ended> leases;
   Cause cause = Cause::kEnded;
   Done done;
+  std::vector<store::QueueOffset> unreadable;
   GroupPtr group;
   TopicPtr topic;  // of the queue: a topic of the users, or the retry topic
   std::vector<absl::StatusOr<store::StoredMessage>> messages;
@@ -184,7 +187,7 @@ class Redelivery::Frame : public store::Append {
           absl::ToInt64Milliseconds(job.group->backoff.After(job.decisions[i].attempts));
       AddRecord(kLeaseChangedRecord,
                 LeaseChangedRecord{job.queue.group, job.queue.topic, job.queue.queue,
-                                   job.leases[i].offset, until}
+                                   job.leases[i].offset, until, job.decisions[i].attempts}
                     .Encode());
     }
   }
@@ -238,7 +241,7 @@ void Redelivery::RunWaiting() {
 }
 
 void Redelivery::Finish(const JobPtr& job, const absl::Status& status) {
-  job->done(status);
+  job->done({status, std::move(job->unreadable)});
   bool more;
   {
     MutexLock lock(&mutex_);
@@ -247,7 +250,7 @@ void Redelivery::Finish(const JobPtr& job, const absl::Status& status) {
   }
   // Not from here, which may be the log thread.
   if (more) {
-    environment_.timers->Schedule(environment_.time->NowMillis(), [this] { RunWaiting(); });
+    environment_.timers->ScheduleAfter(0, [this] { RunWaiting(); });
   }
 }
 
@@ -267,7 +270,7 @@ void Redelivery::Gather(const JobPtr& job) {
     const auto hot = environment_.state->store()->HotEntries(source.queue, source.offset, 1);
     if (hot.has_value() && !hot->empty()) source.entry = hot->front();
     bytes += source.entry.size > 0 ? source.entry.size : kUnknownBytes;
-    if (!sources.empty() && (bytes > kMaxBytes || sources.size() >= kMaxMessages)) break;
+    if (!sources.empty() && (bytes > FrameBytes() || sources.size() >= kMaxMessages)) break;
     sources.push_back(source);
   }
   job->leases.resize(sources.size());
@@ -284,7 +287,7 @@ void Redelivery::Plan(const JobPtr& job) {
     const auto& message = job->messages[fits];
     if (absl::IsCancelled(message.status())) return Finish(job, message.status());
     if (message.ok()) bytes += message->bytes.bytes.size();
-    if (fits > 0 && bytes > kMaxBytes) break;
+    if (fits > 0 && bytes > FrameBytes()) break;
   }
   job->messages.resize(fits, absl::UnknownError(""));
   job->leases.resize(fits);
@@ -297,6 +300,7 @@ void Redelivery::Plan(const JobPtr& job) {
       continue;
     }
     unreadable = planned;
+    job->unreadable.push_back(job->leases[i].offset);
     // What was not handed out yet goes in order.
     while (job->cause == Cause::kOverflow && job->leases.size() > i + 1) job->Drop(i + 1);
     job->Drop(i);
@@ -327,9 +331,14 @@ absl::Status Redelivery::PlanOne(const JobPtr& job, size_t index, const GroupRec
     decision.attempts += decision.source.attempts;
   }
   if (!status.ok()) {
-    LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
-              job->topic->name, job->queue.queue, ended.offset, Text(status));
     const bool for_good = absl::IsNotFound(status) || absl::IsDataLoss(status);
+    if (for_good) {
+      LOG_ERROR("group {} cannot get topic {} queue {} offset {} again: {}", group.name,
+                job->topic->name, job->queue.queue, ended.offset, Text(status));
+    } else {
+      LOG_ERROR_EVERY(absl::Seconds(1), "group {} cannot get topic {} queue {} offset {} now: {}",
+                      group.name, job->topic->name, job->queue.queue, ended.offset, Text(status));
+    }
     // What comes again in place is read again by its next delivery.
     if (!for_good && job->cause != Cause::kEnded) return status;
     // One that has used up its attempts would hold up its message group for ever.
@@ -389,9 +398,36 @@ void Redelivery::Log(const JobPtr& job) {
       if (job->leases.empty()) return Finish(job, absl::OkStatus());
       continue;
     }
+    if (absl::IsInvalidArgument(status) && Shrink(*job)) continue;
     if (!status.ok()) Finish(job, status);
     return;
   }
+}
+
+uint64_t Redelivery::FrameBytes() const {
+  const uint64_t frame = environment_.state->store()->MaxAppendBytes();
+  const uint64_t overhead = kMaxMessages * kCopyOverhead;
+  return std::min(kMaxBytes, frame > 2 * overhead ? frame - overhead : frame / 2);
+}
+
+bool Redelivery::Shrink(Job& job) const {
+  if (job.leases.size() > 1) {
+    const size_t half = job.leases.size() / 2;
+    while (job.leases.size() > half) job.Drop(half);
+    return true;
+  }
+  const store::QueueOffset offset = job.leases[0].offset;
+  LOG_ERROR_EVERY(absl::Seconds(10),
+                  "the message of topic {} queue {} offset {} and what a move adds to it are too "
+                  "large for a segment (store.segment-bytes): group {} cannot get it elsewhere",
+                  job.topic->name, job.queue.queue, offset, job.group->name);
+  Fate& fate = job.decisions[0].fate;
+  if (job.cause == Cause::kEnded && fate != Fate::kDamaged) {
+    fate = Fate::kDamaged;  // which comes again in place
+    return true;
+  }
+  job.unreadable.push_back(offset);
+  return false;
 }
 
 void Redelivery::Unclaim(const Job& job) {

@@ -61,9 +61,13 @@ class Redelivery {
     kExpired,   // taken by a receive that did not deliver it, as it has expired
     kOverflow,  // never handed out: MoveUndelivered
   };
-  // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases are
-  // as before: the store refused, or nothing of them can be read, now or (DataLoss) ever.
-  using Done = absl::AnyInvocable<void(const absl::Status&)>;
+  struct Outcome {
+    // OK once the frame is applied, also when no lease of it lived any more. Otherwise the leases
+    // are as before: the store refused, or nothing of them can be read, now or (DataLoss) ever.
+    absl::Status status;
+    std::vector<store::QueueOffset> unreadable;  // for now; they are as before
+  };
+  using Done = absl::AnyInvocable<void(const Outcome&)>;
 
   explicit Redelivery(Environment environment) : environment_(environment) {}
 
@@ -96,6 +100,11 @@ class Redelivery {
   absl::Status PlanOne(const JobPtr& job, size_t index, const GroupRecord& group);
   void EnsureQueues(const JobPtr& job);
   void Log(const JobPtr& job);
+  // What the messages of one frame may have, so that it fits the log.
+  uint64_t FrameBytes() const;
+  // The log takes no frame that large: leaves some messages out. False when one alone is too large
+  // and has to stay where it is.
+  bool Shrink(Job& job) const;
   // Takes what is not to be moved any more out of a job; returns whether there was nothing.
   bool DropStale(Job& job, GroupProgress& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(group.mutex);
   absl::Status ClaimAndSubmit(const JobPtr& job, std::unique_ptr<Frame>& frame);

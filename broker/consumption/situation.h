@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/consumption/refusals.h"
 #include "broker/metadata/records.h"
 #include "store/types.h"
 
@@ -29,6 +30,7 @@ struct BlockedGroup {
   store::QueueOffset head = 0;
   LeaseHolder holder;
   bool backing_off = false;
+  bool last_attempt = false;  // and that was the last one
   size_t waiting = 0;
 };
 
@@ -45,6 +47,8 @@ struct TopicSituation {
   uint64_t backing_off = 0;
   uint64_t held_by_lost = 0;
   int64_t first_back_off_ms = 0;  // broker time at which the first of them ends
+  uint64_t last_attempts = 0;     // of those that back off: they end as dead letters
+  int64_t first_dead_ms = 0;      // broker time at which the first of them does
   int64_t first_end_ms = 0;       // the same of all leases
   LeaseHolder lost;               // the holder whose leases end last
   std::optional<BlockedGroup> blocked;
@@ -61,6 +65,12 @@ struct TopicSituation {
   uint64_t most_of_a_queue = 0;  // leases
 };
 
+// What consumers ask for on a topic is refused.
+struct TopicRefusal {
+  Refusal last;
+  size_t clients = 1;
+};
+
 struct GroupSituation {
   std::string group;
   bool paused = false;
@@ -73,6 +83,7 @@ struct GroupSituation {
   uint64_t max_group_leases = 0;
   uint64_t max_broker_leases = 0;
   std::vector<TopicSituation> topics;  // by name and client
+  std::vector<TopicRefusal> refusals;  // of the last minute, by topic
 };
 
 // Takes a picture of a group, from memory only. Thread-safe.

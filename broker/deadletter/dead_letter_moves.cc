@@ -115,8 +115,10 @@ void DeadLetterMoves::Run(DeadLetterMove move, Done done) {
 }
 
 void DeadLetterMoves::Read(const JobPtr& job) {
+  DeadLetterStretch stretch = job->move.stretch;
+  if (!job->move.purge) stretch.max_bytes = environment_.state->store()->MaxAppendBytes();
   auto page = DeadLetterReader(environment_.state, job->move.letters->id)
-                  .ReadPage(job->move.stretch, job->move.selection);
+                  .ReadPage(stretch, job->move.selection);
   if (!page.ok()) {
     return job->Finish(WireError(v2::INTERNAL_SERVER_ERROR, std::string(page.status().message())));
   }
@@ -144,6 +146,11 @@ std::string DeadLetterMoves::PlanOne(Job& job, size_t index) const {
   if (!job.move.force && letter.resends() >= options_.max_resends) {
     return fmt::format("it was resent {} times already and failed again; --force resends it",
                        letter.resends());
+  }
+  const size_t bytes = letter.message.bytes.bytes.size() + DeadLetterStretch::kCopyOverhead;
+  if (!CheckRoomForEnd(*environment_.state->store(), bytes).ok()) {
+    return "it and what is added to it are too large for a segment of this broker "
+           "(store.segment-bytes); export it instead";
   }
   Job::Item& item = job.items[index];
   item.topic = job.move.target == ResendTarget::kTopic

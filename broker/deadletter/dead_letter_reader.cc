@@ -155,6 +155,7 @@ absl::StatusOr<DeadLetterPageRead> DeadLetterReader::ReadPage(
   DeadLetterPageRead page;
   page.next = stretch.from;
   size_t bytes = 0;
+  size_t matching = 0;  // bytes
   size_t passed = 0;
   for (;;) {
     page.next = state_->SkipRemoved(queue_.topic, page.next);
@@ -167,6 +168,8 @@ absl::StatusOr<DeadLetterPageRead> DeadLetterReader::ReadPage(
           passed >= kMaxPassed || bytes >= kMaxBytes) {
         return page;
       }
+      const size_t size = entry.entry.size + DeadLetterStretch::kCopyOverhead;
+      if (!page.letters.empty() && matching + size > stretch.max_bytes) return page;
       page.next = entry.offset + 1;
       if (Gone(entry.offset)) {
         ++passed;
@@ -180,7 +183,9 @@ absl::StatusOr<DeadLetterPageRead> DeadLetterReader::ReadPage(
                   entry.offset, queue_.topic, std::string(letter.status().message()));
         continue;
       }
-      if (selection.Matches(*letter)) page.letters.push_back(*std::move(letter));
+      if (!selection.Matches(*letter)) continue;
+      matching += size;
+      page.letters.push_back(*std::move(letter));
     }
   }
   page.next = stretch.until;

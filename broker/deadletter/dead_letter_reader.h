@@ -64,6 +64,9 @@ struct DeadLetterStretch {
   store::QueueOffset from = 0;
   store::QueueOffset until = 0;
   size_t limit = 0;  // of those that match
+  // What those that match and kCopyOverhead for each take together, but for a single one.
+  size_t max_bytes = std::numeric_limits<size_t>::max();
+  static constexpr size_t kCopyOverhead = 1024;
 };
 struct DeadLetterPageRead {
   std::vector<DeadLetterMessage> letters;

@@ -59,8 +59,13 @@ uint64_t DeadLetterState::Count(uint32_t topic) const {
     const auto it = topics_.find(topic);
     if (it != topics_.end()) count -= it->second.removed.CountIn(range.min, range.next);
   }
-  for (store::QueueOffset from = 0;;) {
-    const auto carried = store_->CarriedEntries(queue, from, kCountedAtATime);
+  return count + CountCarried(topic, 0);
+}
+
+uint64_t DeadLetterState::CountCarried(uint32_t topic, store::QueueOffset from) const {
+  uint64_t count = 0;
+  for (;;) {
+    const auto carried = store_->CarriedEntries({topic, 0}, from, kCountedAtATime);
     for (const store::CarriedEntry& entry : carried) count += !IsRemoved(topic, entry.offset);
     if (carried.size() < kCountedAtATime) return count;
     from = carried.back().offset + 1;

@@ -36,6 +36,9 @@ class DeadLetterState : public Feature {
   // How many dead letters a topic has, those that were carried forward included.
   uint64_t Count(uint32_t topic) const;
 
+  // How many of them, from an offset on, were carried forward and stand before the queue's minimum.
+  uint64_t CountCarried(uint32_t topic, store::QueueOffset from) const;
+
   // Claims the removal of a dead letter; false when somebody else has.
   bool Claim(uint32_t topic, store::QueueOffset offset);
   // The claims' record was refused.

@@ -151,7 +151,7 @@ void BrokerMetrics::AddLag(const GroupRecord& group, metrics::Exposition& page) 
   };
   for (const QueueConsumption& queue : sources_.consumption->Describe(group)) {
     const TopicPtr topic = sources_.metadata->FindTopic(queue.topic);
-    if (topic == nullptr) continue;
+    if (topic == nullptr || queue.away) continue;
     std::string name = topic->name;
     const bool retry = topic->kind == TopicKind::kRetry;
     if (retry) {
@@ -195,7 +195,7 @@ void BrokerMetrics::AddDeadLetters(const GroupRecord& group, metrics::Exposition
   if (count > 0) {
     const auto carried = sources_.store->CarriedEntries(queue, 0, 1);
     const store::QueueOffset first =
-        carried.empty() ? sources_.store->Range(queue).min : carried.front().offset;
+        carried.empty() ? sources_.store->StoredRange(queue).min : carried.front().offset;
     const auto stored = ages_.StoredAt(queue, sources_.dead_letters->SkipRemoved(topic->id, first));
     if (stored) age = static_cast<double>(sources_.time->NowMillis() - *stored) / 1000;
   }

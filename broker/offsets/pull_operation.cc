@@ -38,7 +38,7 @@ PullOperation::PullOperation(OffsetsContext& context, rpc::ServerStreamCall& cal
       call_(call),
       request_(std::move(request)),
       queue_(request_.queue.key),
-      give_up_ms_(context.environment.time->NowMillis() +
+      give_up_ms_(context.environment.time->PassedMillis() +
                   absl::ToInt64Milliseconds(request_.polling)) {}
 
 void PullOperation::Begin() {
@@ -212,11 +212,11 @@ std::optional<rpc::Payload> PullOperation::Encode(const Candidate& candidate,
 }
 
 void PullOperation::Park() {
-  const int64_t now = context_.environment.time->NowMillis();
-  if (context_.stopping || now >= give_up_ms_) return AnswerNothing();
+  const int64_t left = give_up_ms_ - context_.environment.time->PassedMillis();
+  if (context_.stopping || left <= 0) return AnswerNothing();
   if (!timer_set_) {
     timer_set_ = true;
-    timer_ = context_.environment.timers->Schedule(give_up_ms_, [weak = weak_from_this()] {
+    timer_ = context_.environment.timers->ScheduleAfter(left, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->TimeOut();
     });
   }
@@ -229,7 +229,7 @@ void PullOperation::Park() {
   }
   // What came between the attempt and now woke nobody, as nobody was parked.
   const bool again = context_.stopping || call_.Cancelled() || CanGoOn() ||
-                     context_.environment.time->NowMillis() >= give_up_ms_;
+                     context_.environment.time->PassedMillis() >= give_up_ms_;
   if (again && context_.parked.Remove(this)) AttemptLater();
 }
 

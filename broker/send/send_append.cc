@@ -27,9 +27,8 @@ absl::Status CheckRoomForEnd(const store::Store& store, size_t append_bytes) {
   constexpr size_t kEndBytes = 1024;
   if (append_bytes + kEndBytes <= store.MaxAppendBytes()) return absl::OkStatus();
   return WireError(v2::PAYLOAD_TOO_LARGE,
-                   fmt::format("the message takes {} bytes; one that is delayed or in a "
-                               "transaction can have {} with this store.segment-bytes: send it in "
-                               "parts",
+                   fmt::format("the message takes {} bytes; one can have {} with this "
+                               "store.segment-bytes: send it in parts",
                                append_bytes, store.MaxAppendBytes() - kEndBytes));
 }
 

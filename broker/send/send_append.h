@@ -23,8 +23,9 @@ namespace mansio::broker {
 // store's sentence.
 absl::Status ToSendStatus(const absl::Status& store_status);
 
-// PAYLOAD_TOO_LARGE when an append of one message that is to wait, for its time or for the end of
-// its transaction, fits the log, but might not with what its end adds to it then.
+// PAYLOAD_TOO_LARGE when an append of one message fits the log, but might not with what is added to
+// it when it moves: at its due time, at the end of its transaction, to be retried, or as a dead
+// letter.
 absl::Status CheckRoomForEnd(const store::Store& store, size_t append_bytes);
 
 // The recall handle of a message that waits at this offset for its delivery time; empty for one

@@ -238,10 +238,8 @@ void SendService::StoreOne(rpc::UnaryCall& call, Request& request, const Topic& 
   auto append =
       std::make_unique<SingleSend>(&call, message_id, RecallHandleFor(*waiting, topic, message_id));
   AddTo(*append, *message, encoder, waiting->has_value() ? (*waiting)->queue : target, now_ms);
-  if (waiting->has_value()) {
-    if (absl::Status room = CheckRoomForEnd(*store_, append->size()); !room.ok()) {
-      return Refuse(call, room);
-    }
+  if (absl::Status room = CheckRoomForEnd(*store_, append->size()); !room.ok()) {
+    return Refuse(call, room);
   }
   const absl::Status status = store_->Submit(std::move(append));
   if (!status.ok()) return Refuse(call, ToSendStatus(status));
@@ -280,10 +278,8 @@ void SendService::StoreBatch(rpc::UnaryCall& call, Request& request, const Topic
     recall_handles[i] = RecallHandleFor(*waiting, topic, outcomes[i].message_id);
     encoders.emplace_back(message, call.Peer(), now_ms, ProvenanceOf(*waiting));
     const size_t bytes = encoders[i].size() + kRecordOverhead;
-    if (waiting->has_value()) {
-      if (absl::Status room = CheckRoomForEnd(*store_, bytes); !room.ok()) {
-        return Refuse(call, room);
-      }
+    if (absl::Status room = CheckRoomForEnd(*store_, bytes); !room.ok()) {
+      return Refuse(call, room);
     }
     if (i > 0 && part_bytes + bytes > store_->MaxAppendBytes()) {
       part_ends.push_back(i);

@@ -6,6 +6,7 @@
 #include "apache/rocketmq/v2/service.pb.h"
 #include "broker/transaction/transaction_id.h"
 #include "common/clock/broker_time.h"
+#include "common/gateway/preamble.h"
 #include "common/logging/logging.h"
 #include "common/names/string_map.h"
 #include "common/rpc/proto_call.h"
@@ -26,11 +27,14 @@ constexpr int64_t kPauseMs = 5;
 // After this, look again whether a producer has come, or takes more, or whether the store accepts
 // again.
 constexpr int64_t kLookAgainMs = 1000;
+// What a check has besides when it goes through another node: the client's id.
+constexpr size_t kRelayOverhead = gateway::kMaxClientIdBytes + 64;
 
 // The message as its producer knows it, with everything that SDKs read of a delivery.
 v2::Message MessageOf(const StoredContent& content, const Delivery& delivery) {
   v2::ReceiveMessageResponse response;
-  rpc::Parse(EncodeReceivedMessage(content, delivery, nullptr).Flatten(), &response);
+  // The body is copied, as nothing keeps the stored one.
+  rpc::Parse(EncodeReceivedMessage(content, delivery, nullptr, SIZE_MAX).Flatten(), &response);
   response.mutable_message()->mutable_system_properties()->clear_receipt_handle();
   return std::move(*response.mutable_message());
 }
@@ -116,19 +120,41 @@ void CheckBack::Put(store::QueueOffset half, int64_t due_ms) {
 }
 
 void CheckBack::Arm() {
-  if (!running_) return;
-  int64_t next = ask_again_ms_;
-  if (!by_due_.empty()) next = std::min(next, by_due_.begin()->first);
-  if (next >= armed_for_) return;
+  if (!running_ || by_due_.empty() || by_due_.begin()->first >= armed_for_) return;
   if (armed_for_ != kNever) environment_.timers->Cancel(timer_);
-  armed_for_ = next;
-  timer_ = environment_.timers->Schedule(next, [this] { Fire(); });
+  armed_for_ = by_due_.begin()->first;
+  timer_ = environment_.timers->Schedule(armed_for_, [this] {
+    {
+      MutexLock lock(&mutex_);
+      armed_for_ = kNever;
+    }
+    Fire();
+  });
+}
+
+void CheckBack::FireAfter(int64_t pause_ms) {
+  const int64_t at = environment_.time->PassedMillis() + pause_ms;
+  if (!running_ || at >= next_round_ms_) return;
+  next_round_ms_ = at;
+  environment_.timers->ScheduleAfter(pause_ms, [this, at] {
+    {
+      MutexLock lock(&mutex_);
+      if (next_round_ms_ != at) return;  // there is an earlier one
+      next_round_ms_ = kNever;
+    }
+    Fire();
+  });
+}
+
+void CheckBack::LookAgain(store::QueueOffset half) {
+  environment_.timers->ScheduleAfter(
+      kLookAgainMs, [this, half] { Schedule(half, environment_.time->NowMillis()); });
 }
 
 void CheckBack::Fire() {
   const int64_t now = environment_.time->NowMillis();
   for (const store::QueueOffset half : TakeDue(now)) Sort(half, now);
-  AskProducers(now);
+  AskProducers();
   MutexLock lock(&mutex_);
   Arm();
 }
@@ -136,8 +162,6 @@ void CheckBack::Fire() {
 std::vector<store::QueueOffset> CheckBack::TakeDue(int64_t now_ms) {
   std::vector<store::QueueOffset> due;
   MutexLock lock(&mutex_);
-  armed_for_ = kNever;
-  ask_again_ms_ = kNever;
   while (running_ && !by_due_.empty() && by_due_.begin()->first <= now_ms && due.size() < kRound) {
     due.push_back(by_due_.begin()->second);
     due_of_.erase(due.back());
@@ -150,7 +174,7 @@ void CheckBack::Sort(store::QueueOffset half, int64_t now_ms) {
   const std::optional<Half> entry = environment_.state->Find(half);
   if (!entry) return;
   // Its end is on the way; should that fail, it is looked at again.
-  if (environment_.state->IsClaimed(half)) return Schedule(half, now_ms + kLookAgainMs);
+  if (environment_.state->IsClaimed(half)) return LookAgain(half);
   if (entry->checks >= PolicyOf(entry->topic).max_checks) return Expire(half, entry->epoch, now_ms);
   MutexLock lock(&mutex_);
   Wait(half, *entry);
@@ -169,8 +193,8 @@ void CheckBack::Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_
     return;
   }
   environment_.ender->End({epoch, half}, TransactionOutcome::kExpired,
-                          [this, half, now_ms](const absl::Status& status) {
-                            if (!status.ok()) Schedule(half, now_ms + kLookAgainMs);
+                          [this, half](const absl::Status& status) {
+                            if (!status.ok()) LookAgain(half);
                           });
 }
 
@@ -194,18 +218,22 @@ absl::flat_hash_map<uint32_t, CheckBack::Streams> CheckBack::ProducersOfWaiting(
 }
 
 std::vector<CheckBack::Candidate> CheckBack::TakeAskable(
-    const absl::flat_hash_map<uint32_t, Streams>& producers, int64_t now_ms) {
+    const absl::flat_hash_map<uint32_t, Streams>& producers) {
   MutexLock lock(&mutex_);
   if (!running_ || asking_) return {};
-  const std::vector<uint32_t> topics = AskableTopics(producers, now_ms);
+  const std::vector<uint32_t> topics = AskableTopics(producers);
   std::vector<Candidate> candidates;
   const size_t share = topics.empty() ? 0 : std::max<size_t>(kRound / topics.size(), 1);
   for (size_t i = 0; i < topics.size() && i < kRound; ++i) {
     const auto topic = waiting_.find(topics[i]);
     absl::btree_set<store::QueueOffset>& halves = topic->second;
+    const auto pause = paused_.find(topics[i]);
+    auto next = pause == paused_.end() ? halves.begin() : halves.upper_bound(pause->second.refused);
+    if (pause != paused_.end()) paused_.erase(pause);
     for (size_t n = 0; n < share && !halves.empty(); ++n) {
-      const store::QueueOffset half = *halves.begin();
-      halves.erase(halves.begin());
+      if (next == halves.end()) next = halves.begin();
+      const store::QueueOffset half = *next;
+      next = halves.erase(next);
       if (const auto entry = environment_.state->Find(half)) candidates.push_back({half, *entry});
     }
     if (halves.empty()) waiting_.erase(topic);
@@ -215,25 +243,28 @@ std::vector<CheckBack::Candidate> CheckBack::TakeAskable(
 }
 
 std::vector<uint32_t> CheckBack::AskableTopics(
-    const absl::flat_hash_map<uint32_t, Streams>& producers, int64_t now_ms) {
-  absl::erase_if(paused_, [now_ms](const auto& topic) { return topic.second <= now_ms; });
+    const absl::flat_hash_map<uint32_t, Streams>& producers) {
+  absl::erase_if(paused_, [this](const auto& topic) { return !waiting_.contains(topic.first); });
+  const int64_t now = environment_.time->PassedMillis();
   std::vector<uint32_t> topics;
   for (const auto& [topic, halves] : waiting_) {
-    if (producers.contains(topic) && !paused_.contains(topic)) topics.push_back(topic);
+    const auto pause = paused_.find(topic);
+    const bool paused = pause != paused_.end() && pause->second.until_ms > now;
+    if (producers.contains(topic) && !paused) topics.push_back(topic);
   }
   std::rotate(topics.begin(), std::upper_bound(topics.begin(), topics.end(), last_topic_),
               topics.end());
   return topics;
 }
 
-void CheckBack::AskProducers(int64_t now_ms) {
+void CheckBack::AskProducers() {
   const std::optional<store::QueueKey> queue = environment_.ender->HalfQueue();
   if (!queue) return;
   auto producers = ProducersOfWaiting();
-  std::vector<Candidate> candidates = TakeAskable(producers, now_ms);
+  std::vector<Candidate> candidates = TakeAskable(producers);
   {
     MutexLock lock(&mutex_);
-    if (!waiting_.empty()) ask_again_ms_ = now_ms + kLookAgainMs;
+    if (!waiting_.empty()) FireAfter(kLookAgainMs);
   }
   if (candidates.empty()) return;
   std::vector<MoveSource> sources;
@@ -263,9 +294,10 @@ void CheckBack::Deliver(const std::vector<Candidate>& candidates,
   MutexLock lock(&mutex_);
   asking_ = false;
   if (!messages.empty()) last_topic_ = candidates[messages.size() - 1].entry.topic;
-  for (const uint32_t topic : round.full) paused_[topic] = now + kLookAgainMs;
+  const int64_t until = environment_.time->PassedMillis() + kLookAgainMs;
+  for (const auto& [topic, refused] : round.full) paused_[topic] = {until, refused};
   for (const Candidate& candidate : round.not_asked) Wait(candidate.half, candidate.entry);
-  if (!waiting_.empty()) ask_again_ms_ = now + kPauseMs;
+  if (!waiting_.empty()) FireAfter(kPauseMs);
   Arm();
 }
 
@@ -287,14 +319,14 @@ void CheckBack::DeliverOne(const Candidate& candidate,
                 std::string(content.status().message()));
     Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
   } else if (environment_.state->IsClaimed(candidate.half)) {
-    Schedule(candidate.half, now_ms + kLookAgainMs);
+    LookAgain(candidate.half);
   } else if (round.full.contains(topic)) {
     round.not_asked.push_back(candidate);
   } else if (Ask(candidate, producers.at(topic), *content)) {
     round.asked.push_back(candidate.half);
     Schedule(candidate.half, now_ms + PolicyOf(topic).interval_ms);
   } else {
-    round.full.insert(topic);
+    round.full.emplace(topic, candidate.half);
     round.not_asked.push_back(candidate);
   }
 }
@@ -315,7 +347,7 @@ bool CheckBack::Ask(const Candidate& candidate, const Streams& producers,
   delivery.queue_offset = static_cast<int64_t>(candidate.half);
   delivery.store_time_ms = candidate.entry.stored_ms;
   *check->mutable_message() = MessageOf(content, delivery);
-  if (command.ByteSizeLong() > options_.max_check_bytes) {
+  if (command.ByteSizeLong() + kRelayOverhead > options_.max_check_bytes) {
     LOG_WARNING(
         "The half message at offset {} is too large for its check ({} bytes): no producer can be "
         "asked about it. Resolve it with `mansio transaction`, or raise "

@@ -73,13 +73,18 @@ class CheckBack {
   struct Round {
     std::vector<store::QueueOffset> asked;
     std::vector<Candidate> not_asked;
-    absl::flat_hash_set<uint32_t> full;  // topics of which no producer took more
+    // Topics of which no producer took more, and the half that was refused.
+    absl::flat_hash_map<uint32_t, store::QueueOffset> full;
   };
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   Policy PolicyOf(uint32_t topic) const;
   void Schedule(store::QueueOffset half, int64_t due_ms) ABSL_LOCKS_EXCLUDED(mutex_);
   void Put(store::QueueOffset half, int64_t due_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sorts it again after a moment, as what it needs is not there.
+  void LookAgain(store::QueueOffset half);
+  // The next round, unless one comes earlier.
+  void FireAfter(int64_t pause_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // A round: what is due waits for a producer of its topic or expires; then some of what has a
@@ -89,13 +94,13 @@ class CheckBack {
   void Sort(store::QueueOffset half, int64_t now_ms);
   void Wait(store::QueueOffset half, const Half& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Expire(store::QueueOffset half, store::Epoch epoch, int64_t now_ms);
-  void AskProducers(int64_t now_ms);
+  void AskProducers();
   // A share of each topic that has producers.
-  std::vector<Candidate> TakeAskable(const absl::flat_hash_map<uint32_t, Streams>& producers,
-                                     int64_t now_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Candidate> TakeAskable(const absl::flat_hash_map<uint32_t, Streams>& producers)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Behind the topic that the last round ended with, so that none waits for the others.
-  std::vector<uint32_t> AskableTopics(const absl::flat_hash_map<uint32_t, Streams>& producers,
-                                      int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<uint32_t> AskableTopics(const absl::flat_hash_map<uint32_t, Streams>& producers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::flat_hash_map<uint32_t, Streams> ProducersOfWaiting() const;
   void Deliver(const std::vector<Candidate>& candidates,
                const absl::flat_hash_map<uint32_t, Streams>& producers,
@@ -119,10 +124,15 @@ class CheckBack {
   absl::flat_hash_map<store::QueueOffset, int64_t> due_of_ ABSL_GUARDED_BY(mutex_);
   // Due, and waiting for a producer of their topic.
   absl::btree_map<uint32_t, absl::btree_set<store::QueueOffset>> waiting_ ABSL_GUARDED_BY(mutex_);
-  // Topics whose producers took no more, and until when they are left alone.
-  absl::flat_hash_map<uint32_t, int64_t> paused_ ABSL_GUARDED_BY(mutex_);
-  uint32_t last_topic_ ABSL_GUARDED_BY(mutex_) = 0;  // that the last round ended with
-  int64_t ask_again_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
+  // Topics whose producers took no more: until when they are left alone (BrokerTime::PassedMillis),
+  // and the half that was refused, behind which the next round begins.
+  struct Pause {
+    int64_t until_ms = 0;
+    store::QueueOffset refused = 0;
+  };
+  absl::flat_hash_map<uint32_t, Pause> paused_ ABSL_GUARDED_BY(mutex_);
+  uint32_t last_topic_ ABSL_GUARDED_BY(mutex_) = 0;         // that the last round ended with
+  int64_t next_round_ms_ ABSL_GUARDED_BY(mutex_) = kNever;  // by pauses; PassedMillis
   int64_t armed_for_ ABSL_GUARDED_BY(mutex_) = kNever;
   TimerQueue::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
 };

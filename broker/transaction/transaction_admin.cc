@@ -20,6 +20,7 @@ constexpr size_t kDefaultListed = 50;
 constexpr size_t kMaxListed = 1000;
 // How many of the newest expired ones are looked through for those of a topic, or for one.
 constexpr size_t kMaxSearched = 10'000;
+constexpr size_t kMaxSearchedBytes = 64u << 20;
 // What is read at once: commits and timers wait behind it.
 constexpr size_t kPiece = 256;
 constexpr uint64_t kPieceBytes = 1u << 20;
@@ -59,6 +60,14 @@ void AddContent(const StoredContent& content, v1::TransactionInfo* info) {
 absl::StatusOr<StoredContent> ContentOf(const absl::StatusOr<store::StoredMessage>& message) {
   if (!message.ok()) return message.status();
   return DecodeContent(message->view.content);
+}
+
+// Whether a search goes on behind this message: somebody waits for it, and it has not read too much
+// by now.
+bool GoesOn(const rpc::UnaryCall& call, const absl::StatusOr<store::StoredMessage>& message,
+            size_t& searched) {
+  if (message.ok()) searched += message->bytes.bytes.size();
+  return searched <= kMaxSearchedBytes && !call.Cancelled();
 }
 
 }  // namespace
@@ -213,7 +222,9 @@ void TransactionAdmin::ListExpired(rpc::UnaryCall& call, const std::string& topi
   const auto response = std::make_shared<v1::ListTransactionsResponse>();
   Read(
       NewestExpired(topic.empty() ? max : kMaxSearched),
-      [this, topic, max, response](store::QueueOffset, const Message& message) {
+      [this, &call, topic, max, response, searched = size_t{0}](store::QueueOffset,
+                                                                const Message& message) mutable {
+        if (!GoesOn(call, message, searched)) return false;
         std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
         if (info && (topic.empty() || info->topic() == topic)) {
           *response->add_transactions() = *std::move(info);
@@ -293,7 +304,9 @@ void TransactionAdmin::DescribeExpired(rpc::UnaryCall& call, store::QueueOffset 
   const auto response = std::make_shared<v1::DescribeTransactionResponse>(std::move(known));
   Read(
       NewestExpired(kMaxSearched),
-      [this, half, response](store::QueueOffset, const Message& message) {
+      [this, &call, half, response, searched = size_t{0}](store::QueueOffset,
+                                                          const Message& message) mutable {
+        if (!GoesOn(call, message, searched)) return false;
         std::optional<v1::TransactionInfo> info = ExpiredInfo(message);
         v1::TransactionInfo* shown = response->mutable_transaction();
         const auto content = ContentOf(message);

@@ -146,6 +146,7 @@ bool IsStuck(const v1::GroupExplanation& explanation) {
     case v1::GROUP_CAUSE_NO_CONSUMER:
     case v1::GROUP_CAUSE_NOT_RECEIVING:
       return explanation.messages() > 0;
+    case v1::GROUP_CAUSE_REFUSED:
     case v1::GROUP_CAUSE_BEHIND_RETENTION:
     case v1::GROUP_CAUSE_LEASE_LIMIT:
     case v1::GROUP_CAUSE_CLIENT_LOST:

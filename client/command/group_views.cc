@@ -74,13 +74,16 @@ int ShowLag(const Context& context, const std::string& name) {
   struct Lag {
     int64_t ready = 0;
     int64_t in_flight = 0;
+    int64_t to_retry = 0;
     int64_t queues = 0;
   };
   std::map<std::string, Lag> topics;
   for (const v1::GroupPosition& position : response->positions()) {
+    if (position.client_away()) continue;  // it may never come again
     Lag& lag = topics[position.topic()];
     lag.ready += position.ready();
-    lag.in_flight += position.leases();
+    lag.in_flight += position.leases() - position.backing_off();
+    lag.to_retry += position.backing_off();
     ++lag.queues;
   }
   int64_t total = 0;
@@ -90,8 +93,9 @@ int ShowLag(const Context& context, const std::string& name) {
                     {"queues", lag.queues},
                     {"ready", lag.ready},
                     {"in_flight", lag.in_flight},
-                    {"lag", lag.ready + lag.in_flight}});
-    total += lag.ready + lag.in_flight;
+                    {"to_retry", lag.to_retry},
+                    {"lag", lag.ready + lag.in_flight + lag.to_retry}});
+    total += lag.ready + lag.in_flight + lag.to_retry;
   }
   int64_t dead = 0;
   for (const v1::GroupDeadLetters& group : letters->stretches) dead += group.count();

@@ -121,19 +121,25 @@ class AuditedCall final : public rpc::UnaryCall {
 
   void Finish(rpc::Payload response) override {
     const int outcome = rpc::OutcomeOf(response);
-    Write(outcome == rpc::kNoCode ? "no status" : CodeName(static_cast<v2::Code>(outcome)));
-    End()->Finish(std::move(response));
+    AfterLine(outcome == rpc::kNoCode ? "no status" : CodeName(static_cast<v2::Code>(outcome)),
+              [response = std::move(response)](rpc::UnaryCall& call) mutable {
+                call.Finish(std::move(response));
+              });
   }
   void Abort(absl::Status status) override {
-    Write(absl::StatusCodeToString(status.code()));
-    End()->Abort(std::move(status));
+    AfterLine(absl::StatusCodeToString(status.code()),
+              [status](rpc::UnaryCall& call) { call.Abort(status); });
   }
 
  private:
-  void Write(std::string_view result) const {
-    // Often on the log thread, which should not wait for a file that it does not write itself.
-    call_->Post([line = fmt::format("audit: {} asked for {}: {}", who_, what_, result)] {
+  // Often on the log thread, which should not wait for a file that it does not write itself. The
+  // answer goes out behind the line: what somebody knows to be done has one.
+  void AfterLine(std::string_view result, absl::AnyInvocable<void(rpc::UnaryCall&)> answer) {
+    std::string line = fmt::format("audit: {} asked for {}: {}", who_, what_, result);
+    rpc::UnaryCall* const call = End();
+    call->Post([call, line = std::move(line), answer = std::move(answer)]() mutable {
       LOG_INFO("{}", line);
+      answer(*call);
     });
   }
   rpc::UnaryCall* End() {

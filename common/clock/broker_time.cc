@@ -54,6 +54,8 @@ int64_t BrokerTime::NowMillis() {
   return latest;
 }
 
+int64_t BrokerTime::PassedMillis() const { return BootNanos(*clock_) / kNanosPerMilli; }
+
 absl::Duration BrokerTime::Difference() const {
   const int64_t broker = LoadCourse().At(BootNanos(*clock_));
   return clock_->WallNow() - absl::FromUnixNanos(broker);

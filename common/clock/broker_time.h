@@ -57,6 +57,10 @@ class BrokerTime {
   int64_t NowMillis();
   absl::Time Now() { return absl::FromUnixMillis(NowMillis()); }
 
+  // Milliseconds since the machine started: for pauses, which pass also while broker time stands
+  // still. Thread safe.
+  int64_t PassedMillis() const;
+
   // Wall clock minus broker time, for a metric. Thread safe.
   absl::Duration Difference() const;
 

@@ -77,9 +77,10 @@ class ClientRelay::Link {
   std::optional<uint64_t> full_since;  // in ticks; unset: it takes what it is given
 
   // Everything that is to be said, and once more what was not taken. Without a stream, nothing.
-  void Say(v1::RelayUpdate update, uint64_t ticks) {
-    bytes_of_round = 0;
-    if (stream == nullptr) return;
+  // Returns whether it was taken, and more than a round has is to be said.
+  bool Say(v1::RelayUpdate update, uint64_t ticks) {
+    const bool more = std::exchange(bytes_of_round, 0) >= kBytesOfRound;
+    if (stream == nullptr) return false;
     if (!full_since) {
       unsent = std::move(update);
     } else {
@@ -87,11 +88,14 @@ class ClientRelay::Link {
     }
     if (stream->Write(rpc::Encode(unsent))) {
       Forget();
-    } else if (!full_since) {
+      return more;
+    }
+    if (!full_since) {
       full_since = ticks;
     } else if (ticks - *full_since >= kPatienceTicks) {
       stream->Cancel();
     }
+    return false;
   }
   void Forget() {
     unsent.Clear();
@@ -187,6 +191,10 @@ void ClientRelay::Tick() {
     MutexLock lock(&hints_mutex_);
     if (!running_) return;
   }
+  {
+    MutexLock lock(&mutex_);
+    ++ticks_;
+  }
   LookAround();
   environment_.timers->ScheduleAfter(kTickMs, [this] { Tick(); });
 }
@@ -194,7 +202,6 @@ void ClientRelay::Tick() {
 void ClientRelay::LookAround() {
   Updates updates;
   MutexLock lock(&mutex_);
-  ++ticks_;
   for (const auto& [broker, link] : links_) {
     if (link->full_since) updates[broker];  // it may take what it did not
   }
@@ -207,7 +214,15 @@ void ClientRelay::LookAround() {
   }
   for (const std::string& client : next) Look(client, {}, updates);
   if (!next.empty()) looked_at_ = next.back();
-  Send(std::move(updates));
+  if (!Send(std::move(updates)) || stopped_ || std::exchange(round_scheduled_, true)) return;
+  environment_.timers->ScheduleAfter(kNextRoundMs, [this] {
+    {
+      MutexLock round(&mutex_);
+      round_scheduled_ = false;
+      if (stopped_) return;
+    }
+    LookAround();
+  });
 }
 
 void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& updates) {
@@ -265,11 +280,13 @@ void ClientRelay::Look(const std::string& client_id, const Hint& hint, Updates& 
   if (relayed.brokers.empty() && topics_of.empty()) relayed_.erase(found);
 }
 
-void ClientRelay::Send(Updates updates) {
+bool ClientRelay::Send(Updates updates) {
+  bool more = false;
   for (auto& [broker, update] : updates) {
     const auto link = links_.find(broker);
-    if (link != links_.end()) link->second->Say(std::move(update), ticks_);
+    if (link != links_.end()) more |= link->second->Say(std::move(update), ticks_);
   }
+  return more;
 }
 
 ClientRelay::Link* ClientRelay::LinkTo(const std::string& broker) {

@@ -77,12 +77,14 @@ class ClientRelay {
   void Tick();
   // Looks at clients that have changed, some at a time.
   void LookAtChanged();
-  // Looks at the next few of all that are relayed.
+  // Looks at the next few of all that are relayed; again soon, while there is much to be told and
+  // it is taken, as after a link was lost.
   void LookAround();
   void Look(const std::string& client_id, const Hint& hint, Updates& updates)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Every link says its update; a stream that does not keep up is told nothing new until it does.
-  void Send(Updates updates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns whether one that keeps up has more to say.
+  bool Send(Updates updates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream to a broker, opened if need be; null while it cannot be.
   Link* LinkTo(const std::string& broker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCommand(const v1::RelayCommand& command);
@@ -103,6 +105,7 @@ class ClientRelay {
   std::map<std::string, std::unique_ptr<Link>> links_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_link_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool round_scheduled_ ABSL_GUARDED_BY(mutex_) = false;  // beside the ticks
   std::string cluster_secret_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -148,7 +148,8 @@ bool StreamClientCall::Write(Payload element) {
   const auto size = static_cast<int64_t>(element.size());
   {
     MutexLock lock(&mutex_);
-    if (closed_ || unsent_bytes_ + size > max_unsent_bytes_) return false;
+    // One element goes whatever its size, or it never would.
+    if (closed_ || (unsent_bytes_ > 0 && unsent_bytes_ + size > max_unsent_bytes_)) return false;
     unsent_bytes_ += size;
     queued_.push_back(std::move(element));
     if (std::exchange(send_posted_, true)) return true;

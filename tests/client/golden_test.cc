@@ -38,7 +38,7 @@ constexpr char kGroup[] = R"(
 constexpr char kResult[] = R"( results { broker: "broker-a" status { code: OK } })";
 constexpr char kPositions[] = R"(
     positions { broker: "broker-a" topic: "orders" queue_id: 0 cursor: 1200 leases: 3 ready: 17
-                next_offset: 1220 })";
+                backing_off: 1 next_offset: 1220 })";
 constexpr char kLetter[] = R"({
     broker: "broker-a" offset: 7 message_id: "01A2B3" topic: "orders" queue_id: 3
     queue_offset: 99 attempts: 5 first_delivery { seconds: 1767225600 }

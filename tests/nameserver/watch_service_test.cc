@@ -137,6 +137,23 @@ TEST_F(WatchServiceTest, ABrokerMayHaveMoreThanMayWaitForAWatcher) {
   }
 }
 
+TEST_F(WatchServiceTest, ChangesBehindALargeBrokerDoNotEndTheStream) {
+  Names topics;
+  for (int i = 0; i < 3000; ++i) topics.push_back(std::to_string(i) + std::string(3000, 'x'));
+  ASSERT_TRUE(Install(1, "a", topics).ok());
+  Open();
+  ASSERT_FALSE(view_.MasterOf("a").has_value()) << "most of it waits";
+  for (int i = 0; i < 10; ++i) {
+    v1::Delta delta;
+    *delta.add_topics() = Topic("new-" + std::to_string(i));
+    ASSERT_TRUE(table_.Change(1, delta).ok());
+  }
+  EXPECT_FALSE(call_->finished());
+  Take();
+  EXPECT_TRUE(completed_);
+  EXPECT_EQ(view_.MastersWith("new-9"), Names{"a"});
+}
+
 TEST_F(WatchServiceTest, AWatcherThatTakesNothingMustBeginAgain) {
   Open();
   Names topics;

@@ -204,7 +204,7 @@ class FakeBidiCall : public FakeCallBase<BidiCall> {
   bool Write(Payload element) override {
     if (finished() || Cancelled()) return false;
     MutexLock lock(&mutex_);
-    if (refuse_writes_) return false;
+    if (refuse_writes_ || element.size() > takes_) return false;
     written_.push_back(element.Flatten());
     return true;
   }
@@ -219,6 +219,12 @@ class FakeBidiCall : public FakeCallBase<BidiCall> {
     refuse_writes_ = refuse;
   }
 
+  // As when there is room for so many bytes of one element.
+  void RefuseWritesOver(size_t bytes) {
+    MutexLock lock(&mutex_);
+    takes_ = bytes;
+  }
+
   template <typename Message>
   std::vector<Message> Written() const {
     MutexLock lock(&mutex_);
@@ -230,6 +236,7 @@ class FakeBidiCall : public FakeCallBase<BidiCall> {
  private:
   std::vector<std::string> written_ ABSL_GUARDED_BY(mutex_);
   bool refuse_writes_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t takes_ ABSL_GUARDED_BY(mutex_) = SIZE_MAX;
 };
 
 }  // namespace mansio::rpc::testing

@@ -244,5 +244,20 @@ TEST_F(BroadcastLimitTest, OneClientTooManyIsRefused) {
               HasSubstr("limits.broadcast-clients"));
 }
 
+TEST_F(BroadcastTest, NobodyWaitsForTheMessagesOfAClientThatIsAway) {
+  ReceiveAs("one")->Cancel();
+  h.Send("a");
+  Pass(absl::Minutes(30));
+  const auto positions = Describe();
+  ASSERT_THAT(positions, SizeIs(1));
+  EXPECT_TRUE(positions[0].away);
+  const auto group = h.life().metadata.FindGroup(kAll);
+  for (const v1::GroupExplanation& cause : h.life().consumption->Explain(*group)) {
+    EXPECT_EQ(cause.messages(), 0) << cause.text();
+  }
+  EXPECT_THAT(Harness::Bodies(ReceiveAs("one")), ElementsAre("a")) << "it has kept its place";
+  EXPECT_FALSE(Describe()[0].away);
+}
+
 }  // namespace
 }  // namespace mansio::broker

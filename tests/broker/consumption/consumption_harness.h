@@ -38,7 +38,7 @@ inline constexpr char kGroup[] = "workers";
 struct Life {
   Life(const FakeClock* clock, ConsumptionOptions options)
       : time(clock, absl::InfinitePast()),
-        timers([this] { return time.NowMillis(); }),
+        timers([this] { return time.NowMillis(); }, [this] { return time.PassedMillis(); }),
         clients({}, clock),
         metadata({}, &time),
         dead_letters(&metadata),

@@ -544,5 +544,18 @@ TEST(ConsumptionStopTest, AnswersParkedReceives) {
   EXPECT_EQ(Harness::StatusOf(parked), v2::MESSAGE_NOT_FOUND);
 }
 
+TEST_F(ConsumptionTest, APollEndsWhileBrokerTimeStandsStill) {
+  h.clock.SetWall(h.clock.WallNow() - absl::Hours(1));
+  for (int i = 0; i < 62; ++i) h.Advance(absl::Seconds(1));
+  const int64_t before = h.life().time.NowMillis();
+  const ReceiveCall call = h.Receive();
+  h.Advance(absl::Seconds(19));
+  EXPECT_FALSE(call->finished());
+  h.Advance(absl::Seconds(2));
+  EXPECT_EQ(h.life().time.NowMillis(), before) << "it stands still";
+  ASSERT_TRUE(call->finished());
+  EXPECT_EQ(Harness::StatusOf(call), v2::MESSAGE_NOT_FOUND);
+}
+
 }  // namespace
 }  // namespace mansio::broker

@@ -273,5 +273,30 @@ TEST_F(ExpiryTest, WhatWasSkippedStaysSkippedAfterACrash) {
   }
 }
 
+TEST_F(ExpiryTest, MovesThatFailAreTriedOneAtATimeWhateverTheirNumber) {
+  Begin({kMinute, true});
+  for (int i = 0; i < 1000; ++i) h_.Send("old");
+  h_.Advance(absl::Seconds(61));
+  h_.SetLag(true);
+  const auto pass = [&](absl::Duration d) {
+    h_.clock.Advance(d);
+    do {
+      h_.store().StepFailMessages(absl::ResourceExhaustedError("the disk is full"));
+      h_.store().Run();
+    } while (h_.life().timers.RunDue() > 0 || h_.store().pending() > 0);
+  };
+  const ReceiveCall call = h_.Receive({.auto_renew = true});
+  pass(absl::ZeroDuration());
+  EXPECT_EQ(Open(), 1000u);
+  const size_t before = h_.store().submitted();
+  for (int i = 0; i < 10; ++i) pass(absl::Seconds(1));
+  EXPECT_LE(h_.store().submitted() - before, 4u);
+  h_.SetLag(false);
+  h_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Open(), 0u);
+  const uint32_t dlq = h_.life().metadata.FindTopic(kWorkersDeadLetters)->id;
+  EXPECT_EQ(h_.store().Range({dlq, 0}).next, 1000u);
+}
+
 }  // namespace
 }  // namespace mansio::broker

@@ -216,6 +216,65 @@ TEST_F(ExplanationTest, AConsumerIsThereAndDoesNotAsk) {
   EXPECT_THAT(why[0].text(), HasSubstr("for 40s"));
 }
 
+TEST_F(ExplanationTest, ASubscriptionIsRefused) {
+  Begin();
+  Connect("client-1");
+  h_->Send("m");
+  const ReceiveArguments wrong = {.filter = "amount >< 3", .filter_type = v2::SQL};
+  EXPECT_EQ(Harness::StatusOf(h_->Receive(wrong)), v2::ILLEGAL_FILTER_EXPRESSION);
+  const auto why = Why();
+  ASSERT_THAT(Causes(why), ElementsAre(v1::GROUP_CAUSE_REFUSED));
+  EXPECT_THAT(why[0].text(), AllOf(HasSubstr("client-1"), HasSubstr("ILLEGAL_FILTER_EXPRESSION")));
+  EXPECT_EQ(why[0].topic(), kTopic);
+  EXPECT_EQ(why[0].client_id(), "client-1");
+  Get();
+  EXPECT_THAT(Causes(Why()), ElementsAre(v1::GROUP_CAUSE_IN_FLIGHT)) << "it is served again";
+}
+
+TEST_F(ExplanationTest, WhatIsRefusedIsToldOfEachTopicAndForSomeTime) {
+  Begin();
+  Connect("client-1");
+  Get();
+  Connect("client-2");
+  for (const char* client : {"client-1", "client-2"}) {
+    const ReceiveCall call = h_->Receive({.topic = "nowhere", .client = client});
+    EXPECT_EQ(Harness::StatusOf(call), v2::TOPIC_NOT_FOUND);
+  }
+  const auto why = Why();
+  ASSERT_THAT(Causes(why), ElementsAre(v1::GROUP_CAUSE_REFUSED, v1::GROUP_CAUSE_CAUGHT_UP));
+  EXPECT_THAT(why[0].text(), AllOf(HasSubstr("2 clients"), HasSubstr("TOPIC_NOT_FOUND")));
+  EXPECT_EQ(why[0].topic(), "nowhere");
+  h_->Advance(absl::Seconds(61));
+  EXPECT_THAT(Causes(Why()), ElementsAre(v1::GROUP_CAUSE_CAUGHT_UP));
+}
+
+TEST_F(ExplanationTest, WhatHadItsLastAttemptBecomesADeadLetter) {
+  h_ = std::make_unique<Harness>();
+  h_->CreateTopic();
+  h_->CreateGroup(StartPolicy::kEarliest, kGroup, 2);
+  Connect("client-1");
+  for (const char* body : {"a", "b"}) h_->Send(body);
+  const auto first = Get();
+  ASSERT_THAT(first, SizeIs(2));
+  EXPECT_EQ(h_->Change(first[0].system_properties().receipt_handle(), absl::ZeroDuration())
+                .status()
+                .code(),
+            v2::OK);
+  h_->Settle();
+  const auto second = Get();
+  ASSERT_THAT(second, SizeIs(1));
+  h_->Change(second[0].system_properties().receipt_handle(), absl::Seconds(20));
+  h_->Change(first[1].system_properties().receipt_handle(), absl::Seconds(20));
+  const auto both = Why();
+  ASSERT_THAT(Causes(both), ElementsAre(v1::GROUP_CAUSE_BACK_OFF));
+  EXPECT_THAT(both[0].text(),
+              AllOf(HasSubstr("2 messages were given back"), HasSubstr("of these 1 message had "),
+                    HasSubstr("becomes a dead letter at")));
+  h_->Restart(true);
+  Connect("client-1");
+  EXPECT_THAT(Why().at(0).text(), HasSubstr("1 message had its last attempt"));
+}
+
 TEST(ExplainTest, EachTopicIsExplained) {
   GroupSituation group;
   group.group = "g";

@@ -175,6 +175,27 @@ TEST_F(FilteredReceiveTest, AFullColdPoolIsToldToTheClient) {
   EXPECT_EQ(Harness::StatusOf(Receive("n = 1")), v2::TOO_MANY_REQUESTS);
 }
 
+TEST_F(FilteredReceiveTest, ASearchThatFailsEndsOneReceiveAtATime) {
+  for (int i = 0; i < 300; ++i) Send("no", "2");
+  Send("x", "1");
+  h.store().SetHot(true, false);
+  h.store().HoldColdJobs(true);
+  std::vector<ReceiveCall> waiting;
+  for (int i = 0; i < 4; ++i) waiting.push_back(Receive("n = 1"));
+  const auto ended = [&waiting] {
+    return std::count_if(waiting.begin(), waiting.end(),
+                         [](const ReceiveCall& call) { return call->finished(); });
+  };
+  h.store().FailEntries(absl::InternalError("EIO"));
+  while (h.store().RunColdJobs() > 0) h.store().Run();
+  EXPECT_EQ(Harness::StatusOf(waiting[0]), v2::INTERNAL_SERVER_ERROR);
+  EXPECT_EQ(ended(), 1);
+  h.store().FailEntries(absl::OkStatus());
+  h.Advance(absl::Milliseconds(100));
+  while (h.store().RunColdJobs() > 0) h.store().Run();
+  EXPECT_THAT(Harness::Bodies(waiting[1]), ElementsAre("x"));
+}
+
 TEST_F(FilteredReceiveTest, ASearchEndsWithThePollingTime) {
   for (int i = 0; i < 2000; ++i) Send("no", "2");
   h.store().SetHot(true, false);

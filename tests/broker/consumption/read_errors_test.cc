@@ -65,7 +65,7 @@ TEST_F(ReadErrorsTest, AReceiveThatCanReadNothingSaysSo) {
   h_.Advance(absl::Seconds(1));
   EXPECT_EQ(Harness::StatusOf(h_.Receive()), v2::INTERNAL_SERVER_ERROR);
   Heal(0);
-  h_.Advance(absl::Seconds(1));
+  h_.Advance(absl::Seconds(2));  // twice as long
   EXPECT_THAT(Bodies(), ElementsAre("a"));
 }
 
@@ -121,6 +121,66 @@ TEST_F(ReadErrorsTest, AHeadThatHasUsedUpItsAttemptsIsADeadLetterOnceItCanBeRead
   h_.Advance(absl::Seconds(2));
   EXPECT_THAT(Bodies({.group = "undertaker", .topic = "%DLQ%workers"}), ElementsAre("r0"));
   EXPECT_THAT(Bodies(), ElementsAre("r1"));
+}
+
+TEST_F(ReadErrorsTest, WhatStaysUnreadableDoesNotHoldUpWhatIsBehindIt) {
+  Begin();
+  for (int i = 0; i < 50; ++i) h_.Send("m" + std::to_string(i));
+  for (int i = 0; i < 40; ++i) Fail(i);
+  std::vector<std::string> got;
+  for (int i = 0; i < 3; ++i) {
+    for (std::string& body : Bodies()) got.push_back(std::move(body));
+    h_.Advance(absl::Milliseconds(1100));
+  }
+  EXPECT_THAT(got, SizeIs(10));
+}
+
+TEST_F(ReadErrorsTest, WhatStaysUnreadableIsTriedLessAndLess) {
+  Begin();
+  h_.Send("a");
+  Fail(0);
+  const size_t before = h_.store().reads();
+  for (int i = 0; i < 600; ++i) {
+    const ReceiveCall call = h_.Receive({.auto_renew = true});
+    if (!call->finished()) call->Cancel();
+    h_.Advance(absl::Seconds(1));
+  }
+  EXPECT_LE(h_.store().reads() - before, 20u);
+  EXPECT_GE(h_.store().reads() - before, 10u);
+}
+
+TEST_F(ReadErrorsTest, WhatCannotBeReadForLongerThanItsLeaseIsStillNotCounted) {
+  Begin();
+  h_.Send("a");
+  Fail(0);
+  for (int i = 0; i < 300; ++i) {
+    const ReceiveCall call = h_.Receive({.invisible = absl::Seconds(10)});
+    if (!call->finished()) call->Cancel();
+    h_.Advance(absl::Seconds(1));
+  }
+  Heal(0);
+  h_.Advance(absl::Seconds(10));
+  const auto later = Get();
+  ASSERT_THAT(later, SizeIs(1));
+  EXPECT_EQ(later[0].system_properties().delivery_attempt(), 1);
+}
+
+TEST_F(ReadErrorsTest, HeadsThatCannotBeReadDoNotKeepOthersFromTheDeadLetters) {
+  Begin(true, 1);
+  h_.CreateGroup(StartPolicy::kEarliest, "undertaker");
+  for (int i = 0; i < 65; ++i) {
+    h_.Send("m" + std::to_string(i), 0, "", {}, "group" + std::to_string(i));
+  }
+  for (int i = 0; i < 3; ++i) Get();
+  for (int i = 0; i < 64; ++i) Fail(i);
+  h_.Advance(absl::Seconds(32));
+  EXPECT_THAT(Bodies({.group = "undertaker", .topic = "%DLQ%workers"}), ElementsAre("m64"));
+  const size_t before = h_.store().reads();
+  for (int i = 0; i < 60; ++i) h_.Advance(absl::Seconds(1));
+  EXPECT_LE(h_.store().reads() - before, 64u * 8) << "it is tried less and less";
+  for (int i = 0; i < 64; ++i) Heal(i);
+  h_.Advance(absl::Seconds(60));
+  EXPECT_THAT(Bodies({.group = "undertaker", .topic = "%DLQ%workers"}), SizeIs(32));
 }
 
 }  // namespace

@@ -371,5 +371,88 @@ TEST_F(RedeliveryTest, NobodyReceivesFromARetryTopic) {
   EXPECT_EQ(Harness::StatusOf(call), v2::TOPIC_NOT_FOUND);
 }
 
+TEST_F(RedeliveryTest, BehindTheLastAttemptThereIsNothingToWaitFor) {
+  Begin(2);
+  h_->Send("poison");
+  const ReceiveArguments renewed = {.auto_renew = true};
+  EXPECT_EQ(h_->Change(HandleOf(Get(renewed).at(0)), absl::Seconds(1)).status().code(), v2::OK);
+  EXPECT_THAT(DeadLetters(), IsEmpty()) << "another attempt is left";
+  h_->Advance(absl::Seconds(1));
+  const auto last = Get(renewed);
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_EQ(last[0].system_properties().delivery_attempt(), 2);
+  EXPECT_EQ(h_->Change(HandleOf(last[0]), absl::Hours(1)).status().code(), v2::OK);
+  const auto dead = DeadLetters();
+  ASSERT_EQ(dead.size(), 1u);
+  EXPECT_EQ(dead[0].body(), "poison");
+  EXPECT_THAT(Get(), IsEmpty());
+}
+
+TEST_F(RedeliveryTest, WhoChoseTheTimeOfItsLeaseMayWantMoreOfItAtTheLastAttemptToo) {
+  Begin(1);
+  h_->Send("slow");
+  const auto first = Get({.invisible = absl::Seconds(10)});
+  const auto longer = h_->Change(HandleOf(first.at(0)), absl::Seconds(60));
+  h_->Advance(absl::Seconds(59));
+  EXPECT_THAT(DeadLetters(), IsEmpty());
+  EXPECT_EQ(h_->Ack({longer.receipt_handle()}).status().code(), v2::OK);
+  h_->Advance(absl::Hours(1));
+  EXPECT_THAT(DeadLetters(), IsEmpty());
+}
+
+TEST_F(RedeliveryTest, WhatEndsTogetherFitsSegmentsHoweverSmall) {
+  Begin();
+  h_->store().SetMaxAppendBytes(1u << 20);
+  for (int i = 0; i < 64; ++i) h_->Send(std::string(32u << 10, 'x'));
+  EXPECT_EQ(Get().size() + Get().size(), 64u);
+  h_->Advance(absl::Seconds(31));
+  EXPECT_EQ(Get().size() + Get().size(), 64u);
+}
+
+TEST_F(RedeliveryTest, WhatDoesNotFitASegmentAnyMoreComesAgainInPlace) {
+  Begin();
+  for (const char c : {'a', 'b', 'c'}) h_->Send(std::string(c == 'b' ? 200u << 10 : 10, c));
+  EXPECT_EQ(Get().size(), 3u);
+  h_->store().SetMaxAppendBytes(100u << 10);  // segments are smaller since a restart
+  h_->Advance(absl::Seconds(31));
+  const auto again = Get();
+  ASSERT_EQ(again.size(), 3u);
+  for (const v2::Message& m : again) EXPECT_EQ(m.system_properties().delivery_attempt(), 2);
+}
+
+TEST_F(RedeliveryTest, WhatWaitsForItsNextAttemptIsCounted) {
+  Begin();
+  for (const char* body : {"a", "b", "c"}) h_->Send(body);
+  const auto got = Get();
+  ASSERT_EQ(got.size(), 3u);
+  h_->Change(HandleOf(got[0]), absl::Seconds(60));
+  const auto second = h_->Change(HandleOf(got[1]), absl::Seconds(60));
+  const auto counts = [this] {
+    const auto queues = h_->life().consumption->Describe(*h_->life().metadata.FindGroup(kGroup));
+    return std::pair(queues.at(0).leased, queues.at(0).backing_off);
+  };
+  EXPECT_EQ(counts(), std::pair(uint64_t{3}, uint64_t{2}));
+  EXPECT_EQ(h_->Ack({second.receipt_handle()}).status().code(), v2::OK);
+  EXPECT_EQ(counts(), std::pair(uint64_t{2}, uint64_t{1}));
+  h_->Restart(true);
+  EXPECT_EQ(counts(), std::pair(uint64_t{2}, uint64_t{1}));
+  h_->Advance(absl::Seconds(61));
+  EXPECT_EQ(counts(), std::pair(uint64_t{0}, uint64_t{0}));
+}
+
+TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreNotLost) {
+  Begin(1);
+  for (const char* body : {"a", "b", "c", "d"}) h_->Send(body);
+  ASSERT_EQ(Get().size(), 4u);
+  h_->Advance(absl::Seconds(31));
+  EXPECT_EQ(DeadLettersOf("undertaker", 1), std::vector<std::string>{"a"});
+  h_->store().CarryAndTrimQueue({h_->life().metadata.FindTopic(kDlq)->id, 0}, 3);
+  const auto group = h_->life().metadata.FindGroup("undertaker");
+  for (const v1::GroupExplanation& cause : h_->life().consumption->Explain(*group)) {
+    EXPECT_NE(cause.cause(), v1::GROUP_CAUSE_BEHIND_RETENTION) << cause.text();
+  }
+  EXPECT_EQ(h_->life().consumption->Describe(*group).at(0).ready, 3u);
+}
+
 }  // namespace
 }  // namespace mansio::broker

@@ -34,7 +34,7 @@ inline constexpr char kTopic[] = "orders";
 struct TransactionLife {
   TransactionLife(const FakeClock* clock, const TransactionOptions& options)
       : time(clock, absl::InfinitePast()),
-        timers([this] { return time.NowMillis(); }),
+        timers([this] { return time.NowMillis(); }, [this] { return time.PassedMillis(); }),
         clients({}, clock),
         metadata({}, &time),
         mover({}, &timers),

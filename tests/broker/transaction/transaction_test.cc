@@ -555,10 +555,43 @@ TEST_F(TransactionTest, AProducerThatTakesNothingHoldsOnlyItsOwnTopicUp) {
   EXPECT_EQ(h_.Checks(slow).size(), 600u);
 }
 
+TEST_F(TransactionTest, AHalfThatIsRefusedDoesNotKeepTheOthersOfItsTopicWaiting) {
+  const auto busy = h_.AddProducer("p1");
+  busy->RefuseWritesOver(1 << 20);  // its other topics fill its stream
+  for (int i = 0; i < 3; ++i) h_.Send(h_.LargeHalf("large" + std::to_string(i), 3 << 20));
+  for (int i = 0; i < 10; ++i) h_.SendHalf(std::to_string(i));
+  for (int i = 0; i < 12; ++i) h_.Advance(absl::Seconds(1));
+  EXPECT_EQ(h_.Checks(busy).size(), 10u);
+  busy->RefuseWritesOver(8 << 20);
+  for (int i = 0; i < 4; ++i) h_.Advance(absl::Seconds(1));
+  EXPECT_EQ(h_.Checks(busy).size(), 13u);
+}
+
+TEST_F(TransactionTest, AProducerIsShownTheWholeMessageHoweverLarge) {
+  const auto producer = h_.AddProducer("p1");
+  h_.Send(h_.LargeHalf("large", 100'000));
+  h_.Advance(absl::Seconds(6));
+  const auto checks = h_.Checks(producer);
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_EQ(checks[0].message().body(), std::string(100'000, 'x'));
+}
+
+TEST_F(TransactionTest, DueHalvesAreAskedWhileBrokerTimeStandsStill) {
+  for (int i = 0; i < 600; ++i) h_.SendHalf(std::to_string(i));
+  h_.Advance(absl::Seconds(10));  // overdue, but nobody is there
+  h_.clock.SetWall(h_.clock.WallNow() - absl::Hours(1));
+  for (int i = 0; i < 62; ++i) h_.Advance(absl::Seconds(1));
+  const int64_t before = h_.life().time.NowMillis();
+  const auto producer = h_.AddProducer("p1");
+  for (int i = 0; i < 5; ++i) h_.Advance(absl::Seconds(1));
+  EXPECT_EQ(h_.life().time.NowMillis(), before) << "it stands still";
+  EXPECT_EQ(h_.Checks(producer).size(), 600u);
+}
+
 TEST(TransactionLimitTest, AHalfThatIsTooLargeForAnyCheckExpires) {
   TransactionHarness h(
       {.check_back = {.first_check_ms = 1000, .interval_ms = 1000, .max_checks = 2},
-       .max_check_bytes = 1000});
+       .max_check_bytes = 2000});
   const auto producer = h.AddProducer("p1");
   h.Send(h.LargeHalf("large", 2000));
   h.SendHalf("small");

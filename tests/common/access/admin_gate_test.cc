@@ -137,6 +137,34 @@ TEST_F(AdminGateTest, ChangesAreWrittenDownWithWhoWhatAndResult) {
       ElementsAre(HasSubstr("audit: 127.0.0.1:9 asked for DeleteTopic {name: \"orders\"}: OK")));
 }
 
+TEST_F(AdminGateTest, WhatIsAnsweredIsWrittenDownAlready) {
+  class Caller final : public rpc::testing::FakeUnaryCall {
+   public:
+    using FakeUnaryCall::FakeUnaryCall;
+    void Post(absl::AnyInvocable<void()> fn) override { posted = std::move(fn); }
+    void Finish(rpc::Payload response) override {
+      lines_before = log.lines().size();
+      FakeUnaryCall::Finish(std::move(response));
+    }
+    absl::AnyInvocable<void()> posted;
+    size_t lines_before = 0;
+    logging::LogCapture log;
+  };
+  Use("", "");
+  v1::DeleteTopicRequest request;
+  request.set_name("orders");
+  Caller call(request.SerializeAsString());
+  call.SetPeer("127.0.0.1:9");
+  for (const auto& method : methods_.unary) {
+    if (method.path == kChange) method.handler(call);
+  }
+  ASSERT_NE(call.posted, nullptr);
+  EXPECT_FALSE(call.finished()) << "the handler's thread writes no file";
+  call.posted();
+  EXPECT_TRUE(call.finished());
+  EXPECT_EQ(call.lines_before, 1u);
+}
+
 TEST_F(AdminGateTest, WhatClientsHaveSentIsNotWrittenDown) {
   Use("", "");
   logging::LogCapture log;
