@@ -6,16 +6,23 @@
 
 #include "common/names/names.h"
 #include "common/rpc/proto_call.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::nameserver {
 
 namespace {
 
+// Without a broker a list would be empty, as if all were lost.
+absl::Status AnyBroker(const RoutingTable& table) {
+  if (!table.Brokers().empty()) return absl::OkStatus();
+  return absl::UnavailableError(std::string(kNoBroker));
+}
+
 void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
                 const v1::ListTopicsRequest& request) {
   v1::ListTopicsResponse response;
-  ToWire(absl::OkStatus(), response.mutable_status());
+  ToWire(AnyBroker(table), response.mutable_status());
   for (v1::TopicOverview& topic : table.Topics()) {
     if (names::IsGroupTopic(topic.topic().name()) && !request.include_system()) continue;
     *response.add_topics() = std::move(topic);
@@ -36,6 +43,9 @@ void AddAdminLists(const RoutingTable* table, std::function<std::string()> addre
              for (v1::BrokerOverview& broker : table->Brokers()) {
                *response.add_brokers() = std::move(broker);
              }
+             for (v1::BrokerOverview& broker : table->Lost()) {
+               *response.add_brokers() = std::move(broker);
+             }
              response.set_answered_by(fmt::format("nameserver {}", address()));
              rpc::Reply(call, response);
            })});
@@ -48,7 +58,7 @@ void AddAdminLists(const RoutingTable* table, std::function<std::string()> addre
       {"/mansio.v1.Admin/ListGroups",
        rpc::ParsedUnary<v1::ListGroupsRequest>([table](rpc::UnaryCall& call, const auto&) {
          v1::ListGroupsResponse response;
-         ToWire(absl::OkStatus(), response.mutable_status());
+         ToWire(AnyBroker(*table), response.mutable_status());
          for (v1::GroupOverview& group : table->Groups()) {
            *response.add_groups() = std::move(group);
          }

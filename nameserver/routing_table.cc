@@ -10,6 +10,7 @@
 #include "common/logging/logging.h"
 #include "common/names/names.h"
 #include "common/names/utf8.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 #include "nameserver/broker_text.h"
 
@@ -121,7 +122,7 @@ std::vector<Overview> Values(std::map<std::string, Overview> merged) {
 }  // namespace
 
 RoutingTable::RoutingTable(Options options, const Clock* clock)
-    : options_(options), clock_(clock) {}
+    : options_(options), clock_(clock), lost_(clock) {}
 
 absl::Status RoutingTable::CheckLimits(size_t topics, size_t groups) const {
   if (topics <= options_.max_topics && groups <= options_.max_groups) return absl::OkStatus();
@@ -148,6 +149,7 @@ absl::Status RoutingTable::Install(SessionId session, v1::Snapshot snapshot) {
            member.topics.size(), member.groups.size());
   sessions_[session] = Session{key, member.identity.epoch()};
   registrations_[key] = Registration{session, clock_->BootNow()};
+  lost_.Remove(member.identity);
   cluster_.Replace(std::move(member));
   if (listener_ != nullptr) listener_->OnMember(*cluster_.Find(key));
   return absl::OkStatus();
@@ -222,7 +224,9 @@ absl::Status RoutingTable::KeepAlive(SessionId session) {
 }
 
 void RoutingTable::Drop(const Key& key) {
-  if (listener_ != nullptr) listener_->OnLeft(cluster_.Find(key)->identity);
+  const v1::BrokerIdentity& broker = cluster_.Find(key)->identity;
+  if (listener_ != nullptr) listener_->OnLeft(broker);
+  lost_.Add(broker);
   cluster_.Remove(key);
 }
 
@@ -260,12 +264,11 @@ absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) 
   ReaderMutexLock lock(&mutex_);
   gateway::TopicRoute route = cluster_.Route(topic);
   if (!route.brokers.empty()) return route;
-  return WireError(
-      v2::TOPIC_NOT_FOUND,
-      fmt::format("no broker of this nameserver has a topic '{}'; {}", EscapeForLog(topic),
-                  registrations_.empty() ? "no broker is registered: start one with nameservers= "
-                                           "naming this nameserver"
-                                         : "create it with: mansio topic create"));
+  if (registrations_.empty()) return WireError(v2::TOPIC_NOT_FOUND, std::string(kNoBroker));
+  return WireError(v2::TOPIC_NOT_FOUND,
+                   fmt::format("no broker of this nameserver has a topic '{}'; create it with: "
+                               "mansio topic create",
+                               EscapeForLog(topic)));
 }
 
 gateway::GroupPolicy RoutingTable::Group(std::string_view group) const {
@@ -319,6 +322,11 @@ std::vector<v1::BrokerOverview> RoutingTable::Brokers() const {
     overview.set_groups(static_cast<int32_t>(broker.groups.size()));
   }
   return overviews;
+}
+
+std::vector<v1::BrokerOverview> RoutingTable::Lost() const {
+  ReaderMutexLock lock(&mutex_);
+  return lost_.List();
 }
 
 std::vector<v1::TopicOverview> RoutingTable::Topics() const {

@@ -18,6 +18,7 @@
 #include "common/sync/sync.h"
 #include "mansio/v1/admin.pb.h"
 #include "mansio/v1/registration.pb.h"
+#include "nameserver/lost_brokers.h"
 
 namespace mansio {
 class Clock;
@@ -87,6 +88,8 @@ class RoutingTable final : public gateway::Directory {
 
   // Registered brokers with their counts, by cluster, name and id.
   std::vector<v1::BrokerOverview> Brokers() const;
+  // Those that have left within the last day and are not back.
+  std::vector<v1::BrokerOverview> Lost() const;
   // Merged over the masters, by name.
   std::vector<v1::TopicOverview> Topics() const;
   std::vector<v1::GroupOverview> Groups() const;
@@ -121,6 +124,7 @@ class RoutingTable final : public gateway::Directory {
   gateway::ClusterTable cluster_ ABSL_GUARDED_BY(mutex_);
   std::map<Key, Registration> registrations_ ABSL_GUARDED_BY(mutex_);  // of each member
   absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mutex_);
+  LostBrokers lost_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mansio::nameserver

@@ -54,7 +54,7 @@ struct StoreOptions {
   size_t cold_queue = 4096;  // waiting cold reads; more are refused
   bool key_index = true;     // where the environment says what messages are found by
   uint64_t key_index_piece_bytes = 64ull << 20;  // of log that one of its files is about
-  bool salvage = false;      // cut at damage instead of refusing to start
+  bool salvage = false;                          // cut at damage instead of refusing to start
 
   // Replication says what is committed (design section 9), not the disk alone.
   bool WaitsForCommit() const {

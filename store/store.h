@@ -89,6 +89,10 @@ class Store {
   // What it takes of its limits at the moment.
   virtual StoreUsage usage() const = 0;
 
+  // Puts other values in the place of the options' retention_age and retention_bytes. What is too
+  // old or too much by them is deleted soon, in the background. Any thread.
+  virtual void SetRetention(absl::Duration age, uint64_t bytes) = 0;
+
   // Creates empty queues 0..count-1 of a topic (idempotent), or forgets a topic and its queues.
   // Called by the state machine from Apply and Restore, on the log thread.
   virtual void DefineTopic(uint32_t topic, uint32_t queues) = 0;

@@ -32,7 +32,10 @@ absl::StatusOr<std::unique_ptr<StoreImpl>> StoreImpl::Open(StoreOptions options,
 }
 
 StoreImpl::StoreImpl(StoreOptions options, Environment environment, StateMachine* machine)
-    : options_(std::move(options)), environment_(environment), machine_(machine) {}
+    : options_(std::move(options)),
+      environment_(environment),
+      machine_(machine),
+      retention_limits_(options_) {}
 
 StoreImpl::~StoreImpl() {
   closing_ = true;
@@ -110,8 +113,9 @@ void StoreImpl::StartThreads() {
   checkpointer_ = std::make_unique<Checkpointer>(log_.get(), checkpoint_, state_.get(), start,
                                                  std::move(options));
   log_->SetCheckpointed(start);
-  retention_ = std::make_unique<Retention>(&options_, environment_.time, log_.get(), state_.get(),
-                                           checkpointer_.get(), &closing_, environment_.stats);
+  retention_ =
+      std::make_unique<Retention>(&options_, &retention_limits_, environment_.time, log_.get(),
+                                  state_.get(), checkpointer_.get(), &closing_, environment_.stats);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
   OpenKeyIndex();
   ready_.store(true, std::memory_order_release);
@@ -208,9 +212,9 @@ void StoreImpl::ForgetCarried(QueueKey queue, QueueOffset offset) {
 }
 
 uint64_t StoreImpl::CarryBudgetLeft() const {
-  if (options_.retention_bytes == 0) return std::numeric_limits<uint64_t>::max();
-  const uint64_t budget =
-      options_.retention_bytes / 100 * static_cast<uint64_t>(options_.carry_percent);
+  const uint64_t bytes = retention_limits_.bytes;
+  if (bytes == 0) return std::numeric_limits<uint64_t>::max();
+  const uint64_t budget = bytes / 100 * static_cast<uint64_t>(options_.carry_percent);
   const uint64_t carried = state_->queues().carried().bytes();
   return carried < budget ? budget - carried : 0;
 }
@@ -269,6 +273,13 @@ std::optional<StoreTime> StoreImpl::FirstStoreTime(QueueKey queue) const {
 bool StoreImpl::NeverTrimmed(QueueKey queue) const { return state_->queues().NeverTrimmed(queue); }
 
 absl::Status StoreImpl::Checkpoint() { return checkpointer_->Run(); }
+
+void StoreImpl::SetRetention(absl::Duration age, uint64_t bytes) {
+  retention_limits_.age_ms = absl::ToInt64Milliseconds(age);
+  retention_limits_.bytes = bytes;
+  retention_->Reconsider();
+  checkpointer_->WakePeriodic();
+}
 
 absl::Status StoreImpl::EnforceRetention() {
   absl::Status enforced = retention_->Enforce();

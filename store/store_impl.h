@@ -17,6 +17,7 @@
 #include "store/log/commit_log.h"
 #include "store/recovery.h"
 #include "store/retention/retention.h"
+#include "store/retention/retention_limits.h"
 #include "store/store.h"
 
 namespace mansio::store {
@@ -39,6 +40,7 @@ class StoreImpl : public Store, private LogObserver {
   Epoch epoch() const override { return log_->epoch(); }
   absl::Status Health() const override { return log_->Health(); }
   StoreUsage usage() const override;
+  void SetRetention(absl::Duration age, uint64_t bytes) override;
 
   void DefineTopic(uint32_t topic, uint32_t queues) override;
   void DropTopic(uint32_t topic) override;
@@ -105,6 +107,7 @@ class StoreImpl : public Store, private LogObserver {
   std::unique_ptr<DerivedState> state_;
   std::unique_ptr<CommitLog> log_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  RetentionLimits retention_limits_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<ColdPool> cold_pool_;
   std::unique_ptr<KeyIndex> key_index_;

@@ -58,17 +58,10 @@ int64_t ToMillis(const google::protobuf::Duration& d) {
   return std::clamp(d.seconds(), -kMaxSeconds, kMaxSeconds) * 1000 + d.nanos() / 1000000;
 }
 
-absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::TopicInfo& topic, MessageType type) {
+absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::CheckBackPolicy& wanted) {
   constexpr int64_t kMaxMs = 24 * 3600 * 1000;
   constexpr int32_t kMaxChecks = 1000;
   CheckBackPolicy policy;
-  if (!topic.has_check_back()) return policy;
-  if (!Takes(type, MessageType::kTransaction)) {
-    return WireError(v2::BAD_REQUEST,
-                     "check-back settings belong to topics that take TRANSACTION messages; leave "
-                     "them out");
-  }
-  const v1::CheckBackPolicy& wanted = topic.check_back();
   policy.first_check_ms = ToMillis(wanted.first_check());
   policy.interval_ms = ToMillis(wanted.interval());
   policy.max_checks = static_cast<uint32_t>(wanted.max_checks());
@@ -134,6 +127,15 @@ absl::StatusOr<TopicChange> ChangeFrom(const v1::AlterTopicRequest& request) {
     if (!to_dead_letters.ok()) return to_dead_letters.status();
     change.expired_to_dead_letters = *to_dead_letters;
   }
+  v1::CheckBackPolicy checks;
+  *checks.mutable_first_check() = request.first_check();
+  *checks.mutable_interval() = request.check_interval();
+  checks.set_max_checks(request.max_checks());
+  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(checks);
+  if (!check_back.ok()) return check_back.status();
+  if (request.has_first_check()) change.first_check_ms = check_back->first_check_ms;
+  if (request.has_check_interval()) change.check_interval_ms = check_back->interval_ms;
+  if (request.has_max_checks()) change.max_checks = check_back->max_checks;
   if (request.has_priority_guard()) change.priority_guard = request.priority_guard();
   if (request.has_max_backlog()) {
     const absl::StatusOr<uint64_t> max = BacklogFrom(request.max_backlog());
@@ -166,7 +168,7 @@ absl::StatusOr<TopicRecord> TopicFrom(const v1::TopicInfo& wanted, uint32_t defa
                                                   "out for the default",
                                                   wanted.queues()));
   }
-  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted, *type);
+  const absl::StatusOr<CheckBackPolicy> check_back = CheckBackFrom(wanted.check_back());
   if (!check_back.ok()) return check_back.status();
   const absl::StatusOr<int64_t> ttl = TtlFrom(wanted.ttl());
   if (!ttl.ok()) return ttl.status();
@@ -244,9 +246,11 @@ void SetStatus(const absl::Status& status, Response* response) {
 AdminService::AdminService(Options options, Environment environment)
     : options_(std::move(options)), environment_(environment) {}
 
-void AdminService::SetNode(const store::Store* store, v1::BrokerIdentity identity) {
+void AdminService::SetNode(const store::Store* store, v1::BrokerIdentity identity,
+                           std::function<v1::StoreState()> store_state) {
   store_ = store;
   identity_ = std::move(identity);
+  store_state_ = std::move(store_state);
 }
 
 void AdminService::Register(rpc::MethodTable& methods) {
@@ -299,6 +303,7 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
       })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
   self->set_log_end(static_cast<int64_t>(store_->cursors().appended));
+  *self->mutable_store() = store_state_();
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
   rpc::Reply(call, response);

@@ -2,6 +2,7 @@
 #define MANSIO_BROKER_ADMIN_ADMIN_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,9 @@ class AdminService {
   AdminService(Options options, Environment environment);
 
   // The store that offsets are read from, and what ListBrokers says of this broker; before the
-  // first call.
-  void SetNode(const store::Store* store, v1::BrokerIdentity identity);
+  // first call. `store_state` is asked on rpc threads and must not block.
+  void SetNode(const store::Store* store, v1::BrokerIdentity identity,
+               std::function<v1::StoreState()> store_state);
   // Adds its methods.
   void Register(rpc::MethodTable& methods);
 
@@ -73,6 +75,7 @@ class AdminService {
   const Environment environment_;
   const store::Store* store_ = nullptr;
   v1::BrokerIdentity identity_;
+  std::function<v1::StoreState()> store_state_;
 };
 
 }  // namespace mansio::broker

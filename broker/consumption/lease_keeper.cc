@@ -227,12 +227,16 @@ bool LeaseKeeper::EndBatches(const ProgressKey& key, const GroupRecord& group,
   return false;
 }
 
+// A message that its client has given another time is not in its hands any more: the time is the
+// back-off, and holds although the client goes.
 void LeaseKeeper::EndLeasesOf(uint64_t owner) {
-  Abandon([owner](const Lease& lease) { return lease.owner == owner; });
+  Abandon([owner](const Lease& lease) { return lease.owner == owner && !lease.changed; });
 }
 
 void LeaseKeeper::EndAbsent() {
-  Abandon([this](const Lease& lease) { return !environment_.clients->IsAlive(lease.owner); });
+  Abandon([this](const Lease& lease) {
+    return !lease.changed && !environment_.clients->IsAlive(lease.owner);
+  });
 }
 
 void LeaseKeeper::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {

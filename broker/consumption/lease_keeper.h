@@ -44,7 +44,7 @@ class LeaseKeeper {
   // leases of owners that have not shown up since the start are ended.
   void Start(absl::Duration owner_grace);
   void Stop();
-  // Ends all leases of a client that is dead.
+  // Ends all leases of a client that is dead, but for those that it has given a time of its own.
   void EndLeasesOf(uint64_t owner);
   // Of messages that a receive took and that still are its own: those that were not delivered come
   // again at once, and the delivery does not count; those that nobody wants are acknowledged.

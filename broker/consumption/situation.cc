@@ -112,14 +112,13 @@ class TopicLook {
     if (lease.changed) {
       ++situation_.backing_off;
       situation_.first_back_off_ms = Earlier(situation_.first_back_off_ms, lease.deadline_ms);
+    } else if (holder.lost) {
+      ++situation_.held_by_lost;
+      if (holder.until_ms >= situation_.lost.until_ms) situation_.lost = holder;
     }
     if (last_attempt) {
       ++situation_.last_attempts;
       situation_.first_dead_ms = Earlier(situation_.first_dead_ms, lease.deadline_ms);
-    }
-    if (holder.lost) {
-      ++situation_.held_by_lost;
-      if (holder.until_ms >= situation_.lost.until_ms) situation_.lost = holder;
     }
     const auto& blocked = situation_.blocked;
     if (lease.waiting == 0 || (blocked && blocked->waiting >= lease.waiting)) return;

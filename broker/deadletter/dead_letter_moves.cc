@@ -143,7 +143,7 @@ void DeadLetterMoves::Plan(const JobPtr& job) {
 
 std::string DeadLetterMoves::PlanOne(Job& job, size_t index) const {
   const DeadLetterMessage& letter = job.Letter(index);
-  if (!job.move.force && letter.resends() >= options_.max_resends) {
+  if (!job.move.force && letter.resends() >= max_resends_) {
     return fmt::format("it was resent {} times already and failed again; --force resends it",
                        letter.resends());
   }

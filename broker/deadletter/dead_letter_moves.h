@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_DEADLETTER_DEAD_LETTER_MOVES_H_
 #define MANSIO_BROKER_DEADLETTER_DEAD_LETTER_MOVES_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -61,7 +62,7 @@ struct DeadLetterMoveResult {
 class DeadLetterMoves {
  public:
   struct Options {
-    uint32_t max_resends = 3;  // a message resent that often is refused unless forced
+    uint32_t max_resends = 3;  // at first; see SetMaxResends
   };
   // All borrowed.
   struct Environment {
@@ -77,7 +78,10 @@ class DeadLetterMoves {
   using Done = absl::AnyInvocable<void(absl::StatusOr<DeadLetterMoveResult>)>;
 
   DeadLetterMoves(Options options, Environment environment)
-      : options_(options), environment_(environment) {}
+      : max_resends_(options.max_resends), environment_(environment) {}
+
+  // A message that was resent that often is refused unless forced.
+  void SetMaxResends(uint32_t max_resends) { max_resends_ = max_resends; }
 
   // Calls `done` once, on any thread.
   void Run(DeadLetterMove move, Done done);
@@ -97,7 +101,7 @@ class DeadLetterMoves {
   void Log(const JobPtr& job);
   absl::Status AddCopy(const Job& job, size_t index, Frame& frame) const;
 
-  const Options options_;
+  std::atomic<uint32_t> max_resends_;
   const Environment environment_;
 };
 

@@ -1,6 +1,7 @@
 #include "broker/metadata/metadata.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -52,6 +53,12 @@ absl::Status ValidateSettings(const TopicRecord& topic) {
     return WireError(v2::BAD_REQUEST,
                      "the ttl of a topic lies between 1 ms and 3,650 days; 0 is none");
   }
+  if (topic.check_back != CheckBackPolicy() && !Takes(topic.type, MessageType::kTransaction)) {
+    return WireError(v2::BAD_REQUEST,
+                     fmt::format("check-back settings belong to topics that take TRANSACTION "
+                                 "messages, {} is of type {}; leave them out",
+                                 topic.name, NameOf(topic.type)));
+  }
   if (topic.priority_guard && topic.type != MessageType::kPriority) {
     return WireError(v2::BAD_REQUEST,
                      fmt::format("the priority guard belongs to topics of type PRIORITY, {} is of "
@@ -67,10 +74,30 @@ absl::Status ValidateSettings(const TopicRecord& topic) {
   return absl::OkStatus();
 }
 
-bool SameSettings(const TopicRecord& a, const TopicRecord& b) {
-  return a.type == b.type && a.queues == b.queues && a.check_back == b.check_back &&
-         a.expiry == b.expiry && a.priority_guard == b.priority_guard && a.backlog == b.backlog &&
-         a.brokers == b.brokers;
+// In what a topic differs from what was asked for, each as "8 queues, not 4"; nothing when it does
+// not.
+std::vector<std::string> Differences(const TopicRecord& is, const TopicRecord& wanted) {
+  std::vector<std::string> found;
+  if (is.type != wanted.type) {
+    found.push_back(fmt::format("type {}, not {}", NameOf(is.type), NameOf(wanted.type)));
+  }
+  if (is.queues != wanted.queues) {
+    found.push_back(fmt::format("{} queues, not {}", is.queues, wanted.queues));
+  }
+  const auto other = [&found](bool differs, const char* options) {
+    if (differs) found.push_back(fmt::format("another {}", options));
+  };
+  other(is.check_back != wanted.check_back, "--first-check, --check-interval or --max-checks");
+  other(is.expiry.ttl_ms != wanted.expiry.ttl_ms, "--ttl");
+  other(is.expiry.dead_letter != wanted.expiry.dead_letter, "--expired");
+  other(is.priority_guard != wanted.priority_guard, "--priority-guard");
+  other(is.backlog.max != wanted.backlog.max, "--max-backlog");
+  other(is.backlog.overflow != wanted.backlog.overflow, "--overflow");
+  if (is.brokers != wanted.brokers) {
+    found.push_back(fmt::format("message groups divided between brokers {}, not {}",
+                                fmt::join(is.brokers, ","), fmt::join(wanted.brokers, ",")));
+  }
+  return found;
 }
 
 // Retry and dead-letter topics come and go with their group.
@@ -177,13 +204,16 @@ void Metadata::EndClaim(Claims Metadata::*claims, const std::string& name) {
 std::optional<absl::StatusOr<TopicPtr>> Metadata::JudgeTopic(const TopicRecord& wanted) const {
   if (const auto it = topics_.find(wanted.name); it != topics_.end()) {
     const TopicPtr& existing = it->second;
-    if (SameSettings(*existing, wanted)) return existing;
+    const std::vector<std::string> differences = Differences(*existing, wanted);
+    if (differences.empty()) return existing;
+    const bool alterable = existing->type == wanted.type && existing->queues == wanted.queues;
     return WireError(
         v2::PRECONDITION_FAILED,
         fmt::format(
-            "topic {} exists already with {} queues and type {}, or other settings; change its "
-            "settings with `mansio topic alter {}`, or delete it first",
-            existing->name, existing->queues, NameOf(existing->type), existing->name));
+            "topic {} exists already with {}; {}", existing->name, fmt::join(differences, ", "),
+            alterable ? fmt::format("change that with `mansio topic alter {}`", existing->name)
+                      : "type and queues cannot be changed: delete it first, "
+                        "or take another name"));
   }
   if (user_topics_ + topic_claims_.size() >= limits_.topics) {
     return WireError(v2::TOO_MANY_REQUESTS,
@@ -262,6 +292,9 @@ void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done
     }
   }
   if (!topic) return done(TopicNotFound(name));
+  if (change.first_check_ms) topic->check_back.first_check_ms = *change.first_check_ms;
+  if (change.check_interval_ms) topic->check_back.interval_ms = *change.check_interval_ms;
+  if (change.max_checks) topic->check_back.max_checks = *change.max_checks;
   if (change.max_backlog) topic->backlog.max = *change.max_backlog;
   if (change.overflow) topic->backlog.overflow = *change.overflow;
   if (change.ttl_ms) topic->expiry.ttl_ms = *change.ttl_ms;

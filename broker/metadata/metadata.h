@@ -54,6 +54,9 @@ struct TopicChange {
   std::optional<bool> priority_guard;
   std::optional<uint64_t> max_backlog;  // 0: none
   std::optional<Overflow> overflow;
+  std::optional<int64_t> first_check_ms;  // these three: 0 is the broker's default
+  std::optional<int64_t> check_interval_ms;
+  std::optional<uint32_t> max_checks;
   std::optional<bool> draining;
   std::optional<std::vector<std::string>> brokers;  // topics with message groups only
 };

@@ -5,8 +5,8 @@
 namespace mansio::broker {
 
 AppendBudget::AppendBudget(uint64_t bytes_per_second, const Clock* clock)
-    : rate_(static_cast<int64_t>(bytes_per_second)),
-      clock_(clock),
+    : clock_(clock),
+      rate_(static_cast<int64_t>(bytes_per_second)),
       filled_ms_(absl::ToInt64Milliseconds(clock->BootNow())),
       level_(rate_ * kBurstMs) {}
 
@@ -26,6 +26,11 @@ int64_t AppendBudget::Take(uint64_t bytes, size_t messages) {
 void AppendBudget::Charge(uint64_t bytes) {
   MutexLock lock(&mutex_);
   level_ -= static_cast<int64_t>(bytes) * 1000;
+}
+
+void AppendBudget::SetRate(uint64_t bytes_per_second) {
+  MutexLock lock(&mutex_);
+  rate_ = static_cast<int64_t>(bytes_per_second);
 }
 
 }  // namespace mansio::broker

@@ -30,11 +30,14 @@ class AppendBudget {
   int64_t Take(uint64_t bytes, size_t messages);
   // Takes the cost in any case: of bytes that were not known when Take was asked.
   void Charge(uint64_t bytes);
+  // Another rate from now on; >= 1.
+  void SetRate(uint64_t bytes_per_second);
 
  private:
-  const int64_t rate_;  // bytes a second, which is thousandths of bytes a millisecond
   const Clock* const clock_;
   Mutex mutex_;
+  // Bytes a second, which is thousandths of bytes a millisecond.
+  int64_t rate_ ABSL_GUARDED_BY(mutex_);
   int64_t filled_ms_ ABSL_GUARDED_BY(mutex_);  // boot time
   int64_t level_ ABSL_GUARDED_BY(mutex_);      // thousandths of bytes; negative: overdrawn
 };

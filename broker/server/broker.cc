@@ -34,6 +34,7 @@
 #include "broker/registration/registration_client.h"
 #include "broker/send/send_service.h"
 #include "broker/server/advertise.h"
+#include "broker/server/config_service.h"
 #include "broker/server/local_directory.h"
 #include "broker/server/local_registration.h"
 #include "broker/transaction/transactions.h"
@@ -64,6 +65,7 @@ namespace {
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 constexpr int64_t kHousekeepingMs = 1000;
+constexpr uint64_t kRoundsToDisk = 10;  // of housekeeping
 constexpr absl::Duration kReachTimeout = absl::Seconds(3);
 // What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
 constexpr int64_t kRequestSlack = 2 * config::kMiB;
@@ -297,6 +299,7 @@ class Broker::Parts {
                               .moves = &dead_letter_moves_,
                               .time = &time_}),
         delay_admin_(&delay_, &metadata_),
+        config_service_(config, [this](const BrokerConfig& changed) { ApplyChanges(changed); }),
         inspection_(config.name, {.metadata = &metadata_, .clients = &clients_}),
         others_(config.name, environment.clock),
         directory_({.broker_name = config.name,
@@ -361,6 +364,11 @@ class Broker::Parts {
   std::vector<metrics::Check> Checks() const;
   // Runs each second on the timers' thread.
   void KeepHouse();
+  // Asks how much room the disk has, which may take its time.
+  void LookAtDisk();
+  v1::StoreState StoreStateNow() const;
+  // The keys that change while the broker runs.
+  void ApplyChanges(const BrokerConfig& changed);
   void WarnIfUnreachable() const;
 
   const BrokerConfig config_;
@@ -385,6 +393,7 @@ class Broker::Parts {
   DeadLetterMoves dead_letter_moves_;
   DeadLetterService dead_letter_service_;
   DelayAdmin delay_admin_;
+  ConfigService config_service_;
   InspectionService inspection_;
   ClusterView others_;
   LocalDirectory directory_;
@@ -410,6 +419,9 @@ class Broker::Parts {
   std::unique_ptr<metrics::Monitor> monitor_;
   std::thread reach_check_;
   bool unhealthy_reported_ = false;  // timers' thread only
+  uint64_t rounds_ = 0;              // of KeepHouse
+  std::atomic<int64_t> disk_bytes_{0};
+  std::atomic<int64_t> disk_free_bytes_{0};
   std::atomic<bool> stopping_{false};
 };
 
@@ -428,8 +440,9 @@ absl::Status Broker::Parts::Start() {
   if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
   send_.Attach(store_.get());
   mover_.Attach(store_.get());
+  LookAtDisk();
   inspection_.Attach(store_.get());
-  admin_.SetNode(store_.get(), Identity());
+  admin_.SetNode(store_.get(), Identity(), [this] { return StoreStateNow(); });
   registered_.SetIdentity(Identity());
 
   if (absl::Status status = transactions_->Start(); !status.ok()) return status;
@@ -527,6 +540,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   hold_service_.Register(methods);
   dead_letter_service_.Register(methods);
   delay_admin_.Register(methods);
+  config_service_.Register(methods);
   inspection_.Register(methods);
   admin_gateway_.Install(methods);
   gate_.Protect(methods);
@@ -548,8 +562,40 @@ void Broker::Parts::KeepHouse() {
   }
   unhealthy_reported_ = !health.ok();
   server_->SetServing(health.ok());
+  // A busy cold pool has other worries; the figures are those of the last look then.
+  if (++rounds_ % kRoundsToDisk == 0) store_->RunCold([this] { LookAtDisk(); });
   if (stopping_) return;
   timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
+}
+
+void Broker::Parts::LookAtDisk() {
+  const auto space = environment_.files->Space(config_.store.path);
+  if (!space.ok()) return;
+  disk_bytes_ = static_cast<int64_t>(space->total);
+  disk_free_bytes_ = static_cast<int64_t>(space->available);
+}
+
+v1::StoreState Broker::Parts::StoreStateNow() const {
+  v1::StoreState state;
+  state.set_disk_bytes(disk_bytes_);
+  state.set_disk_free_bytes(disk_free_bytes_);
+  const store::Cursors cursors = store_->cursors();
+  state.set_log_bytes(static_cast<int64_t>(cursors.appended - cursors.min));
+  state.set_retention_bytes(static_cast<int64_t>(config_service_.Current().store.retention_bytes));
+  if (const uint64_t left = store_->CarryBudgetLeft(); left != UINT64_MAX) {
+    state.set_carry_left_bytes(static_cast<int64_t>(left));
+  }
+  if (const absl::Status health = store_->Health(); !health.ok()) {
+    state.set_failure(std::string(health.message()));
+  }
+  return state;
+}
+
+void Broker::Parts::ApplyChanges(const BrokerConfig& changed) {
+  store_->SetRetention(changed.store.retention_age, changed.store.retention_bytes);
+  dead_letter_moves_.SetMaxResends(changed.max_resends);
+  budget_.SetRate(changed.move_bytes_per_second);
+  logging::SetLevel(changed.log.level);
 }
 
 void Broker::Parts::StartMetrics() {

@@ -304,6 +304,11 @@ Schema MakeSchema() {
   access::AddAccess(schema, &BrokerConfig::admin);
   config::AddMonitor(schema, &BrokerConfig::monitor);
   config::AddLogging(schema, &BrokerConfig::log);
+  // What Broker puts into force without a restart (Parts::ApplyChanges).
+  for (const char* key : {"retention.age", "retention.bytes", "dead-letters.max-resends",
+                          "limits.move-bytes-per-second", "log.level"}) {
+    schema.ChangesAtRunTime(key);
+  }
   AddRules(schema);
   return schema;
 }

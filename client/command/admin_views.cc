@@ -10,6 +10,7 @@
 #include "client/lib/body.h"
 #include "common/backoff/backoff.h"
 #include "common/names/utf8.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::command {
@@ -34,6 +35,11 @@ const char* StartName(v1::StartPolicy start) {
     default:
       return "default";
   }
+}
+
+Json SpanOrNull(const google::protobuf::Duration& span) {
+  const absl::Duration value = absl::Seconds(span.seconds()) + absl::Nanoseconds(span.nanos());
+  return value > absl::ZeroDuration() ? Json(absl::FormatDuration(value)) : Json();
 }
 
 // "1s,5s,10s", or "exponential 5s to 2h, x2".
@@ -72,9 +78,18 @@ std::string TypeName(v2::MessageType type) {
 
 Json TimeText(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return nullptr;
-  const absl::Time value = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", value, absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", TimeOf(time), absl::UTCTimeZone());
 }
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string Counted(int64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+absl::Status NoBroker() { return absl::UnavailableError(std::string(kNoBroker)); }
 
 std::string TypeName(const v1::TopicInfo& topic) {
   return topic.mixed() ? "mixed" : TypeName(topic.message_type());
@@ -96,14 +111,18 @@ Json TopicJson(const v1::TopicInfo& topic) {
                 {"type", TypeName(topic)},
                 {"queues", topic.queues()},
                 {"permission", PermissionName(topic.permission())}};
-  const absl::Duration ttl =
-      absl::Seconds(topic.ttl().seconds()) + absl::Nanoseconds(topic.ttl().nanos());
-  value["ttl"] = ttl > absl::ZeroDuration() ? Json(absl::FormatDuration(ttl)) : Json();
+  value["ttl"] = SpanOrNull(topic.ttl());
   value["expired"] = topic.expired() == v1::EXPIRED_POLICY_DEAD_LETTER ? "dead-letter" : "skip";
   if (topic.message_type() == v2::PRIORITY) value["priority_guard"] = topic.priority_guard();
   if (topic.max_backlog() > 0) {
     value["max_backlog"] = topic.max_backlog();
     value["overflow"] = OverflowName(topic.overflow());
+  }
+  if (topic.message_type() == v2::TRANSACTION || topic.mixed()) {
+    const v1::CheckBackPolicy& own = topic.check_back();
+    value["first_check"] = SpanOrNull(own.first_check());
+    value["check_interval"] = SpanOrNull(own.interval());
+    value["max_checks"] = own.max_checks() > 0 ? Json(own.max_checks()) : Json();
   }
   if (!topic.brokers().empty()) {
     value["message_group_brokers"] =

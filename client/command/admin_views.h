@@ -2,6 +2,7 @@
 #define MANSIO_CLIENT_COMMAND_ADMIN_VIEWS_H_
 
 #include <string>
+#include <string_view>
 
 #include "client/command/context.h"
 #include "mansio/v1/admin.pb.h"
@@ -15,12 +16,18 @@ using BrokerResults = google::protobuf::RepeatedPtrField<v1::BrokerResult>;
 std::string TypeName(apache::rocketmq::v2::MessageType type);
 // RFC 3339 in UTC with milliseconds; null when unset.
 Json TimeText(const google::protobuf::Timestamp& time);
+absl::Time TimeOf(const google::protobuf::Timestamp& time);
+// "1 message", "12 messages".
+std::string Counted(int64_t count, std::string_view what);
+// What a nameserver says that knows no broker.
+absl::Status NoBroker();
 // "normal", …, "mixed".
 std::string TypeName(const v1::TopicInfo& topic);
 std::string PermissionName(apache::rocketmq::v2::Permission permission);
 // name, type, queues, permission, ttl (null: none), expired; of a priority topic also
-// priority_guard, of one with a limit also max_backlog and overflow, of one whose message groups
-// are divided between brokers also message_group_brokers.
+// priority_guard, of one with a limit also max_backlog and overflow, of one that takes
+// transactions also first_check, check_interval and max_checks (null: the broker's default), of one
+// whose message groups are divided between brokers also message_group_brokers.
 Json TopicJson(const v1::TopicInfo& topic);
 // name, mode, max_attempts, backoff, start, paused.
 Json GroupJson(const v1::GroupInfo& group);

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_split.h"
 #include "client/command/command_tree.h"
+#include "client/command/config_files.h"
+#include "client/command/mqadmin.h"
 #include "client/command/reach.h"
 #include "client/command/saved_contexts.h"
 #include "client/lib/admin_client.h"
@@ -81,9 +83,12 @@ Kind KindOf(const CLI::Option& option, const CLI::App& verb) {
   if (type == "CONTEXT") return Kind::kContexts;
   if (type == "TOPIC" || name == "TOPIC") return Kind::kTopics;
   if (type == "GROUP" || name == "GROUP") return Kind::kGroups;
+  if (type == "BROKER" || name == "BROKER") return Kind::kBrokers;
+  if (name == "KEY") return Kind::kKeys;
   const CLI::App* noun = verb.get_parent();
   if (name != "NAME" || noun == nullptr || verb.get_name() == "create") return Kind::kWords;
   if (noun->get_name() == "topic") return Kind::kTopics;
+  if (noun->get_name() == "broker") return Kind::kBrokers;
   return noun->get_name() == "group" ? Kind::kGroups : Kind::kWords;
 }
 
@@ -111,7 +116,7 @@ std::vector<std::string> OptionNames(const CLI::App* app) {
 // Reads the words before the one that is typed.
 class Line {
  public:
-  explicit Line(const CLI::App& tree) : app_(&tree) {}
+  explicit Line(const CLI::App& tree) : tree_(tree), app_(&tree) {}
 
   void Read(const std::string& word) {
     // Some shells hand over --option=value and host:port in three words.
@@ -124,7 +129,9 @@ class Line {
     if (pending_ != nullptr) return TakeValue(word);
     last_value_ = nullptr;
     if (word.starts_with("-")) return ReadOption(word);
-    if (const CLI::App* command = FindCommand(*app_, word); command != nullptr) {
+    if (app_ == &tree_ && word == kMqadmin) {
+      mqadmin_ = true;
+    } else if (const CLI::App* command = FindCommand(*app_, word); command != nullptr) {
       app_ = command;
     } else {
       ++positionals_;
@@ -171,9 +178,15 @@ class Line {
   void OfOption(const CLI::Option& option) {
     found_.kind = KindOf(option, *app_);
     found_.words = WordsOf(option);
+    if (!option.get_positional() || option.get_name(true) != "NOUN") return;
+    for (const CLI::App* noun : Below(tree_)) found_.words.push_back(noun->get_name());
   }
 
   void OfCommand() {
+    if (mqadmin_) {
+      for (const MqadminName& known : MqadminNames()) found_.words.push_back(known.name);
+      return;
+    }
     for (const CLI::App* sub : Below(*app_)) found_.words.push_back(sub->get_name());
     if (!found_.words.empty()) return;
     size_t position = 0;
@@ -182,10 +195,12 @@ class Line {
     }
   }
 
+  const CLI::App& tree_;
   const CLI::App* app_;
   const CLI::Option* pending_ = nullptr;  // the option whose value comes next
   std::string* last_value_ = nullptr;
   bool after_colon_ = false;
+  bool mqadmin_ = false;
   size_t positionals_ = 0;
   Candidates found_;
 };
@@ -206,6 +221,16 @@ std::vector<std::string> GroupNames(client::AdminClient& admin) {
   return names;
 }
 
+std::vector<std::string> BrokerNames(client::AdminClient& admin) {
+  std::vector<std::string> names;
+  const auto response = admin.ListBrokers();
+  if (!response.ok()) return names;
+  for (const v1::BrokerOverview& broker : response->brokers()) {
+    names.push_back(broker.broker().name());
+  }
+  return names;
+}
+
 std::vector<std::string> ContextNames(const Context& context) {
   std::vector<std::string> names;
   PosixFileSystem files;
@@ -218,13 +243,15 @@ std::vector<std::string> ContextNames(const Context& context) {
 // Names that only the cluster or the user's files know; none when they cannot be had.
 std::vector<std::string> NamesOf(const Candidates& candidates, Context& context) {
   if (candidates.kind == Kind::kContexts) return ContextNames(context);
-  if (candidates.kind != Kind::kTopics && candidates.kind != Kind::kGroups) return {};
+  if (candidates.kind == Kind::kKeys) return ConfigKeys("broker");
+  if (candidates.kind == Kind::kWords || candidates.kind == Kind::kFiles) return {};
   context.saved_context = candidates.saved_context;
   if (!candidates.endpoint.empty()) context.client.endpoint = candidates.endpoint;
   if (!ResolveReach(!candidates.endpoint.empty(), false, &context).ok()) return {};
   context.client.request_timeout = kNamesTimeout;
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return {};
+  if (candidates.kind == Kind::kBrokers) return BrokerNames(**admin);
   return candidates.kind == Kind::kTopics ? TopicNames(**admin) : GroupNames(**admin);
 }
 

@@ -15,7 +15,7 @@ inline constexpr char kCompleteVerb[] = "__complete";
 
 // What can stand at the end of an unfinished command line.
 struct Candidates {
-  enum class Kind { kWords, kFiles, kTopics, kGroups, kContexts };
+  enum class Kind { kWords, kFiles, kTopics, kGroups, kBrokers, kContexts, kKeys };
   Kind kind = Kind::kWords;
   std::vector<std::string> words;  // of kWords: those that begin with what was typed
   // Options that were typed before, and that finding names depends on.
@@ -26,8 +26,9 @@ struct Candidates {
 // `words` are those after "mansio"; the last one is being typed and may be empty. Pure.
 Candidates Complete(const CLI::App& tree, const std::vector<std::string>& words);
 
-// `mansio __complete -- WORDS…`: prints the candidates, also names of topics and groups that the
-// cluster knows; ":files" alone means that the shell completes file names. Never an error.
+// `mansio __complete -- WORDS…`: prints the candidates, also names that the cluster, the user's
+// contexts or a server's configuration know; ":files" alone means that the shell completes file
+// names. Never an error.
 int RunComplete(const std::vector<std::string>& words, Context context);
 
 }  // namespace mansio::command

@@ -9,8 +9,10 @@
 
 #include "CLI/CLI.hpp"
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "client/command/times.h"
 #include "client/lib/transport.h"
 #include "common/names/utf8.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::command {
@@ -25,12 +27,14 @@ struct Explanation {
 };
 
 Explanation Explain(const Context& context, const absl::Status& status) {
+  // Whatever was asked for, it is not the name that is wrong.
+  const std::string_view text(status.message().data(), status.message().size());
+  if (text.find(kNoBroker) != std::string_view::npos) return {kUnreachable, ""};
   switch (CodeOf(status)) {
     case v2::TOPIC_NOT_FOUND:
-      return {kNotFound, "mansio topic list shows the topics; mansio topic create NAME makes one"};
+      return {kNotFound, "mansio topic list shows the topics"};
     case v2::CONSUMER_GROUP_NOT_FOUND:
-      return {kNotFound,
-              "mansio group list shows the groups; a group is made at its first receive"};
+      return {kNotFound, "mansio group list shows the groups"};
     case v2::TOO_MANY_REQUESTS:
       return {kFailed,
               "the broker is at one of its limits; try again, or raise the limit in its "
@@ -112,14 +116,21 @@ bool Confirm(const Context& context, bool yes, const std::string& what, const st
   return false;
 }
 
+bool Agree(const Context& context, bool yes, const std::string& what) {
+  if (yes || !context.in_is_terminal) return true;
+  *context.err << "This " << what << ". Go on? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(*context.in, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return true;
+  FailUsage(context, "not confirmed; nothing was changed", "");
+  return false;
+}
+
 absl::StatusOr<absl::Duration> ParseInterval(const std::string& text) {
   const bool plain = text.find_first_not_of("0123456789.") == std::string::npos;
-  absl::Duration value;
-  if (absl::ParseDuration(plain ? text + "s" : text, &value) && value >= absl::ZeroDuration()) {
-    return value;
-  }
+  if (const auto value = ParseSpan(plain ? text + "s" : text)) return *value;
   return absl::InvalidArgumentError(
-      fmt::format("'{}' is not a duration; write for example 500ms, 3s or 2m", text));
+      fmt::format("'{}' is not a duration; write for example 500ms, 3s, 2m or 1d", text));
 }
 
 absl::Duration IntervalOf(const std::string& option, const std::string& text) {

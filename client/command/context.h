@@ -74,7 +74,12 @@ int FailUsage(const Context& context, const std::string& message, const std::str
 // done or `yes` is set; otherwise the refusal was printed.
 bool Confirm(const Context& context, bool yes, const std::string& what, const std::string& name);
 
-// Adds an option that takes a duration such as 500ms, 3s or 2m; a plain number means seconds.
+// Asks on a terminal whether to go on with what changes much: "sets ... to ...". Returns true when
+// the answer is yes, when `yes` is set, and when nobody can be asked; otherwise the refusal was
+// printed.
+bool Agree(const Context& context, bool yes, const std::string& what);
+
+// Adds an option that takes a duration such as 500ms, 3s, 2m or 1d; a plain number means seconds.
 void AddDuration(CLI::App& app, const std::string& name, absl::Duration* value,
                  const std::string& description);
 

@@ -68,13 +68,15 @@ int ListDelayed(const Context& context, const std::string& topic, int limit) {
   return ReportRefusals(context, response->results());
 }
 
-int CancelDelayed(const Context& context, const std::string& handle) {
+int CancelDelayed(const Context& context, const std::string& handle, bool yes) {
+  if (!Agree(context, yes, "takes a message back for good")) return kUsage;
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->CancelDelayedMessage(handle);
   if (!response.ok()) return Fail(context, response.status());
-  PrintDone(context, {{"message_id", response->message_id()}, {"cancelled", true}},
-            fmt::format("message {} is not delivered", response->message_id()));
+  PrintDone(
+      context, {{"message_id", response->message_id()}, {"cancelled", true}},
+      fmt::format("message {} is taken back: nobody will receive it", response->message_id()));
   return kOk;
 }
 
@@ -99,10 +101,12 @@ void AddCancel(CLI::App& delay, Context& context) {
   CLI::App* cancel = delay.add_subcommand("cancel", "Take back a message before its delivery");
   cancel->add_option("HANDLE", *handle, "Its recall handle, from `delay list` or its receipt")
       ->required();
+  auto yes = std::make_shared<bool>(false);
+  cancel->add_flag("--yes", *yes, "Do not ask");
   cancel->footer("Example:\n  mansio delay list -o json\n  mansio delay cancel ZQhicm9rZXItYQ...");
   cancel->fallthrough();
-  cancel->callback([&context, handle] {
-    context.action = [&context, handle] { return CancelDelayed(context, *handle); };
+  cancel->callback([&context, handle, yes] {
+    context.action = [&context, handle, yes] { return CancelDelayed(context, *handle, *yes); };
   });
 }
 

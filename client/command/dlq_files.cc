@@ -103,10 +103,11 @@ int Export(const Context& context, const FileArguments& arguments) {
   if (!exported.ok()) return Fail(context, exported.status());
   std::filesystem::rename(part, arguments.file, error);
   if (error) return FailUsage(context, fmt::format("{}: {}", arguments.file, error.message()), "");
-  PrintDone(context,
-            {{"group", arguments.letters.group}, {"file", arguments.file}, {"exported", *exported}},
-            fmt::format("exported {} dead letters of group {} to {}; they are still there",
-                        *exported, arguments.letters.group, arguments.file));
+  PrintDone(
+      context,
+      {{"group", arguments.letters.group}, {"file", arguments.file}, {"exported", *exported}},
+      fmt::format("exported {} of group {} to {}; they are still there",
+                  Counted(*exported, "dead letter"), arguments.letters.group, arguments.file));
   return kOk;
 }
 
@@ -237,14 +238,15 @@ int Import(const Context& context, const FileArguments& arguments) {
     if (absl::Status s = importer.Add(std::move(letter)); !s.ok()) return Fail(context, s);
   }
   if (absl::Status s = importer.Finish(); !s.ok()) return Fail(context, s);
-  PrintDone(context,
-            {{"group", arguments.letters.group},
-             {"dry_run", arguments.dry_run},
-             {"imported", importer.imported},
-             {"skipped", importer.skipped}},
-            fmt::format("{}imported {} dead letters into group {}; {} were there already",
-                        arguments.dry_run ? "would have " : "", importer.imported,
-                        arguments.letters.group, importer.skipped));
+  PrintDone(
+      context,
+      {{"group", arguments.letters.group},
+       {"dry_run", arguments.dry_run},
+       {"imported", importer.imported},
+       {"skipped", importer.skipped}},
+      fmt::format("{}imported {} into group {}; {} were there already",
+                  arguments.dry_run ? "would have " : "", Counted(importer.imported, "dead letter"),
+                  arguments.letters.group, importer.skipped));
   return kOk;
 }
 

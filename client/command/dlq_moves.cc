@@ -23,6 +23,7 @@ struct ResendArguments {
   absl::Duration delay;
   bool force = false;
   bool dry_run = false;
+  bool yes = false;
 };
 
 struct PurgeArguments {
@@ -79,9 +80,9 @@ std::string Destination(const ResendArguments& arguments) {
 int Report(const Context& context, const ResendArguments& arguments, const Resent& done,
            const BrokerResults& silent, const absl::Status& status) {
   const std::string destination = Destination(arguments);
-  const std::string sentence = fmt::format("{}resent {} dead letters of group {} to {}",
-                                           arguments.dry_run ? "would have " : "", done.resent,
-                                           arguments.letters.group, destination);
+  const std::string sentence =
+      fmt::format("{}resent {} of group {} to {}", arguments.dry_run ? "would have " : "",
+                  Counted(done.resent, "dead letter"), arguments.letters.group, destination);
   if (context.format != Format::kTable) {
     context.Print({{"group", arguments.letters.group},
                    {"to", destination},
@@ -106,6 +107,20 @@ int Report(const Context& context, const ResendArguments& arguments, const Resen
   return done.refused > 0 ? kPartial : exit_of_silent;
 }
 
+// Letters that are named one by one are meant; a selection may be more than was thought.
+bool MayResend(const Context& context, const ResendArguments& arguments,
+               const GroupLetters& letters) {
+  if (arguments.dry_run || !arguments.letters.ids.empty()) return true;
+  int64_t count = 0;
+  for (const v1::GroupDeadLetters& group : letters.stretches) count += group.count();
+  return Agree(context, arguments.yes,
+               fmt::format("resends {} of group {} to {}",
+                           arguments.letters.all ? Counted(count, "dead letter")
+                                                 : fmt::format("the selected ones of {}",
+                                                               Counted(count, "dead letter")),
+                           arguments.letters.group, Destination(arguments)));
+}
+
 int Resend(const Context& context, const ResendArguments& arguments) {
   const auto selection = ExplicitSelection(arguments.letters);
   if (!selection.ok()) return FailSelection(context, selection.status());
@@ -123,6 +138,7 @@ int Resend(const Context& context, const ResendArguments& arguments) {
   }
   const auto letters = LettersOf(**admin, arguments.letters.group);
   if (!letters.ok()) return Fail(context, letters.status());
+  if (!MayResend(context, arguments, *letters)) return kUsage;
   Resent done;
   const absl::Status status = WalkLetters(
       context, *letters,
@@ -175,8 +191,8 @@ int Purge(const Context& context, const PurgeArguments& arguments) {
     if (!status.ok()) return Fail(context, status);
   }
   if (!arguments.dry_run) {
-    if (!Confirm(context, arguments.yes, fmt::format("{} dead letters of group {}", count, group),
-                 group)) {
+    if (!Confirm(context, arguments.yes,
+                 fmt::format("{} of group {}", Counted(count, "dead letter"), group), group)) {
       return kUsage;
     }
     request.set_dry_run(false);
@@ -185,8 +201,8 @@ int Purge(const Context& context, const PurgeArguments& arguments) {
   }
   if (status.ok() || count > 0) {
     PrintDone(context, {{"group", group}, {"dry_run", arguments.dry_run}, {"purged", count}},
-              fmt::format("{} {} dead letters of group {}",
-                          arguments.dry_run ? "would have purged" : "purged", count, group));
+              fmt::format("{} {} of group {}", arguments.dry_run ? "would have purged" : "purged",
+                          Counted(count, "dead letter"), group));
   }
   const int exit = ReportRefusals(context, letters->silent);
   return status.ok() ? exit : Fail(context, status);
@@ -214,6 +230,7 @@ void AddDlqMoves(CLI::App& dlq, Context& context) {
   resend->add_flag("--force", arguments->force,
                    "Also those that were resent as often as dead-letters.max-resends allows");
   resend->add_flag("--dry-run", arguments->dry_run, "Change nothing, say what would happen");
+  resend->add_flag("--yes", arguments->yes, "Do not ask");
   resend->footer(
       "Each letter is resent and removed in one step: a command that was interrupted is given\n"
       "again and goes on with the rest.\n"

@@ -8,6 +8,7 @@
 #include "client/command/context.h"
 #include "client/command/group_positions.h"
 #include "client/command/group_views.h"
+#include "client/command/times.h"
 #include "client/lib/admin_client.h"
 #include "common/backoff/backoff.h"
 
@@ -39,13 +40,14 @@ v2::RetryPolicy ParseBackoff(const std::string& text) {
     backoff.exponential.emplace();
   } else {
     for (const absl::string_view part : absl::StrSplit(text, ',')) {
-      absl::Duration& step = backoff.steps.emplace_back();
-      if (!absl::ParseDuration(part, &step)) {
+      const auto step = ParseSpan({part.data(), part.size()});
+      if (!step) {
         throw CLI::ValidationError(
             "--backoff", fmt::format("'{}' is not a back-off; write for example 10s,30s,1m, or "
                                      "exponential",
                                      text));
       }
+      backoff.steps.push_back(*step);
     }
   }
   v2::RetryPolicy policy;
@@ -71,8 +73,9 @@ int AlterGroup(const Context& context, const PolicyArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const Json now = GroupJson(response->group());
   PrintDone(context, now,
-            fmt::format("altered group {}: {} attempts, back-off {}", arguments.name,
-                        response->group().max_attempts(), now["backoff"].get<std::string>()));
+            fmt::format("altered group {}: {} attempts, back-off {}, start {}", arguments.name,
+                        response->group().max_attempts(), now["backoff"].get<std::string>(),
+                        now["start"].get<std::string>()));
   return ReportRefusals(context, response->results());
 }
 
@@ -90,8 +93,8 @@ int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const Json made = GroupJson(response->group());
   PrintDone(context, made,
-            fmt::format("created {}group {}: start {}", arguments.fifo ? "FIFO " : "",
-                        arguments.name, made["start"].get<std::string>()));
+            fmt::format("created group {}: {}, start {}", arguments.name,
+                        made["mode"].get<std::string>(), made["start"].get<std::string>()));
   return ReportRefusals(context, response->results());
 }
 

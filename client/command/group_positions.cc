@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -19,7 +20,31 @@ struct ResetArguments {
   std::string topic;
   std::string to;
   std::optional<int> queue;
+  bool yes = false;
 };
+
+// Whether to go on. A topic that the group has never consumed is probably a mistyped one: its
+// position there could not be taken back.
+bool MayReset(const Context& context, const ResetArguments& arguments,
+              const v1::DescribeGroupResponse& group) {
+  const auto& positions = group.positions();
+  const bool known = std::any_of(
+      positions.begin(), positions.end(),
+      [&](const v1::GroupPosition& position) { return position.topic() == arguments.topic; });
+  if (known) {
+    return Agree(context, arguments.yes,
+                 fmt::format("moves group {} on topic {} to {}", arguments.group, arguments.topic,
+                             arguments.to));
+  }
+  const std::string never =
+      fmt::format("group {} has never consumed topic {}", arguments.group, arguments.topic);
+  if (context.in_is_terminal || arguments.yes) {
+    return Agree(context, arguments.yes,
+                 fmt::format("gives a position to a group for good: {}", never));
+  }
+  FailUsage(context, never, "add --yes to give it a position there all the same");
+  return false;
+}
 
 void SetPoint(const Point& point, v1::ResetGroupRequest* request) {
   switch (point.kind) {
@@ -50,6 +75,9 @@ int ResetGroupPosition(const Context& context, const ResetArguments& arguments) 
   if (arguments.queue) request.set_queue_id(*arguments.queue);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
+  const auto group = (*admin)->DescribeGroup(arguments.group);
+  if (!group.ok()) return Fail(context, group.status());
+  if (!MayReset(context, arguments, *group)) return kUsage;
   auto response = (*admin)->ResetGroup(request);
   if (!response.ok()) return Fail(context, response.status());
   Json positions = Json::array();
@@ -100,14 +128,17 @@ void AddGroupPositions(CLI::App& group, Context& context) {
   reset->add_option("NAME", arguments->group, "The group")->required();
   reset->add_option("--topic", arguments->topic, "The topic")->required()->type_name("TOPIC");
   reset
-      ->add_option("--to", arguments->to,
-                   "earliest, latest, an offset, or a time such as 2026-01-31T12:00:00Z or 10m "
-                   "(ago); an offset outside a queue means its nearest end")
+      ->add_option(
+          "--to", arguments->to,
+          "earliest, latest, an offset, or a time such as 2026-01-31T12:00:00Z, "
+          "\"2026-01-31 12:00\" (local) or 10m (ago); an offset outside a queue means its nearest end")
       ->required()
       ->type_name("WHERE");
   reset->add_option("--queue", arguments->queue, "Only queues with this number")
       ->check(CLI::Range(0, 1 << 30).description(""))
       ->type_name("N");
+  reset->add_flag("--yes", arguments->yes,
+                  "Do not ask; also for a topic that the group has never consumed");
   reset->footer(
       "What the group's consumers hold of the topic, or wait to be given again, comes again from\n"
       "there, or not at all.\n"

@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+
+#include <memory>
+
 #include "CLI/CLI.hpp"
 #include "client/command/context.h"
 #include "client/command/message_find.h"
@@ -34,12 +38,15 @@ void AddSend(CLI::App& message, Context& context) {
                    "Message group: on a fifo topic, messages of one group stay in order")
       ->type_name("GROUP");
   CLI::Option* level = verb->add_option("--delay-level", arguments->message.delay_level,
-                                        "Deliver after the delay of that level (normal and delay "
-                                        "topics)")
+                                        "Deliver after the delay of that level: 1 to 18 are 1s 5s "
+                                        "10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h, "
+                                        "unless delay.levels says otherwise; what is beyond the "
+                                        "last is the last")
                            ->check(CLI::Range(1, 64).description(""))
                            ->type_name("N");
   verb->add_option("--deliver-at", arguments->deliver_at,
-                   "Deliver at that time (delay topics): 2030-01-31T09:00:00Z, or +90s from now")
+                   "Deliver at that time (delay topics): 2030-01-31T09:00:00Z, or +90s or +1d from "
+                   "now")
       ->type_name("TIME")
       ->excludes(level);
   verb->add_option("--priority", arguments->message.priority,
@@ -65,6 +72,19 @@ void AddSend(CLI::App& message, Context& context) {
   });
 }
 
+// Adds --filter and --sql. The group passes over what they leave out, or only the output does.
+void AddFilter(CLI::App& verb, client::Filter* filter, const char* left_out) {
+  CLI::Option* tags = verb.add_option_function<std::string>(
+      "--filter", [filter](const std::string& text) { *filter = client::Filter(text); },
+      fmt::format("Only these tags: \"a || b\"; * is all. {}", left_out));
+  tags->type_name("TAGS")->default_str("*");
+  verb.add_option_function<std::string>(
+          "--sql", [filter](const std::string& text) { *filter = client::Filter::Sql(text); },
+          "Only messages whose properties match: \"amount > 100 AND region = 'eu'\"")
+      ->type_name("EXPRESSION")
+      ->excludes(tags);
+}
+
 void AddReceive(CLI::App& message, Context& context) {
   CLI::App* verb = message.add_subcommand("receive", "Receive messages of a topic for a group");
   auto arguments = std::make_shared<ReceiveArguments>();
@@ -85,20 +105,30 @@ void AddReceive(CLI::App& message, Context& context) {
       "asked");
   AddDuration(*verb, "--invisible", &arguments->invisible,
               "With --no-ack: after that time the messages come again (10 s to 12 h)");
-  verb->add_flag("--ack,!--no-ack", arguments->ack,
-                 "Acknowledge each message (default), or leave it to come again");
-  verb->add_option(
-          "--filter", arguments->filter,
-          "Only these tags: \"a || b\"; * is all. The group passes over all others for good")
-      ->type_name("TAGS")
-      ->capture_default_str();
+  auto ack = std::make_shared<bool>(true);
+  CLI::Option* no_ack = verb->add_flag("--ack,!--no-ack", *ack,
+                                       "Acknowledge each message (default), or leave it hidden "
+                                       "from the group for --invisible");
+  auto give_back = std::make_shared<bool>(false);
+  verb->add_flag("--give-back", *give_back,
+                 "Leave the messages to come again as soon as the command has ended, as a consumer "
+                 "that fails")
+      ->excludes(no_ack);
+  AddFilter(*verb, &arguments->filter, "The group passes over all others for good");
   verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");
   verb->footer(
+      "A look is not free: each receive counts as one of the attempts that the group has for a\n"
+      "message (group describe: max attempts), also with --no-ack and --give-back; after the last\n"
+      "one it is a dead letter. mansio message print looks at a topic without moving any group.\n"
       "Examples:\n"
       "  mansio message receive orders --group test\n"
-      "  mansio message receive orders --group test --max 5 --no-ack --filter \"new || paid\"");
+      "  mansio message receive orders --group test --max 5 --no-ack --invisible 1m\n"
+      "  mansio message receive orders --group test --sql \"amount > 100\"");
   verb->fallthrough();
-  verb->callback([&context, arguments] {
+  verb->callback([&context, arguments, ack, give_back] {
+    arguments->then = *give_back ? AfterReceive::kGiveBack
+                      : *ack     ? AfterReceive::kAck
+                                 : AfterReceive::kHold;
     context.action = [&context, arguments] { return ReceiveMessages(context, *arguments); };
   });
 }
@@ -110,7 +140,7 @@ void AddPrint(CLI::App& message, Context& context) {
   verb->add_option("TOPIC", arguments->topic, "The topic")->required();
   verb->add_option("--from", arguments->from,
                    "Where to begin in each queue: earliest, latest, an offset, or a time such as "
-                   "2026-01-31T12:00:00Z or 10m (ago)")
+                   "2026-01-31T12:00:00Z, \"2026-01-31 12:00\" (local) or 10m (ago)")
       ->type_name("WHERE")
       ->capture_default_str();
   verb->add_flag("-f,--follow", arguments->follow,
@@ -121,15 +151,14 @@ void AddPrint(CLI::App& message, Context& context) {
   verb->add_option("--max", arguments->max, "Stop after that many messages")
       ->check(CLI::Range(1, 1 << 30).description(""))
       ->type_name("N");
-  verb->add_option("--filter", arguments->filter, "Only these tags: \"a || b\"; * is all")
-      ->type_name("TAGS")
-      ->capture_default_str();
+  AddFilter(*verb, &arguments->filter, "All others are not printed");
   verb->add_flag("--raw", arguments->raw, "Print only the bodies, one on each line");
   verb->footer(
+      "Messages of a queue come in their order, those of several queues mixed: not by time.\n"
       "With -o json or yaml each message is a document of its own.\n"
       "Examples:\n"
       "  mansio message print orders --from 10m\n"
-      "  mansio message print orders --from latest --follow");
+      "  mansio message print orders --from latest --follow --sql \"region = 'eu'\"");
   verb->fallthrough();
   verb->callback([&context, arguments] {
     context.action = [&context, arguments] { return PrintMessages(context, *arguments); };

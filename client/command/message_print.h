@@ -5,6 +5,7 @@
 #include <string>
 
 #include "client/command/context.h"
+#include "client/lib/filter.h"
 
 namespace mansio::command {
 
@@ -14,7 +15,7 @@ struct PrintArguments {
   bool follow = false;
   std::optional<int> queue;
   std::optional<int> max;
-  std::string filter = "*";
+  client::Filter filter;
   bool raw = false;
 };
 

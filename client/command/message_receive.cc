@@ -13,6 +13,9 @@ namespace mansio::command {
 namespace {
 
 constexpr int kLargestBatch = 32;  // what brokers give at a time
+// The invisible times that brokers take (RocketMQ 5 API).
+constexpr absl::Duration kLeastInvisible = absl::Seconds(10);
+constexpr absl::Duration kMostInvisible = absl::Hours(12);
 
 // For people: only what fits on a line, the body last.
 Json MessageRow(const client::ReceivedMessage& message) {
@@ -59,9 +62,30 @@ void PrintMessages(const Context& context, const std::vector<client::ReceivedMes
   context.Print(rows);
 }
 
+// What a client leaves unsettled comes again as soon as it is gone. A time that it has named lives
+// on without it.
+absl::Status Settle(client::SimpleConsumer& consumer, const ReceiveArguments& arguments,
+                    client::ReceivedMessage& message) {
+  switch (arguments.then) {
+    case AfterReceive::kAck:
+      return consumer.Ack(message);
+    case AfterReceive::kHold:
+      return consumer.ChangeInvisible(message, arguments.invisible);
+    case AfterReceive::kGiveBack:
+      break;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int ReceiveMessages(const Context& context, const ReceiveArguments& arguments) {
+  if (arguments.invisible < kLeastInvisible || arguments.invisible > kMostInvisible) {
+    return FailUsage(context,
+                     fmt::format("--invisible {}: messages can be hidden for 10 s to 12 h",
+                                 absl::FormatDuration(arguments.invisible)),
+                     "--give-back lets them come again at once");
+  }
   auto consumer = client::SimpleConsumer::Create(context.client, arguments.group);
   if (!consumer.ok()) return Fail(context, consumer.status());
   if (absl::Status s = (*consumer)->Subscribe(arguments.topic, arguments.filter); !s.ok()) {
@@ -71,10 +95,10 @@ int ReceiveMessages(const Context& context, const ReceiveArguments& arguments) {
   if (!messages.ok()) return Fail(context, messages.status());
   PrintMessages(context, *messages, arguments.raw);
   context.out->flush();  // Shown first, acknowledged then: a broken pipe loses no message.
-  if (!arguments.ack || !context.out->good()) return context.out->good() ? kOk : kFailed;
+  if (!context.out->good()) return kFailed;
   absl::Status first_error;
-  for (const client::ReceivedMessage& message : *messages) {
-    absl::Status status = (*consumer)->Ack(message);
+  for (client::ReceivedMessage& message : *messages) {
+    absl::Status status = Settle(**consumer, arguments, message);
     if (first_error.ok()) first_error = std::move(status);
   }
   if (first_error.ok()) return kOk;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "client/command/times.h"
 #include "client/lib/producer.h"
 #include "common/sync/sync.h"
 
@@ -136,18 +137,18 @@ absl::Status AddProperties(const std::vector<std::string>& texts, client::Messag
 
 absl::Status SetDeliveryTime(const std::string& text, client::Message* message) {
   if (text.empty()) return absl::OkStatus();
-  absl::Time time;
-  absl::Duration delay;
-  std::string error;
-  if (text[0] == '+' && absl::ParseDuration(text.substr(1), &delay)) {
-    time = absl::Now() + delay;
-  } else if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "'{}' is not a time; write for example 2030-01-31T09:00:00Z, or +90s for a time from now",
-        text));
+  if (text[0] == '+') {
+    const auto delay = ParseSpan(std::string_view(text).substr(1));
+    if (delay) message->deliver_at = absl::Now() + *delay;
+    if (delay) return absl::OkStatus();
+  } else if (const auto time = ParseInstant(text)) {
+    message->deliver_at = *time;
+    return absl::OkStatus();
   }
-  message->deliver_at = time;
-  return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "'{}' is not a time; write for example 2030-01-31T09:00:00Z, or +90s or +1d for a time from "
+      "now",
+      text));
 }
 
 }  // namespace
@@ -187,7 +188,14 @@ int SendMessages(const Context& context, const SendArguments& arguments) {
     });
   }
   receipts.WaitForAll();
-  return receipts.Print(context, arguments.topic);
+  const int exit = receipts.Print(context, arguments.topic);
+  if (exit == kOk && arguments.message.delay_level > 0) {
+    context.Say(
+        fmt::format("delivered after the delay of level {}; mansio delay list --topic {} shows "
+                    "when, and the handle to take them back with",
+                    arguments.message.delay_level, arguments.topic));
+  }
+  return exit;
 }
 
 }  // namespace mansio::command

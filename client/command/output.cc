@@ -1,6 +1,7 @@
 #include "client/command/output.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -14,6 +15,14 @@ namespace mansio::command {
 namespace {
 
 constexpr size_t kNarrowestCut = 8;  // a cut column keeps at least that many characters
+
+// Columns that are left out first, in this order, and those that never are, as the first one is.
+constexpr std::string_view kLeastWanted[] = {"permission", "expired",    "stored",     "body_bytes",
+                                             "version",    "language",   "durability", "epoch",
+                                             "broker",     "brokers",    "resends",    "address",
+                                             "connected",  "next_check", "checks",     "level"};
+constexpr std::string_view kAlwaysShown[] = {"message_id", "transaction_id", "recall_handle",
+                                             "due",        "time",           "body"};
 constexpr char kGap[] = "  ";
 
 // ---- YAML ----
@@ -118,9 +127,11 @@ bool IsTable(const Json& value) {
 }
 
 struct Column {
+  std::string key;
   std::string title;
   size_t width = 0;
-  bool right = true;  // every cell is a number or missing
+  bool right = true;     // every cell is a number or missing
+  bool is_text = false;  // it can be cut and still be of use
   std::vector<std::string> cells;
 };
 
@@ -134,31 +145,69 @@ std::vector<Column> Columns(const Json& rows) {
   std::vector<Column> columns;
   for (const std::string& key : keys) {
     Column& column = columns.emplace_back();
+    column.key = key;
     column.title = Title(key);
+    column.is_text = key == "body";
     column.width = Width(column.title);
     for (const Json& row : rows) {
       const Json cell = row.contains(key) ? row.at(key) : Json();
       column.right = column.right && (cell.is_number() || cell.is_null());
       column.cells.push_back(Cell(cell));
+      column.is_text = column.is_text || column.cells.back().find(' ') != std::string::npos;
       column.width = std::max(column.width, Width(column.cells.back()));
     }
   }
   return columns;
 }
 
-// Narrows the widest columns, one character at a time, until the table fits.
-void Fit(std::vector<Column>& columns, size_t limit) {
-  if (limit == 0 || columns.empty()) return;
+size_t TotalWidth(const std::vector<Column>& columns) {
   size_t total = (columns.size() - 1) * (sizeof(kGap) - 1);
   for (const Column& column : columns) total += column.width;
-  while (total > limit) {
-    auto widest =
-        std::max_element(columns.begin(), columns.end(),
-                         [](const Column& a, const Column& b) { return a.width < b.width; });
-    if (widest->width <= std::max(kNarrowestCut, Width(widest->title))) return;
+  return total;
+}
+
+// Narrows the widest columns of text, one character at a time, until the table fits or nothing is
+// left to narrow.
+void Narrow(std::vector<Column>& columns, size_t limit) {
+  for (size_t total = TotalWidth(columns); total > limit; --total) {
+    Column* widest = nullptr;
+    for (Column& column : columns) {
+      const bool can =
+          column.is_text && column.width > std::max(kNarrowestCut, Width(column.title));
+      if (can && (widest == nullptr || column.width > widest->width)) widest = &column;
+    }
+    if (widest == nullptr) return;
     --widest->width;
-    --total;
   }
+}
+
+// The column that is missed least; the end when all that are left must be shown.
+std::vector<Column>::iterator LeastWanted(std::vector<Column>& columns) {
+  for (const std::string_view key : kLeastWanted) {
+    const auto found = std::find_if(columns.begin() + 1, columns.end(),
+                                    [key](const Column& column) { return column.key == key; });
+    if (found != columns.end()) return found;
+  }
+  for (auto column = columns.end() - 1; column != columns.begin(); --column) {
+    const auto* const end = std::end(kAlwaysShown);
+    if (std::find(std::begin(kAlwaysShown), end, column->key) == end) return column;
+  }
+  return columns.end();
+}
+
+// Makes the table as narrow as the terminal, if that is possible. Returns the titles of the columns
+// that had to go.
+std::vector<std::string> Fit(std::vector<Column>& columns, size_t limit) {
+  std::vector<std::string> left_out;
+  if (limit == 0 || columns.empty()) return left_out;
+  Narrow(columns, limit);
+  while (TotalWidth(columns) > limit) {
+    const auto least = LeastWanted(columns);
+    if (least == columns.end()) break;
+    left_out.push_back(least->title);
+    columns.erase(least);
+  }
+  return left_out;
 }
 
 std::string Padded(const std::string& text, const Column& column, bool last) {
@@ -171,7 +220,7 @@ std::string Padded(const std::string& text, const Column& column, bool last) {
 std::string Table(const Json& rows, const TableOptions& options) {
   if (rows.empty()) return "(none)\n";
   std::vector<Column> columns = Columns(rows);
-  Fit(columns, options.terminal_width);
+  const std::vector<std::string> left_out = Fit(columns, options.terminal_width);
   std::string out;
   for (size_t row = 0; row <= rows.size(); ++row) {
     for (size_t i = 0; i < columns.size(); ++i) {
@@ -181,6 +230,7 @@ std::string Table(const Json& rows, const TableOptions& options) {
     }
     out += '\n';
   }
+  if (!left_out.empty()) out += fmt::format("(-o wide shows also {})\n", fmt::join(left_out, ", "));
   return out;
 }
 

@@ -16,7 +16,9 @@ using Json = nlohmann::ordered_json;
 enum class Format { kTable, kJson, kYaml };
 
 struct TableOptions {
-  // Columns of the terminal; the widest columns of a table that is too wide are cut. 0: no limit.
+  // Columns of the terminal; 0: no limit. In a table that is too wide free text is cut, then whole
+  // columns are left out and named below it. Ids, handles and times are never cut: somebody is
+  // going to type or compare them.
   size_t terminal_width = 0;
 };
 

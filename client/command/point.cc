@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "absl/strings/numbers.h"
+#include "client/command/times.h"
 
 namespace mansio::command {
 
@@ -19,19 +20,17 @@ absl::StatusOr<Point> ParsePoint(const std::string& text, absl::Time now) {
     return point;
   }
   point.kind = Point::Kind::kTime;
-  std::string error;
-  for (const char* format : {absl::RFC3339_full, "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%d"}) {
-    if (absl::ParseTime(format, text, absl::LocalTimeZone(), &point.time, &error)) return point;
+  if (const auto time = ParseInstant(text)) {
+    point.time = *time;
+    return point;
   }
-  absl::Duration ago;
-  if (absl::ParseDuration(text, &ago) && ago > absl::ZeroDuration() &&
-      ago < absl::InfiniteDuration()) {
-    point.time = now - ago;
+  if (const auto ago = ParseSpan(text); ago && *ago > absl::ZeroDuration()) {
+    point.time = now - *ago;
     return point;
   }
   return absl::InvalidArgumentError(
       fmt::format("'{}' is no point in a topic; write earliest, latest, an offset, a time such as "
-                  "2026-01-31T12:00:00Z, or how long ago, such as 10m",
+                  "2026-01-31T12:00:00Z, or how long ago, such as 10m or 2d",
                   text));
 }
 

@@ -17,9 +17,8 @@ struct Point {
   int64_t offset = 0;  // kOffset
 };
 
-// Reads "earliest", "latest", an offset (digits only), a time ("2026-01-31T12:00:00Z", with an
-// offset instead of Z, or without for the local zone; a date alone is its midnight) or a duration
-// before `now` ("10m"). InvalidArgument with a sentence for anything else. Pure.
+// Reads "earliest", "latest", an offset (digits only), a time (ParseInstant) or a duration before
+// `now` ("10m"). InvalidArgument with a sentence for anything else. Pure.
 absl::StatusOr<Point> ParsePoint(const std::string& text, absl::Time now);
 
 }  // namespace mansio::command

@@ -56,6 +56,22 @@ std::string UnknownCommand(const CLI::App& app) {
   return text;
 }
 
+// What is missing, or what is too much: CLI11 says the first without the words that would do, and
+// the second backwards.
+std::string Complaint(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<const CLI::App*> known = Below(Innermost(app));
+  if (!known.empty() && app.remaining(true).empty() &&
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    std::vector<std::string> words;
+    for (const CLI::App* sub : known) words.push_back(sub->get_name());
+    return fmt::format("{} needs a command: {}", GivenPath(app), fmt::join(words, ", "));
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    return fmt::format("{} does not take: {}", GivenPath(app), fmt::join(app.remaining(true), " "));
+  }
+  return OneLine(error.what());
+}
+
 int ParseFailed(const CLI::App& app, const Context& context, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
     *context.out << app.help();
@@ -66,7 +82,7 @@ int ParseFailed(const CLI::App& app, const Context& context, const CLI::ParseErr
     return kOk;
   }
   const std::string unknown = UnknownCommand(app);
-  return FailUsage(context, unknown.empty() ? OneLine(error.what()) : unknown,
+  return FailUsage(context, unknown.empty() ? Complaint(app, error) : unknown,
                    fmt::format("{} --help explains the command", GivenPath(app)));
 }
 
@@ -135,8 +151,9 @@ int Act(const CLI::App& tree, Context& context) {
                                              tree.get_option("--tls")->count() > 0, &context);
     if (!status.ok()) {
       return FailUsage(context, std::string(status.message()),
-                       "--cluster-secret-file names the file that the servers have, too; mansio "
-                       "context list shows the saved contexts");
+                       context.cluster_secret_file.empty()
+                           ? ""
+                           : "--cluster-secret-file names the file that the servers have, too");
     }
   }
   return context.watch.empty() ? context.action() : Watch(context, tree);

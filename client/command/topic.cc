@@ -28,27 +28,37 @@ struct ConsumptionArguments {
   std::string overflow;  // the same
 };
 
+// Settings of the topic's own for check-backs; the broker refuses them for other types.
+struct CheckBackArguments {
+  std::optional<absl::Duration> first;
+  std::optional<absl::Duration> interval;
+  std::optional<int> max;
+};
+
 struct TopicArguments {
   std::string name;
   ConsumptionArguments consumption;
+  CheckBackArguments checks;
   std::string type = "normal";
   int queues = 0;
   std::vector<std::string> brokers;  // of a creation; empty: all
   BrokerChange change;               // of an alteration
-  absl::Duration first_check;
-  absl::Duration check_interval;
-  int max_checks = 0;
 };
 
-// Settings of the topic's own for check-backs; the broker refuses them for other types.
-void SetCheckBack(const TopicArguments& arguments, v1::TopicInfo* topic) {
-  if (arguments.first_check > absl::ZeroDuration()) {
-    client::SetDuration(arguments.first_check, topic->mutable_check_back()->mutable_first_check());
+void SetChecks(const CheckBackArguments& checks, v1::TopicInfo* topic) {
+  if (checks.first) {
+    client::SetDuration(*checks.first, topic->mutable_check_back()->mutable_first_check());
   }
-  if (arguments.check_interval > absl::ZeroDuration()) {
-    client::SetDuration(arguments.check_interval, topic->mutable_check_back()->mutable_interval());
+  if (checks.interval) {
+    client::SetDuration(*checks.interval, topic->mutable_check_back()->mutable_interval());
   }
-  if (arguments.max_checks > 0) topic->mutable_check_back()->set_max_checks(arguments.max_checks);
+  if (checks.max) topic->mutable_check_back()->set_max_checks(*checks.max);
+}
+
+void SetChecks(const CheckBackArguments& checks, v1::AlterTopicRequest* change) {
+  if (checks.first) client::SetDuration(*checks.first, change->mutable_first_check());
+  if (checks.interval) client::SetDuration(*checks.interval, change->mutable_check_interval());
+  if (checks.max) change->set_max_checks(*checks.max);
 }
 
 v1::OverflowPolicy OverflowOf(std::string_view overflow) {
@@ -89,7 +99,7 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   } else {
     topic.set_mixed(true);
   }
-  SetCheckBack(arguments, &topic);
+  SetChecks(arguments.checks, &topic);
   SetConsumption(arguments.consumption, &topic);
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -116,20 +126,19 @@ int AlterTopic(const Context& context, const TopicArguments& arguments) {
   v1::AlterTopicRequest change;
   change.set_name(arguments.name);
   SetConsumption(arguments.consumption, &change);
+  SetChecks(arguments.checks, &change);
+  v1::AlterTopicRequest nothing;
+  nothing.set_name(arguments.name);
+  const bool of_settings = change.SerializeAsString() != nothing.SerializeAsString();
   const bool of_brokers = !arguments.change.add.empty() || !arguments.change.drain.empty();
-  if (of_brokers && change.ByteSizeLong() == 2 + arguments.name.size()) {
-    return AlterBrokers(context, arguments);
-  }
+  if (of_brokers && !of_settings) return AlterBrokers(context, arguments);
   if (of_brokers) {
     return FailUsage(context, "brokers and settings are changed one after the other",
                      "give --add-broker or --drain-broker in a command of its own");
   }
-  if (!change.has_ttl() && !change.has_expired() && !change.has_priority_guard() &&
-      !change.has_max_backlog() && !change.has_overflow()) {
-    return FailUsage(
-        context, "there is nothing to change",
-        "give --ttl, --expired, --priority-guard, --max-backlog, --overflow, --add-broker or "
-        "--drain-broker");
+  if (!of_settings) {
+    return FailUsage(context, "there is nothing to change",
+                     "give one of the options; a topic's type and queues stay as they are");
   }
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -251,11 +260,32 @@ void AddConsumption(CLI::App& verb, ConsumptionArguments* arguments) {
         {"refuse", "drop-oldest", "dead-letter"});
 }
 
+void AddChecks(CLI::App& verb, CheckBackArguments* checks) {
+  verb.add_option_function<std::string>(
+          "--first-check",
+          [checks](const std::string& text) { checks->first = IntervalOf("--first-check", text); },
+          "transaction: ask the producer about an undecided message after this long")
+      ->type_name("DURATION");
+  verb.add_option_function<std::string>(
+          "--check-interval",
+          [checks](const std::string& text) {
+            checks->interval = IntervalOf("--check-interval", text);
+          },
+          "transaction: and again after this long")
+      ->type_name("DURATION");
+  verb.add_option("--max-checks", checks->max,
+                  "transaction: roll an undecided message back after so many checks. 0, as for the "
+                  "two before: what the broker is configured with")
+      ->check(CLI::Range(0, 1000).description(""))
+      ->type_name("N");
+}
+
 void AddAlterTopic(CLI::App& topic, Context& context) {
   CLI::App* verb = topic.add_subcommand("alter", "Change the settings of a topic");
   auto arguments = std::make_shared<TopicArguments>();
   verb->add_option("NAME", arguments->name, "The topic")->required();
   AddConsumption(*verb, &arguments->consumption);
+  AddChecks(*verb, &arguments->checks);
   verb->add_option("--add-broker", arguments->change.add,
                    "Have queues on this broker, too; message groups move to it when FIFO consumers "
                    "have finished what is there")
@@ -295,14 +325,7 @@ void AddCreateTopic(CLI::App& topic, Context& context) {
   verb->add_option("--brokers", arguments->brokers, "Only on these, separated by commas")
       ->delimiter(',')
       ->type_name("BROKER,...");
-  AddDuration(*verb, "--first-check", &arguments->first_check,
-              "transaction: ask the producer about an undecided message after this long");
-  AddDuration(*verb, "--check-interval", &arguments->check_interval,
-              "transaction: and again after this long");
-  verb->add_option("--max-checks", arguments->max_checks,
-                   "transaction: roll an undecided message back after so many checks")
-      ->check(CLI::Range(1, 1000).description(""))
-      ->type_name("N");
+  AddChecks(*verb, &arguments->checks);
   AddConsumption(*verb, &arguments->consumption);
   verb->footer("Example:\n  mansio topic create payments --type fifo --queues 4");
   verb->fallthrough();

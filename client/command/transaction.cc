@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "CLI/CLI.hpp"
+#include "absl/time/clock.h"
 #include "client/command/admin_views.h"
 #include "client/command/context.h"
 #include "client/lib/admin_client.h"
@@ -69,6 +71,15 @@ struct ListArguments {
   int limit = 50;
 };
 
+// Whether a check should have been made a while ago.
+bool AnyOverdue(const google::protobuf::RepeatedPtrField<v1::TransactionInfo>& transactions) {
+  constexpr absl::Duration kLate = absl::Seconds(5);  // clocks differ, and checks take their time
+  const absl::Time now = absl::Now();
+  return std::any_of(transactions.begin(), transactions.end(), [&](const auto& info) {
+    return info.has_next_check() && TimeOf(info.next_check()) + kLate < now;
+  });
+}
+
 int List(const Context& context, const ListArguments& arguments) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -81,6 +92,16 @@ int List(const Context& context, const ListArguments& arguments) {
     rows.push_back(TransactionJson(info));
   }
   context.Print(rows);
+  if (AnyOverdue(response->transactions())) {
+    context.Say(
+        "a next check that is in the past waits for a producer of the topic to be connected "
+        "(mansio client list); commit or rollback end a transaction without one");
+  }
+  if (state == v1::TRANSACTION_STATE_EXPIRED && !rows.empty()) {
+    context.Say(
+        "an expired transaction cannot be committed any more; transaction show has its message, "
+        "which can be sent again");
+  }
   return ReportRefusals(context, response->results());
 }
 
@@ -105,7 +126,10 @@ int Show(const Context& context, const std::string& id) {
   return kOk;
 }
 
-int Resolve(const Context& context, const std::string& id, bool commit) {
+int Resolve(const Context& context, const std::string& id, bool commit, bool yes) {
+  if (!commit && !Agree(context, yes, fmt::format("drops the message of transaction {}", id))) {
+    return kUsage;
+  }
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
   auto response = (*admin)->ResolveTransaction(id, commit);
@@ -115,8 +139,9 @@ int Resolve(const Context& context, const std::string& id, bool commit) {
   return kOk;
 }
 
-void AddOfOne(CLI::App& transaction, Context& context, const char* name, const char* description,
-              std::function<int(const Context&, const std::string&)> run) {
+CLI::App* AddOfOne(CLI::App& transaction, Context& context, const char* name,
+                   const char* description,
+                   std::function<int(const Context&, const std::string&)> run) {
   CLI::App* verb = transaction.add_subcommand(name, description);
   auto id = std::make_shared<std::string>();
   verb->add_option("ID", *id, "The transaction id, as the list shows it")->required();
@@ -125,6 +150,7 @@ void AddOfOne(CLI::App& transaction, Context& context, const char* name, const c
   verb->callback([&context, id, run = std::move(run)] {
     context.action = [&context, id, run] { return run(context, *id); };
   });
+  return verb;
 }
 
 }  // namespace
@@ -159,9 +185,11 @@ void AddTransaction(CLI::App& app, Context& context) {
 
   AddOfOne(*transaction, context, "show", "Show a transaction and its message", Show);
   AddOfOne(*transaction, context, "commit", "Make the message of a pending transaction visible",
-           [](const Context& c, const std::string& id) { return Resolve(c, id, true); });
+           [](const Context& c, const std::string& id) { return Resolve(c, id, true, true); });
+  auto yes = std::make_shared<bool>(false);
   AddOfOne(*transaction, context, "rollback", "Drop the message of a pending transaction",
-           [](const Context& c, const std::string& id) { return Resolve(c, id, false); });
+           [yes](const Context& c, const std::string& id) { return Resolve(c, id, false, *yes); })
+      ->add_flag("--yes", *yes, "Do not ask");
 }
 
 }  // namespace mansio::command

@@ -43,6 +43,20 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::ListBrokersResponse>("/mansio.v1.Admin/ListBrokers", v1::ListBrokersRequest());
   }
 
+  absl::StatusOr<v1::GetConfigResponse> GetConfig(const std::string& key) override {
+    v1::GetConfigRequest request;
+    request.set_key(key);
+    return Ask<v1::GetConfigResponse>("/mansio.v1.Admin/GetConfig", request);
+  }
+
+  absl::StatusOr<v1::SetConfigResponse> SetConfig(const std::string& key,
+                                                  const std::string& value) override {
+    v1::SetConfigRequest request;
+    request.set_key(key);
+    request.set_value(value);
+    return Ask<v1::SetConfigResponse>("/mansio.v1.Admin/SetConfig", request);
+  }
+
   absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
       const v1::TopicInfo& topic, const std::vector<std::string>& brokers) override {
     v1::CreateTopicRequest request;

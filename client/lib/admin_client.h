@@ -32,6 +32,11 @@ class AdminClient {
 
   virtual absl::StatusOr<v1::ListBrokersResponse> ListBrokers() = 0;
 
+  // The configuration of the broker that is the endpoint: of one key, or of all when it is empty.
+  virtual absl::StatusOr<v1::GetConfigResponse> GetConfig(const std::string& key) = 0;
+  virtual absl::StatusOr<v1::SetConfigResponse> SetConfig(const std::string& key,
+                                                          const std::string& value) = 0;
+
   // On these brokers; on all of them when there are none.
   virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
       const v1::TopicInfo& topic, const std::vector<std::string>& brokers = {}) = 0;

@@ -87,22 +87,21 @@ class PullConsumerImpl final : public PullConsumer {
   }
 
   absl::StatusOr<PullResult> Pull(const PullQueue& queue, int64_t offset, int max,
-                                  const std::string& filter, absl::Duration wait) override {
+                                  const Filter& filter, absl::Duration wait) override {
     Result<absl::StatusOr<PullResult>> result;
     PullAsync(queue, offset, max, filter, wait,
               [result](absl::StatusOr<PullResult> pulled) { result.Set(std::move(pulled)); });
     return result.Take();
   }
 
-  void PullAsync(const PullQueue& queue, int64_t offset, int max, const std::string& filter,
+  void PullAsync(const PullQueue& queue, int64_t offset, int max, const Filter& filter,
                  absl::Duration wait, PullDone done) override {
     v2::PullMessageRequest request;
     request.mutable_group()->set_name(group_);
     SetQueue(queue, request.mutable_message_queue());
     request.set_offset(offset);
     request.set_batch_size(max);
-    request.mutable_filter_expression()->set_type(v2::TAG);
-    request.mutable_filter_expression()->set_expression(filter);
+    filter.ToWire(request.mutable_filter_expression());
     SetDuration(wait, request.mutable_long_polling_timeout());
     ConnectionTo(queue).ServerStream(
         method::kPullMessage, request.SerializeAsString(),

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/lib/client_options.h"
+#include "client/lib/filter.h"
 #include "client/lib/message.h"
 
 namespace mansio::client {
@@ -52,12 +53,12 @@ class PullConsumer {
   virtual absl::StatusOr<std::vector<PullQueue>> Queues(const std::string& topic) = 0;
 
   // Takes up to `max` messages (brokers give at most 32 at a time) from `offset` on that match
-  // `filter` ("*", or tags such as "paid || shipped"), and waits up to `wait` (brokers hold at most
-  // 20 s) for the first. ILLEGAL_OFFSET for an offset behind the end of the queue.
+  // `filter`, and waits up to `wait` (brokers hold at most 20 s) for the first. ILLEGAL_OFFSET for
+  // an offset behind the end of the queue, ILLEGAL_FILTER_EXPRESSION for wrong SQL.
   virtual absl::StatusOr<PullResult> Pull(const PullQueue& queue, int64_t offset, int max,
-                                          const std::string& filter, absl::Duration wait) = 0;
+                                          const Filter& filter, absl::Duration wait) = 0;
   // The same; `done` runs once, on an rpc thread, and must not block.
-  virtual void PullAsync(const PullQueue& queue, int64_t offset, int max, const std::string& filter,
+  virtual void PullAsync(const PullQueue& queue, int64_t offset, int max, const Filter& filter,
                          absl::Duration wait, PullDone done) = 0;
 
   // The oldest offset of a queue, the one that the next message will get, and that of the first

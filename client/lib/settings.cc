@@ -36,8 +36,7 @@ std::string ConsumerSettings(const ClientOptions& options, const std::string& gr
   for (const Subscription& wanted : subscriptions) {
     v2::SubscriptionEntry* entry = subscription->add_subscriptions();
     entry->mutable_topic()->set_name(wanted.topic);
-    entry->mutable_expression()->set_type(v2::TAG);
-    entry->mutable_expression()->set_expression(wanted.filter);
+    wanted.filter.ToWire(entry->mutable_expression());
   }
   return command.SerializeAsString();
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/lib/client_options.h"
+#include "client/lib/filter.h"
 
 // The settings that clients announce over telemetry (RocketMQ 5 API), as encoded
 // TelemetryCommands. Pure functions, thread-safe.
@@ -12,7 +13,7 @@ namespace mansio::client {
 
 struct Subscription {
   std::string topic;
-  std::string filter;  // tags
+  Filter filter;
 };
 
 // Of a producer for `topics`, which may be empty.

@@ -27,7 +27,7 @@ constexpr absl::Duration kLeastPolling = absl::Seconds(5);
 // The subscribed topics, in turn. Thread-safe.
 class Subscriptions {
  public:
-  void Set(const std::string& topic, const std::string& filter) {
+  void Set(const std::string& topic, const Filter& filter) {
     MutexLock lock(&mutex_);
     filters_[topic] = filter;
   }
@@ -56,7 +56,7 @@ class Subscriptions {
 
  private:
   mutable Mutex mutex_;
-  std::map<std::string, std::string> filters_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Filter> filters_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What the elements of a receive say; an empty list for MESSAGE_NOT_FOUND.
@@ -102,7 +102,7 @@ class SimpleConsumerImpl final : public SimpleConsumer {
     return absl::OkStatus();
   }
 
-  absl::Status Subscribe(const std::string& topic, const std::string& filter) override {
+  absl::Status Subscribe(const std::string& topic, const Filter& filter) override {
     absl::StatusOr<std::shared_ptr<const Route>> route = RouteOf(topic);
     if (!route.ok()) return route.status();
     subscriptions_.Set(topic, filter);
@@ -201,8 +201,7 @@ class SimpleConsumerImpl final : public SimpleConsumer {
     from->set_permission(v2::READ_WRITE);
     from->mutable_broker()->set_name(queue.broker);
     ParseEndpoints(queue.endpoint, from->mutable_broker()->mutable_endpoints()).IgnoreError();
-    request.mutable_filter_expression()->set_type(v2::TAG);
-    request.mutable_filter_expression()->set_expression(subscription.filter);
+    subscription.filter.ToWire(request.mutable_filter_expression());
     request.set_batch_size(max);
     SetDuration(invisible, request.mutable_invisible_duration());
     SetDuration(wait, request.mutable_long_polling_timeout());

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/lib/client_options.h"
+#include "client/lib/filter.h"
 #include "client/lib/message.h"
 
 namespace mansio::client {
@@ -33,9 +34,9 @@ class SimpleConsumer {
   // Calls that are still under way end with kCancelled.
   virtual ~SimpleConsumer() = default;
 
-  // Subscribes to a topic, or changes the filter of one: "*" for all messages, or tags such as
-  // "paid || shipped" (exact, case-sensitive). The topic must exist: TOPIC_NOT_FOUND.
-  virtual absl::Status Subscribe(const std::string& topic, const std::string& filter = "*") = 0;
+  // Subscribes to a topic, or changes the filter of one. The topic must exist: TOPIC_NOT_FOUND. A
+  // wrong SQL expression is refused by the first Receive: ILLEGAL_FILTER_EXPRESSION.
+  virtual absl::Status Subscribe(const std::string& topic, const Filter& filter = {}) = 0;
   // Ends the subscription. What was received can still be acknowledged.
   virtual void Unsubscribe(const std::string& topic) = 0;
 

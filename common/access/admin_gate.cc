@@ -34,9 +34,10 @@ constexpr std::array<std::string_view, 2> kNodeServices = {"mansio.v1.Registrati
                                                            "mansio.v1.Relay"};
 constexpr size_t kMaxAuditBytes = 512;
 
-constexpr std::array<std::string_view, 10> kLooks = {
-    "ListBrokers",      "ListTopics", "DescribeTopic",   "ListGroups",   "DescribeGroup",
-    "TransactionStats", "DelayStats", "DeadLetterStats", "ExplainGroup", "ListClients"};
+constexpr std::array<std::string_view, 11> kLooks = {
+    "ListBrokers",   "ListTopics",       "DescribeTopic", "ListGroups",
+    "DescribeGroup", "TransactionStats", "DelayStats",    "DeadLetterStats",
+    "ExplainGroup",  "ListClients",      "GetConfig"};
 constexpr std::array<std::string_view, 9> kReveals = {
     "ListDeadLetters",  "DescribeDeadLetter",  "ExportDeadLetters",
     "ListTransactions", "DescribeTransaction", "ListDelayedMessages",

@@ -35,8 +35,8 @@ std::string UnknownKey(absl::Span<const Key> keys, std::string_view name) {
   const Key* nearest = Nearest(keys, name);
   const std::string hint =
       nearest == nullptr
-          ? "--explain-config lists all keys"
-          : fmt::format("did you mean {}? (--explain-config lists all keys)", nearest->name);
+          ? "`mansio config explain` lists all keys"
+          : fmt::format("did you mean {}? (`mansio config explain` lists all keys)", nearest->name);
   return fmt::format("unknown key '{}'; {}", EscapeForLog(name), hint);
 }
 
@@ -131,6 +131,30 @@ absl::StatusOr<std::vector<Value>> LoadValues(absl::Span<const Key> keys, std::s
   loader.ReadFile(file, content);
   for (const std::string& text : overrides) loader.Override(text);
   return loader.Take();
+}
+
+absl::StatusOr<size_t> FindKey(absl::Span<const Key> keys, std::string_view name) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].name == name) return i;
+  }
+  return absl::NotFoundError(UnknownKey(keys, name));
+}
+
+absl::StatusOr<Change> ParseChange(absl::Span<const Key> keys, std::string_view name,
+                                   std::string_view text) {
+  const absl::StatusOr<size_t> index = FindKey(keys, name);
+  if (!index.ok()) return index.status();
+  const Key& key = keys[*index];
+  if (!key.run_time) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} changes at the next start only: write it into the configuration file and "
+                    "start the process again",
+                    key.name));
+  }
+  absl::StatusOr<Value> value = ParseValue(key, text);
+  if (value.ok()) return Change{*index, *std::move(value)};
+  return absl::InvalidArgumentError(
+      fmt::format("{}: {}", key.name, std::string(value.status().message())));
 }
 
 absl::StatusOr<std::string> ReadConfigFile(FileSystem& files, std::string_view path) {

@@ -40,6 +40,21 @@ absl::StatusOr<std::vector<Value>> LoadValues(absl::Span<const Key> keys, std::s
                                               std::string_view content,
                                               absl::Span<const std::string> overrides);
 
+// A new value for one of the keys.
+struct Change {
+  size_t index = 0;
+  Value value;
+};
+
+// The change of a key while the process runs. NotFound for an unknown key, FailedPrecondition for
+// one that changes at the next start, InvalidArgument for a value that it does not accept; each a
+// sentence that names the key.
+absl::StatusOr<Change> ParseChange(absl::Span<const Key> keys, std::string_view name,
+                                   std::string_view text);
+
+// Which of `keys` has this name; NotFound, with the one that was probably meant, when none has.
+absl::StatusOr<size_t> FindKey(absl::Span<const Key> keys, std::string_view name);
+
 // The content of a configuration file: "" for an empty path. Errors say how to name another file.
 absl::StatusOr<std::string> ReadConfigFile(FileSystem& files, std::string_view path);
 

@@ -7,7 +7,7 @@
 //     static const auto* const schema = new Schema<BrokerConfig>(Schema<BrokerConfig>()
 //         .Address("listen", &BrokerConfig::listen, "0.0.0.0:8081", "Where clients connect.")
 //         .Size("limits.body", &BrokerConfig::max_body, 4 * kMiB, {1, 128 * kMiB},
-//               "The largest body of a message.").ChangesAtRunTime());
+//               "The largest body of a message."));
 //     return *schema;
 //   }
 //   auto config = LoadConfig(files, BrokerSchema(), "conf/broker.yaml", {"listen=0.0.0.0:9000"});
@@ -56,9 +56,7 @@ class Schema {
   template <typename Access>  // -> bool&
   Schema& Bool(std::string name, Access access, bool default_value, std::string explanation) {
     Add(std::move(name), ValueType::kBool, Value(default_value), std::move(explanation));
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = std::get<bool>(value);
-    });
+    return BindAs<bool>(access);
   }
 
   // A whole number of `unit`.
@@ -85,9 +83,7 @@ class Schema {
         Add(std::move(name), ValueType::kDuration, Value(default_value), std::move(explanation));
     key.min_duration = range.min;
     key.max_duration = range.max;
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = std::get<absl::Duration>(value);
-    });
+    return BindAs<absl::Duration>(access);
   }
 
   // Text. It may be empty if the default is. `check`, if given, refuses text with a sentence.
@@ -117,11 +113,18 @@ class Schema {
                    std::move(explanation));
     for (const Word<E>& word : words) key.words.push_back(word.word);
     key.refused = std::move(refused);
-    return Bind([access, words = std::move(words)](Config& config, const Value& value) {
-      for (const Word<E>& word : words) {
-        if (word.word == std::get<std::string>(value)) std::invoke(access, config) = word.value;
-      }
-    });
+    return Bind(
+        [access, words](Config& config, const Value& value) {
+          for (const Word<E>& word : words) {
+            if (word.word == std::get<std::string>(value)) std::invoke(access, config) = word.value;
+          }
+        },
+        [access, words](Config& config) -> Value {
+          for (const Word<E>& word : words) {
+            if (word.value == std::invoke(access, config)) return word.word;
+          }
+          return std::string();
+        });
   }
 
   // An address HOST:PORT. It may be empty if the default is "".
@@ -132,9 +135,7 @@ class Schema {
     Key& key = Add(std::move(name), ValueType::kHostPort, Value(address.value_or(HostPort())),
                    std::move(explanation));
     key.may_be_empty = default_value.empty();
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = std::get<HostPort>(value);
-    });
+    return BindAs<HostPort>(access);
   }
 
   // A list of addresses, empty by default.
@@ -142,14 +143,12 @@ class Schema {
   Schema& Addresses(std::string name, Access access, std::string explanation) {
     Add(std::move(name), ValueType::kHostPorts, Value(std::vector<HostPort>()),
         std::move(explanation));
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = std::get<std::vector<HostPort>>(value);
-    });
+    return BindAs<std::vector<HostPort>>(access);
   }
 
-  // The key added last can change while the process runs.
-  Schema& ChangesAtRunTime() {
-    keys_.back().run_time = true;
+  // The key of that name can change while the process runs.
+  Schema& ChangesAtRunTime(std::string_view name) {
+    for (Key& key : keys_) key.run_time = key.run_time || key.name == name;
     return *this;
   }
 
@@ -176,6 +175,25 @@ class Schema {
     return config;
   }
 
+  // What Build made the struct of: a value for each key.
+  std::vector<Value> ValuesOf(Config config) const {
+    std::vector<Value> values;
+    for (const Reader& reader : readers_) values.push_back(reader(config));
+    return values;
+  }
+
+  // The struct with another value for one key that can change while the process runs. NotFound for
+  // a key that there is not, FailedPrecondition for one that changes at the next start,
+  // InvalidArgument for a value that the key or a rule refuses.
+  absl::StatusOr<Config> With(const Config& config, std::string_view name,
+                              std::string_view text) const {
+    const auto change = ParseChange(keys_, name, text);
+    if (!change.ok()) return change.status();
+    std::vector<Value> values = ValuesOf(config);
+    values[change->index] = change->value;
+    return Build(values);
+  }
+
   // The struct with every default.
   Config Defaults() const {
     Config config;
@@ -185,6 +203,7 @@ class Schema {
 
  private:
   using Binder = std::function<void(Config&, const Value&)>;
+  using Reader = std::function<Value(Config&)>;
 
   Key& Add(std::string name, ValueType type, Value default_value, std::string explanation) {
     Key& key = keys_.emplace_back();
@@ -195,9 +214,18 @@ class Schema {
     return key;
   }
 
-  Schema& Bind(Binder binder) {
+  Schema& Bind(Binder binder, Reader reader) {
     binders_.push_back(std::move(binder));
+    readers_.push_back(std::move(reader));
     return *this;
+  }
+
+  // Of a member that has the type of the value.
+  template <typename T, typename Access>
+  Schema& BindAs(Access access) {
+    return Bind([access](Config& config,
+                         const Value& value) { std::invoke(access, config) = std::get<T>(value); },
+                [access](Config& config) -> Value { return T(std::invoke(access, config)); });
   }
 
   template <typename Access>
@@ -209,9 +237,13 @@ class Schema {
     if (std::cmp_greater(key.max, std::numeric_limits<Member>::max())) {
       key.max = static_cast<int64_t>(std::numeric_limits<Member>::max());
     }
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = static_cast<Member>(std::get<int64_t>(value));
-    });
+    return Bind(
+        [access](Config& config, const Value& value) {
+          std::invoke(access, config) = static_cast<Member>(std::get<int64_t>(value));
+        },
+        [access](Config& config) -> Value {
+          return static_cast<int64_t>(std::invoke(access, config));
+        });
   }
 
   template <typename Access>
@@ -221,13 +253,12 @@ class Schema {
     Key& key = Add(std::move(name), type, Value(std::move(default_value)), std::move(explanation));
     key.may_be_empty = may_be_empty;
     key.check = std::move(check);
-    return Bind([access](Config& config, const Value& value) {
-      std::invoke(access, config) = std::get<std::string>(value);
-    });
+    return BindAs<std::string>(access);
   }
 
   std::vector<Key> keys_;
   std::vector<Binder> binders_;
+  std::vector<Reader> readers_;
   std::vector<std::function<absl::Status(const Config&)>> rules_;
 };
 

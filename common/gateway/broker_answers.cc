@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "absl/container/btree_map.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::gateway {
@@ -82,8 +83,7 @@ void LeaveOutAbsent(std::vector<Outcome>* outcomes) {
 
 absl::Status Summarise(const std::vector<Outcome>& outcomes) {
   if (outcomes.empty()) {
-    return absl::UnavailableError(
-        "no broker is registered with this node; start one with nameservers= naming it");
+    return absl::UnavailableError(std::string(kNoBroker));
   }
   const bool any_ok = AnyOk(outcomes);
   std::string failures;

@@ -16,6 +16,7 @@ namespace {
 
 std::atomic<LogCapture*> current_capture{nullptr};
 std::atomic<bool> logs_to_files{false};
+std::atomic<Level> least_level{Level::kInfo};
 
 // Clang tells the attribute of glog's function type from [[noreturn]].
 __attribute__((noreturn)) void ExitAtOnce() { std::_Exit(1); }
@@ -73,7 +74,7 @@ absl::Status InitLogging(std::string_view program, const LoggingOptions& options
   static std::string program_name;  // glog keeps the pointer.
   program_name = program;
   FLAGS_logtostderr = options.directory.empty();
-  FLAGS_minloglevel = SeverityOf(options.level);
+  SetLevel(options.level);
   FLAGS_logbufsecs = 1;
   if (!options.directory.empty()) {
     if (absl::Status status = PrepareDirectory(options.directory); !status.ok()) return status;
@@ -93,6 +94,8 @@ absl::Status InitLogging(std::string_view program, const LoggingOptions& options
   return absl::OkStatus();
 }
 
+void SetLevel(Level level) { least_level = level; }
+
 void Write(Level level, const char* file, int line, std::string_view text) {
   const std::string one_line = OneLine(text);
   if (LogCapture* capture = current_capture.load()) {
@@ -103,14 +106,14 @@ void Write(Level level, const char* file, int line, std::string_view text) {
     WriteToStandardError(one_line);
     return;
   }
-  if (SeverityOf(level) < FLAGS_minloglevel) return;
+  if (level < least_level) return;
   google::LogMessage(file, line, SeverityOf(level)).stream() << one_line;
 }
 
 void Announce(std::string_view text) {
   MANSIO_LOG(kInfo, "{}", text);
   // Also when the level hides informational lines.
-  const bool hidden = google::IsGoogleLoggingInitialized() && FLAGS_minloglevel > google::GLOG_INFO;
+  const bool hidden = google::IsGoogleLoggingInitialized() && least_level.load() > Level::kInfo;
   if (logs_to_files.load() || hidden) WriteToStandardError(OneLine(text));
 }
 

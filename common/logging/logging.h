@@ -38,6 +38,9 @@ struct LoggingOptions {
 // missing; an error says why it cannot be written to. Without this call lines go to standard error.
 absl::Status InitLogging(std::string_view program, const LoggingOptions& options);
 
+// Less important lines than this are dropped from now on.
+void SetLevel(Level level);
+
 // Writes one line. Use the macros below instead.
 void Write(Level level, const char* file, int line, std::string_view text);
 

@@ -20,10 +20,11 @@ namespace {
 constexpr uint64_t kMaxPieceBytes = 256 * 1024;
 }  // namespace
 
-Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log,
-                     DerivedState* state, Checkpointer* checkpointer,
+Retention::Retention(const StoreOptions* options, const RetentionLimits* limits, BrokerTime* time,
+                     CommitLog* log, DerivedState* state, Checkpointer* checkpointer,
                      const std::atomic<bool>* closing, StoreStats* stats)
     : options_(options),
+      limits_(limits),
       piece_bytes_(std::min<uint64_t>(kMaxPieceBytes, options->segment_bytes / 4)),
       time_(time),
       log_(log),
@@ -31,8 +32,11 @@ Retention::Retention(const StoreOptions* options, BrokerTime* time, CommitLog* l
       checkpointer_(checkpointer),
       closing_(closing),
       stats_(stats),
-      // The first look after a start counts: the limit may be a new one.
-      trimmed_at_(-static_cast<int64_t>(options->segment_bytes)) {}
+      trimmed_at_(0) {
+  Reconsider();
+}
+
+void Retention::Reconsider() { trimmed_at_ = -static_cast<int64_t>(options_->segment_bytes); }
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
@@ -48,7 +52,7 @@ absl::Status Retention::Enforce() {
 
 bool Retention::SizeIsDue() const {
   const auto traffic = static_cast<int64_t>(state_->traffic());
-  return options_->retention_bytes != 0 &&
+  return limits_->bytes != 0 &&
          traffic >= trimmed_at_ + static_cast<int64_t>(options_->segment_bytes / 2);
 }
 
@@ -56,12 +60,11 @@ LogOffset Retention::Target() const {
   const std::vector<CommitLog::SegmentInfo> segments = log_->Segments();
   const LogOffset applied = log_->cursors().applied;
   // What was carried comes on top: carrying must not make the log shrink, and carry again.
-  const uint64_t allowed = options_->retention_bytes + state_->queues().carried().bytes();
+  const uint64_t allowed = limits_->bytes + state_->queues().carried().bytes();
   const bool size_is_due = SizeIsDue();
   uint64_t total = 0;
   for (const CommitLog::SegmentInfo& segment : segments) total += segment.next - segment.first;
-  const StoreTime oldest_kept =
-      time_->NowMillis() - absl::ToInt64Milliseconds(options_->retention_age);
+  const StoreTime oldest_kept = time_->NowMillis() - limits_->age_ms;
   LogOffset target = 0;
   for (const CommitLog::SegmentInfo& segment : segments) {
     if (segment.active || segment.next > applied) break;

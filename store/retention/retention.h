@@ -10,12 +10,13 @@
 #include "store/derived_state.h"
 #include "store/log/commit_log.h"
 #include "store/options.h"
+#include "store/retention/retention_limits.h"
 #include "store/store.h"
 
 namespace mansio::store {
 
-// Deletes the oldest segments of the log: those whose last message is older than retention_age, and
-// those by which the log is larger than retention_bytes. Whole segments, oldest first, never the
+// Deletes the oldest segments of the log: those whose last message is older than the limit of age,
+// and those by which the log is larger than that of bytes. Whole segments, oldest first, never the
 // active one. Live messages are carried forward first. Thread-safe.
 //
 // Each trim appends something itself (a snapshot, carries). So that it does not keep itself going,
@@ -23,9 +24,9 @@ namespace mansio::store {
 class Retention {
  public:
   // All borrowed; `stats` may be null. While `closing` is set, no more is carried.
-  Retention(const StoreOptions* options, BrokerTime* time, CommitLog* log, DerivedState* state,
-            Checkpointer* checkpointer, const std::atomic<bool>* closing,
-            StoreStats* stats = nullptr);
+  Retention(const StoreOptions* options, const RetentionLimits* limits, BrokerTime* time,
+            CommitLog* log, DerivedState* state, Checkpointer* checkpointer,
+            const std::atomic<bool>* closing, StoreStats* stats = nullptr);
 
   // Blocks, so never on the log thread. Cancelled when the store is closed meanwhile; the next
   // start goes on where it stopped.
@@ -33,6 +34,8 @@ class Retention {
 
   // Whether to Enforce because the log may have become too large. Any thread.
   bool SizeIsDue() const;
+  // The limits are new ones: the next Enforce looks at the size, whatever was appended since.
+  void Reconsider();
 
  private:
   // Where the log should begin.
@@ -43,6 +46,7 @@ class Retention {
   absl::Status RemoveTrimmed();
 
   const StoreOptions* const options_;
+  const RetentionLimits* const limits_;
   const size_t piece_bytes_;
   BrokerTime* const time_;
   CommitLog* const log_;

@@ -121,6 +121,7 @@ class FakeStore : public Store {
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const override;
   bool NeverTrimmed(QueueKey queue) const override;
   absl::Status Checkpoint() override { return absl::OkStatus(); }
+  void SetRetention(absl::Duration, uint64_t) override {}
   absl::Status EnforceRetention() override { return absl::OkStatus(); }
   absl::Status Close() override;
 

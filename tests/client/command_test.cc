@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "client/command/times.h"
 #include "client/lib/body.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -132,8 +133,10 @@ TEST_F(CommandTest, AMistypedCommandIsNamed) {
   EXPECT_THAT(err_, HasSubstr("'topics' is not a command of mansio; did you mean topic?"));
   EXPECT_EQ(Mansio({"group", "zzzzzzzz"}), kUsage);
   EXPECT_THAT(err_, HasSubstr("'zzzzzzzz' is not a command of mansio group\n"));
+  EXPECT_EQ(Mansio({"topic", "list", "one", "--two"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("mansio topic list does not take: one --two"));
   EXPECT_EQ(Mansio({"topic"}), kUsage);
-  EXPECT_THAT(err_, HasSubstr("A subcommand is required"));
+  EXPECT_THAT(err_, HasSubstr("mansio topic needs a command: create, alter, list"));
 }
 
 TEST_F(CommandTest, TypesAndExpiryOfATopic) {
@@ -320,19 +323,72 @@ TEST_F(CommandTest, ReceivePrintsAndAcknowledges) {
     *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
     return response;
   };
-  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--no-ack", "-o", "json"}),
+  std::vector<int64_t> held;  // seconds
+  node_.hooks.change = [&held](const v2::ChangeInvisibleDurationRequest& request) {
+    held.push_back(request.invisible_duration().seconds());
+    v2::ChangeInvisibleDurationResponse response;
+    *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--no-ack", "--invisible", "1m",
+                    "-o", "json"}),
             kOk);
   const Json messages = Json::parse(out_);
   ASSERT_THAT(messages, SizeIs(1));
   EXPECT_EQ(messages[0]["body"], "hello");
   EXPECT_EQ(messages[0]["queue_offset"], 5);
   EXPECT_EQ(acks, 0);
+  // A lease that is left to itself ends with its client: this one gets a time of its own.
+  EXPECT_EQ(held, std::vector<int64_t>{60});
+  receives = 0;
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--give-back"}), kOk);
+  EXPECT_EQ(acks, 0);
+  EXPECT_THAT(held, SizeIs(1));
+  EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--invisible", "3s"}), kUsage);
+  EXPECT_THAT(err_, HasSubstr("10 s to 12 h"));
   receives = 0;
   EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g", "--raw"}), kOk);
   EXPECT_EQ(out_, "hello\n");
   EXPECT_EQ(acks, 1);
   EXPECT_EQ(Mansio({"message", "receive", "orders", "--group", "g"}), kOk);
   EXPECT_EQ(out_, "(none)\n");
+}
+
+TEST_F(CommandTest, ReceiveFiltersByTagsAndBySql) {
+  node_.hooks.route = [this](const v2::QueryRouteRequest& request) {
+    return client::MakeRoute(request.topic().name(), {node_.endpoint()}, 2);
+  };
+  v2::FilterExpression seen;
+  node_.hooks.receive = [&seen](const v2::ReceiveMessageRequest& request) {
+    seen = request.filter_expression();
+    v2::ReceiveMessageResponse none;
+    *none.mutable_status() = client::MakeStatus(v2::MESSAGE_NOT_FOUND, "none");
+    return std::vector<v2::ReceiveMessageResponse>{none};
+  };
+  EXPECT_EQ(Mansio({"message", "receive", "t", "--group", "g", "--sql", "amount > 100"}), kOk);
+  EXPECT_EQ(seen.type(), v2::SQL);
+  EXPECT_EQ(seen.expression(), "amount > 100");
+  EXPECT_EQ(Mansio({"message", "receive", "t", "--group", "g", "--filter", "a || b"}), kOk);
+  EXPECT_EQ(seen.type(), v2::TAG);
+  EXPECT_EQ(seen.expression(), "a || b");
+  EXPECT_EQ(Mansio({"message", "receive", "t", "--group", "g", "--filter", "a", "--sql", "b > 1"}),
+            kUsage);
+}
+
+TEST(TimesTest, SpansKnowDaysAndInstantsTheLocalForm) {
+  EXPECT_EQ(ParseSpan("1d"), absl::Hours(24));
+  EXPECT_EQ(ParseSpan("1d12h"), absl::Hours(36));
+  EXPECT_EQ(ParseSpan("90s"), absl::Seconds(90));
+  for (const char* wrong : {"", "d", "1d ", "-1s", "-1d", "1d-2h", "inf", "soon", "99999999999d"}) {
+    EXPECT_EQ(ParseSpan(wrong), std::nullopt) << wrong;
+  }
+  const auto local = ParseInstant("2026-01-31T12:30:00");
+  ASSERT_TRUE(local);
+  EXPECT_EQ(ParseInstant("2026-01-31 12:30:00"), local);
+  EXPECT_EQ(ParseInstant("2026-01-31 12:30"), local);
+  EXPECT_EQ(ParseInstant("2026-01-31T12:30:00Z"), absl::FromUnixSeconds(1769862600));
+  EXPECT_TRUE(ParseInstant("2026-01-31"));
+  EXPECT_EQ(ParseInstant("tomorrow"), std::nullopt);
 }
 
 }  // namespace

@@ -385,7 +385,19 @@ TEST_F(DlqCommandTest, TwoMessagesWithOneIdAreTwoDeadLetters) {
       R"({"dead_letter": {"message_id": "M", "topic": "orders", "queue_offset": "8"}})"
       "\n";
   EXPECT_EQ(Mansio({"dlq", "import", "billing", "--file", "-", "--dry-run"}, lines), kOk);
-  EXPECT_EQ(out_, "would have imported 1 dead letters into group billing; 2 were there already\n");
+  EXPECT_EQ(out_, "would have imported 1 dead letter into group billing; 2 were there already\n");
+}
+
+TEST_F(DlqCommandTest, OnATerminalMuchIsResentOnlyWhenItIsMeant) {
+  EXPECT_EQ(Mansio({"dlq", "resend", "billing", "--all"}, "n\n", /*terminal=*/true), kUsage);
+  EXPECT_THAT(err_, AllOf(HasSubstr("This resends"), HasSubstr("group billing"),
+                          HasSubstr("nothing was changed")));
+  EXPECT_TRUE(resends_.empty());
+  EXPECT_NE(Mansio({"dlq", "resend", "billing", "--all"}, "y\n", /*terminal=*/true), kUsage);
+  EXPECT_FALSE(resends_.empty());
+  // What is named one by one is meant, and a script is not asked.
+  EXPECT_NE(Mansio({"dlq", "resend", "billing", "--id", "M"}, "", /*terminal=*/true), kUsage);
+  EXPECT_NE(Mansio({"dlq", "resend", "billing", "--all", "--yes"}, "", /*terminal=*/true), kUsage);
 }
 
 TEST_F(DlqCommandTest, AGroupIsExplained) {

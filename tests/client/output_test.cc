@@ -52,6 +52,28 @@ TEST(Output, WideTableIsCutToTheTerminal) {
   EXPECT_EQ(Render(rows, Format::kTable, {.terminal_width = 3}), "ID  BODY\n 1  abcdefg…\n");
 }
 
+TEST(Output, IdsAndTimesAreNeverCut) {
+  const Json rows = {{{"due", "2026-11-22T00:00:00.000Z"},
+                      {"topic", "reminders"},
+                      {"message_id", "01C28CCE97553B"},
+                      {"stored", "2026-11-21T00:00:00.000Z"},
+                      {"reason", "the consumer has failed"},
+                      {"recall_handle", "ZQhicm9rZXItYQ"}}};
+  EXPECT_EQ(Render(rows, Format::kTable, {.terminal_width = 60}),
+            "DUE                       MESSAGE ID      RECALL HANDLE\n"
+            "2026-11-22T00:00:00.000Z  01C28CCE97553B  ZQhicm9rZXItYQ\n"
+            "(-o wide shows also STORED, REASON, TOPIC)\n");
+  EXPECT_EQ(Render(rows, Format::kTable, {.terminal_width = 20}),
+            Render(rows, Format::kTable, {.terminal_width = 60}))
+      << "the terminal wraps what must be shown";
+  EXPECT_EQ(
+      Render(rows, Format::kTable, {.terminal_width = 112}),
+      "DUE                       TOPIC      MESSAGE ID      STORED                    REASON      "
+      "       RECALL HANDLE\n"
+      "2026-11-22T00:00:00.000Z  reminders  01C28CCE97553B  2026-11-21T00:00:00.000Z  the consumer "
+      "has…  ZQhicm9rZXItYQ\n");
+}
+
 TEST(Output, TextCannotDisturbTheTerminal) {
   const Json rows = {{{"body", "a\nb\x1b[31m"}}};
   EXPECT_EQ(Render(rows, Format::kTable), "BODY\na\\nb\\x1b[31m\n");

@@ -109,6 +109,8 @@ TEST(CompletionTest, CommandsOptionsAndValues) {
   EXPECT_THAT(Completed({"topic", "list", "--out"}).words, ElementsAre("--output"));
   EXPECT_THAT(Completed({"nonsense", "x", ""}).words, Not(IsEmpty()));
   EXPECT_THAT(Completed({}).words, Contains("topic"));
+  EXPECT_THAT(Completed({"cheat", "d"}).words, ElementsAre("dlq", "delay"));
+  EXPECT_THAT(Completed({"mqadmin", "updateT"}).words, ElementsAre("updateTopic"));
 }
 
 TEST(CompletionTest, NamesThatOnlyTheClusterKnows) {
@@ -121,6 +123,10 @@ TEST(CompletionTest, NamesThatOnlyTheClusterKnows) {
   EXPECT_EQ(Completed({"group", "reset", "g", "--topic", ""}).kind, Kind::kTopics);
   EXPECT_EQ(Completed({"dlq", "import", "g", "--file", ""}).kind, Kind::kFiles);
   EXPECT_EQ(Completed({"context", "use", ""}).kind, Kind::kContexts);
+  EXPECT_EQ(Completed({"broker", "describe", ""}).kind, Kind::kBrokers);
+  EXPECT_EQ(Completed({"broker", "config", "set", ""}).kind, Kind::kBrokers);
+  EXPECT_EQ(Completed({"broker", "config", "set", "broker-a", "ret"}).kind, Kind::kKeys);
+  EXPECT_EQ(Completed({"config", "explain", "ret"}).kind, Kind::kKeys);
   const Candidates elsewhere =
       Completed({"--endpoint", "127.0.0.1", ":", "9876", "topic", "describe", ""});
   EXPECT_EQ(elsewhere.kind, Kind::kTopics);
@@ -197,7 +203,15 @@ TEST_F(ConfigCommandTest, ChecksFilesOfBothServers) {
   EXPECT_THAT(wrong.err, HasSubstr("durability"));
   const auto other = Config({"check", conf + "broker.yaml", "--server", "nameserver"});
   EXPECT_EQ(other.code, kCheckFailed);
-  EXPECT_THAT(other.err, HasSubstr("broker.yaml:"));
+  EXPECT_THAT(other.err, AllOf(HasSubstr("broker.yaml:"), HasSubstr("--server broker")));
+  const Json good = Json::parse(Config({"check", conf + "broker.yaml", "-o", "json"}).out);
+  EXPECT_EQ(good["good"], true);
+  const auto bad = Config({"check", conf + "broker.yaml", "--server", "nameserver", "-o", "json"});
+  EXPECT_EQ(bad.code, kCheckFailed);
+  const Json mistakes = Json::parse(bad.out)["mistakes"];
+  ASSERT_FALSE(mistakes.empty());
+  EXPECT_GT(mistakes[0]["line"].get<int>(), 0);
+  EXPECT_THAT(mistakes[0]["text"].get<std::string>(), HasSubstr("unknown key"));
 }
 
 TEST_F(ConfigCommandTest, ExplainsKeys) {
@@ -208,6 +222,17 @@ TEST_F(ConfigCommandTest, ExplainsKeys) {
               AllOf(HasSubstr("`retention.age`"), HasSubstr("`retention.bytes`")));
   EXPECT_THAT(Config({"explain", "--server", "nameserver"}).out, HasSubstr("`brokers.expiry`"));
   EXPECT_EQ(Config({"explain", "nonsense"}).code, kNotFound);
+  const auto typo = Config({"explain", "retntion.age"});
+  EXPECT_EQ(typo.code, kNotFound);
+  EXPECT_THAT(typo.err, HasSubstr("did you mean retention.age?"));
+  const Json key = Json::parse(Config({"explain", "retention.age", "-o", "json"}).out);
+  ASSERT_EQ(key.size(), 1u);
+  EXPECT_EQ(key[0]["key"], "retention.age");
+  EXPECT_EQ(key[0]["default"], "3d");
+  EXPECT_THAT(key[0]["explanation"].get<std::string>(), HasSubstr("Changes while"));
+  const Json all = Json::parse(Config({"explain", "-o", "json"}).out);
+  EXPECT_GT(all.size(), 50u);
+  for (const Json& each : all) EXPECT_FALSE(each["explanation"].get<std::string>().empty()) << each;
 }
 
 TEST(MqadminTest, CounterpartsAreCommands) {

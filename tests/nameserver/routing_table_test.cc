@@ -282,6 +282,24 @@ TEST_F(RoutingTableTest, OneNameInTwoClustersIsRefused) {
   EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
 }
 
+TEST_F(RoutingTableTest, WhoHasLeftIsRememberedForADay) {
+  ASSERT_TRUE(Install(1, Identity("a"), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, Identity("b", "192.0.2.2"), {"orders"}).ok());
+  EXPECT_TRUE(table_.Lost().empty());
+  table_.Remove(1);
+  clock_.Advance(absl::Hours(1));
+  table_.Remove(2);
+  auto lost = table_.Lost();
+  ASSERT_EQ(lost.size(), 2u);
+  EXPECT_EQ(lost[0].broker().name(), "a");
+  EXPECT_FALSE(lost[0].online());
+  EXPECT_EQ(lost[1].left().seconds() - lost[0].left().seconds(), 3600);
+  ASSERT_TRUE(Install(3, Identity("b", "192.0.2.2"), {"orders"}).ok());
+  ASSERT_EQ(table_.Lost().size(), 1u) << "b is back";
+  clock_.Advance(absl::Hours(23) + absl::Minutes(1));
+  EXPECT_TRUE(table_.Lost().empty()) << "a may have been taken away for good";
+}
+
 TEST_F(RoutingTableTest, RefusesWhatRoutesCannotContain) {
   EXPECT_EQ(Install(1, Identity(""), {}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Install(1, Identity("a", "0.0.0.0"), {}).code(), absl::StatusCode::kInvalidArgument);

@@ -75,7 +75,11 @@ class AdminServiceTest : public testing::Test {
     auto* address = identity.add_addresses();
     address->set_host("192.0.2.1");
     address->set_port(8081);
-    service_.SetNode(store_.get(), identity);
+    service_.SetNode(store_.get(), identity, [] {
+      v1::StoreState state;
+      state.set_disk_free_bytes(7);
+      return state;
+    });
     service_.Register(methods_);
   }
 
@@ -152,9 +156,35 @@ TEST_F(AdminServiceTest, TransactionTopicsMayHaveCheckBacksOfTheirOwn) {
   request.mutable_topic()->mutable_check_back()->set_max_checks(4);
   EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(),
             v2::PRECONDITION_FAILED);
+  v1::AlterTopicRequest change;
+  change.set_name("orders");
+  change.set_max_checks(4);
+  change.mutable_check_interval()->set_seconds(9);
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::OK);
+  EXPECT_EQ(metadata_.FindTopic("orders")->check_back, (CheckBackPolicy{1000, 9000, 4}));
+  change.set_max_checks(1001);
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
   request.mutable_topic()->set_message_type(v2::NORMAL);
   request.mutable_topic()->set_name("other");
   EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).status().code(), v2::BAD_REQUEST);
+  CreateTopic("normal");
+  change.set_name("normal");
+  change.set_max_checks(4);
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::BAD_REQUEST);
+}
+
+TEST_F(AdminServiceTest, WhatATopicDiffersInIsSaid) {
+  CreateTopic("orders", v2::NORMAL, 8);
+  const auto other = CreateTopic("orders", v2::FIFO, 4);
+  EXPECT_THAT(other.status().message(),
+              HasSubstr("exists already with type NORMAL, not FIFO, 8 queues, not 4; type and "
+                        "queues cannot be changed"));
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("orders");
+  request.mutable_topic()->set_queues(8);
+  request.mutable_topic()->mutable_ttl()->set_seconds(60);
+  EXPECT_THAT(Call<v1::CreateTopicResponse>("CreateTopic", request).status().message(),
+              HasSubstr("with another --ttl; change that with `mansio topic alter orders`"));
 }
 
 TEST_F(AdminServiceTest, TimesOfCheckBacksBeyondAllBoundsAreRefused) {
@@ -543,6 +573,7 @@ TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {
   EXPECT_TRUE(brokers.brokers(0).online());
   EXPECT_EQ(brokers.brokers(0).topics(), 1);
   EXPECT_GT(brokers.brokers(0).log_end(), 0);
+  EXPECT_EQ(brokers.brokers(0).store().disk_free_bytes(), 7);
   EXPECT_EQ(brokers.answered_by(), "broker 192.0.2.1:8081");
 }
 

@@ -401,6 +401,21 @@ TEST_F(ConsumptionTest, AutoRenewedLeasesLiveWithTheirClient) {
   EXPECT_EQ(h.Ack({HandleOf(first[0])}).status().code(), v2::OK);
 }
 
+TEST_F(ConsumptionTest, ATimeThatAClientHasNamedHoldsAfterItsDeath) {
+  h.Send("a");
+  const auto first = ReceiveNow({.client = "client-1"});
+  EXPECT_EQ(h.Change(HandleOf(first[0]), absl::Seconds(60)).status().code(), v2::OK);
+  h.life().clients.Terminate("client-1");
+  h.Settle();
+  const ReceiveCall parked = h.Receive({.client = "other"});
+  h.Advance(absl::Seconds(15));
+  EXPECT_FALSE(parked->finished());
+  h.Advance(absl::Seconds(46));
+  const auto again = Harness::Messages(h.Receive({.client = "other"}));
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].system_properties().delivery_attempt(), 2);
+}
+
 TEST_F(ConsumptionTest, LeasesOfADeadClientComeBack) {
   h.Send("a");
   ReceiveNow({.auto_renew = true, .client = "push-1"});

@@ -106,7 +106,7 @@ TEST_F(MetadataTest, CreatingItWithOtherSettingsIsRefused) {
   TopicAnswer answer;
   Create("orders", &answer, MessageType::kFifo, 8);
   EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED);
-  EXPECT_THAT(std::string(answer->status().message()), HasSubstr("8 queues and type NORMAL"));
+  EXPECT_THAT(std::string(answer->status().message()), HasSubstr("type NORMAL, not FIFO"));
   Create("orders", &answer, MessageType::kNormal, 9);
   EXPECT_EQ(CodeIn(answer), v2::PRECONDITION_FAILED);
 }

@@ -45,7 +45,7 @@ Schema<TestConfig> MakeSchema() {
       .Bool("topics.create", &TestConfig::create_topics, false,
             "Whether topics come by themselves.")
       .Int("topics.queues", &TestConfig::queues, 8, {1, 1'024}, "queues", "Queues of a new topic.")
-      .ChangesAtRunTime()
+      .ChangesAtRunTime("topics.queues")
       .Size("limits.body", &TestConfig::body, 4 * kMiB, {1, 128 * kMiB}, "The largest body.")
       .Duration("store.retention", &TestConfig::retention, absl::Hours(72),
                 {absl::Minutes(1), absl::Hours(24 * 365)}, "How long messages are kept.")
@@ -144,10 +144,11 @@ TEST(Schema, AnEmptyListIsAnEmptyList) {
 TEST(SchemaErrors, UnknownKeysNameLineAndTheNearestKey) {
   EXPECT_EQ(ErrorOf("cluster: c\nlimits:\n  bodi: 1MiB\n"),
             "broker.yaml:3: unknown key 'limits.bodi'; did you mean limits.body? "
-            "(--explain-config lists all keys)");
+            "(`mansio config explain` lists all keys)");
   EXPECT_THAT(ErrorOf("path: /x"), HasSubstr("did you mean store.path?"));
-  EXPECT_EQ(ErrorOf("quite-something-else: 1"),
-            "broker.yaml:1: unknown key 'quite-something-else'; --explain-config lists all keys");
+  EXPECT_EQ(
+      ErrorOf("quite-something-else: 1"),
+      "broker.yaml:1: unknown key 'quite-something-else'; `mansio config explain` lists all keys");
   EXPECT_THAT(ErrorOf("", {"listn=a:1"}), HasSubstr("--set listn: unknown key 'listn'; did you "
                                                     "mean listen?"));
   EXPECT_EQ(ErrorOf("", {"nonsense"}), "--set nonsense: it must have the form key=value");
@@ -239,6 +240,25 @@ TEST(LoadConfig, ReadsAFileAndExplainsWhatIsMissing) {
   EXPECT_THAT(std::string(missing.message()), HasSubstr("--config /none.yaml: cannot open"));
   ASSERT_TRUE(ReplaceFile(files, "/big.yaml", std::string((1 << 20) + 1, '#')).ok());
   EXPECT_FALSE(LoadConfig(files, MakeSchema(), "/big.yaml", {}).ok());
+}
+
+TEST(Changes, OneKeyChangesAndTheOthersStay) {
+  const Schema<TestConfig> schema = MakeSchema();
+  const auto config = ParseConfig(schema, "f", "durability: async\nlisten: 127.0.0.1:9\n", {});
+  ASSERT_TRUE(config.ok());
+  const auto values = schema.ValuesOf(*config);
+  const auto index = FindKey(schema.keys(), "durability");
+  EXPECT_EQ(FormatValue(schema.keys()[*index], values[*index]), "async");
+  const auto changed = schema.With(*config, "topics.queues", "16");
+  ASSERT_TRUE(changed.ok());
+  EXPECT_EQ(changed->queues, 16);
+  EXPECT_EQ(changed->durability, Durability::kAsync);
+  EXPECT_EQ(changed->listen.ToString(), "127.0.0.1:9");
+  EXPECT_EQ(schema.With(*config, "topics.queues", "0").status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(schema.With(*config, "listen", "a:1").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(schema.With(*config, "topics.queue", "1").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(Describe, TheRenderedFileListsEveryKeyAndLoadsToTheDefaults) {

@@ -333,7 +333,7 @@ def two_of_one_name(groups):
         groups.await_true(lambda: "has registered with the name" in second.log(), "the second broker is refused")
         log = second.log()
         assert groups.brokers["b"].address in log and second.address in log, log[-2000:]
-        listed = str(groups.mansio("cluster", "list", endpoint=groups.nameserver.address))
+        listed = groups.online_addresses(groups.nameserver)
         assert second.address not in listed and groups.brokers["b"].address in listed, listed
     finally:
         second.terminate()

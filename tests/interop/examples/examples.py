@@ -40,6 +40,15 @@ def run_transactions():
         assert printed == "received: order 1, committed\n", printed
 
 
+def run_one(name, expected, *topic_options, group_options=()):
+    """An example on a topic and in a group of its own."""
+    with Cluster() as cluster:
+        cluster.create_topic("topic", *topic_options)
+        cluster.mansio("group", "create", "group", "--start", "earliest", *group_options)
+        printed = run(cluster, EXAMPLES / name, cluster.nameserver.address, "topic", "group")
+        assert printed == expected, printed
+
+
 def compare_readme():
     shown = (ROOT / "README.md").read_text(encoding="utf-8")
     program = FIRST_PROGRAM.read_text(encoding="utf-8").strip()
@@ -55,6 +64,24 @@ def main():
             run_first_program(access_point)
     with report.case("transactions"):
         run_transactions()
+    with report.case("a push consumer that fails once"):
+        run_one(
+            "push_consumer.py",
+            "order 1: attempt 1 fails\norder 1: attempt 2 succeeds\n",
+            group_options=("--backoff", "1s"),
+        )
+    with report.case("ordered messages"):
+        run_one(
+            "fifo.py",
+            "alice: opened; alice: charged; alice: closed\nbob: opened; bob: charged; bob: closed\n",
+            "--type",
+            "fifo",
+            group_options=("--fifo",),
+        )
+    with report.case("a delayed message, and one that is taken back"):
+        run_one("delay.py", "received: wake up\n", "--type", "delay")
+    with report.case("an SQL filter"):
+        run_one("sql_filter.py", "received: 150 in eu\n")
     report.finish()
 
 

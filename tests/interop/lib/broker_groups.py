@@ -7,7 +7,6 @@
 Everything else is as in mansio_cluster.
 """
 
-import json
 
 from rocketmq.grpc_protocol import service_pb2 as service
 
@@ -46,7 +45,7 @@ class BrokerGroups(Cluster):
             self.await_true(lambda n=nameserver: self.knows_all_brokers(n), f"{nameserver.name} knows every broker")
 
     def knows_all_brokers(self, nameserver):
-        listing = json.dumps(self.mansio("cluster", "list", endpoint=nameserver.address))
+        listing = self.online_addresses(nameserver)
         return all(broker.address in listing for broker in self.brokers.values() if broker.running)
 
     def know(self, names):

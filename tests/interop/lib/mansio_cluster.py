@@ -26,6 +26,7 @@ BIN_DIR = pathlib.Path(os.environ.get("MANSIO_BIN_DIR", ROOT / "build" / "bin"))
 
 READY_TIMEOUT = 60  # seconds until a started process must log that it is ready
 STOP_TIMEOUT = 60  # seconds until a process must have ended after SIGTERM
+NO_BROKER = 5  # exit code of a command at a nameserver that knows no broker
 COMMAND_TIMEOUT = 60  # seconds until a mansio command must have ended
 
 
@@ -167,12 +168,12 @@ class Cluster:
             shutil.rmtree(self.directory, ignore_errors=True)
         raise AssertionError("the broker started")
 
-    def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT):
-        """Runs the mansio command with JSON output; returns what it printed, decoded."""
+    def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT, codes=(0,)):
+        """Runs the mansio command with JSON output; returns what it printed, decoded. `codes`: how it may exit."""
         command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", "30s"]
         command += ["-o", "json", *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-        if result.returncode != 0:
+        if result.returncode not in codes:
             raise AssertionError(f"'mansio {' '.join(arguments)}' exited with {result.returncode}: {result.stderr}")
         return json.loads(result.stdout) if result.stdout.strip() else None
 
@@ -185,12 +186,16 @@ class Cluster:
     def _lists_topic(self, process, name):
         return f'"{name}"' in json.dumps(self.mansio("topic", "list", endpoint=process.address))
 
-    def _await_registration(self):
-        def registered():
-            listing = json.dumps(self.mansio("cluster", "list", endpoint=self.nameserver.address))
-            return self.broker.address in listing
+    def online_addresses(self, nameserver):
+        """The addresses of the brokers that are registered with a nameserver, as one text."""
+        brokers = self.mansio("cluster", "list", endpoint=nameserver.address, codes=(0, NO_BROKER)) or []
+        return json.dumps([broker["addresses"] for broker in brokers if broker["online"]])
 
-        self.await_true(registered, "the broker has registered with the nameserver")
+    def _await_registration(self):
+        self.await_true(
+            lambda: self.broker.address in self.online_addresses(self.nameserver),
+            "the broker has registered with the nameserver",
+        )
 
     @staticmethod
     def await_true(condition, what, timeout=60):

@@ -178,7 +178,7 @@ class Day:
     def resend(self):
         """the resend is killed on its way, goes on, and nothing is lost or doubled"""
         with self.consumer(SDK, "simple", "--invisible", str(5 * PATIENCE)) as fixed:
-            command = ("dlq", "resend", GROUP, "--all", "--rate", str(RATE))
+            command = ("dlq", "resend", GROUP, "--all", "--yes", "--rate", str(RATE))
             first = Terminal(self.cluster, *command)
             # As the command itself shows it: to ask for it might take longer than the other half.
             awaits(lambda: first.resent() >= MESSAGES // 4, "a quarter of them is resent")

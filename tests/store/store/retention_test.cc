@@ -65,6 +65,23 @@ TEST_F(RetentionTest, ByTotalSize) {
   ExpectDense();
 }
 
+TEST_F(RetentionTest, LimitsChangeWhileTheStoreIsOpen) {
+  Fill(8);
+  ASSERT_TRUE(store->EnforceRetention().ok());
+  EXPECT_EQ(store->cursors().min, 0u);
+  store->SetRetention(absl::Hours(72), 3 * options.segment_bytes);
+  ASSERT_TRUE(store->EnforceRetention().ok());
+  const LogOffset by_size = store->cursors().min;
+  EXPECT_GT(by_size, 0u);
+  EXPECT_LE(store->cursors().appended - by_size, 4 * options.segment_bytes);
+  store->SetRetention(absl::Hours(1), 0);
+  EXPECT_EQ(store->CarryBudgetLeft(), UINT64_MAX);
+  clock.Advance(absl::Hours(2));
+  Fill(1);
+  ASSERT_TRUE(store->EnforceRetention().ok());
+  EXPECT_GT(store->cursors().min, by_size);
+}
+
 TEST_F(RetentionTest, AgesOfSegmentsSurviveARestart) {
   Fill(2);
   ASSERT_TRUE(store->Close().ok());

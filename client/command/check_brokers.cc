@@ -1,0 +1,132 @@
+#include "client/command/check_brokers.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "client/command/admin_views.h"
+#include "client/command/broker_access.h"
+#include "client/lib/admin_client.h"
+#include "common/config/value.h"
+
+namespace mansio::command {
+namespace {
+
+// Brokers follow their wall clock; what is further away than this disturbs delays and time-outs.
+constexpr absl::Duration kMostSkew = absl::Seconds(2);
+// Parts of a disk, as conf/prometheus-alerts.yml has them.
+constexpr double kLittleSpace = 0.15;
+constexpr double kNoSpace = 0.05;
+
+using Severity = Finding::Severity;
+
+std::string NameOf(const v1::BrokerIdentity& broker) {
+  return broker.id() == 0 ? broker.name() : fmt::format("{} (id {})", broker.name(), broker.id());
+}
+
+void CheckDisk(const std::string& name, const v1::StoreState& store, Findings* findings) {
+  if (store.disk_bytes() <= 0) return;
+  const double free =
+      static_cast<double>(store.disk_free_bytes()) / static_cast<double>(store.disk_bytes());
+  if (free >= kLittleSpace) return;
+  findings->push_back(
+      {free < kNoSpace ? Severity::kProblem : Severity::kNotice, "disk-low", name,
+       fmt::format("{:.0f} % of the disk of broker {} is free ({} of {})", free * 100, name,
+                   config::SizeText(store.disk_free_bytes() / config::kMiB * config::kMiB),
+                   config::SizeText(store.disk_bytes() / config::kMiB * config::kMiB)),
+       fmt::format("make room, or keep less: mansio broker config set {} retention.age 24h (now "
+                   "the log has {})",
+                   name, config::SizeText(store.log_bytes() / config::kMiB * config::kMiB))});
+}
+
+void CheckStore(const std::string& name, const v1::StoreState& store, Findings* findings) {
+  CheckDisk(name, store, findings);
+  if (!store.failure().empty()) {
+    findings->push_back({Severity::kProblem, "store-failed", name,
+                         fmt::format("broker {} stores no messages: {}", name, store.failure()),
+                         "make room or replace the disk, then start the broker again"});
+  }
+  if (store.has_carry_left_bytes() && store.carry_left_bytes() == 0) {
+    findings->push_back(
+        {Severity::kProblem, "carry-full", name,
+         fmt::format("broker {} refuses delayed and transactional messages: those that wait fill "
+                     "their part of retention.bytes",
+                     name),
+         fmt::format("mansio broker config set {} retention.bytes SIZE raises the limit (now {})",
+                     name, config::SizeText(store.retention_bytes()))});
+  }
+}
+
+void CheckClock(const std::string& name, absl::Time before, absl::Time there, absl::Time after,
+                Findings* findings) {
+  // The broker read its clock at some time in between.
+  const absl::Duration skew = there < before  ? there - before
+                              : there > after ? there - after
+                                              : absl::ZeroDuration();
+  if (absl::AbsDuration(skew) <= kMostSkew) return;
+  findings->push_back({Severity::kProblem, "clock-skew", name,
+                       fmt::format("broker {} is {} {} this machine", name,
+                                   absl::FormatDuration(
+                                       absl::Trunc(absl::AbsDuration(skew), absl::Milliseconds(1))),
+                                   skew > absl::ZeroDuration() ? "ahead of" : "behind"),
+                       "synchronise the clocks of both machines (timedatectl status)"});
+}
+
+// A broker at the address that its clients are given, asked directly.
+void CheckBroker(const Context& context, const v1::BrokerIdentity& broker, Findings* findings) {
+  const std::string name = NameOf(broker);
+  const client::ClientOptions options = OptionsOf(context, broker);
+  const auto unreachable = [&](const absl::Status& status) {
+    findings->push_back({Severity::kProblem, "broker-unreachable", broker.name(),
+                         fmt::format("broker {} does not answer at {}: {}", name, options.endpoint,
+                                     std::string(status.message())),
+                         "clients are sent to that address; see advertise in its configuration"});
+  };
+  auto admin = client::AdminClient::Create(options, client::AdminClient::Scope::kNode);
+  if (!admin.ok()) return unreachable(admin.status());
+  // This call connects, so that the one whose time is measured is not slow for that.
+  const auto own = (*admin)->ListBrokers();
+  if (!own.ok()) return unreachable(own.status());
+  const absl::Time before = absl::Now();
+  const auto answer = (*admin)->DeadLetterStats("");
+  const absl::Time after = absl::Now();
+  if (!answer.ok()) return unreachable(answer.status());
+  if (answer->has_answered()) {
+    CheckClock(name, before, TimeOf(answer->answered()), after, findings);
+  }
+  for (const v1::BrokerOverview& overview : own->brokers()) {
+    if (overview.has_store()) CheckStore(NameOf(overview.broker()), overview.store(), findings);
+  }
+}
+
+}  // namespace
+
+void CheckBrokers(const Context& context, const Sight& sight, Findings* findings) {
+  std::set<std::string> versions;
+  for (const v1::BrokerOverview& overview : sight.brokers.brokers()) {
+    const v1::BrokerIdentity& broker = overview.broker();
+    if (overview.online()) {
+      versions.insert(broker.version());
+      CheckBroker(context, broker, findings);
+      continue;
+    }
+    const std::string since =
+        overview.has_left() ? fmt::format(" since {}", TimeText(overview.left()).get<std::string>())
+                            : "";
+    findings->push_back(
+        {Severity::kProblem, "broker-lost", broker.name(),
+         fmt::format("broker {} is not connected{}", NameOf(broker), since),
+         "look at its process and its log; its messages wait until it is back. One that was taken "
+         "away for good is forgotten after a day"});
+  }
+  if (versions.size() > 1) {
+    std::string text;
+    for (const std::string& version : versions) text += (text.empty() ? "" : ", ") + version;
+    findings->push_back({Severity::kNotice, "versions-differ", "",
+                         fmt::format("brokers run versions {}", text), "finish the upgrade"});
+  }
+}
+
+}  // namespace mansio::command

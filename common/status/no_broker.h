@@ -1,0 +1,15 @@
+#ifndef MANSIO_COMMON_STATUS_NO_BROKER_H_
+#define MANSIO_COMMON_STATUS_NO_BROKER_H_
+
+#include <string_view>
+
+// What whoever asks a node is told while it knows no broker: the same everywhere, so that the
+// command can tell it from a topic or group that is missing.
+namespace mansio {
+
+inline constexpr std::string_view kNoBroker =
+    "no broker is registered with this node; start one with nameservers= naming it";
+
+}  // namespace mansio
+
+#endif  // MANSIO_COMMON_STATUS_NO_BROKER_H_
