@@ -371,7 +371,7 @@ TEST_F(DelayTest, ManyDueMessagesFitSmallSegments) {
   }
 }
 
-TEST_F(DelayTest, WhatTheLogWouldNotTakeWhenItIsDueIsRefused) {
+TEST_F(DelayTest, WhatTheLogWouldNotTakeWhenItIsMovedIsRefused) {
   h_.store().SetMaxAppendBytes(2000);
   v2::Message message = DelayHarness::AtTime("later", "a", start_ + 1000);
   (*message.mutable_user_properties())["padding"] = std::string(1500, 'x');
@@ -380,6 +380,8 @@ TEST_F(DelayTest, WhatTheLogWouldNotTakeWhenItIsDueIsRefused) {
   EXPECT_THAT(refused.text, HasSubstr("store.segment-bytes"));
   message.mutable_system_properties()->clear_delivery_timestamp();
   message.mutable_topic()->set_name("plain");
+  EXPECT_EQ(h_.Send(message).code, v2::PAYLOAD_TOO_LARGE) << "its retry is as large";
+  (*message.mutable_user_properties())["padding"] = std::string(500, 'x');
   EXPECT_EQ(h_.Send(message).code, v2::OK);
 }
 
