@@ -1,7 +1,5 @@
 #include "store/store.h"
 
-#include <fmt/format.h>
-
 namespace mansio::store {
 
 absl::Status Store::CheckCarryBudget() const {
@@ -11,21 +9,6 @@ absl::Status Store::CheckCarryBudget() const {
       "their share of the log: no more delayed or transactional ones are taken until some are "
       "done. Look for dead letters and unresolved transactions, or raise retention.bytes or "
       "retention.carry-percent");
-}
-
-absl::StatusOr<KeySearch> Store::FindByKey(const KeyQuery&,
-                                           absl::FunctionRef<bool(const KeyMatch&)>) {
-  return absl::FailedPreconditionError(
-      "the broker keeps no index of keys and ids: set store.key-index and start it again");
-}
-
-absl::StatusOr<LocatedMessage> Store::ReadMessageAt(LogOffset offset) {
-  return absl::NotFoundError(fmt::format("there is no log, and nothing at offset {}", offset));
-}
-
-absl::StatusOr<LogOffset> Store::ReadLog(LogOffset from, size_t,
-                                         absl::FunctionRef<void(const RecordView&)>) {
-  return from;
 }
 
 }  // namespace mansio::store

@@ -14,6 +14,15 @@ namespace mansio::broker {
 
 namespace v2 = apache::rocketmq::v2;
 
+namespace {
+
+absl::Status PoolIsFull() {
+  return WireError(v2::TOO_MANY_REQUESTS,
+                   "too many reads of old messages wait for the disk; try again later");
+}
+
+}  // namespace
+
 void InspectionService::Register(rpc::MethodTable& methods) {
   const auto add = [this, &methods]<typename Request>(std::string_view name, auto method, Request) {
     methods.unary.push_back(
@@ -43,16 +52,31 @@ void InspectionService::AnswerCold(rpc::UnaryCall& call, Work work) const {
   const bool queued =
       store_->RunCold([this, &call, work = std::move(work)] { Answer<Response>(call, work()); });
   if (queued) return;
-  Answer<Response>(call,
-                   WireError(v2::TOO_MANY_REQUESTS,
-                             "too many reads of old messages wait for the disk; try again later"));
+  Answer<Response>(call, PoolIsFull());
+}
+
+template <typename Response, typename Work>
+void InspectionService::AnswerSearch(rpc::UnaryCall& call, Work work) const {
+  if (searching_.exchange(true)) {
+    return Answer<Response>(call, WireError(v2::TOO_MANY_REQUESTS,
+                                            "this broker searches its log for somebody else; try "
+                                            "again in a moment"));
+  }
+  const bool queued = store_->RunCold([this, &call, work = std::move(work)] {
+    auto result = work();
+    searching_ = false;
+    Answer<Response>(call, std::move(result));
+  });
+  if (queued) return;
+  searching_ = false;
+  Answer<Response>(call, PoolIsFull());
 }
 
 void InspectionService::Query(rpc::UnaryCall& call, const v1::QueryMessagesRequest& request) const {
   using Response = v1::QueryMessagesResponse;
   auto query = MessageQuery::From(request, *environment_.metadata);
   if (!query.ok()) return Answer<Response>(call, query.status());
-  AnswerCold<Response>(call, [this, query = *std::move(query)] {
+  AnswerSearch<Response>(call, [this, query = *std::move(query)] {
     return query.Run(*store_, *environment_.metadata, broker_name_);
   });
 }
@@ -101,7 +125,7 @@ void InspectionService::Trace(rpc::UnaryCall& call, const v1::TraceMessageReques
   if (request.message_id().empty() || request.next() < 0) {
     return Answer<Response>(call, WireError(v2::BAD_REQUEST, "a trace needs the id of a message"));
   }
-  AnswerCold<Response>(call, [this, request]() -> absl::StatusOr<Response> {
+  AnswerSearch<Response>(call, [this, request]() -> absl::StatusOr<Response> {
     MessageTrace trace({store_, environment_.metadata, environment_.clients}, request.message_id());
     auto read = trace.Run(static_cast<store::LogOffset>(request.next()));
     if (!read.ok()) return read.status();

@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_INSPECTION_INSPECTION_SERVICE_H_
 #define MANSIO_BROKER_INSPECTION_INSPECTION_SERVICE_H_
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -44,9 +45,14 @@ class InspectionService {
   template <typename Response, typename Work>
   void AnswerCold(rpc::UnaryCall& call, Work work) const;
 
+  // The same, one at a time: each may read for seconds, and sends and receives need the pool, too.
+  template <typename Response, typename Work>
+  void AnswerSearch(rpc::UnaryCall& call, Work work) const;
+
   const std::string broker_name_;
   const Environment environment_;
   store::Store* store_ = nullptr;
+  mutable std::atomic<bool> searching_{false};
 };
 
 }  // namespace mansio::broker

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "broker/placement/unfinished.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -21,7 +23,8 @@ void HoldService::Register(rpc::MethodTable& methods) {
 void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
   const TopicPtr topic = environment_.metadata->FindTopic(request.name());
   if (topic == nullptr) return Answer(call, TopicNotFound(request.name()));
-  const int64_t ms = request.time().seconds() * 1000 + request.time().nanos() / 1000000;
+  const int64_t ms = std::clamp<int64_t>(request.time().seconds(), -1, 3600) * 1000 +
+                     request.time().nanos() / 1000000;
   if (ms <= 0) {
     environment_.holds->Release(request.name());
     return Answer(call, topic);

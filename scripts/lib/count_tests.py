@@ -1,16 +1,12 @@
 #!/usr/bin/env python3
 """Counts the test cases of one ctest run.
 
-Usage: count_tests.py [--set-failed-aside] DIRECTORY
+Usage: count_tests.py DIRECTORY
 
 DIRECTORY holds ctest.xml (ctest --output-junit) and, for each GoogleTest program, its XML report
 (GTEST_OUTPUT=xml:DIRECTORY/). A program without a report (it crashed, ran into its time limit, or is
 no GoogleTest program) counts as one test with ctest's verdict. Prints each failed and skipped case and, last,
-"N passed, N failed" with ", N skipped" when there are any. The verdicts of again.xml, if it is there, replace those
-of ctest.xml.
-
-With --set-failed-aside it prints the names of the programs that failed, with "|" between them, and renames their
-reports, so that they can be run again.
+"N passed, N failed" with ", N skipped" when there are any.
 """
 
 import pathlib
@@ -37,31 +33,11 @@ def count_report(path):
     return passed, failed, skipped
 
 
-def verdicts(directory):
-    """Each test program's name with ctest's last word on it ("run" is: passed)."""
-    words = {}
-    for name in ("ctest.xml", "again.xml"):
-        if (directory / name).exists():
-            for test in ElementTree.parse(directory / name).getroot().iter("testcase"):
-                words[test.get("name")] = test.get("status")
-    return words
-
-
-def set_failed_aside(directory):
-    """The programs that failed; their reports are renamed."""
-    failed = [name for name, word in verdicts(directory).items() if word != "run"]
-    for name in failed:
-        report = directory / f"{name}.xml"
-        if report.exists():
-            report.rename(directory / f"{name}.xml.1")
-    return failed
-
-
 def count_run(directory):
     """The (passed, failed, skipped) cases of a whole ctest run."""
     total = [0, 0, 0]
-    for name, word in verdicts(directory).items():
-        ok = word == "run"
+    for test in ElementTree.parse(directory / "ctest.xml").getroot().iter("testcase"):
+        name, ok = test.get("name"), test.get("status") == "run"
         report = directory / f"{name}.xml"
         if report.exists():
             counts = count_report(report)
@@ -69,8 +45,8 @@ def count_run(directory):
                 # For example a leak that AddressSanitizer found after the last case.
                 print(f"FAIL {name}: its cases passed, but the program failed")
                 counts = (counts[0], 1, counts[2])
-        elif word in ("notrun", "disabled"):
-            print(f"FAIL {name}: not run ({word})")
+        elif test.get("status") in ("notrun", "disabled"):
+            print(f"FAIL {name}: not run ({test.get('status')})")
             counts = (0, 1, 0)
         else:
             print(f"{'ok  ' if ok else 'FAIL'} {name}")
@@ -80,9 +56,6 @@ def count_run(directory):
 
 
 def main():
-    if sys.argv[1] == "--set-failed-aside":
-        print("|".join(set_failed_aside(pathlib.Path(sys.argv[2]))))
-        return
     passed, failed, skipped = count_run(pathlib.Path(sys.argv[1]))
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 

@@ -22,6 +22,8 @@ constexpr absl::Duration kShortestSleep = absl::Milliseconds(10);
 constexpr absl::Duration kLongestSleep = absl::Seconds(5);
 // After a failed write, so that a full disk does not keep a core busy.
 constexpr absl::Duration kRetryAfter = absl::Seconds(5);
+// A sector that cannot be read so often in a row will not be read later.
+constexpr int kPatience = 3;
 // Of the newest stretch, what is read before others have their turn.
 constexpr uint64_t kTurnBytes = 64 << 20;
 
@@ -210,12 +212,20 @@ absl::Status KeyIndex::Advance(uint64_t max_bytes) {
     if (chunk.next >= goal || halted_.load(std::memory_order_relaxed)) return absl::OkStatus();
     const LogOffset before = chunk.next;
     const absl::Status indexed = IndexSome(log_, *keys_, limit, ChunkOf(chunk), &chunk);
-    gone = absl::IsNotFound(indexed) || absl::IsDataLoss(indexed);
+    gone = IsLost(indexed, before);
     if (!indexed.ok() && !gone) return indexed;
     if (indexed.ok() && chunk.next == before) return absl::OkStatus();
     AddToOpen(std::move(chunk));
     if (gone) WarnOfDamage(indexed);
   }
+}
+
+bool KeyIndex::IsLost(const absl::Status& status, LogOffset from) {
+  if (status.ok()) return false;
+  if (absl::IsNotFound(status) || absl::IsDataLoss(status)) return true;
+  failures_ = failed_from_ == from ? failures_ + 1 : 1;
+  failed_from_ = from;
+  return failures_ >= kPatience;
 }
 
 IndexPiece KeyIndex::NextOfOpen() const {
@@ -267,7 +277,7 @@ absl::StatusOr<bool> KeyIndex::FillGap() {
     indexed = IndexSome(log_, *keys_, gap.end, ChunkOf(piece), &piece);
     if (indexed.ok() && piece.next == before) piece.next = gap.end;  // the end of its segment
   }
-  const bool gone = absl::IsNotFound(indexed) || absl::IsDataLoss(indexed);
+  const bool gone = IsLost(indexed, gap.begin);
   if (!indexed.ok() && !gone) return indexed;
   LogOffset next = piece.next;
   if (piece.epoch != 0) {

@@ -86,6 +86,9 @@ class KeyIndex {
   bool SleepUntil(absl::Time time) ABSL_LOCKS_EXCLUDED(mutex_);
   // Goes on with the newest stretch up to what is applied, or with at most `max_bytes` of it.
   absl::Status Advance(uint64_t max_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
+  // Whether log that could not be read from `from` on is to be passed over: it is damaged or gone,
+  // or has failed often enough.
+  bool IsLost(const absl::Status& status, LogOffset from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
   // Makes one file of the newest gap; false when there is none.
   absl::StatusOr<bool> FillGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
   bool Full(const IndexPiece& piece) const;
@@ -123,6 +126,9 @@ class KeyIndex {
   std::vector<Span> gaps_ ABSL_GUARDED_BY(mutex_);  // newest last
   // The newest stretch. Changed with both locks held.
   IndexPiece open_ ABSL_GUARDED_BY(mutex_){0};
+
+  LogOffset failed_from_ ABSL_GUARDED_BY(building_) = 0;
+  int failures_ ABSL_GUARDED_BY(building_) = 0;  // in a row, from there
 
   std::atomic<LogOffset> wake_at_{0};
   std::thread thread_;

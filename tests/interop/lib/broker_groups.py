@@ -51,7 +51,7 @@ class BrokerGroups(Cluster):
     def know(self, names):
         """Whether every node that runs knows the brokers of these names, and no other."""
         return all(
-            {broker["broker"] for broker in self.mansio("cluster", "list", endpoint=process.address)} == set(names)
+            {broker["broker"] for broker in self.online_brokers(process)} == set(names)
             for process in self._processes()
             if process.running
         )

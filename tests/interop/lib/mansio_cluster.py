@@ -184,12 +184,16 @@ class Cluster:
             self.await_true(lambda p=process: self._lists_topic(p, name), f"{process.name} knows the topic {name}")
 
     def _lists_topic(self, process, name):
-        return f'"{name}"' in json.dumps(self.mansio("topic", "list", endpoint=process.address))
+        return f'"{name}"' in json.dumps(self.mansio("topic", "list", endpoint=process.address, codes=(0, NO_BROKER)))
 
     def online_addresses(self, nameserver):
         """The addresses of the brokers that are registered with a nameserver, as one text."""
-        brokers = self.mansio("cluster", "list", endpoint=nameserver.address, codes=(0, NO_BROKER)) or []
-        return json.dumps([broker["addresses"] for broker in brokers if broker["online"]])
+        return json.dumps([broker["addresses"] for broker in self.online_brokers(nameserver)])
+
+    def online_brokers(self, process):
+        """What a node says of the brokers that it knows and that are there."""
+        brokers = self.mansio("cluster", "list", endpoint=process.address, codes=(0, NO_BROKER)) or []
+        return [broker for broker in brokers if broker["online"]]
 
     def _await_registration(self):
         self.await_true(

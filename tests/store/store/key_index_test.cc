@@ -254,6 +254,28 @@ TEST_F(KeyIndexTest, AFullDiskStopsNoSend) {
   ExpectAllFound("there is room again");
 }
 
+TEST_F(KeyIndexTest, WhatCanNeverBeReadIsPassedOver) {
+  SendMany(2000);
+  ASSERT_TRUE(store->key_index()->CatchUp().ok());
+  Drop();
+  for (const std::string& name : IndexFiles()) {
+    ASSERT_TRUE(files.Remove("/store/index/" + name).ok());
+  }
+  ASSERT_TRUE(Open().ok());
+  const auto segments = files.List("/store/log");
+  ASSERT_TRUE(segments.ok());
+  ASSERT_GE(segments->size(), 3u);
+  files.Inject({.operation = RecordingFileSystem::Operation::kRead,
+                .sticky = true,
+                .path_contains = (*segments)[1]});
+  int tries = 1;
+  while (!store->key_index()->CatchUp().ok() && tries < 10) ++tries;
+  EXPECT_LT(tries, 10);
+  EXPECT_EQ(store->usage().unindexed_bytes, 0u);
+  EXPECT_THAT(Find("m0"), ElementsAre("1/0"));
+  EXPECT_THAT(Find("m1999"), ElementsAre("1/1999"));
+}
+
 TEST_F(KeyIndexTest, RetentionTakesTheFilesAndCarriedMessagesStayFound) {
   Drop();
   options.retention_bytes = 2 * options.segment_bytes;
