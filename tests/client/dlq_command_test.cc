@@ -447,12 +447,12 @@ TEST_F(DlqCommandTest, LagIsSummedUpByTopic) {
   EXPECT_EQ(out_,
             "GROUP         billing\nLAG           3,003\nDEAD LETTERS  5\n\n"
             "TOPICS\n"
-            "TOPIC           QUEUES  READY  IN FLIGHT    LAG\n"
-            "%RETRY%billing       1  1,000          2  1,002\n"
-            "orders               2  2,000          1  2,001\n");
+            "TOPIC           QUEUES  READY  IN FLIGHT  TO RETRY    LAG\n"
+            "%RETRY%billing       1  1,000          2         0  1,002\n"
+            "orders               2  2,000          1         0  2,001\n");
   EXPECT_EQ(Mansio({"group", "lag", "billing", "-o", "json"}), kOk);
   EXPECT_EQ(Json::parse(out_)["topics"][1], Json::parse(R"({"topic": "orders", "queues": 2,
-      "ready": 2000, "in_flight": 1, "lag": 2001})"));
+      "ready": 2000, "in_flight": 1, "to_retry": 0, "lag": 2001})"));
 }
 
 TEST_F(DlqCommandTest, ClientsAreListedAndDescribed) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -15,7 +16,7 @@ using ::testing::HasSubstr;
 
 constexpr absl::Duration kRegistration = absl::Seconds(60);
 
-// Waits until the nameserver lists `count` brokers.
+// Waits until the nameserver lists `count` brokers that are there.
 void AwaitBrokers(const NameserverProcess& nameserver, int count) {
   const auto admin = nameserver.Admin();
   const absl::Time deadline = absl::Now() + kRegistration;
@@ -23,7 +24,8 @@ void AwaitBrokers(const NameserverProcess& nameserver, int count) {
   while (listed != count && absl::Now() < deadline) {
     const auto brokers = admin->ListBrokers();
     ASSERT_TRUE(brokers.ok()) << brokers.status();
-    listed = brokers->brokers_size();
+    listed = static_cast<int>(std::count_if(brokers->brokers().begin(), brokers->brokers().end(),
+                                            [](const auto& broker) { return broker.online(); }));
   }
   ASSERT_EQ(listed, count);
 }
