@@ -21,6 +21,7 @@ absl::Status AnyBroker(const RoutingTable& table) {
 
 void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
                 const v1::ListTopicsRequest& request) {
+  if (call.Cancelled()) return call.Abort(absl::CancelledError());
   v1::ListTopicsResponse response;
   ToWire(AnyBroker(table), response.mutable_status());
   for (v1::TopicOverview& topic : table.Topics()) {
@@ -30,10 +31,18 @@ void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
   rpc::Reply(call, response);
 }
 
+void ListGroups(const RoutingTable& table, rpc::UnaryCall& call) {
+  if (call.Cancelled()) return call.Abort(absl::CancelledError());
+  v1::ListGroupsResponse response;
+  ToWire(AnyBroker(table), response.mutable_status());
+  for (v1::GroupOverview& group : table.Groups()) *response.add_groups() = std::move(group);
+  rpc::Reply(call, response);
+}
+
 }  // namespace
 
 void AddAdminLists(const RoutingTable* table, std::function<std::string()> address,
-                   rpc::MethodTable& methods) {
+                   TimerQueue* background, rpc::MethodTable& methods) {
   methods.unary.push_back(
       {"/mansio.v1.Admin/ListBrokers",
        rpc::ParsedUnary<v1::ListBrokersRequest>(
@@ -49,21 +58,19 @@ void AddAdminLists(const RoutingTable* table, std::function<std::string()> addre
              response.set_answered_by(fmt::format("nameserver {}", address()));
              rpc::Reply(call, response);
            })});
+  methods.unary.push_back({"/mansio.v1.Admin/ListTopics",
+                           rpc::ParsedUnary<v1::ListTopicsRequest>(
+                               [table, background](rpc::UnaryCall& call, const auto& request) {
+                                 background->ScheduleAfter(0, [table, &call, request] {
+                                   ListTopics(*table, call, request);
+                                 });
+                               })});
   methods.unary.push_back(
-      {"/mansio.v1.Admin/ListTopics",
-       rpc::ParsedUnary<v1::ListTopicsRequest>([table](rpc::UnaryCall& call, const auto& request) {
-         ListTopics(*table, call, request);
-       })});
-  methods.unary.push_back(
-      {"/mansio.v1.Admin/ListGroups",
-       rpc::ParsedUnary<v1::ListGroupsRequest>([table](rpc::UnaryCall& call, const auto&) {
-         v1::ListGroupsResponse response;
-         ToWire(AnyBroker(*table), response.mutable_status());
-         for (v1::GroupOverview& group : table->Groups()) {
-           *response.add_groups() = std::move(group);
-         }
-         rpc::Reply(call, response);
-       })});
+      {"/mansio.v1.Admin/ListGroups", rpc::ParsedUnary<v1::ListGroupsRequest>(
+                                          [table, background](rpc::UnaryCall& call, const auto&) {
+                                            background->ScheduleAfter(
+                                                0, [table, &call] { ListGroups(*table, call); });
+                                          })});
 }
 
 }  // namespace mansio::nameserver

@@ -91,6 +91,7 @@ class Nameserver::Impl {
                   .disconnected = config.client_disconnected},
                  clock),
         timers_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
+        lists_([clock] { return absl::ToInt64Milliseconds(clock->BootNow()); }),
         peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
         relay_(NodeOf(config), {.directory = &table_,
                                 .clients = &clients_,
@@ -109,7 +110,7 @@ class Nameserver::Impl {
                     .timers = &timers_,
                     .relay = &relay_}),
         registration_(static_cast<size_t>(config.topics + config.groups), &table_),
-        watch_(&table_) {}
+        watch_(&table_, clock, &timers_) {}
 
   absl::Status Start(const NameserverConfig& config) {
     auto monitor = metrics::Monitor::Start(
@@ -121,7 +122,7 @@ class Nameserver::Impl {
     registration_.Register(methods);
     watch_.Register(methods);
     AddAdminLists(
-        &table_, [this] { return Advertised(); }, methods);
+        &table_, [this] { return Advertised(); }, &lists_, methods);
     forwarder_.Install(methods);
     if (absl::Status status = AddAdmin(config, methods); !status.ok()) return status;
     gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
@@ -143,6 +144,7 @@ class Nameserver::Impl {
     Repeat(kClientScan, [this] { clients_.ExpireSilent(); });
     relay_.Start(cluster_secret_);
     timers_.Start();
+    lists_.Start();
     if (monitor_ != nullptr) ShowMetrics(static_cast<size_t>(config.network.clients));
     return absl::OkStatus();
   }
@@ -154,6 +156,7 @@ class Nameserver::Impl {
     forwarder_.Stop();
     peers_->Stop();
     if (server_ != nullptr) server_->Shutdown(grace);
+    lists_.Stop();
     timers_.Stop();
   }
 
@@ -175,7 +178,8 @@ class Nameserver::Impl {
     admin_ = std::make_unique<gateway::AdminGateway>(
         gateway::AdminGateway::Options{.node = NodeOf(config),
                                        .cluster_secret = *secret,
-                                       .broker_deadline = config.broker_deadline},
+                                       .broker_deadline = config.broker_deadline,
+                                       .spread_lists = false},
         gateway::AdminGateway::Environment{
             .directory = &table_, .peers = peers_.get(), .timers = &timers_});
     admin_->Install(methods);
@@ -215,6 +219,7 @@ class Nameserver::Impl {
   RoutingTable table_;
   gateway::ClientRegistry clients_;
   TimerQueue timers_;
+  TimerQueue lists_;  // a thread for long answers, so that routes do not wait for them
   const std::unique_ptr<rpc::Client> peers_;
   std::string cluster_secret_;  // empty: none
   gateway::ClientRelay relay_;

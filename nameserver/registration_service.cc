@@ -34,6 +34,7 @@ class RegistrationStream final : public rpc::ParsedBidiEvents<v1::RegistrationUp
     v1::RegistrationReply reply;
     reply.set_acknowledged_sequence(update.sequence());
     ToWire(status, reply.mutable_status());
+    reply.set_superseded_by(SupersededBy(status));
     rpc::Write(*call(), reply);
     if (status.ok()) return;
     ended_ = true;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -55,6 +56,18 @@ absl::Status Validate(const v1::BrokerIdentity& identity) {
   return absl::OkStatus();
 }
 
+constexpr char kSuccessor[] = "mansio/superseded-by";
+
+// To a master whose broker group has had another one since.
+absl::Status Superseded(const v1::BrokerIdentity& by) {
+  absl::Status status = absl::FailedPreconditionError(
+      fmt::format("member {} at {} has become the master of {} with a newer epoch, {}", by.member(),
+                  AddressesText(by), by.name(), by.epoch()));
+  status.SetPayload(kSuccessor,
+                    absl::Cord(fmt::format("member {} at {}", by.member(), AddressesText(by))));
+  return status;
+}
+
 // A registration is worth a look when somebody asks why a broker is or is not in the routes.
 std::string Describe(const v1::BrokerIdentity& identity) {
   return fmt::format("broker {} (id {}) of cluster {} at {}", identity.name(), identity.id(),
@@ -101,25 +114,12 @@ void InsertAll(google::protobuf::RepeatedPtrField<Info>* from, StringMap<Info>& 
   }
 }
 
-// Overviews by name, from every master in turn.
-template <typename Overview, typename Info>
-void Merge(const StringMap<Info>& infos, const std::string& broker, Info* (Overview::*field)(),
-           std::map<std::string, Overview>& merged) {
-  for (const auto& [name, info] : infos) {
-    const auto [it, is_new] = merged.try_emplace(name);
-    if (is_new) *(it->second.*field)() = info;
-    it->second.add_brokers(broker);
-  }
-}
-
-template <typename Overview>
-std::vector<Overview> Values(std::map<std::string, Overview> merged) {
-  std::vector<Overview> values;
-  for (auto& [name, overview] : merged) values.push_back(std::move(overview));
-  return values;
-}
-
 }  // namespace
+
+std::string SupersededBy(const absl::Status& status) {
+  const auto by = status.GetPayload(kSuccessor);
+  return by.has_value() ? std::string(*by) : "";
+}
 
 RoutingTable::RoutingTable(Options options, const Clock* clock)
     : options_(options), clock_(clock), lost_(clock) {}
@@ -174,17 +174,31 @@ absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& 
                     "broker.name",
                     Describe(present), present.epoch(), Describe(identity), identity.epoch()));
   };
-  for (const auto& [other_key, other] : cluster_.members()) {
-    const v1::BrokerIdentity& present = other.identity;
-    if (present.name() == identity.name() && present.cluster() != identity.cluster()) {
-      return refuse(present);
-    }
+  if (const Member* const other = FindElsewhere(identity); other != nullptr) {
+    return refuse(other->identity);
   }
   const Member* const present = cluster_.Find(key);
   if (present == nullptr || IsItself(present->identity, identity)) return absl::OkStatus();
-  const bool is_next_reign = identity.lineage() == present->identity.lineage() &&
-                             identity.epoch() > present->identity.epoch();
-  return is_next_reign ? absl::OkStatus() : refuse(present->identity);
+  const bool is_kin = identity.lineage() == present->identity.lineage();
+  if (is_kin && identity.epoch() > present->identity.epoch()) return absl::OkStatus();
+  return is_kin && identity.epoch() < present->identity.epoch() ? Superseded(present->identity)
+                                                                : refuse(present->identity);
+}
+
+const RoutingTable::Member* RoutingTable::FindElsewhere(const v1::BrokerIdentity& identity) const {
+  const auto& members = cluster_.members();
+  // Few clusters: names are looked for in each.
+  for (auto it = members.begin(); it != members.end();) {
+    const std::string cluster = std::get<0>(it->first);
+    it = members.lower_bound({cluster, identity.name(), std::numeric_limits<int32_t>::min()});
+    if (it == members.end()) break;
+    const v1::BrokerIdentity& found = it->second.identity;
+    if (found.name() == identity.name() && found.cluster() != identity.cluster()) {
+      return &it->second;
+    }
+    it = members.upper_bound({cluster + '\0', "", 0});
+  }
+  return nullptr;
 }
 
 absl::StatusOr<const RoutingTable::Key*> RoutingTable::Find(SessionId session) {
@@ -201,8 +215,7 @@ absl::StatusOr<const RoutingTable::Key*> RoutingTable::Find(SessionId session) {
   }
   const v1::BrokerIdentity& present = cluster_.Find(found->first)->identity;
   if (present.epoch() > it->second.epoch) {
-    return absl::FailedPreconditionError(fmt::format("{} has registered with a newer epoch, {}",
-                                                     Describe(present), present.epoch()));
+    return Superseded(present);
   }
   return nullptr;
 }
@@ -214,7 +227,7 @@ absl::Status RoutingTable::Change(SessionId session, v1::Delta delta) {
   if (!key.ok() || *key == nullptr) return key.status();
   cluster_.Change(**key, delta);
   const Member& member = *cluster_.Find(**key);
-  if (listener_ != nullptr) listener_->OnChange(member.identity, delta);
+  if (listener_ != nullptr) listener_->OnChange(member, delta);
   return CheckLimits(member.topics.size(), member.groups.size());
 }
 
@@ -329,24 +342,39 @@ std::vector<v1::BrokerOverview> RoutingTable::Lost() const {
   return lost_.List();
 }
 
-std::vector<v1::TopicOverview> RoutingTable::Topics() const {
-  std::map<std::string, v1::TopicOverview> merged;
-  ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : cluster_.members()) {
-    if (broker.identity.id() != 0) continue;
-    Merge(broker.topics, broker.identity.name(), &v1::TopicOverview::mutable_topic, merged);
+template <typename Overview, typename Info>
+std::vector<Overview> RoutingTable::Merged(StringMap<Info> Member::*infos,
+                                           Info* (Overview::*field)()) const {
+  std::map<std::string, Overview> merged;
+  std::optional<Key> last;
+  while (true) {
+    std::vector<Info> of_broker;
+    {
+      ReaderMutexLock lock(&mutex_);
+      const auto& members = cluster_.members();
+      const auto next = last ? members.upper_bound(*last) : members.begin();
+      if (next == members.end()) break;
+      last = next->first;
+      if (next->second.identity.id() != 0) continue;
+      for (const auto& [name, info] : next->second.*infos) of_broker.push_back(info);
+    }
+    for (Info& info : of_broker) {
+      const auto [it, is_new] = merged.try_emplace(info.name());
+      if (is_new) *(it->second.*field)() = std::move(info);
+      it->second.add_brokers(std::get<1>(*last));
+    }
   }
-  return Values(std::move(merged));
+  std::vector<Overview> overviews;
+  for (auto& [name, overview] : merged) overviews.push_back(std::move(overview));
+  return overviews;
+}
+
+std::vector<v1::TopicOverview> RoutingTable::Topics() const {
+  return Merged(&Member::topics, &v1::TopicOverview::mutable_topic);
 }
 
 std::vector<v1::GroupOverview> RoutingTable::Groups() const {
-  std::map<std::string, v1::GroupOverview> merged;
-  ReaderMutexLock lock(&mutex_);
-  for (const auto& [key, broker] : cluster_.members()) {
-    if (broker.identity.id() != 0) continue;
-    Merge(broker.groups, broker.identity.name(), &v1::GroupOverview::mutable_group, merged);
-  }
-  return Values(std::move(merged));
+  return Merged(&Member::groups, &v1::GroupOverview::mutable_group);
 }
 
 }  // namespace mansio::nameserver

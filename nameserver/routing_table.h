@@ -29,19 +29,25 @@ namespace mansio::nameserver {
 // One registration stream; never used twice.
 using SessionId = uint64_t;
 
-// Told of every change, in order, under the table's lock: short, and never calls the table.
+// Told of every change, in order, after it, but for OnLeft, and under the table's lock: short, and
+// never calls the table.
 class RoutingListener {
  public:
   virtual ~RoutingListener() = default;
   // A broker has registered, or has done so again.
   virtual void OnMember(const gateway::ClusterTable::Member& member) = 0;
-  virtual void OnChange(const v1::BrokerIdentity& broker, const v1::Delta& delta) = 0;
+  virtual void OnChange(const gateway::ClusterTable::Member& member, const v1::Delta& delta) = 0;
   virtual void OnLeft(const v1::BrokerIdentity& broker) = 0;
 };
 
+// The member that has become the master of the broker's group since, where that is why `status` of
+// Install, Change or KeepAlive refuses it; else "". Pure.
+std::string SupersededBy(const absl::Status& status);
+
 // Everything the nameserver knows, in memory only: what each broker registered, merged over brokers
 // when asked. A broker is (cluster, name, id). It is in the table from its snapshot until its
-// stream is lost or silent for too long. Thread-safe; every function returns at once.
+// stream is lost or silent for too long. Thread-safe; every function but Topics and Groups returns
+// at once.
 class RoutingTable final : public gateway::Directory {
  public:
   struct Options {
@@ -90,7 +96,8 @@ class RoutingTable final : public gateway::Directory {
   std::vector<v1::BrokerOverview> Brokers() const;
   // Those that have left within the last day and are not back.
   std::vector<v1::BrokerOverview> Lost() const;
-  // Merged over the masters, by name.
+  // Merged over the masters, by name. Of a hundred thousand this takes a while, in which others
+  // read and change the table: each broker is as it was at one moment, not all of them at the same.
   std::vector<v1::TopicOverview> Topics() const;
   std::vector<v1::GroupOverview> Groups() const;
 
@@ -112,6 +119,11 @@ class RoutingTable final : public gateway::Directory {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The broker of another cluster that has this one's name; null: there is none.
+  const Member* FindElsewhere(const v1::BrokerIdentity& identity) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  template <typename Overview, typename Info>
+  std::vector<Overview> Merged(StringMap<Info> Member::*infos, Info* (Overview::*field)()) const;
   // Takes a broker out.
   void Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLimits(size_t topics, size_t groups) const;

@@ -2,159 +2,89 @@
 
 #include <algorithm>
 #include <deque>
-#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "common/clock/clock.h"
 #include "common/rpc/proto_call.h"
+#include "common/timer/timer_queue.h"
 
 namespace mansio::nameserver {
 
 namespace {
 
 constexpr char kWatchPath[] = "/mansio.v1.Registration/Watch";
-constexpr size_t kPartSize = 1000;        // topics or groups in one part of a snapshot
-constexpr uint64_t kWindow = 4;           // updates under way to one watcher
-constexpr size_t kBatch = 128 << 10;      // bytes of one update, unless one broker's part has more
-constexpr size_t kPartBytes = 256 << 10;  // about, of one part
+constexpr uint64_t kWindow = 4;  // updates under way to one watcher
 
 using gateway::ClusterTable;
 
-std::shared_ptr<const std::string> Encode(v1::BrokerUpdate&& update) {
-  v1::ClusterUpdate element;  // without a sequence number: the bytes are the same for all
-  *element.add_brokers() = std::move(update);
-  return std::make_shared<const std::string>(element.SerializeAsString());
-}
-
-std::vector<std::shared_ptr<const std::string>> EncodeSnapshot(const ClusterTable::Member& member) {
-  std::vector<std::shared_ptr<const std::string>> parts;
-  v1::BrokerUpdate part;
-  size_t entries = 0;
-  size_t bytes = 0;
-  const auto end_part = [&](bool last) {
-    *part.mutable_broker() = member.identity;
-    part.set_snapshot(true);
-    part.set_last_part(last);
-    parts.push_back(Encode(std::exchange(part, v1::BrokerUpdate())));
-    entries = bytes = 0;
-  };
-  const auto add = [&](const auto& entry, auto* to) {
-    *to->Add() = entry;
-    ++entries;
-    bytes += entry.ByteSizeLong();
-    return entries == kPartSize || bytes >= kPartBytes;
-  };
-  for (const auto& [name, topic] : member.topics) {
-    if (add(topic, part.mutable_topics())) end_part(false);
-  }
-  for (const auto& [name, group] : member.groups) {
-    if (add(group, part.mutable_groups())) end_part(false);
-  }
-  end_part(true);
-  return parts;
-}
-
-// An update about a broker that its key is enough for.
-v1::BrokerUpdate About(const v1::BrokerIdentity& broker) {
-  v1::BrokerUpdate update;
-  update.mutable_broker()->set_cluster(broker.cluster());
-  update.mutable_broker()->set_name(broker.name());
-  update.mutable_broker()->set_id(broker.id());
-  return update;
-}
-
 }  // namespace
+
+// How much a watcher knows: of all who are registered, who are all there is but while brokers come
+// back to a nameserver that has just started.
+enum class WatchService::Knows { kSome, kAllYet, kAll };
 
 // One stream. Under the service's lock, but for the call itself.
 class WatchService::Watcher {
  public:
-  Watcher(std::shared_ptr<rpc::BidiCall> call, size_t max_waiting)
-      : call_(std::move(call)), max_waiting_(max_waiting) {}
+  explicit Watcher(std::shared_ptr<rpc::BidiCall> call) : call_(std::move(call)) {}
 
   bool ended() const { return ended_; }
-  // Brokers are told as a whole in the order of their keys; those that are yet to come need no
-  // updates now.
-  bool IsTold(const ClusterTable::Key& key) const {
-    return told_all_ || (last_told_.has_value() && key <= *last_told_);
-  }
-  bool told_all() const { return told_all_; }
+  bool HasRoom() const { return !ended_ && sequence_ - acknowledged_ < kWindow; }
+  // Up to where it has been told, what waits here included.
+  const ChangeLog::Position& told() const { return told_; }
+  bool HasWaiting() const { return !waiting_.empty(); }
+  Knows knows() const { return knows_; }
 
-  // What waits already is limited, not what comes: one broker may have more than all may wait.
-  void Add(const std::vector<Bytes>& updates) {
-    if (changes_bytes_ > max_waiting_) return End();
-    for (const Bytes& update : updates) {
-      changes_bytes_ += update->size();
-      waiting_.push_back({update, true});
-    }
+  void Take(const ChangeLog::Batch& batch) {
+    told_ = batch.behind;
+    waiting_.insert(waiting_.end(), batch.messages.begin(), batch.messages.end());
   }
   void Acknowledge(uint64_t sequence) {
     acknowledged_ = std::max(acknowledged_, std::min(sequence, sequence_));
   }
 
-  // Sends what may be under way. `cluster`: for brokers that are to be told as a whole; null: not
-  // now.
-  void Send(const ClusterTable* cluster, Snapshots& snapshots) {
-    while (!ended_ && sequence_ - acknowledged_ < kWindow) {
-      if (waiting_.empty() && !told_all_ && cluster != nullptr) TellNext(*cluster, snapshots);
-      const bool complete = waiting_.empty() && told_all_ && !completed_;
-      if (waiting_.empty() && !complete) return;
-      v1::ClusterUpdate head;
-      head.set_sequence(++sequence_);
-      head.set_complete(complete);
-      completed_ = completed_ || complete;
-      rpc::Payload element(head.SerializeAsString());
-      while (!waiting_.empty() && element.size() < kBatch) {
-        Bytes update = std::move(waiting_.front().update);
-        if (waiting_.front().is_change) changes_bytes_ -= update->size();
-        waiting_.pop_front();
-        const std::string_view bytes = *update;
-        element.AppendShared(std::move(update), bytes);
-      }
-      if (!call_->Write(std::move(element))) return End();
+  // Sends the next of what waits. `knows`: what it knows when it has taken all that waits.
+  void SendNext(Knows knows) {
+    v1::ClusterUpdate head;
+    head.set_sequence(++sequence_);
+    if (waiting_.size() <= 1 && knows > knows_) {
+      knows_ = knows;
+      head.set_complete(true);
+      head.set_settling(knows == Knows::kAllYet);
     }
+    rpc::Payload element(head.SerializeAsString());
+    if (!waiting_.empty()) {
+      UpdateBytes update = std::move(waiting_.front());
+      waiting_.pop_front();
+      const std::string_view bytes = *update;
+      element.AppendShared(std::move(update), bytes);
+    }
+    if (!call_->Write(std::move(element))) End();
   }
 
  private:
-  struct Waiting {
-    Bytes update;
-    bool is_change = false;  // else of a broker that is told of for the first time
-  };
-
   // Nothing is kept for it until the stream is closed.
   void End() {
     ended_ = true;
     waiting_.clear();
-    changes_bytes_ = 0;
     call_->Finish(absl::ResourceExhaustedError("the watcher is too slow; begin again"));
   }
 
-  void TellNext(const ClusterTable& cluster, Snapshots& snapshots) {
-    const auto& members = cluster.members();
-    const auto next = last_told_ ? members.upper_bound(*last_told_) : members.begin();
-    told_all_ = next == members.end();
-    if (told_all_) return;
-    // One at a time, and not limited: a stream that begins again would come no further.
-    for (const Bytes& part : snapshots.Of(next->second)) waiting_.push_back({part, false});
-    last_told_ = next->first;
-  }
-
   const std::shared_ptr<rpc::BidiCall> call_;
-  const size_t max_waiting_;
-  std::optional<ClusterTable::Key> last_told_;
-  bool told_all_ = false;
-  std::deque<Waiting> waiting_;
-  size_t changes_bytes_ = 0;  // of what waits
+  ChangeLog::Position told_;
+  std::deque<UpdateBytes> waiting_;  // of one batch
+  Knows knows_ = Knows::kSome;
   bool ended_ = false;
   uint64_t sequence_ = 0;
   uint64_t acknowledged_ = 0;
-  bool completed_ = false;
 };
 
 class WatchService::Stream final : public rpc::ParsedBidiEvents<v1::WatchRequest> {
  public:
   Stream(std::shared_ptr<rpc::BidiCall> call, WatchService& service)
-      : ParsedBidiEvents(call),
-        service_(service),
-        watcher_(std::make_shared<Watcher>(call, service.max_waiting_)) {}
+      : ParsedBidiEvents(call), service_(service), watcher_(std::make_shared<Watcher>(call)) {}
 
   void OnElement(v1::WatchRequest request) override {
     if (std::exchange(begun_, true)) {
@@ -172,16 +102,16 @@ class WatchService::Stream final : public rpc::ParsedBidiEvents<v1::WatchRequest
   bool begun_ = false;
 };
 
-const std::vector<WatchService::Bytes>& WatchService::Snapshots::Of(
-    const ClusterTable::Member& member) {
-  const auto [found, is_new] = encoded_.try_emplace(ClusterTable::KeyOf(member.identity));
-  if (is_new) found->second = EncodeSnapshot(member);
-  return found->second;
-}
-
-WatchService::WatchService(RoutingTable* table, size_t max_waiting)
-    : table_(table), max_waiting_(max_waiting) {
+WatchService::WatchService(RoutingTable* table, const Clock* clock, TimerQueue* timers)
+    : table_(table), clock_(clock), timers_(timers) {
   table_->SetListener(this);
+  timers_->ScheduleAfter(absl::ToInt64Milliseconds(kSettling), [this] {
+    {
+      MutexLock lock(&mutex_);
+      settled_ = true;
+    }
+    TellAll();
+  });
 }
 WatchService::~WatchService() { table_->SetListener(nullptr); }
 
@@ -196,77 +126,124 @@ void WatchService::Add(const std::shared_ptr<Watcher>& watcher) {
     MutexLock lock(&mutex_);
     if (stopped_) return;
     watchers_.push_back(watcher);
-    watcher->Send(&cluster, snapshots_);
-    ForgetSnapshots();
+    Tell(*watcher, cluster);
   });
 }
 
 void WatchService::Acknowledge(Watcher& watcher, uint64_t sequence) {
-  table_->Inspect([&](const ClusterTable& cluster) {
+  {
+    // Most have been told everything by now.
     MutexLock lock(&mutex_);
     watcher.Acknowledge(sequence);
-    const bool told_all = watcher.told_all();
-    watcher.Send(&cluster, snapshots_);
-    if (!told_all) ForgetSnapshots();
+    if (!HasMoreFor(watcher)) return;
+  }
+  table_->Inspect([&](const ClusterTable& cluster) {
+    MutexLock lock(&mutex_);
+    const bool was_behind = watcher.told().known < log_.shown();
+    Tell(watcher, cluster);
+    if (was_behind && watcher.told().known == log_.shown()) Forget();
   });
-}
-
-void WatchService::ForgetSnapshots() {
-  const bool needed = std::any_of(watchers_.begin(), watchers_.end(),
-                                  [](const auto& watcher) { return !watcher->told_all(); });
-  if (!needed) snapshots_.Clear();
 }
 
 void WatchService::Remove(const Watcher* watcher) {
   MutexLock lock(&mutex_);
   std::erase_if(watchers_, [watcher](const auto& entry) { return entry.get() == watcher; });
-  ForgetSnapshots();
-}
-
-void WatchService::Tell(const ClusterTable::Key& key, const std::vector<Bytes>& updates) {
-  for (const auto& watcher : watchers_) {
-    if (watcher->ended() || !watcher->IsTold(key)) continue;
-    watcher->Add(updates);
-    watcher->Send(nullptr, snapshots_);
-  }
+  Forget();
 }
 
 void WatchService::Stop() {
   MutexLock lock(&mutex_);
   stopped_ = true;
   watchers_.clear();
-  snapshots_.Clear();
+  batches_.clear();
 }
 
 void WatchService::OnMember(const ClusterTable::Member& member) {
-  const ClusterTable::Key key = ClusterTable::KeyOf(member.identity);
   MutexLock lock(&mutex_);
-  snapshots_.Drop(key);
-  if (watchers_.empty()) return;
-  Tell(key, snapshots_.Of(member));
-  ForgetSnapshots();
+  log_.Joined(ClusterTable::KeyOf(member.identity));
+  Changed();
 }
 
-void WatchService::OnChange(const v1::BrokerIdentity& broker, const v1::Delta& delta) {
-  const ClusterTable::Key key = ClusterTable::KeyOf(broker);
+void WatchService::OnChange(const ClusterTable::Member& member, const v1::Delta& delta) {
   MutexLock lock(&mutex_);
-  snapshots_.Drop(key);
-  if (watchers_.empty()) return;
-  v1::BrokerUpdate update = About(broker);
-  *update.mutable_topics() = delta.topics();
-  *update.mutable_groups() = delta.groups();
-  *update.mutable_deleted_topics() = delta.deleted_topics();
-  *update.mutable_deleted_groups() = delta.deleted_groups();
-  Tell(key, {Encode(std::move(update))});
+  log_.Changed(member, delta);
+  Changed();
 }
 
 void WatchService::OnLeft(const v1::BrokerIdentity& broker) {
-  const ClusterTable::Key key = ClusterTable::KeyOf(broker);
-  v1::BrokerUpdate update = About(broker);
-  update.set_left(true);
   MutexLock lock(&mutex_);
-  snapshots_.Drop(key);
-  Tell(key, {Encode(std::move(update))});
+  log_.Left(ClusterTable::KeyOf(broker));
+  Changed();
+}
+
+void WatchService::Changed() {
+  if (gathering_ || stopped_) return;
+  if (watchers_.empty()) {
+    log_.Show();
+    return Forget();
+  }
+  gathering_ = true;
+  const absl::Duration gather =
+      std::max(kGather, kGatherForEach * static_cast<int64_t>(watchers_.size()));
+  const absl::Duration rest = told_at_ + gather - clock_->BootNow();
+  // Never on this thread: it holds the table, and serves a broker that registers.
+  timers_->ScheduleAfter(
+      std::max(int64_t{0}, absl::ToInt64Milliseconds(absl::Ceil(rest, absl::Milliseconds(1)))),
+      [this] { TellAll(); });
+}
+
+void WatchService::TellAll() {
+  table_->Inspect([&](const ClusterTable& cluster) {
+    MutexLock lock(&mutex_);
+    if (stopped_) return;
+    gathering_ = false;
+    told_at_ = clock_->BootNow();
+    log_.Show();
+    batches_.clear();
+    for (const auto& watcher : watchers_) Tell(*watcher, cluster);
+    Forget();
+  });
+}
+
+bool WatchService::HasMoreFor(const Watcher& watcher) const {
+  if (stopped_ || watcher.ended()) return false;
+  return watcher.HasWaiting() || watcher.told().known < log_.shown() ||
+         watcher.knows() < KnownTo(watcher);
+}
+
+WatchService::Knows WatchService::KnownTo(const Watcher& watcher) const {
+  if (watcher.told().known < log_.latest()) return Knows::kSome;
+  return settled_ ? Knows::kAll : Knows::kAllYet;
+}
+
+void WatchService::Tell(Watcher& watcher, const ClusterTable& cluster) {
+  while (HasMoreFor(watcher) && watcher.HasRoom()) {
+    if (!watcher.HasWaiting() && watcher.told().known < log_.shown()) {
+      watcher.Take(BatchAfter(watcher.told(), cluster));
+    }
+    // What has left before it was told of leaves nothing to say.
+    if (watcher.HasWaiting() || watcher.knows() < KnownTo(watcher)) {
+      watcher.SendNext(KnownTo(watcher));
+    }
+  }
+}
+
+const ChangeLog::Batch& WatchService::BatchAfter(ChangeLog::Position from,
+                                                 const ClusterTable& cluster) {
+  const auto [batch, is_new] = batches_.try_emplace(from);
+  if (is_new) batch->second = log_.After(from, cluster);
+  return batch->second;
+}
+
+void WatchService::Forget() {
+  ChangeLog::Version known = log_.shown();
+  for (const auto& watcher : watchers_) {
+    if (!watcher->ended()) known = std::min(known, watcher->told().known);
+  }
+  log_.Forget(known);
+  if (known < log_.shown()) return;
+  batches_.clear();
+  log_.DropEncoded();
 }
 
 }  // namespace mansio::nameserver

@@ -76,6 +76,13 @@ absl::StatusOr<LocatedMessage> ReadMessageAt(CommitLog* log, LogOffset offset) {
                         offset - message.frame_back};
 }
 
+LogOffset NextLogFile(const CommitLog& log, LogOffset from) {
+  for (const CommitLog::SegmentInfo& segment : log.Segments()) {
+    if (segment.first > from) return std::min(segment.first, log.cursors().applied);
+  }
+  return log.cursors().applied;
+}
+
 absl::StatusOr<LogOffset> ForEachRecordOf(
     const FrameRun& run, LogOffset limit, absl::FunctionRef<void(const RecordView& record)> visit,
     absl::FunctionRef<void(Epoch epoch, LogOffset next)> ended) {

@@ -21,6 +21,9 @@ absl::StatusOr<LocatedMessage> ReadMessageAt(CommitLog* log, LogOffset offset);
 absl::StatusOr<LogOffset> ReadRecords(CommitLog* log, LogOffset from, size_t max_bytes,
                                       absl::FunctionRef<void(const RecordView& record)> visit);
 
+// See Store::NextLogFile.
+LogOffset NextLogFile(const CommitLog& log, LogOffset from);
+
 // Calls `visit` for each record of the frames of a run that begin below `limit`, and `ended` behind
 // each frame with its epoch and where the log goes on. Returns that of the last. DataLoss names the
 // place that is damaged.

@@ -37,6 +37,9 @@ struct StoreOptions {
   // The greatest epoch that anybody in the broker group is known to have begun: a master's is
   // greater.
   uint64_t known_epoch = 0;
+  // The epoch that a master begins, exactly: it was elected with it, and commits only what
+  // Store::Environment::may_commit allows. 0: the log chooses one, and it asks nobody.
+  uint64_t reign = 0;
   Durability durability = Durability::kSync;
   absl::Duration flush_interval = absl::Milliseconds(500);  // async only
   uint64_t segment_bytes = uint64_t{1} << 30;
@@ -56,8 +59,11 @@ struct StoreOptions {
   uint64_t key_index_piece_bytes = 64ull << 20;  // of log that one of its files is about
   bool salvage = false;                          // cut at damage instead of refusing to start
 
-  // Replication says what is committed (design section 9), not the disk alone.
-  bool WaitsForCommit() const {
+  // What is committed depends on other brokers (design section 9), not on the disk alone: on what
+  // they hold, or on whether they may have elected another master.
+  bool WaitsForCommit() const { return WaitsForMembers() || reign != 0; }
+  // The first of the two.
+  bool WaitsForMembers() const {
     return role == Role::kSlave || durability == Durability::kReplica ||
            durability == Durability::kReplicaSync;
   }

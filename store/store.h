@@ -1,6 +1,7 @@
 #ifndef MANSIO_STORE_STORE_H_
 #define MANSIO_STORE_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,10 @@ class Store {
     StoreStats* stats = nullptr;
     // What messages are found by; nullptr: there is no key index.
     const MessageKeys* keys = nullptr;
+    // Of an elected master (StoreOptions::reign): whether nobody else can have been elected yet.
+    // Asked on the log thread, for each batch once, when it has all else that it takes to be
+    // committed; cheap. What it holds back waits for ReplicatedLog::AllowCommit. Null: it may.
+    std::function<bool()> may_commit = nullptr;
   };
 
   // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins
@@ -140,7 +145,8 @@ class Store {
   virtual absl::StatusOr<StoredMessage> ReadMessage(QueueKey queue, QueueOffset offset,
                                                     const QueueEntry& entry) = 0;
 
-  // Calls `visit` for the messages that may have a key, newest first, until it returns false: those
+  // Calls `visit` for the messages that may have a key, newest first, until it returns false or
+  // enough files of the index were looked into: those
   // that were applied before the call, and some that came since; a message that was carried forward
   // may come twice, one that has gone can come too, and one of another key that shares some bits of
   // the hash. Blocks: only inside RunCold. FailedPrecondition when there is no key index.
@@ -165,6 +171,10 @@ class Store {
     static_cast<void>(max_bytes), static_cast<void>(visit);
     return from;
   }
+
+  // Where the first file of the log behind `from` begins, with a frame; the end of what is applied
+  // when there is none. To go on behind what is damaged. Any thread.
+  virtual LogOffset NextLogFile(LogOffset from) const { return from; }
 
   // Runs `job` on the cold pool. False when its queue is full (answer TOO_MANY_REQUESTS).
   virtual bool RunCold(absl::AnyInvocable<void()> job) = 0;

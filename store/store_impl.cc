@@ -13,6 +13,16 @@
 
 namespace mansio::store {
 
+namespace {
+
+// How often is looked for what has become too old: whoever keeps messages for seconds does not want
+// them for a minute.
+absl::Duration PeriodFor(absl::Duration retention_age) {
+  return std::clamp(retention_age / 4, absl::Seconds(1), Checkpointer::Options().period);
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options, Environment environment,
                                                    StateMachine* machine) {
   absl::StatusOr<std::unique_ptr<StoreImpl>> store =
@@ -57,9 +67,10 @@ absl::Status StoreImpl::OpenParts(LogDecorator decorate_log) {
   state_->set_log(log_.get());
 
   if (absl::Status dropped = DropCheckpointOfCutLog(); !dropped.ok()) return dropped;
+  if (absl::Status prepared = PrepareRefilled(); !prepared.ok()) return prepared;
   machine_->Attach(this);
   const absl::StatusOr<Recovered> recovered =
-      RecoverState(log_.get(), checkpoint_, state_.get(), options_);
+      is_copying() ? VerifyCopy() : RecoverState(log_.get(), checkpoint_, state_.get(), options_);
   if (!recovered.ok()) return recovered.status();
   recovered_ = *recovered;
   LOG_INFO("Store {}: log [{}, {}), replayed {} bytes from {}{}, cut {} bytes of a torn tail.",
@@ -81,6 +92,21 @@ absl::Status StoreImpl::DropCheckpointOfCutLog() {
   return checkpoint_->Wipe();
 }
 
+absl::Status StoreImpl::PrepareRefilled() {
+  if (log_->refilling() == CommitLog::Refilling::kNo) return absl::OkStatus();
+  if (absl::Status wiped = checkpoint_->Wipe(); !wiped.ok()) return wiped;
+  return is_copying() ? absl::OkStatus() : log_->EndRefill();
+}
+
+absl::StatusOr<Recovered> StoreImpl::VerifyCopy() {
+  LOG_INFO("Store {}: its log is being copied; there is nothing to read in it yet.", options_.path);
+  const absl::StatusOr<RecoveryReport> report = log_->Recover(
+      {.fold_until = 0}, [](const RecordView&, uint32_t) { return absl::OkStatus(); },
+      [](LogOffset, LogOffset) {});
+  if (!report.ok()) return report.status();
+  return Recovered{*report, report->first, /*rebuilt=*/true};
+}
+
 absl::Status StoreImpl::OpenCheckpoint() {
   checkpoint_ = environment_.checkpoint;
   if (checkpoint_ != nullptr) return absl::OkStatus();
@@ -100,9 +126,8 @@ absl::Status StoreImpl::OpenCheckpoint() {
 void StoreImpl::StartThreads() {
   Checkpointer::Options options;
   options.bytes = options_.checkpoint_bytes;
-  // Whoever keeps messages for seconds does not want them for a minute.
   options.stats = environment_.stats;
-  options.period = std::clamp(options_.retention_age / 4, absl::Seconds(1), options.period);
+  options.period = PeriodFor(options_.retention_age);
   options.periodic = [this] {
     const absl::Status enforced = EnforceRetention();
     if (!enforced.ok() && !absl::IsCancelled(enforced)) {
@@ -117,6 +142,8 @@ void StoreImpl::StartThreads() {
       std::make_unique<Retention>(&options_, &retention_limits_, environment_.time, log_.get(),
                                   state_.get(), checkpointer_.get(), &closing_, environment_.stats);
   cold_pool_ = std::make_unique<ColdPool>(options_.cold_threads, options_.cold_queue);
+  // Nothing can be derived from a part of a log.
+  if (is_copying()) return;
   OpenKeyIndex();
   ready_.store(true, std::memory_order_release);
   checkpointer_->Start();
@@ -156,8 +183,8 @@ absl::Status StoreImpl::Submit(std::unique_ptr<Append> append) {
   }
   if (options_.WaitsForCommit() && log_->cursors().applied < log_->replicated()->ReignStart()) {
     return absl::UnavailableError(
-        "the broker waits until its in-sync slaves have confirmed the beginning of its reign; send "
-        "again soon");
+        "the broker waits until the beginning of its reign is committed, as its in-sync slaves must "
+        "confirm; send again soon");
   }
   if (state_->queues().PendingBytes() > 2 * options_.queue_memory_bytes) {
     return absl::ResourceExhaustedError(
@@ -264,6 +291,10 @@ absl::StatusOr<LogOffset> StoreImpl::ReadLog(
   return ReadRecords(log_.get(), from, max_bytes, visit);
 }
 
+LogOffset StoreImpl::NextLogFile(LogOffset from) const {
+  return store::NextLogFile(*log_, from);
+}
+
 bool StoreImpl::RunCold(absl::AnyInvocable<void()> job) { return cold_pool_->Run(std::move(job)); }
 
 std::optional<StoreTime> StoreImpl::FirstStoreTime(QueueKey queue) const {
@@ -278,6 +309,7 @@ void StoreImpl::SetRetention(absl::Duration age, uint64_t bytes) {
   retention_limits_.age_ms = absl::ToInt64Milliseconds(age);
   retention_limits_.bytes = bytes;
   retention_->Reconsider();
+  checkpointer_->SetPeriod(PeriodFor(age));
   checkpointer_->WakePeriodic();
 }
 
@@ -294,7 +326,7 @@ absl::Status StoreImpl::Close() {
   closing_ = true;
   absl::Status saved = log_->Health();
   if (saved.ok()) saved = log_->SyncAll();
-  if (saved.ok()) saved = checkpointer_->Run();
+  if (saved.ok() && !is_copying()) saved = checkpointer_->Run();
   StopThreads();
   own_checkpoint_.reset();
   lock_.reset();

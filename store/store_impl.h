@@ -67,6 +67,7 @@ class StoreImpl : public Store, private LogObserver {
   absl::StatusOr<LogOffset> ReadLog(
       LogOffset from, size_t max_bytes,
       absl::FunctionRef<void(const RecordView& record)> visit) override;
+  LogOffset NextLogFile(LogOffset from) const override;
   bool RunCold(absl::AnyInvocable<void()> job) override;
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const override;
   bool NeverTrimmed(QueueKey queue) const override;
@@ -86,6 +87,11 @@ class StoreImpl : public Store, private LogObserver {
   absl::Status OpenCheckpoint();
   // A truncation has taken part of what the checkpoint stands for.
   absl::Status DropCheckpointOfCutLog();
+  // The log replaces another one, whose derived state goes (ReplicatedLog::StartOver).
+  absl::Status PrepareRefilled();
+  // Of a log that is not complete nothing is folded.
+  absl::StatusOr<Recovered> VerifyCopy();
+  bool is_copying() const { return log_->refilling() == CommitLog::Refilling::kCopying; }
   void OpenKeyIndex();
   void StartThreads();
   void StopThreads();

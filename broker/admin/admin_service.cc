@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "broker/admin/info.h"
 #include "broker/core/timestamps.h"
+#include "broker/placement/consumers.h"
 #include "common/gateway/send_holds.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
@@ -51,19 +51,20 @@ absl::StatusOr<MessageType> ServedType(const v1::TopicInfo& topic) {
                   name.empty() ? fmt::format("number {}", static_cast<int>(type)) : name));
 }
 
-constexpr int64_t kMaxSeconds = 315576000000;  // of a protobuf duration
-
-// What is beyond the bounds of a protobuf duration becomes one of its bounds.
-int64_t ToMillis(const google::protobuf::Duration& d) {
-  return std::clamp(d.seconds(), -kMaxSeconds, kMaxSeconds) * 1000 + d.nanos() / 1000000;
+// The error with more to say.
+absl::Status With(const absl::Status& error, std::string_view more) {
+  if (more.empty()) return error;
+  return WireError(CodeOf(error), fmt::format("{}; {}", std::string(error.message()), more));
 }
+
+constexpr size_t kMaxClients = 1000;  // of a page
 
 absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::CheckBackPolicy& wanted) {
   constexpr int64_t kMaxMs = 24 * 3600 * 1000;
   constexpr int32_t kMaxChecks = 1000;
   CheckBackPolicy policy;
-  policy.first_check_ms = ToMillis(wanted.first_check());
-  policy.interval_ms = ToMillis(wanted.interval());
+  policy.first_check_ms = MillisOf(wanted.first_check());
+  policy.interval_ms = MillisOf(wanted.interval());
   policy.max_checks = static_cast<uint32_t>(wanted.max_checks());
   if (policy.first_check_ms < 0 || policy.first_check_ms > kMaxMs || policy.interval_ms < 0 ||
       policy.interval_ms > kMaxMs || wanted.max_checks() < 0 || wanted.max_checks() > kMaxChecks) {
@@ -76,11 +77,7 @@ absl::StatusOr<CheckBackPolicy> CheckBackFrom(const v1::CheckBackPolicy& wanted)
 }
 
 absl::StatusOr<int64_t> TtlFrom(const google::protobuf::Duration& ttl) {
-  if (ttl.seconds() >= 0 && ttl.seconds() <= kMaxSeconds && ttl.nanos() >= 0 &&
-      ttl.nanos() <= 999999999) {
-    // Rounded up: a ttl is not to become none.
-    return ttl.seconds() * 1000 + (ttl.nanos() + 999999) / 1000000;
-  }
+  if (IsLength(ttl)) return MillisFrom(ttl);
   return WireError(v2::BAD_REQUEST, "the ttl is negative or not a valid duration; 0 is none");
 }
 
@@ -246,7 +243,7 @@ void SetStatus(const absl::Status& status, Response* response) {
 AdminService::AdminService(Options options, Environment environment)
     : options_(std::move(options)), environment_(environment) {}
 
-void AdminService::SetNode(const store::Store* store, v1::BrokerIdentity identity,
+void AdminService::SetNode(store::Store* store, v1::BrokerIdentity identity,
                            std::function<v1::StoreState()> store_state) {
   store_ = store;
   identity_ = std::move(identity);
@@ -302,31 +299,77 @@ void AdminService::ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersReques
         return topic->kind != TopicKind::kSystem;
       })));
   self->set_groups(static_cast<int32_t>(environment_.metadata->Groups().size()));
-  self->set_log_end(static_cast<int64_t>(store_->cursors().appended));
+  const store::Cursors cursors = store_->cursors();
+  self->set_log_end(static_cast<int64_t>(cursors.appended));
+  self->set_committed(static_cast<int64_t>(cursors.committed));
   *self->mutable_store() = store_state_();
   const v2::Address& address = identity_.addresses(0);
   response.set_answered_by(fmt::format("broker {}:{}", address.host(), address.port()));
+  complete_list_(&response);
   rpc::Reply(call, response);
+}
+
+template <typename Response>
+void AdminService::Admit(rpc::UnaryCall& call, const TopicPtr& topic,
+                         const google::protobuf::RepeatedPtrField<v1::GroupInfo>& consumers,
+                         std::string_view if_refused, absl::AnyInvocable<void()> then) {
+  std::vector<GroupRecord> groups;
+  for (const v1::GroupInfo& info : consumers) {
+    absl::StatusOr<GroupRecord> group = GroupElsewhereFrom(info);
+    if (!group.ok()) return Answer(call, With(group.status(), if_refused), Response());
+    groups.push_back(*std::move(group));
+  }
+  AdmitConsumers(environment_.metadata, environment_.consumption, topic, std::move(groups),
+                 [this, &call, then = std::move(then),
+                  if_refused = std::string(if_refused)](const absl::Status& status) mutable {
+                   status.ok() ? then() : Answer(call, With(status, if_refused), Response());
+                 });
 }
 
 void AdminService::CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request) {
   absl::StatusOr<TopicRecord> record = TopicFrom(request.topic(), options_.default_queues);
   if (!record.ok()) return Answer(call, record.status(), v1::CreateTopicResponse());
-  environment_.metadata->CreateTopic(*std::move(record),
-                                     [this, &call](const absl::StatusOr<TopicPtr>& topic) {
-                                       v1::CreateTopicResponse response;
-                                       if (topic.ok())
-                                         *response.mutable_topic() = TopicInfoOf(**topic);
-                                       Answer(call, topic.status(), std::move(response));
-                                     });
+  const bool existed = environment_.metadata->FindTopic(record->name) != nullptr;
+  const auto answer = [this, &call, existed](const absl::StatusOr<TopicPtr>& topic) {
+    v1::CreateTopicResponse response;
+    response.set_existed(existed);
+    if (topic.ok()) *response.mutable_topic() = TopicInfoOf(**topic);
+    Answer(call, topic.status(), std::move(response));
+  };
+  if (request.consumers().empty()) {
+    return environment_.metadata->CreateTopic(*std::move(record), answer);
+  }
+  // Nobody sends to it before its consumers have positions.
+  record->draining = true;
+  environment_.metadata->CreateTopic(
+      *std::move(record),
+      [this, &call, answer, consumers = request.consumers()](const absl::StatusOr<TopicPtr>& made) {
+        if (!made.ok()) return answer(made);
+        Admit<v1::CreateTopicResponse>(
+            call, *made, consumers,
+            fmt::format("topic {} is there and takes no sends yet: give the command again when "
+                        "this is mended",
+                        (*made)->name),
+            [this, name = (*made)->name, answer] {
+              environment_.metadata->AlterTopic(name, {.draining = false}, answer);
+            });
+      });
 }
 
 void AdminService::AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request) {
   const absl::StatusOr<TopicChange> change = ChangeFrom(request);
   if (!change.ok()) return Answer(call, change.status(), v1::AlterTopicResponse());
+  const TopicPtr topic = environment_.metadata->FindTopic(request.name());
+  if (request.consumers().empty() || topic == nullptr) return Alter(call, request, *change);
+  Admit<v1::AlterTopicResponse>(
+      call, topic, request.consumers(), "",
+      [this, &call, request, change = *change] { Alter(call, request, change); });
+}
+
+void AdminService::Alter(rpc::UnaryCall& call, const v1::AlterTopicRequest& request,
+                         const TopicChange& change) {
   // It goes on until the change is there: no send may come between.
-  if (request.held() &&
-      !environment_.holds->Prolong(request.name(), gateway::SendHolds::kLongestMs)) {
+  if (request.held() && !environment_.holds->Keep(request.name(), request.holder())) {
     return Answer(call,
                   WireError(v2::PRECONDITION_FAILED,
                             fmt::format("sends to topic {} are not held any more; hold it again",
@@ -334,12 +377,11 @@ void AdminService::AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest&
                   v1::AlterTopicResponse());
   }
   environment_.metadata->AlterTopic(
-      request.name(), *change,
-      [this, &call, ends_hold = request.has_sharing()](const absl::StatusOr<TopicPtr>& topic) {
+      request.name(), change,
+      [this, &call, name = request.name(), holder = request.holder(),
+       ends_hold = request.held() || request.has_sharing()](const absl::StatusOr<TopicPtr>& topic) {
+        if (ends_hold) environment_.holds->Done(name, holder);
         v1::AlterTopicResponse response;
-        if (topic.ok() && ends_hold) {
-          environment_.holds->Release((*topic)->name);
-        }
         if (topic.ok()) *response.mutable_topic() = TopicInfoOf(**topic);
         Answer(call, topic.status(), std::move(response));
       });
@@ -376,6 +418,12 @@ void AdminService::DescribeTopic(rpc::UnaryCall& call,
     stats->set_next_offset(static_cast<int64_t>(range.next));
     stats->set_permission(response.topic().permission());
   }
+  if (request.with_consumers()) {
+    for (const GroupPtr& group :
+         ConsumersOf(*environment_.metadata, *environment_.consumption, *topic)) {
+      *response.add_consumers() = GroupInfoOf(*group);
+    }
+  }
   Answer(call, absl::OkStatus(), std::move(response));
 }
 
@@ -389,9 +437,11 @@ void AdminService::DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicReques
 void AdminService::CreateGroup(rpc::UnaryCall& call, const v1::CreateGroupRequest& request) {
   absl::StatusOr<GroupRecord> wanted = GroupFrom(request.group());
   if (!wanted.ok()) return Answer(call, wanted.status(), v1::CreateGroupResponse());
+  const bool existed = environment_.metadata->FindGroup(wanted->name) != nullptr;
   environment_.metadata->CreateGroup(*std::move(wanted),
-                                     [this, &call](const absl::StatusOr<GroupPtr>& group) {
+                                     [this, &call, existed](const absl::StatusOr<GroupPtr>& group) {
                                        v1::CreateGroupResponse response;
+                                       response.set_existed(existed);
                                        if (group.ok())
                                          *response.mutable_group() = GroupInfoOf(**group);
                                        Answer(call, group.status(), std::move(response));
@@ -444,36 +494,56 @@ void AdminService::ExplainGroup(rpc::UnaryCall& call,
   if (group == nullptr) {
     return Answer(call, GroupNotFound(request.name()), v1::ExplainGroupResponse());
   }
-  v1::ExplainGroupResponse response;
-  for (v1::GroupExplanation& explanation : environment_.consumption->Explain(*group)) {
-    explanation.set_broker(options_.broker_name);
-    *response.add_explanations() = std::move(explanation);
-  }
-  Answer(call, absl::OkStatus(), std::move(response));
+  const auto explain = [this, &call, group](bool may_read) {
+    v1::ExplainGroupResponse response;
+    for (v1::GroupExplanation& explanation : environment_.consumption->Explain(*group, may_read)) {
+      explanation.set_broker(options_.broker_name);
+      *response.add_explanations() = std::move(explanation);
+    }
+    Answer(call, absl::OkStatus(), std::move(response));
+  };
+  // Asked above all when a broker has too much to do: then without what only the disk knows.
+  if (!store_->RunCold([explain] { explain(true); })) explain(false);
 }
 
 void AdminService::ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const {
+  if (!request.client_id().empty()) return DescribeClient(call, request);
+  const size_t limit = request.limit() <= 0
+                           ? kMaxClients
+                           : std::min(kMaxClients, static_cast<size_t>(request.limit()));
+  const auto list = [this, &call, group = request.group(), after = request.after(), limit] {
+    std::vector<gateway::ClientInfo> clients = environment_.clients->List(group, after, limit + 1);
+    v1::ListClientsResponse response;
+    response.set_more(clients.size() > limit);
+    if (response.more()) clients.pop_back();
+    for (const gateway::ClientInfo& client : clients) AddClient(client, &response);
+    Answer(call, absl::OkStatus(), std::move(response));
+  };
+  // All are looked at, and they may be tens of thousands: not on an rpc thread, if there is
+  // another.
+  if (!store_->RunCold(list)) list();
+}
+
+void AdminService::DescribeClient(rpc::UnaryCall& call,
+                                  const v1::ListClientsRequest& request) const {
   v1::ListClientsResponse response;
-  std::vector<gateway::ClientInfo> clients;
-  if (request.client_id().empty()) {
-    clients = environment_.clients->List(request.group());
-  } else if (auto client = environment_.clients->Find(request.client_id());
-             client && (request.group().empty() || client->group == request.group())) {
-    clients.push_back(*std::move(client));
+  const auto client = environment_.clients->Find(request.client_id());
+  if (client && (request.group().empty() || client->group == request.group())) {
+    AddClient(*client, &response);
+    return Answer(call, absl::OkStatus(), std::move(response));
   }
-  for (const gateway::ClientInfo& client : clients) {
-    v1::ClientDescription* out = response.add_clients();
-    *out = ClientDescriptionOf(client, environment_.clients->SilenceOf(client));
-    out->add_brokers(options_.broker_name);
-  }
-  absl::Status status;
-  if (!request.client_id().empty() && response.clients_size() == 0) {
-    status = WireError(v2::NOT_FOUND,
-                       fmt::format("no living client has the id '{}'; `mansio client list` shows "
-                                   "them",
-                                   EscapeForLog(request.client_id())));
-  }
-  Answer(call, status, std::move(response));
+  Answer(call,
+         WireError(v2::NOT_FOUND,
+                   fmt::format("no living client has the id '{}'; `mansio client list` shows them",
+                               EscapeForLog(request.client_id()))),
+         std::move(response));
+}
+
+void AdminService::AddClient(const gateway::ClientInfo& client,
+                             v1::ListClientsResponse* response) const {
+  v1::ClientDescription* out = response->add_clients();
+  *out = ClientDescriptionOf(client, environment_.clients->SilenceOf(client));
+  out->add_brokers(options_.broker_name);
 }
 
 void AdminService::DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request) {

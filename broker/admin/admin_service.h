@@ -5,8 +5,10 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "broker/consumption/consumption.h"
 #include "broker/metadata/metadata.h"
@@ -41,8 +43,13 @@ class AdminService {
 
   // The store that offsets are read from, and what ListBrokers says of this broker; before the
   // first call. `store_state` is asked on rpc threads and must not block.
-  void SetNode(const store::Store* store, v1::BrokerIdentity identity,
+  void SetNode(store::Store* store, v1::BrokerIdentity identity,
                std::function<v1::StoreState()> store_state);
+  // What ListBrokers says besides of its broker group; before the first call, or never. `complete`
+  // gets the answer, which has this broker, and is called on rpc threads.
+  void SetGroup(std::function<void(v1::ListBrokersResponse*)> complete) {
+    complete_list_ = std::move(complete);
+  }
   // Adds its methods.
   void Register(rpc::MethodTable& methods);
 
@@ -50,6 +57,7 @@ class AdminService {
   void ListBrokers(rpc::UnaryCall& call, const v1::ListBrokersRequest& request) const;
   void CreateTopic(rpc::UnaryCall& call, const v1::CreateTopicRequest& request);
   void AlterTopic(rpc::UnaryCall& call, const v1::AlterTopicRequest& request);
+  void Alter(rpc::UnaryCall& call, const v1::AlterTopicRequest& request, const TopicChange& change);
   void ListTopics(rpc::UnaryCall& call, const v1::ListTopicsRequest& request) const;
   void DescribeTopic(rpc::UnaryCall& call, const v1::DescribeTopicRequest& request) const;
   void DeleteTopic(rpc::UnaryCall& call, const v1::DeleteTopicRequest& request);
@@ -58,6 +66,8 @@ class AdminService {
   void DescribeGroup(rpc::UnaryCall& call, const v1::DescribeGroupRequest& request) const;
   void ExplainGroup(rpc::UnaryCall& call, const v1::ExplainGroupRequest& request) const;
   void ListClients(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const;
+  void DescribeClient(rpc::UnaryCall& call, const v1::ListClientsRequest& request) const;
+  void AddClient(const gateway::ClientInfo& client, v1::ListClientsResponse* response) const;
   void AlterGroup(rpc::UnaryCall& call, const v1::AlterGroupRequest& request);
   void DeleteGroup(rpc::UnaryCall& call, const v1::DeleteGroupRequest& request);
   void ResetGroup(rpc::UnaryCall& call, const v1::ResetGroupRequest& request);
@@ -67,15 +77,22 @@ class AdminService {
   std::vector<v1::GroupPosition> PositionsOf(const GroupRecord& group,
                                              std::string_view topic) const;
 
+  // The topic with positions for these groups, which consume it on other brokers: hands it to
+  // `then`, or answers the call with the reason why there is none and the sentence `if_refused`.
+  template <typename Response>
+  void Admit(rpc::UnaryCall& call, const TopicPtr& topic,
+             const google::protobuf::RepeatedPtrField<v1::GroupInfo>& consumers,
+             std::string_view if_refused, absl::AnyInvocable<void()> then);
   // Answers with `response`, whose status and result of this broker are set from `status`.
   template <typename Response>
   void Answer(rpc::UnaryCall& call, const absl::Status& status, Response response) const;
 
   const Options options_;
   const Environment environment_;
-  const store::Store* store_ = nullptr;
+  store::Store* store_ = nullptr;
   v1::BrokerIdentity identity_;
   std::function<v1::StoreState()> store_state_;
+  std::function<void(v1::ListBrokersResponse*)> complete_list_ = [](v1::ListBrokersResponse*) {};
 };
 
 }  // namespace mansio::broker

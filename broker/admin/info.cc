@@ -130,4 +130,12 @@ absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
   return group;
 }
 
+absl::StatusOr<GroupRecord> GroupElsewhereFrom(const v1::GroupInfo& info) {
+  absl::StatusOr<GroupRecord> group = GroupFrom(info);
+  if (!group.ok()) return group;
+  group->paused = info.paused();
+  if (IsTime(info.created())) group->created_ms = MillisOf(info.created());
+  return group;
+}
+
 }  // namespace mansio::broker

@@ -23,6 +23,9 @@ v1::ClientDescription ClientDescriptionOf(const gateway::ClientInfo& client,
 // A group as it is asked for; what is left out is the default. BAD_REQUEST for what it cannot have.
 absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info);
 
+// A group as another broker has it, which also says whether it is paused, and since when it is one.
+absl::StatusOr<GroupRecord> GroupElsewhereFrom(const v1::GroupInfo& info);
+
 // The parts of that that commands name alone, too.
 absl::Status CheckStart(v1::StartPolicy start);
 absl::StatusOr<uint32_t> AttemptsFrom(int32_t attempts);

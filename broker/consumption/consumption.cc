@@ -143,6 +143,12 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
                                              store::QueueKey queue) const override;
   void SetPosition(const GroupPtr& group, std::string_view client, const TopicPtr& topic,
                    QueueCursor position, PositionMoves::Done done) override;
+  bool HasPosition(const GroupRecord& group, uint32_t topic) const override;
+  void EnsurePosition(const GroupPtr& group, const TopicPtr& topic,
+                      PositionMoves::Done done) override {
+    if (group->broadcast) return done(absl::OkStatus());
+    positions_.Ensure(group, topic, std::move(done));
+  }
   void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
              std::optional<uint32_t> queue, PositionMoves::Done done) override {
     moves_.Reset(group, topic, to, queue,
@@ -152,8 +158,9 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
   Usage usage() const override { return {state_.leases(), waiting_.size()}; }
   DeliveryCounters& deliveries() override { return deliveries_; }
 
-  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
-    return broker::Explain(SituationOf(context_, group));
+  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group,
+                                            bool may_read) const override {
+    return broker::Explain(SituationOf(context_, group, may_read));
   }
 
   // ClientObserver
@@ -292,6 +299,14 @@ void ConsumptionImpl::SetPosition(const GroupPtr& group, std::string_view client
         if (!place.ok()) return done(place.status());
         moves_.Set(*place, topic, position, std::move(done));
       });
+}
+
+bool ConsumptionImpl::HasPosition(const GroupRecord& group, uint32_t topic) const {
+  const GroupProgressPtr progress = state_.Find(group.id);
+  if (progress == nullptr) return false;
+  MutexLock lock(&progress->mutex);
+  const auto found = progress->topics.find(topic);
+  return found != progress->topics.end() && found->second.fixed();
 }
 
 void ConsumptionImpl::DescribeOne(uint32_t group, const std::string& client,

@@ -99,13 +99,22 @@ class Consumption {
   // thread, or at once when it is refused.
   virtual void SetPosition(const GroupPtr& group, std::string_view client, const TopicPtr& topic,
                            QueueCursor position, PositionMoves::Done done) = 0;
+  // Whether the group has a position on the topic. Not of broadcast groups, whose clients have
+  // them.
+  virtual bool HasPosition(const GroupRecord& group, uint32_t topic) const = 0;
+  // Gives it one, where it would begin if it came now. Calls `done` when that is applied, on the
+  // log thread, or at once: when it has one, is a broadcast group, or is refused.
+  virtual void EnsurePosition(const GroupPtr& group, const TopicPtr& topic,
+                              PositionMoves::Done done) = 0;
   // As PositionMoves::Reset. Of a broadcast group, which can have very many clients, `done` is not
   // called on the log thread: it may look at all of them.
   virtual void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
                      std::optional<uint32_t> queue, PositionMoves::Done done) = 0;
 
   // Why the group does not get messages, or that it does; what says most first. Never empty.
-  virtual std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const = 0;
+  // `may_read`: with what only the disk may know; then only inside Store::RunCold.
+  virtual std::vector<v1::GroupExplanation> Explain(const GroupRecord& group,
+                                                    bool may_read) const = 0;
 
   // Per topic and queue that the group consumes, by name, queue and client.
   virtual std::vector<QueueConsumption> Describe(const GroupRecord& group) const = 0;

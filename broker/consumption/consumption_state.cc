@@ -65,6 +65,7 @@ std::vector<store::RecordKind> ConsumptionState::Kinds() const {
 }
 
 void ConsumptionState::Apply(const store::RecordView& record) {
+  last_applied_.store(record.store_time, std::memory_order_relaxed);
   switch (record.kind) {
     case store::kMessageRecord:
       ApplyMessage(record.message->queue);

@@ -59,6 +59,9 @@ class ConsumptionState : public Feature {
 
   void SetHooks(Hooks hooks) { hooks_ = std::move(hooks); }
   store::Store* store() const { return store_; }
+  // Store time of the last message or change of consumption; 0: none since the checkpoint. After a
+  // replay about when the broker's last life ended.
+  store::StoreTime last_applied() const { return last_applied_.load(std::memory_order_relaxed); }
 
   // nullptr when the group never consumed here.
   GroupProgressPtr Find(uint32_t group) const;
@@ -133,6 +136,7 @@ class ConsumptionState : public Feature {
   absl::flat_hash_map<uint32_t, GroupProgressPtr> groups_ ABSL_GUARDED_BY(mutex_);
   std::atomic<size_t> leases_{0};
   std::atomic<size_t> claimed_leases_{0};
+  std::atomic<store::StoreTime> last_applied_{0};
 
   // Log thread only.
   absl::flat_hash_set<ProgressKey> dirty_;

@@ -124,7 +124,7 @@ Explanation LeaseLimit(const GroupSituation& group, const TopicSituation& topic)
   return std::nullopt;
 }
 
-Explanation ClientLost(const GroupSituation&, const TopicSituation& topic) {
+Explanation ClientLost(const GroupSituation& group, const TopicSituation& topic) {
   if (topic.ready > 0 || topic.held_by_lost == 0 || topic.held_by_lost < topic.seen) {
     return std::nullopt;
   }
@@ -135,11 +135,11 @@ Explanation ClientLost(const GroupSituation&, const TopicSituation& topic) {
                         Seconds(topic.lost.silence));
   auto explanation = Make(
       v1::GROUP_CAUSE_CLIENT_LOST, topic.held_by_lost,
-      fmt::format("{} held by {}{}; {} again when it counts as dead (clients.disconnected), or "
-                  "at {} at the latest",
+      fmt::format("{} held by {}{}; {} again when it counts as dead, after {} "
+                  "(clients.disconnected), or at {} at the latest",
                   topic.held_by_lost == 1 ? "1 message is" : Count(topic.held_by_lost) + " are",
                   NameOf(topic.lost), silence, topic.held_by_lost == 1 ? "it comes" : "they come",
-                  InstantOf(topic.lost.until_ms)));
+                  absl::FormatDuration(group.disconnected), InstantOf(topic.lost.until_ms)));
   explanation.set_client_id(topic.lost.client);
   SetUntil(topic.lost.until_ms, explanation);
   return explanation;

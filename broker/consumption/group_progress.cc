@@ -110,8 +110,7 @@ class QueueTake {
       if (offset < min && !outlives_segments_ && progress_.WaitsForFirst(offset)) {
         if (IsLeaving(store_, key_, progress_, offset, min)) continue;
         if (!IsCarried(offset)) {
-          // Retention keeps what was handed out only. The reader finds it gone, and acknowledges
-          // it.
+          // Retention keeps what was handed out only. An empty entry is acknowledged unread.
           ++missed_;
           Claim(offset, {}, false);
           continue;

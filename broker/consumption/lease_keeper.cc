@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kRetryMs = 1000;
 // How many ended leases of a queue are looked at together.
 constexpr size_t kBatch = 256;
+// A message that was handed out so shortly before the end of a life may not have left the machine.
+constexpr int64_t kOnItsWayMs = 3000;
 }  // namespace
 
 // The end of some leases on its way into the log.
@@ -52,6 +54,7 @@ void LeaseKeeper::Note(const ProgressKey& key, int64_t deadline_ms) {
 }
 
 void LeaseKeeper::Start(absl::Duration owner_grace) {
+  last_life_ended_ = environment_.state->last_applied();
   MutexLock lock(&mutex_);
   running_ = true;
   Arm();
@@ -235,8 +238,14 @@ void LeaseKeeper::EndLeasesOf(uint64_t owner) {
 
 void LeaseKeeper::EndAbsent() {
   Abandon([this](const Lease& lease) {
-    return !lease.changed && !environment_.clients->IsAlive(lease.owner);
+    return !lease.changed && (IsInDoubt(lease) || !environment_.clients->IsAlive(lease.owner));
   });
+}
+
+bool LeaseKeeper::IsInDoubt(const Lease& lease) const {
+  return last_life_ended_ != 0 && lease.auto_renew &&
+         lease.id.epoch < environment_.state->store()->epoch() &&
+         lease.delivered_ms >= last_life_ended_ - kOnItsWayMs;
 }
 
 void LeaseKeeper::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {

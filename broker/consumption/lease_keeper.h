@@ -40,8 +40,10 @@ class LeaseKeeper {
 
   // A lease of this queue lapses at `deadline_ms`, broker time. Cheap when an earlier one is known.
   void Note(const ProgressKey& key, int64_t deadline_ms);
-  // Begins to end leases. Before it, deadlines are only noted (recovery). After `owner_grace` the
-  // leases of owners that have not shown up since the start are ended.
+  // Begins to end leases. Before it, deadlines are only noted (recovery). After `owner_grace` those
+  // end whose owners have not shown up since the start, and those that were renewed for as long as
+  // their owner lives and were handed out when this broker's last life ended: the owner may never
+  // have got the message, and would not miss it.
   void Start(absl::Duration owner_grace);
   void Stop();
   // Ends all leases of a client that is dead, but for those that it has given a time of its own.
@@ -60,6 +62,7 @@ class LeaseKeeper {
   void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fire();
   void EndAbsent();
+  bool IsInDoubt(const Lease& lease) const;
   // What becomes of the leases of one queue that have ended by `now`.
   void EndDue(const ProgressKey& key, int64_t now);
   // What becomes of a FIFO group's batches whose heads have ended: they come again in place, but
@@ -78,6 +81,8 @@ class LeaseKeeper {
   void Abandon(absl::FunctionRef<bool(const Lease&)> whose);
 
   const Environment environment_;
+  // Of the last life: about its end; 0 where it is not known. Set by Start.
+  store::StoreTime last_life_ended_ = 0;
   Mutex mutex_;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
   absl::btree_set<std::pair<int64_t, ProgressKey>> by_time_ ABSL_GUARDED_BY(mutex_);

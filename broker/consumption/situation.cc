@@ -94,12 +94,12 @@ class TopicLook {
     });
   }
 
-  TopicSituation Finish(Holders& holders) {
+  TopicSituation Finish(Holders& holders, bool may_read) {
     if (carried_) {
       situation_.ready += context_.dead_letters.CountCarried(carried_->first, carried_->second);
     }
     for (const SeenLease& lease : leases_) AddLease(lease, holders);
-    if (situation_.blocked) situation_.blocked->name = MessageGroupAt(blocked_key_);
+    if (situation_.blocked) situation_.blocked->name = MessageGroupOfHead(may_read);
     return std::move(situation_);
   }
 
@@ -131,12 +131,21 @@ class TopicLook {
                                       .waiting = lease.waiting};
   }
 
-  std::string MessageGroupAt(store::QueueKey key) const {
+  // Empty when it cannot be found out.
+  std::string MessageGroupOfHead(bool may_read) const {
+    store::Store& store = context_.store();
     const store::QueueOffset offset = situation_.blocked->head;
-    const auto entries = context_.store().HotEntries(key, offset, 1);
-    if (!entries.has_value() || entries->empty()) return "";
-    const auto message = context_.store().HotMessage(key, offset, entries->front());
-    if (!message.has_value()) return "";
+    auto entries = store.HotEntries(blocked_key_, offset, 1);
+    if (!entries && may_read) {
+      if (auto read = store.ReadEntries(blocked_key_, offset, 1); read.ok()) entries = *read;
+    }
+    if (!entries || entries->empty()) return "";
+    auto message = store.HotMessage(blocked_key_, offset, entries->front());
+    if (!message && may_read) {
+      auto read = store.ReadMessage(blocked_key_, offset, entries->front());
+      if (read.ok()) message = *std::move(read);
+    }
+    if (!message) return "";
     const auto content = DecodeContent(message->view.content);
     return content.ok() ? std::string(MessageGroupOf(*content)) : "";
   }
@@ -210,7 +219,8 @@ void AddRefusals(const ConsumptionContext& context, GroupSituation& situation) {
 
 }  // namespace
 
-GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord& group) {
+GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord& group,
+                           bool may_read) {
   GroupSituation situation;
   situation.group = group.name;
   situation.paused = group.paused;
@@ -219,6 +229,7 @@ GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord&
   for (const gateway::ClientInfo& client : context.clients.List(group.name)) {
     situation.clients.push_back(client.id);
   }
+  situation.disconnected = context.clients.options().disconnected;
   situation.broker_leases = context.state.leases();
   situation.max_queue_leases = context.options.max_queue_leases;
   situation.max_group_leases = context.options.max_group_leases;
@@ -227,7 +238,7 @@ GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord&
   const auto add = [&](uint32_t id, const std::string& client, size_t max_leases) {
     for (TopicLook& look : LookAtTopics(context, id, client, max_leases, group.max_attempts,
                                         &situation.group_leases)) {
-      situation.topics.push_back(look.Finish(holders));
+      situation.topics.push_back(look.Finish(holders, may_read));
     }
   };
   if (group.broadcast) {

@@ -77,6 +77,7 @@ struct GroupSituation {
   bool fifo = false;
   int64_t now_ms = 0;
   std::vector<std::string> clients;  // consumers that are alive
+  absl::Duration disconnected;       // a client without a connection counts as dead after that
   uint64_t group_leases = 0;
   uint64_t broker_leases = 0;
   uint64_t max_queue_leases = 0;
@@ -86,8 +87,10 @@ struct GroupSituation {
   std::vector<TopicRefusal> refusals;  // of the last minute, by topic
 };
 
-// Takes a picture of a group, from memory only. Thread-safe.
-GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord& group);
+// Takes a picture of a group. Thread-safe. `may_read`: one message of each topic may be read from
+// disk; then only inside Store::RunCold.
+GroupSituation SituationOf(const ConsumptionContext& context, const GroupRecord& group,
+                           bool may_read);
 
 }  // namespace mansio::broker
 

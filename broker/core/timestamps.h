@@ -1,11 +1,13 @@
 #ifndef MANSIO_BROKER_CORE_TIMESTAMPS_H_
 #define MANSIO_BROKER_CORE_TIMESTAMPS_H_
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include <algorithm>
 #include <cstdint>
 
-// Milliseconds since 1970, as the log has them, and times of requests and answers.
+// Milliseconds, as the log has them, and times and durations of requests and answers.
 namespace mansio::broker {
 
 // Whether a time is valid and one from 1970 to 9999, which is as far as protobuf goes. Others must
@@ -16,12 +18,31 @@ inline bool IsTime(const google::protobuf::Timestamp& time) {
          time.nanos() <= 999999999;
 }
 
-// The millisecond that a time is in, or the first one that is not before it.
+// The millisecond since 1970 that a time is in, or the first one that is not before it.
 inline int64_t MillisOf(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1000000;
 }
 inline int64_t MillisFrom(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + (time.nanos() + 999999) / 1000000;
+}
+
+// The longest duration that protobuf has.
+inline constexpr int64_t kMaxDurationSeconds = 315576000000;
+
+// Whether a duration is valid and not negative.
+inline bool IsLength(const google::protobuf::Duration& d) {
+  return d.seconds() >= 0 && d.seconds() <= kMaxDurationSeconds && d.nanos() >= 0 &&
+         d.nanos() <= 999999999;
+}
+
+// A duration's whole milliseconds. One that is beyond protobuf's bounds becomes its bound.
+inline int64_t MillisOf(const google::protobuf::Duration& d) {
+  const int64_t seconds = std::clamp(d.seconds(), -kMaxDurationSeconds, kMaxDurationSeconds);
+  return seconds * 1000 + d.nanos() / 1000000;
+}
+// The same of a length, rounded up: one that is not 0 does not become 0.
+inline int64_t MillisFrom(const google::protobuf::Duration& length) {
+  return length.seconds() * 1000 + (length.nanos() + 999999) / 1000000;
 }
 
 // `ms` is not negative.

@@ -358,11 +358,10 @@ absl::Status DeadLetterService::SetTarget(const v1::ResendDeadLettersRequest& re
                     move.group->name, move.group->fifo ? "FIFO" : "broadcast"));
   }
   const auto& delay = request.delay();
-  if (delay.seconds() < 0 || delay.seconds() > kMaxDelaySeconds || delay.nanos() < 0 ||
-      delay.nanos() > 999999999) {
+  if (!IsLength(delay) || delay.seconds() > kMaxDelaySeconds) {
     return WireError(v2::BAD_REQUEST, "the delay is not valid; give one of at most 365 days");
   }
-  move.delay_ms = delay.seconds() * 1000 + (delay.nanos() + 999999) / 1000000;
+  move.delay_ms = MillisFrom(delay);
   return absl::OkStatus();
 }
 

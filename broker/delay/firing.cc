@@ -195,8 +195,11 @@ int64_t Firing::NotTaken(const std::vector<TimerKey>& timers, const absl::Status
     return kAgainMs;
   }
   if (timers.size() == 1) {
-    LOG_ERROR("The delayed message at offset {} (level {}) is due and is too large for the log: {}",
-              timers.front().offset(), timers.front().level(), std::string(why.message()));
+    LOG_ERROR_EVERY(
+        absl::Minutes(10),
+        "The delayed message at offset {} (level {}) is due and is too large for the log: {}. It is "
+        "tried each second; raise store.segment-bytes, or take it back with `mansio delay cancel`.",
+        timers.front().offset(), timers.front().level(), std::string(why.message()));
     SetAside(timers);
     return 0;
   }

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
+#include "absl/time/clock.h"
 #include "broker/inspection/found_message.h"
 #include "broker/inspection/message_query.h"
 #include "broker/inspection/message_trace.h"
+#include "broker/inspection/turn.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
@@ -15,6 +18,14 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
+
+// How long a search may last: whoever has passed it on waits 5 s for a broker.
+constexpr absl::Duration kLongestSearch = absl::Seconds(4);
+constexpr absl::Duration kWayBack = absl::Milliseconds(200);
+
+absl::Duration TimeFor(const rpc::Call& call) {
+  return std::min(kLongestSearch, call.Deadline() - kWayBack - absl::Now());
+}
 
 absl::Status PoolIsFull() {
   return WireError(v2::TOO_MANY_REQUESTS,
@@ -55,35 +66,42 @@ void InspectionService::AnswerCold(rpc::UnaryCall& call, Work work) const {
   Answer<Response>(call, PoolIsFull());
 }
 
-template <typename Response, typename Work>
-void InspectionService::AnswerSearch(rpc::UnaryCall& call, Work work) const {
+template <typename Search>
+void InspectionService::AnswerSearch(rpc::UnaryCall& call, absl::Time end, Search search) const {
+  using Response = typename Search::Response;
   if (searching_.exchange(true)) {
     return Answer<Response>(call, WireError(v2::TOO_MANY_REQUESTS,
                                             "this broker searches its log for somebody else; try "
                                             "again in a moment"));
   }
-  const bool queued = store_->RunCold([this, &call, work = std::move(work)] {
-    auto result = work();
-    searching_ = false;
-    Answer<Response>(call, std::move(result));
-  });
-  if (queued) return;
+  if (GoOn(call, end, std::make_shared<Search>(std::move(search)))) return;
   searching_ = false;
   Answer<Response>(call, PoolIsFull());
 }
 
-void InspectionService::Query(rpc::UnaryCall& call, const v1::QueryMessagesRequest& request) const {
-  using Response = v1::QueryMessagesResponse;
-  auto query = MessageQuery::From(request, *environment_.metadata);
-  if (!query.ok()) return Answer<Response>(call, query.status());
-  AnswerSearch<Response>(call, [this, query = *std::move(query)] {
-    return query.Run(*store_, *environment_.metadata, broker_name_);
+template <typename Search>
+bool InspectionService::GoOn(rpc::UnaryCall& call, absl::Time end,
+                             std::shared_ptr<Search> search) const {
+  return store_->RunCold([this, &call, end, search = std::move(search)] {
+    Turn turn;
+    const absl::StatusOr<bool> done = search->Step(turn);
+    const bool goes_on = done.ok() && !*done && !call.Cancelled() && absl::Now() < end;
+    if (goes_on && GoOn(call, end, search)) return;
+    auto result = done.ok() ? search->Take() : done.status();
+    searching_ = false;
+    Answer<typename Search::Response>(call, std::move(result));
   });
 }
 
-absl::StatusOr<v1::GetMessageResponse> InspectionService::Read(const Topic& topic,
-                                                               store::QueueKey queue,
-                                                               store::QueueOffset offset) const {
+void InspectionService::Query(rpc::UnaryCall& call, const v1::QueryMessagesRequest& request) const {
+  auto query = MessageQuery::From(request, {store_, environment_.metadata, &broker_name_});
+  if (!query.ok()) return Answer<v1::QueryMessagesResponse>(call, query.status());
+  AnswerSearch(call, absl::Now() + TimeFor(call), *std::move(query));
+}
+
+absl::StatusOr<v1::GetMessageResponse> InspectionService::ReadOne(const Topic& topic,
+                                                                  store::QueueKey queue,
+                                                                  store::QueueOffset offset) const {
   const store::QueueRange range = store_->Range(queue);
   const auto entries = store_->ReadEntries(queue, offset, 1);
   const bool none = entries.ok() && entries->empty();
@@ -116,7 +134,7 @@ void InspectionService::Get(rpc::UnaryCall& call, const v1::GetMessageRequest& r
   }
   const store::QueueKey queue{topic->id, static_cast<uint32_t>(request.queue_id())};
   AnswerCold<Response>(call, [this, topic, queue, offset = request.offset()] {
-    return Read(*topic, queue, static_cast<store::QueueOffset>(offset));
+    return ReadOne(*topic, queue, static_cast<store::QueueOffset>(offset));
   });
 }
 
@@ -125,15 +143,12 @@ void InspectionService::Trace(rpc::UnaryCall& call, const v1::TraceMessageReques
   if (request.message_id().empty() || request.next() < 0) {
     return Answer<Response>(call, WireError(v2::BAD_REQUEST, "a trace needs the id of a message"));
   }
-  AnswerSearch<Response>(call, [this, request]() -> absl::StatusOr<Response> {
-    MessageTrace trace({store_, environment_.metadata, environment_.clients}, request.message_id());
-    auto read = trace.Run(static_cast<store::LogOffset>(request.next()));
-    if (!read.ok()) return read.status();
-    read->set_broker(broker_name_);
-    Response response;
-    *response.add_traces() = *std::move(read);
-    return response;
-  });
+  const absl::Time now = absl::Now();
+  const absl::Duration time = TimeFor(call);
+  AnswerSearch(call, now + time,
+               MessageTrace({store_, environment_.metadata, environment_.clients, &broker_name_},
+                            request.message_id(), static_cast<store::LogOffset>(request.next()),
+                            now + time / 2));
 }
 
 }  // namespace mansio::broker

@@ -2,10 +2,12 @@
 #define MANSIO_BROKER_INSPECTION_INSPECTION_SERVICE_H_
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "broker/metadata/metadata.h"
 #include "common/gateway/client_registry.h"
 #include "common/rpc/call.h"
@@ -15,7 +17,8 @@
 namespace mansio::broker {
 
 // The part of mansio.v1.Admin that shows single messages: found by key, id and time, read by queue
-// and offset, and what the log says of one. Reads on the cold pool, a bounded piece for each call.
+// and offset, and what the log says of one. Reads on the cold pool, a bounded piece for each call,
+// in turns (Turn), until the caller does not wait any more.
 // Thread-safe once Attach has been called.
 class InspectionService {
  public:
@@ -36,8 +39,8 @@ class InspectionService {
   void Query(rpc::UnaryCall& call, const v1::QueryMessagesRequest& request) const;
   void Get(rpc::UnaryCall& call, const v1::GetMessageRequest& request) const;
   void Trace(rpc::UnaryCall& call, const v1::TraceMessageRequest& request) const;
-  absl::StatusOr<v1::GetMessageResponse> Read(const Topic& topic, store::QueueKey queue,
-                                              store::QueueOffset offset) const;
+  absl::StatusOr<v1::GetMessageResponse> ReadOne(const Topic& topic, store::QueueKey queue,
+                                                 store::QueueOffset offset) const;
 
   template <typename Response>
   void Answer(rpc::UnaryCall& call, absl::StatusOr<Response> result) const;
@@ -45,9 +48,12 @@ class InspectionService {
   template <typename Response, typename Work>
   void AnswerCold(rpc::UnaryCall& call, Work work) const;
 
-  // The same, one at a time: each may read for seconds, and sends and receives need the pool, too.
-  template <typename Response, typename Work>
-  void AnswerSearch(rpc::UnaryCall& call, Work work) const;
+  // Answers with what a MessageQuery or MessageTrace finds, one at a time, until `end` at most.
+  template <typename Search>
+  void AnswerSearch(rpc::UnaryCall& call, absl::Time end, Search search) const;
+  // Queues its next turn; false when the pool is full.
+  template <typename Search>
+  bool GoOn(rpc::UnaryCall& call, absl::Time end, std::shared_ptr<Search> search) const;
 
   const std::string broker_name_;
   const Environment environment_;

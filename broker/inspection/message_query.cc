@@ -1,11 +1,10 @@
 #include "broker/inspection/message_query.h"
 
-#include <algorithm>
-#include <queue>
-#include <utility>
-#include <vector>
+#include <fmt/format.h>
 
-#include "absl/container/flat_hash_set.h"
+#include <algorithm>
+#include <utility>
+
 #include "broker/core/timestamps.h"
 #include "broker/message/message_keys.h"
 #include "common/status/wire_status.h"
@@ -22,54 +21,16 @@ absl::Status CheckTime(const google::protobuf::Timestamp& time) {
   return WireError(v2::BAD_REQUEST, "a time is not valid; give one from 1970 to 9999");
 }
 
-// One queue of a query by time, read from its end to its beginning. Keeps no message, as there may
-// be many queues.
-class QueueBackwards {
- public:
-  QueueBackwards(store::Store& store, store::QueueKey queue, store::QueueOffset end)
-      : store_(&store), queue_(queue), end_(end) {}
+// Of a binary search for a time.
+constexpr int kReadsOfSearch = 20;
 
-  // Goes to the next older message; false when there are no more.
-  absl::StatusOr<bool> Next() {
-    for (int damaged = 0; end_ > store_->Range(queue_).min;) {
-      --end_;
-      const auto entries = store_->ReadEntries(queue_, end_, 1);
-      if (absl::IsOutOfRange(entries.status())) return false;  // retention was faster
-      if (!entries.ok()) return entries.status();
-      if (entries->empty()) return false;
-      entry_ = entries->front();
-      const auto message = Read();
-      if (message.ok()) {
-        time_ = message->message.view.store_time;
-        return true;
-      }
-      if (++damaged > kMaxDamaged) return message.status();
-    }
-    return false;
-  }
-  // The message at which it is.
-  absl::StatusOr<DecodedMessage> Read() const {
-    auto message = store_->ReadMessage(queue_, end_, entry_);
-    if (!message.ok()) return message.status();
-    return Decode(*std::move(message));
-  }
-  store::StoreTime time() const { return time_; }
-
- private:
-  static constexpr int kMaxDamaged = 100;  // in a row that are passed over: others are worth seeing
-
-  store::Store* store_;
-  store::QueueKey queue_;
-  store::QueueOffset end_;
-  store::QueueEntry entry_;
-  store::StoreTime time_ = 0;
-};
+bool IsOlder(const QueueBackwards& a, const QueueBackwards& b) { return a.time() < b.time(); }
 
 }  // namespace
 
 absl::StatusOr<MessageQuery> MessageQuery::From(const v1::QueryMessagesRequest& request,
-                                                const Metadata& metadata) {
-  MessageQuery query;
+                                                Environment environment) {
+  MessageQuery query(environment);
   if (!request.key().empty() && !request.message_id().empty()) {
     return WireError(v2::BAD_REQUEST, "messages are looked for by a key or by an id, not by both");
   }
@@ -77,7 +38,7 @@ absl::StatusOr<MessageQuery> MessageQuery::From(const v1::QueryMessagesRequest& 
     return WireError(v2::BAD_REQUEST, "name a key, a message id or a topic to look for");
   }
   if (!request.topic().empty()) {
-    query.topic_ = metadata.FindTopic(request.topic());
+    query.topic_ = environment.metadata->FindTopic(request.topic());
     if (query.topic_ == nullptr) return TopicNotFound(request.topic());
   }
   query.key_ = request.key();
@@ -104,91 +65,136 @@ bool MessageQuery::Has(const DecodedMessage& message) const {
   return has;
 }
 
-bool MessageQuery::Add(const DecodedMessage& message, const Topic& topic, const std::string& broker,
-                       Page* page) const {
-  v1::FoundMessage found = FoundMessageOf(message, topic, broker, with_bodies_);
-  v1::QueryMessagesResponse& response = page->response;
-  page->bytes += found.ByteSizeLong();
-  response.set_more(response.messages_size() >= limit_ ||
-                    (response.messages_size() > 0 && page->bytes > kMaxBytes));
-  if (response.more()) return false;
-  *response.add_messages() = std::move(found);
+bool MessageQuery::Add(const DecodedMessage& message, const Topic& topic) {
+  v1::FoundMessage found = FoundMessageOf(message, topic, *environment_.broker, with_bodies_);
+  bytes_ += found.ByteSizeLong();
+  response_.set_more(response_.messages_size() >= limit_ ||
+                     (response_.messages_size() > 0 && bytes_ > kMaxBytes));
+  if (response_.more()) return false;
+  *response_.add_messages() = std::move(found);
   return true;
 }
 
-absl::StatusOr<v1::QueryMessagesResponse> MessageQuery::Run(store::Store& store,
-                                                            const Metadata& metadata,
-                                                            const std::string& broker) const {
-  Page page;
-  const bool by_key = !key_.empty() || !message_id_.empty();
-  absl::Status done =
-      by_key ? RunByKey(store, metadata, broker, &page) : RunByTime(store, broker, &page);
-  if (!done.ok()) return done;
-  return std::move(page.response);
+absl::StatusOr<bool> MessageQuery::Step(Turn& turn) {
+  auto done = ByKey() ? StepByKey(turn) : StepByTime(turn);
+  if (done.ok()) done_ = *done;
+  return done;
 }
 
-absl::Status MessageQuery::RunByKey(store::Store& store, const Metadata& metadata,
-                                    const std::string& broker, Page* page) const {
+absl::StatusOr<v1::QueryMessagesResponse> MessageQuery::Take() {
+  if (!done_ && !ByKey() && opened_ < topic_->queues) {
+    return WireError(v2::REQUEST_TIMEOUT,
+                     fmt::format("the ends of {} of the {} queues of topic {} were read, and then "
+                                 "the time was over; try again, when they are in memory, or look "
+                                 "into one queue with `mansio message print --queue`",
+                                 opened_, topic_->queues, topic_->name));
+  }
+  if (!done_ && response_.messages().empty()) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     "the search was cut short before anything was found; try again, or name a "
+                     "shorter time");
+  }
+  if (!done_) response_.set_more(true);
+  return std::move(response_);
+}
+
+absl::StatusOr<bool> MessageQuery::StepByKey(Turn& turn) {
   store::KeyQuery query;
   query.hash = key_.empty() ? MessageIdHash(message_id_) : KeyHash(key_);
   if (topic_ != nullptr) query.topic = topic_->id;
   query.from = from_ms_;
   query.until = until_ms_;
-  size_t examined = 0;
-  absl::flat_hash_set<std::pair<store::QueueKey, store::QueueOffset>> seen;  // carried ones twice
-  const auto searched = store.FindByKey(query, [&](const store::KeyMatch& match) {
-    const TopicPtr topic = metadata.FindTopic(match.topic);
-    if (topic == nullptr) return true;  // deleted
-    if (topic_ == nullptr && !copies_ && topic->kind != TopicKind::kUser) return true;
-    if (++examined > kMaxExamined) {
-      page->response.set_more(true);
-      return false;
+  query.max_files = Turn::kIndexFiles;
+  for (;;) {
+    bool full = false;
+    query.before = before_;
+    const auto searched = environment_.store->FindByKey(query, [&](const store::KeyMatch& match) {
+      full = !Examine(match, turn);
+      return !full && !turn.IsOver();
+    });
+    if (absl::IsFailedPrecondition(searched.status())) {
+      return WireError(v2::NOT_IMPLEMENTED, std::string(searched.status().message()));
     }
-    auto located = store.ReadMessageAt(match.offset);
-    if (!located.ok()) return true;  // it has gone; the others are worth seeing
-    const auto decoded = Decode(std::move(located->message));
-    if (!decoded.ok() || !Has(*decoded)) return true;
-    const store::MessageView& view = decoded->message.view;
-    if (!seen.emplace(view.queue, view.queue_offset).second) return true;
-    return Add(*decoded, *topic, broker, page);
-  });
-  if (absl::IsFailedPrecondition(searched.status())) {
-    return WireError(v2::NOT_IMPLEMENTED, std::string(searched.status().message()));
+    if (!searched.ok()) return searched.status();
+    response_.set_unindexed_bytes(
+        std::max(response_.unindexed_bytes(), static_cast<int64_t>(searched->missing_bytes)));
+    before_ = searched->rest_before;
+    if (full || before_ == 0) return true;
+    turn.Count(2 * Turn::kIndexFiles);
+    if (turn.IsOver()) return false;
   }
-  if (!searched.ok()) return searched.status();
-  page->response.set_unindexed_bytes(static_cast<int64_t>(searched->missing_bytes));
+}
+
+bool MessageQuery::Examine(const store::KeyMatch& match, Turn& turn) {
+  const TopicPtr topic = environment_.metadata->FindTopic(match.topic);
+  if (topic == nullptr) return true;  // deleted
+  if (topic_ == nullptr && !copies_ && topic->kind != TopicKind::kUser) return true;
+  if (++examined_ > kMaxExamined) {
+    response_.set_more(true);
+    return false;
+  }
+  turn.Count();
+  auto located = environment_.store->ReadMessageAt(match.offset);
+  if (!located.ok()) return true;  // it has gone; the others are worth seeing
+  const auto decoded = Decode(std::move(located->message));
+  if (!decoded.ok() || !Has(*decoded)) return true;
+  const store::MessageView& view = decoded->message.view;
+  if (!seen_.emplace(view.queue, view.queue_offset).second) return true;
+  return Add(*decoded, *topic);
+}
+
+absl::StatusOr<bool> MessageQuery::StepByTime(Turn& turn) {
+  for (; opened_ < topic_->queues; ++opened_) {
+    if (turn.IsOver()) return false;
+    if (absl::Status opened = OpenQueue(opened_, turn); !opened.ok()) return opened;
+  }
+  while (!queues_.empty()) {
+    if (turn.IsOver()) return false;
+    const auto more = TakeNewest(turn);
+    if (!more.ok()) return more.status();
+    if (!*more) return true;
+  }
+  return true;
+}
+
+absl::Status MessageQuery::OpenQueue(uint32_t number, Turn& turn) {
+  store::Store* const store = environment_.store;
+  const store::QueueKey key{topic_->id, number};
+  const store::QueueRange range = store->Range(key);
+  if (range.min == range.next) return absl::OkStatus();
+  store::QueueOffset end = range.next;
+  if (until_ms_ != std::numeric_limits<int64_t>::max()) {
+    const auto found = store::OffsetAtTime(*store, key, until_ms_);
+    if (!found.ok()) return found.status();
+    end = *found;
+    turn.Count(kReadsOfSearch);
+  }
+  QueueBackwards queue(store, key, end);
+  turn.Count();
+  const auto more = queue.Next();
+  if (!more.ok()) return more.status();
+  if (*more) {
+    queues_.push_back(queue);
+    std::push_heap(queues_.begin(), queues_.end(), IsOlder);
+  }
   return absl::OkStatus();
 }
 
-absl::Status MessageQuery::RunByTime(store::Store& store, const std::string& broker,
-                                     Page* page) const {
-  std::vector<QueueBackwards> queues;
-  for (uint32_t i = 0; i < topic_->queues; ++i) {
-    const store::QueueKey key{topic_->id, i};
-    auto end = until_ms_ == std::numeric_limits<int64_t>::max()
-                   ? absl::StatusOr<store::QueueOffset>(store.Range(key).next)
-                   : store::OffsetAtTime(store, key, until_ms_);
-    if (!end.ok()) return end.status();
-    QueueBackwards queue(store, key, *end);
-    const auto more = queue.Next();
-    if (!more.ok()) return more.status();
-    if (*more) queues.push_back(std::move(queue));
+absl::StatusOr<bool> MessageQuery::TakeNewest(Turn& turn) {
+  std::pop_heap(queues_.begin(), queues_.end(), IsOlder);
+  QueueBackwards queue = queues_.back();
+  queues_.pop_back();
+  if (queue.time() < from_ms_) return true;
+  turn.Count(2);
+  const auto message = queue.Read();
+  if (message.ok() && InTime(queue.time()) && !Add(*message, *topic_)) return false;
+  const auto more = queue.Next();
+  if (!more.ok()) return more.status();
+  if (*more) {
+    queues_.push_back(queue);
+    std::push_heap(queues_.begin(), queues_.end(), IsOlder);
   }
-  const auto older = [&](size_t a, size_t b) { return queues[a].time() < queues[b].time(); };
-  std::priority_queue<size_t, std::vector<size_t>, decltype(older)> newest(older);
-  for (size_t i = 0; i < queues.size(); ++i) newest.push(i);
-  while (!newest.empty()) {
-    const size_t next = newest.top();
-    newest.pop();
-    QueueBackwards& queue = queues[next];
-    if (queue.time() < from_ms_) continue;
-    const auto message = queue.Read();
-    if (message.ok() && InTime(queue.time()) && !Add(*message, *topic_, broker, page)) break;
-    const auto more = queue.Next();
-    if (!more.ok()) return more.status();
-    if (*more) newest.push(next);
-  }
-  return absl::OkStatus();
+  return true;
 }
 
 }  // namespace mansio::broker

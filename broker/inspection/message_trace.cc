@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "broker/core/timestamps.h"
 #include "broker/deadletter/records.h"
@@ -61,63 +62,120 @@ std::string_view OutcomeText(TransactionOutcome outcome) {
 
 }  // namespace
 
-MessageTrace::MessageTrace(Environment environment, std::string message_id)
-    : environment_(environment), message_id_(std::move(message_id)) {
-  for (const gateway::ClientInfo& client : environment_.clients->List("")) {
-    clients_[gateway::ClientHash(client.id)] = client.id;
+MessageTrace::MessageTrace(Environment environment, std::string message_id, store::LogOffset next,
+                           absl::Time find_until)
+    : environment_(environment),
+      message_id_(std::move(message_id)),
+      asked_next_(next),
+      find_until_(find_until),
+      before_(next > 0 ? next : UINT64_MAX) {}
+
+absl::StatusOr<bool> MessageTrace::Step(Turn& turn) {
+  if (!reading_) {
+    const auto found = FindSome(turn);
+    if (!found.ok()) return found.status();
+    if (!*found) return false;
+    if (absl::Status begun = BeginReading(); !begun.ok()) return begun;
   }
+  while (!trace_.done() && read_ < kMaxBytes && trace_.events_size() < kMaxEvents) {
+    if (turn.IsOver()) return false;
+    ReadSome();
+  }
+  return true;
 }
 
-absl::StatusOr<v1::MessageTrace> MessageTrace::Run(store::LogOffset next) {
-  const auto begin = FindPlaces(next > 0 ? next : UINT64_MAX);
-  if (!begin.ok()) return begin.status();
-  store::LogOffset at = next > 0 ? next : *begin;
-  if (next == 0) places_.clear();  // they come with their messages
-  for (uint64_t read = 0; read < kMaxBytes && trace_.events_size() < kMaxEvents;) {
-    const auto behind = environment_.store->ReadLog(
-        at, kReadAtATime, [this](const store::RecordView& record) { See(record); });
-    if (!behind.ok()) return behind.status();
-    trace_.set_done(*behind == at);
-    if (trace_.done()) break;
-    read += *behind - at;
-    at = *behind;
+absl::StatusOr<v1::TraceMessageResponse> MessageTrace::Take() {
+  if (!reading_) {
+    if (absl::Status begun = BeginReading(); !begun.ok()) return begun;
   }
-  trace_.set_next(static_cast<int64_t>(at));
+  // Whoever goes on comes further each time, and finds the message before `next`.
+  if (read_ == 0 && !trace_.done()) ReadSome();
+  trace_.set_broker(*environment_.broker);
+  trace_.set_next(static_cast<int64_t>(at_));
   const store::LogOffset end = environment_.store->cursors().applied;
-  trace_.set_rest_bytes(trace_.done() ? 0 : static_cast<int64_t>(end - std::min(end, at)));
+  trace_.set_rest_bytes(trace_.done() ? 0 : static_cast<int64_t>(end - std::min(end, at_)));
   if (time_ > 0) SetMillis(time_, trace_.mutable_read_until());
-  return std::move(trace_);
+  Response response;
+  *response.add_traces() = std::move(trace_);
+  return response;
 }
 
-absl::StatusOr<store::LogOffset> MessageTrace::FindPlaces(store::LogOffset from) {
-  store::LogOffset begin = environment_.store->cursors().min;
-  bool found = false;
-  const store::KeyQuery query{.hash = MessageIdHash(message_id_), .before = from};
-  int copies = 0;
-  const auto searched = environment_.store->FindByKey(query, [&](const store::KeyMatch& match) {
-    if (++copies > kMaxCopies) return false;
-    const auto located = environment_.store->ReadMessageAt(match.offset);
-    if (!located.ok()) return true;
-    const store::MessageView& view = located->message.view;
-    const auto content = DecodeContent(view.content);
-    if (!content.ok() || MessageIdOf(*content) != message_id_) return true;
-    // The oldest comes last; one that was carried forward has lost its beginnings.
-    begin = located->frame.value_or(environment_.store->cursors().min);
-    places_.emplace(view.queue, view.queue_offset);
-    found = true;
-    return true;
-  });
-  if (absl::IsFailedPrecondition(searched.status())) {
-    return WireError(v2::NOT_IMPLEMENTED, std::string(searched.status().message()));
+absl::StatusOr<bool> MessageTrace::FindSome(Turn& turn) {
+  store::KeyQuery query{.hash = MessageIdHash(message_id_), .max_files = Turn::kIndexFiles};
+  do {
+    if (turn.IsOver()) return false;
+    query.before = before_;
+    const auto searched = environment_.store->FindByKey(query, [&](const store::KeyMatch& match) {
+      turn.Count();
+      Find(match);
+      return ++copies_ < kMaxCopies && !turn.IsOver();
+    });
+    if (absl::IsFailedPrecondition(searched.status())) {
+      return WireError(v2::NOT_IMPLEMENTED, std::string(searched.status().message()));
+    }
+    if (!searched.ok()) return searched.status();
+    missing_bytes_ = std::max(missing_bytes_, searched->missing_bytes);
+    before_ = searched->rest_before;
+    turn.Count(2 * Turn::kIndexFiles);
+    all_found_ = before_ == 0 || copies_ >= kMaxCopies;
+  } while (!all_found_ && absl::Now() < find_until_);
+  return true;
+}
+
+void MessageTrace::Find(const store::KeyMatch& match) {
+  const auto located = environment_.store->ReadMessageAt(match.offset);
+  if (!located.ok()) return;
+  const store::MessageView& view = located->message.view;
+  const auto content = DecodeContent(view.content);
+  if (!content.ok() || MessageIdOf(*content) != message_id_) return;
+  // The oldest comes last; one that was carried forward has lost its beginnings.
+  first_ = located->frame.value_or(environment_.store->cursors().min);
+  places_.emplace(view.queue, view.queue_offset);
+}
+
+absl::Status MessageTrace::BeginReading() {
+  if (places_.empty() && !all_found_) {
+    return WireError(v2::TOO_MANY_REQUESTS,
+                     "the message was not found in the time there was for it; try again");
   }
-  if (!searched.ok()) return searched.status();
-  if (found) return begin;
-  const bool indexed = searched->missing_bytes == 0;
-  return WireError(
-      v2::MESSAGE_NOT_FOUND,
-      fmt::format("the log has no message with the id '{}'{}", EscapeForLog(message_id_),
-                  indexed ? "; retention may have removed it"
-                          : ", as far as it is indexed yet; try again later"));
+  if (places_.empty()) {
+    return WireError(
+        v2::MESSAGE_NOT_FOUND,
+        fmt::format("the log has no message with the id '{}'{}", EscapeForLog(message_id_),
+                    missing_bytes_ == 0 ? "; retention may have removed it"
+                                        : ", as far as it is indexed yet; try again later"));
+  }
+  environment_.clients->ForEach([this](const gateway::ClientInfo& client) {
+    clients_[gateway::ClientHash(client.id)] = client.id;
+  });
+  reading_ = true;
+  at_ = asked_next_ > 0 ? asked_next_ : first_;
+  if (asked_next_ == 0) places_.clear();  // they come with their messages
+  if (!all_found_) {
+    trace_.add_damaged(
+        "not all of the log was searched for the message in time: what happened to "
+        "it earlier may be missing; try again");
+  }
+  return absl::OkStatus();
+}
+
+void MessageTrace::ReadSome() {
+  const auto behind = environment_.store->ReadLog(
+      at_, kReadAtATime, [this](const store::RecordView& record) { See(record); });
+  if (behind.ok()) {
+    trace_.set_done(*behind == at_);
+    read_ += *behind - at_;
+    at_ = *behind;
+    return;
+  }
+  const store::LogOffset next = environment_.store->NextLogFile(at_);
+  // What retention has removed meanwhile is not missed.
+  if (!absl::IsNotFound(behind.status())) {
+    trace_.add_damaged(fmt::format("{}; what follows up to offset {} was not read",
+                                   std::string(behind.status().message()), next));
+  }
+  trace_.set_done(next <= at_);
+  at_ = std::max(at_, next);
 }
 
 v1::TraceEvent* MessageTrace::AddEvent(std::string_view what, store::QueueKey queue,

@@ -176,6 +176,15 @@ std::vector<TopicPtr> Metadata::Topics() const {
   return SortedByName(topics_);
 }
 
+std::vector<TopicPtr> Metadata::DrainingTopics() const {
+  std::vector<TopicPtr> draining;
+  ReaderMutexLock lock(&mutex_);
+  for (const auto& [name, topic] : topics_) {
+    if (topic->draining) draining.push_back(topic);
+  }
+  return draining;
+}
+
 std::vector<GroupPtr> Metadata::Groups() const {
   ReaderMutexLock lock(&mutex_);
   return SortedByName(groups_);
@@ -349,12 +358,22 @@ void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
 
 void Metadata::EnsureGroup(std::string_view name, Done<GroupPtr> done) {
   if (GroupPtr group = FindGroup(name)) return done(std::move(group));
-  std::optional<GroupRecord> elsewhere;
-  if (group_elsewhere_) elsewhere = group_elsewhere_(name);
-  GroupRecord wanted = elsewhere ? *std::move(elsewhere) : GroupRecord{};
-  wanted.name = std::string(name);
-  CreateGroup(std::move(wanted), [this, name = std::string(name),
-                                  done = std::move(done)](absl::StatusOr<GroupPtr> group) mutable {
+  if (!group_elsewhere_)
+    return EnsureGroup(GroupRecord{.name = std::string(name)}, std::move(done));
+  group_elsewhere_(name, [this, name = std::string(name), done = std::move(done)](
+                             absl::StatusOr<std::optional<GroupRecord>> elsewhere) mutable {
+    if (!elsewhere.ok()) return done(elsewhere.status());
+    GroupRecord wanted = elsewhere->value_or(GroupRecord{});
+    wanted.name = std::move(name);
+    EnsureGroup(std::move(wanted), std::move(done));
+  });
+}
+
+void Metadata::EnsureGroup(GroupRecord elsewhere, Done<GroupPtr> done) {
+  if (GroupPtr group = FindGroup(elsewhere.name)) return done(std::move(group));
+  std::string name = elsewhere.name;
+  CreateGroup(std::move(elsewhere), [this, name = std::move(name), done = std::move(done)](
+                                        absl::StatusOr<GroupPtr> group) mutable {
     // Created meanwhile by someone with other settings: theirs are the group's.
     if (!group.ok()) {
       if (GroupPtr existing = FindGroup(name)) return done(std::move(existing));

@@ -116,12 +116,17 @@ class Metadata : public Feature {
   // Creates a group, now or at `created_ms`, or returns the one there is; FailedPrecondition when
   // that has other settings.
   void CreateGroup(GroupRecord wanted, Done<GroupPtr> done);
-  // What the other brokers have of a group; nullopt when they do not know it. Set before serving.
-  using GroupElsewhere = std::function<std::optional<GroupRecord>(std::string_view name)>;
+  // Finds out what the other brokers have of a group, at once or later: nullopt when they do not
+  // know it, an error when the group is not to be made now. Set before serving.
+  using GroupElsewhere =
+      std::function<void(std::string_view name, Done<std::optional<GroupRecord>> done)>;
   void SetGroupElsewhere(GroupElsewhere look) { group_elsewhere_ = std::move(look); }
   // First use of a group: as CreateGroup with the settings that it has elsewhere, else defaults,
-  // and never complains about other settings. Calls `done` at once when the group exists.
+  // and never complains about other settings. Calls `done` at once when the group exists, and on
+  // any thread when it has to be looked for elsewhere.
   void EnsureGroup(std::string_view name, Done<GroupPtr> done);
+  // The same with the settings given here.
+  void EnsureGroup(GroupRecord elsewhere, Done<GroupPtr> done);
   // Changes the policy of a group; what is handed out already is judged by the new one, too.
   void AlterGroup(std::string_view name, GroupChange change, Done<GroupPtr> done);
   // Deletes a group with its retry and dead-letter topics.
@@ -129,8 +134,9 @@ class Metadata : public Feature {
   // Pauses or resumes a group: while it is paused, nothing is handed out to its consumers. OK when
   // it is so already. CONSUMER_GROUP_NOT_FOUND when there is none.
   void SetPaused(std::string_view name, bool paused, Done<GroupPtr> done);
-  // Whether there are topics that are drained.
+  // Whether there are topics that are drained; these.
   bool AnyDraining() const { return draining_topics_.load(std::memory_order_relaxed) > 0; }
+  std::vector<TopicPtr> DrainingTopics() const;
   // Whether a group of this name is paused. Hot: one load while no group is.
   bool IsPaused(std::string_view group) const;
 

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "broker/core/timestamps.h"
 #include "broker/placement/unfinished.h"
 #include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
@@ -23,10 +22,9 @@ void HoldService::Register(rpc::MethodTable& methods) {
 void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
   const TopicPtr topic = environment_.metadata->FindTopic(request.name());
   if (topic == nullptr) return Answer(call, TopicNotFound(request.name()));
-  const int64_t ms = std::clamp<int64_t>(request.time().seconds(), -1, 3600) * 1000 +
-                     request.time().nanos() / 1000000;
+  const int64_t ms = MillisOf(request.time());
   if (ms <= 0) {
-    environment_.holds->Release(request.name());
+    environment_.holds->Release(request.name(), request.holder());
     return Answer(call, topic);
   }
   if (!Takes(topic->type, MessageType::kFifo)) {
@@ -35,7 +33,12 @@ void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request
                                               "is {}",
                                               topic->name, NameOf(topic->type))));
   }
-  environment_.holds->Hold(topic->name, ms);
+  if (!environment_.holds->Hold(topic->name, request.holder(), ms)) {
+    return Answer(call, WireError(v2::PRECONDITION_FAILED,
+                                  fmt::format("another command is dividing the message groups of "
+                                              "topic {}; try again in a few seconds",
+                                              topic->name)));
+  }
   // A record that changes nothing: when it is applied, so is all that was sent before.
   environment_.metadata->AlterTopic(topic->name, {},
                                     [this, &call](const absl::StatusOr<TopicPtr>& applied) {
@@ -48,7 +51,7 @@ void HoldService::Answer(rpc::UnaryCall& call, const absl::StatusOr<TopicPtr>& t
   v1::HoldTopicResponse response;
   if (topic.ok()) {
     const Unfinished unfinished =
-        CountUnfinished(*environment_.metadata, *environment_.consumption, **topic, true);
+        CountUnfinished(*environment_.metadata, *environment_.consumption, {*topic}, true).front();
     response.set_unfinished(static_cast<int64_t>(unfinished.messages));
     response.set_group(unfinished.group);
   }

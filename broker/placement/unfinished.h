@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "broker/consumption/consumption.h"
 #include "broker/metadata/metadata.h"
@@ -16,11 +17,12 @@ struct Unfinished {
   std::string group;      // one that has not finished
 };
 
-// Counts it; groups that have no position on the topic have nothing to finish. With `in_order`, of
-// FIFO groups only. Looks at every group: for commands, and for topics that are drained.
-// Thread-safe.
-Unfinished CountUnfinished(const Metadata& metadata, const Consumption& consumption,
-                           const Topic& topic, bool in_order);
+// Counts it for each of these topics; groups that have no position on one have nothing to finish,
+// and clients of broadcast groups that are away may never come again: nobody waits for them. With
+// `in_order`, of FIFO groups only. Looks at every group, once: for commands, and for topics that
+// are drained. Thread-safe.
+std::vector<Unfinished> CountUnfinished(const Metadata& metadata, const Consumption& consumption,
+                                        const std::vector<TopicPtr>& topics, bool in_order);
 
 }  // namespace mansio::broker
 

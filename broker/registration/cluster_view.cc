@@ -1,5 +1,6 @@
 #include "broker/registration/cluster_view.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/clock/clock.h"
@@ -16,11 +17,20 @@ void ClusterView::Begin() {
 }
 
 void ClusterView::Apply(const v1::ClusterUpdate& update) {
-  MutexLock lock(&mutex_);
-  for (const v1::BrokerUpdate& broker : update.brokers()) {
-    if (broker.broker().name() != self_) Apply(broker);
+  {
+    MutexLock lock(&mutex_);
+    for (const v1::BrokerUpdate& broker : update.brokers()) {
+      if (broker.broker().name() != self_) Apply(broker);
+    }
+    if (!update.complete()) return;
+    const absl::Duration now = clock_->BootNow();
+    complete_since_ = std::min(complete_since_, now);
+    if (!update.settling() || !has_past_) known_ = true;
+    if (expected_until_ && now < *expected_until_) {
+      expected_until_ = std::max(*expected_until_, now + kPatienceSettling);
+    }
   }
-  if (update.complete()) complete_since_ = clock_->BootNow();
+  EndWaits();
 }
 
 void ClusterView::Apply(const v1::BrokerUpdate& update) {
@@ -41,11 +51,57 @@ void ClusterView::Apply(const v1::BrokerUpdate& update) {
   unconfirmed_.erase(key);
 }
 
-void ClusterView::DropUnconfirmed() {
+void ClusterView::KeepHouse() {
+  EndWaits();
   MutexLock lock(&mutex_);
   if (unconfirmed_.empty() || clock_->BootNow() - complete_since_ < kUnconfirmed) return;
   for (const Key& key : unconfirmed_) table_.Remove(key);
   unconfirmed_.clear();
+}
+
+void ClusterView::Expect(bool has_past) {
+  MutexLock lock(&mutex_);
+  has_past_ = has_past;
+  expected_until_ = clock_->BootNow() + kPatience;
+}
+
+std::optional<absl::Status> ClusterView::Knowledge() const {
+  if (stopped_) return absl::CancelledError("the broker is being stopped");
+  if (known_ || !expected_until_.has_value()) return absl::OkStatus();
+  if (clock_->BootNow() < *expected_until_) return std::nullopt;
+  return absl::DeadlineExceededError("no nameserver has said yet what other brokers have");
+}
+
+void ClusterView::WhenKnown(Known done) {
+  std::optional<absl::Status> knowledge;
+  {
+    MutexLock lock(&mutex_);
+    knowledge = Knowledge();
+    if (!knowledge && waiting_.size() < kMostWaiting) return waiting_.push_back(std::move(done));
+  }
+  done(knowledge.value_or(absl::ResourceExhaustedError(
+      "too many calls wait until a nameserver has said what other brokers have; try again")));
+}
+
+void ClusterView::EndWaits() {
+  std::vector<Known> waiting;
+  absl::Status status;
+  {
+    MutexLock lock(&mutex_);
+    const std::optional<absl::Status> knowledge = Knowledge();
+    if (!knowledge) return;
+    status = *knowledge;
+    waiting.swap(waiting_);
+  }
+  for (Known& done : waiting) done(status);
+}
+
+void ClusterView::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+  }
+  EndWaits();
 }
 
 gateway::TopicRoute ClusterView::Route(std::string_view topic) const {

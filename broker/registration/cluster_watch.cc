@@ -58,7 +58,7 @@ void ClusterWatch::Watch(const std::string& nameserver) {
   while (stream->Write(request) && stream->Read(&update)) {
     if (!std::exchange(begun, true)) view_->Begin();
     view_->Apply(update);
-    if (update.complete()) {
+    if (update.complete() && !update.settling()) {
       LOG_INFO("nameserver {} says that there are {} other brokers", nameserver, view_->size());
     }
     request.set_acknowledged_sequence(update.sequence());

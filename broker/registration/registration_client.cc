@@ -89,7 +89,7 @@ class RegistrationClient::Session {
       NoteRegistered();
       while (status.ok() && WaitForWork()) status = SendNext(stream);
     }
-    NoteEnd(registered, status);
+    NoteEnd(registered, status, stream.superseded_by());
     return registered;
   }
 
@@ -116,11 +116,12 @@ class RegistrationClient::Session {
       MutexLock lock(&mutex_);
       state_.registered = true;
       state_.since = absl::Now();
+      state_.superseded_by.clear();
     }
     LOG_INFO("registered with nameserver {}", nameserver_);
   }
 
-  void NoteEnd(bool was_registered, const absl::Status& status) {
+  void NoteEnd(bool was_registered, const absl::Status& status, const std::string& successor) {
     bool tell = false;
     {
       MutexLock lock(&mutex_);
@@ -128,6 +129,7 @@ class RegistrationClient::Session {
       state_.registered = false;
       if (stopping_) return;
       const std::string error(status.message());
+      if (!successor.empty()) state_.superseded_by = successor;
       tell = was_registered || error != state_.last_error;
       state_.last_error = error;
     }

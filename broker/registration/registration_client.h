@@ -26,6 +26,9 @@ struct RegistrationState {
   bool registered = false;                  // the snapshot was accepted, the stream is open
   absl::Time since = absl::InfinitePast();  // when it last became registered
   std::string last_error;                   // why it is not, or was not before
+  // The member of this broker's group that has become its master since, when that is why it was
+  // refused; until it is accepted.
+  std::string superseded_by;
 };
 
 // Keeps the broker registered with every nameserver, each on a thread and a stream of its own

@@ -33,7 +33,10 @@ class RegistrationStream::Impl {
     update.set_sequence(++sequence_);
     v1::RegistrationReply reply;
     if (!stream_->Write(update) || !stream_->Read(&reply)) return Finish();
-    if (absl::Status status = FromWire(reply.status()); !status.ok()) return status;
+    if (absl::Status status = FromWire(reply.status()); !status.ok()) {
+      superseded_by_ = reply.superseded_by();
+      return status;
+    }
     if (reply.acknowledged_sequence() != sequence_) {
       return absl::InternalError(fmt::format("the nameserver acknowledged update {} instead of {}",
                                              reply.acknowledged_sequence(), sequence_));
@@ -42,6 +45,7 @@ class RegistrationStream::Impl {
   }
 
   void Cancel() { context_.TryCancel(); }
+  const std::string& superseded_by() const { return superseded_by_; }
 
  private:
   // Why the stream has ended.
@@ -56,6 +60,7 @@ class RegistrationStream::Impl {
   const std::unique_ptr<v1::Registration::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::RegistrationUpdate, v1::RegistrationReply>> stream_;
   uint64_t sequence_ = 0;
+  std::string superseded_by_;
   bool finished_ = false;
 };
 
@@ -97,5 +102,7 @@ absl::Status RegistrationStream::SendKeepAlive() {
 }
 
 void RegistrationStream::Cancel() { impl_->Cancel(); }
+
+const std::string& RegistrationStream::superseded_by() const { return impl_->superseded_by(); }
 
 }  // namespace mansio::broker

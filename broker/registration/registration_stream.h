@@ -24,6 +24,9 @@ class RegistrationStream {
   absl::Status SendDelta(v1::Delta delta);
   absl::Status SendKeepAlive();
 
+  // Who has become the master of the broker's group, when that is why it was refused; else empty.
+  const std::string& superseded_by() const;
+
   // Makes the call that is running, and every later one, fail at once. From any thread.
   void Cancel();
 

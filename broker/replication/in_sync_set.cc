@@ -19,7 +19,10 @@ void InSyncSet::Propose(std::set<BrokerId> members) {
 
 void InSyncSet::Placed(store::LogOffset record) { changes_.back().record = record; }
 
-void InSyncSet::Withdraw() { changes_.pop_back(); }
+void InSyncSet::Withdraw() {
+  // Unless it was recorded meanwhile.
+  if (on_its_way()) changes_.pop_back();
+}
 
 HeldLog InSyncSet::HeldBy(BrokerId member) const {
   const auto held = held_.find(member);
@@ -46,6 +49,13 @@ bool InSyncSet::Settle() {
     return true;
   }
   return false;
+}
+
+void InSyncSet::Recorded(std::set<BrokerId> members) {
+  const auto same = std::find_if(changes_.rbegin(), changes_.rend(),
+                                 [&](const Change& change) { return change.members == members; });
+  if (same != changes_.rend()) changes_.erase(changes_.begin(), same.base());
+  members_ = std::move(members);
 }
 
 store::LogOffset InSyncSet::Committed() const {

@@ -22,7 +22,8 @@ struct HeldLog {
 // committed is held, or synced, by every one of them. A change is a record in the log; it counts
 // when all members of the new set have it and it is durable at the master, and until then the old
 // and the new members are waited for. So a member that has gone is waited for until the log says
-// without it, and every member that the log names holds all that was acknowledged. Not thread-safe.
+// without it, and every member that the log names holds all that was acknowledged. Where the master
+// is elected, a change is a record in etcd instead, and counts when that is made. Not thread-safe.
 class InSyncSet {
  public:
   // `members` as the log says at its end; `self` is always one of them. `synced`: committed means
@@ -43,6 +44,8 @@ class InSyncSet {
 
   // Takes a change over that has become true; says whether it did.
   bool Settle();
+  // etcd has these members now: what was proposed last, or before.
+  void Recorded(std::set<BrokerId> members);
 
   // Up to here the log is committed.
   store::LogOffset Committed() const;

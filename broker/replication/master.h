@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/replication/group_election.h"
 #include "broker/replication/in_sync_set.h"
 #include "broker/replication/records.h"
 #include "broker/replication/wire.h"
@@ -33,6 +35,14 @@ struct MasterOptions {
   absl::Duration silence = absl::Seconds(5);    // a slave is gone when it said nothing so long
   size_t window_bytes = 8 << 20;                // sent to a slave and not yet held by it
   size_t run_bytes = 1 << 20;                   // frames in one message, about
+  // For a slave that is more than a window behind, so that the disk and the network have something
+  // left for the others; 0: no limit.
+  uint64_t catch_up_bytes_per_second = 0;
+  // This broker's, which slaves are told; from any thread. Null: they are not told who the members
+  // are.
+  std::function<v1::BrokerIdentity()> identity = {};
+  // Where the master is elected; borrowed. Null: roles are static.
+  GroupElection* election = nullptr;
 };
 
 // How the master sees a slave.
@@ -40,27 +50,31 @@ struct SlaveState {
   BrokerId id = 0;
   bool connected = false;
   bool in_sync = false;
+  bool copying = false;  // all of the log, and of no use until it has that
   store::LogOffset held = 0;
   store::LogOffset synced = 0;
   store::LogOffset applied = 0;
+  v1::BrokerIdentity identity = {};  // as it said when it connected
 };
 
 // The master's side of replication.proto: finds where each slave's log joins its own, sends frames
 // within a window, keeps the in-sync set, and tells the log what is committed (design section 9).
-// With durability `async` and `sync` the log commits by itself, and there is no set. No threads of
-// its own: whoever runs it passes messages on and calls Pump. Thread-safe.
+// With durability `async` and `sync` the log commits by itself, and there is no set; where the
+// master is elected there is one, for which nobody waits: those who may be elected next. No threads
+// of its own: whoever runs it passes messages on and calls Pump. Thread-safe.
 class Master {
  public:
   using Session = uint64_t;
 
-  // Borrowed; `log` is a master's. `in_sync`: as the log says at its end; empty for a new log.
+  // Borrowed; `log` is a master's. `in_sync`: as the log says at its end, or the election; empty
+  // for a new log.
   Master(MasterOptions options, store::ReplicatedLog* log, const Clock* clock,
          std::set<BrokerId> in_sync);
   // Appends on their way may outlive it.
   ~Master();
 
-  // A slave has opened a stream.
-  Session Opened(SlaveStream* stream);
+  // A slave has opened a stream, which is let go of when it is closed.
+  Session Opened(std::shared_ptr<SlaveStream> stream);
   // A message of it. Ends the stream for what is out of place or cannot be served.
   void Received(Session session, const v1::SlaveMessage& message);
   // Its stream has ended; it is not used any more.
@@ -68,14 +82,19 @@ class Master {
 
   // Sends what there is to send, moves `committed`, changes the in-sync set, ends streams that have
   // fallen silent. Reads files; one thread at a time. Each time the log has moved or a message
-  // came, and each heartbeat.
-  void Pump();
+  // came, and after the time that it returns.
+  absl::Duration Pump();
+
+  // The election wants a slave's promise: asks for it, if the slave is there.
+  void AskForPromise(BrokerId slave, const PromiseRequest& request);
+  // The election has recorded these members.
+  void InSyncRecorded(std::set<BrokerId> members);
 
   // OK, or Unavailable with the reason when too few in-sync members are connected for anything to
   // be committed: sends are refused then.
   absl::Status CheckSends() const;
   std::vector<SlaveState> Slaves() const;
-  // Empty with durability `async` and `sync`.
+  // Empty with static roles and durability `async` or `sync`.
   std::set<BrokerId> InSync() const;
 
  private:
@@ -86,18 +105,32 @@ class Master {
   using Lock = MutexLock;
   void Hello(Session session, const v1::SlaveHello& hello);
   absl::Status CheckHello(const v1::SlaveHello& hello) const;
+  // The logs have nothing in common that both still hold.
+  void StartOver(Session session, const v1::SlaveHello& hello, const store::LogHistory& own);
+  // The welcome of a slave whose log goes on at `start`.
+  void Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome);
   // The slave has more of this master's last reign than this master, and is in the set.
   bool LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const;
+  // Tells every slave who is in the group.
+  void TellMembers();
   void Held(Session session, const v1::SlaveHeld& held);
+  void Promised(Session session, const v1::Promise& promise);
   void End(Session session, const absl::Status& why);
   void LookAtSilence(absl::Duration now);
-  bool SendRun(Session session);
+  // One run, if there is one and the slave may have it; lowers `again` to when it may.
+  bool SendRun(Session session, absl::Duration now, absl::Duration* again);
   void SayCommitted(absl::Duration now);
   void MeasureLag(absl::Duration now);
+  // Whether a slave that is not in the set has come far enough. `all` of the log may have been
+  // acknowledged without it; it was known to have everything `behind` ago.
+  bool MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const;
   std::optional<std::set<BrokerId>> ChangeDue(absl::Duration now);
+  // False: the change was refused.
+  bool Record(const std::set<BrokerId>& members);
   void KeepSet(absl::Duration now);
 
   const MasterOptions options_;
+  const bool waits_for_set_;
   const bool keeps_set_;
   store::ReplicatedLog* const log_;
   const Clock* const clock_;

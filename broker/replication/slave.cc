@@ -6,6 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "broker/replication/catch_up.h"
+#include "common/logging/logging.h"
+
 namespace mansio::broker {
 
 // What a stream has come to.
@@ -14,9 +17,24 @@ struct Slave::Shared {
   MasterStream* stream ABSL_GUARDED_BY(mutex) = nullptr;
   uint64_t generation ABSL_GUARDED_BY(mutex) = 0;  // of the stream
   bool welcomed ABSL_GUARDED_BY(mutex) = false;
+  bool must_reopen ABSL_GUARDED_BY(mutex) = false;
+  store::LogOffset copy_until ABSL_GUARDED_BY(mutex) = 0;  // the master's end at the welcome
+  CatchUp catch_up ABSL_GUARDED_BY(mutex);
+  // The reign of the stream's master, and where its first frame stands.
+  store::EpochStart reign ABSL_GUARDED_BY(mutex);
+  bool holds_all ABSL_GUARDED_BY(mutex) = false;  // the election was told
+
+  // What the log has now, of a master that had committed this much.
+  bool HasCaughtUp(store::LogOffset appended, store::LogOffset committed) {
+    const MutexLock lock(&mutex);
+    // What was acknowledged in earlier reigns is before the beginning of this one.
+    if (holds_all || appended < committed || committed <= reign.first) return false;
+    return holds_all = true;
+  }
   absl::Duration heard ABSL_GUARDED_BY(mutex);
   absl::Duration said ABSL_GUARDED_BY(mutex);
   v1::SlaveHeld last ABSL_GUARDED_BY(mutex);
+  v1::GroupMembers members ABSL_GUARDED_BY(mutex);
 };
 
 Slave::Slave(SlaveOptions options, store::ReplicatedLog* log, const Clock* clock)
@@ -31,9 +49,10 @@ void Slave::Opened(MasterStream* stream) {
   hello->set_cluster(options_.cluster);
   hello->set_broker(options_.broker);
   hello->set_id(options_.id);
-  ToWire(history.epochs, hello->mutable_reigns());
+  ReignsToWire(history.epochs, hello->mutable_reigns());
   hello->set_log_begin(history.begin);
   hello->set_log_end(history.end);
+  if (options_.identity) *hello->mutable_identity() = options_.identity();
   const MutexLock lock(&shared_->mutex);
   shared_->stream = stream;
   ++shared_->generation;
@@ -62,51 +81,113 @@ void Slave::Received(const v1::MasterMessage& message) {
   }
   if (!welcomed && message.has_welcome()) return Welcomed(message.welcome());
   if (welcomed && message.has_frames()) return Take(message.frames());
+  if (welcomed && message.has_members()) {
+    const MutexLock lock(&shared_->mutex);
+    shared_->members = message.members();
+    return;
+  }
+  if (welcomed && message.has_promise_request()) return AnswerPromise(message.promise_request());
   End(absl::InvalidArgumentError("the master's message is out of place"));
 }
 
 void Slave::Welcomed(const v1::MasterWelcome& welcome) {
-  const absl::StatusOr<store::EpochHistory> epochs = FromWire(welcome.reigns());
+  const absl::StatusOr<store::EpochHistory> epochs = ReignsFromWire(welcome.reigns());
   if (!epochs.ok()) return End(epochs.status());
+  if (Refuses(epochs->last())) return;
   // The master's word alone does not cut a log.
   const std::optional<store::LogOffset> common =
       store::CommonPoint(log_->History(), {*epochs, welcome.log_begin(), welcome.log_end()});
+  if (welcome.start_over()) return Replace(welcome, common);
   if (common != welcome.start()) {
     return End(absl::FailedPreconditionError(
         fmt::format("the master would begin at offset {}, and the logs are the same up to {}",
                     welcome.start(), common.has_value() ? fmt::to_string(*common) : "nowhere")));
   }
-  if (absl::Status cut = log_->TruncateTo(*common); !cut.ok()) return End(cut);
+  if (absl::Status cut = log_->TruncateTo(*common); !cut.ok()) return Stopped(cut);
   {
     const MutexLock lock(&shared_->mutex);
     shared_->welcomed = true;
+    shared_->copy_until = welcome.log_end();
+    shared_->catch_up.Begin(*common, welcome.log_end(), clock_->BootNow());
+    shared_->reign = epochs->starts().empty() ? store::EpochStart() : epochs->starts().back();
+    shared_->holds_all = false;
   }
   SayHeld(clock_->BootNow(), /*anyway=*/true);
 }
 
-void Slave::Take(const v1::MasterFrames& frames) {
-  if (frames.frames().empty()) {
-    log_->AllowCommit(std::min(frames.committed(), log_->Reached().appended));
-    return;
+void Slave::Replace(const v1::MasterWelcome& welcome, std::optional<store::LogOffset> common) {
+  if (common.has_value() || welcome.start() != welcome.log_begin() || welcome.start() == 0) {
+    return End(absl::FailedPreconditionError(
+        fmt::format("the master would have this log replaced from offset {} on, and there is no "
+                    "reason to",
+                    welcome.start())));
   }
+  Stopped(log_->StartOver(welcome.start()));
+}
+
+void Slave::Stopped(const absl::Status& why) {
+  if (absl::IsFailedPrecondition(why)) {
+    const MutexLock lock(&shared_->mutex);
+    shared_->must_reopen = true;
+  }
+  End(why);
+}
+
+bool Slave::Refuses(store::Epoch reign) {
+  if (options_.election == nullptr || options_.election->AcceptsFrames(reign)) return false;
+  End(absl::FailedPreconditionError(fmt::format(
+      "its reign, epoch {}, is over: another member is master, or stands for election", reign)));
+  return true;
+}
+
+void Slave::AnswerPromise(const v1::PromiseRequest& asked) {
+  if (options_.election == nullptr) return;
+  {
+    const MutexLock lock(&shared_->mutex);
+    if (asked.epoch() != shared_->reign.epoch) return;
+  }
+  const std::optional<Promise> promise =
+      options_.election->PromiseAsked({asked.epoch(), asked.sequence()});
+  if (!promise.has_value()) return;
+  v1::SlaveMessage message;
+  message.mutable_promise()->set_epoch(promise->epoch);
+  message.mutable_promise()->set_sequence(promise->sequence);
+  message.mutable_promise()->set_lasts_ms(absl::ToInt64Milliseconds(promise->lasts));
+  const MutexLock lock(&shared_->mutex);
+  if (shared_->stream != nullptr) shared_->stream->Send(std::move(message));
+}
+
+void Slave::Take(const v1::MasterFrames& frames) {
   uint64_t generation = 0;
+  store::Epoch reign = 0;
   {
     const MutexLock lock(&shared_->mutex);
     generation = shared_->generation;
+    reign = shared_->reign.epoch;
   }
-  log_->AppendFrames(frames.frames(), [shared = shared_, log = log_, generation,
-                                       committed = frames.committed()](const absl::Status& status) {
+  if (Refuses(reign)) return;
+  const auto commit = [shared = shared_, log = log_, election = options_.election,
+                       committed = frames.committed()] {
     // Never ahead of the log: another master may write something else there.
-    if (status.ok()) log->AllowCommit(std::min(committed, log->Reached().appended));
-    if (status.ok()) return;
-    const MutexLock lock(&shared->mutex);
-    if (shared->stream == nullptr || shared->generation != generation) return;
-    std::exchange(shared->stream, nullptr)->End(status);
-  });
+    const store::LogOffset appended = log->Reached().appended;
+    log->AllowCommit(std::min(committed, appended));
+    if (election == nullptr || log->IsCopying()) return;
+    if (shared->HasCaughtUp(appended, committed)) election->HoldsAll();
+  };
+  if (frames.frames().empty()) return commit();
+  log_->AppendFrames(frames.frames(),
+                     [shared = shared_, generation, commit](const absl::Status& status) {
+                       if (status.ok()) return commit();
+                       const MutexLock lock(&shared->mutex);
+                       if (shared->stream == nullptr || shared->generation != generation) return;
+                       std::exchange(shared->stream, nullptr)->End(status);
+                     });
 }
 
 void Slave::Tick() {
   const absl::Duration now = clock_->BootNow();
+  bool copied = false;
+  std::optional<std::string> line;
   {
     const MutexLock lock(&shared_->mutex);
     if (shared_->stream == nullptr) return;
@@ -116,8 +197,28 @@ void Slave::Tick() {
       return;
     }
     if (!shared_->welcomed) return;
+    const store::LogOffset end = log_->Reached().appended;
+    copied = log_->IsCopying() && end >= shared_->copy_until;
+    line = shared_->catch_up.Line(end, now);
   }
+  if (line.has_value()) LOG_INFO("{}", *line);
+  if (copied) return Stopped(log_->EndCopy());
   SayHeld(now, /*anyway=*/false);
+}
+
+std::vector<v1::BrokerIdentity> Slave::Members() const {
+  const MutexLock lock(&shared_->mutex);
+  return {shared_->members.members().begin(), shared_->members.members().end()};
+}
+
+bool Slave::welcomed() const {
+  const MutexLock lock(&shared_->mutex);
+  return shared_->stream != nullptr && shared_->welcomed;
+}
+
+bool Slave::must_reopen() const {
+  const MutexLock lock(&shared_->mutex);
+  return shared_->must_reopen;
 }
 
 void Slave::SayHeld(absl::Duration now, bool anyway) {
@@ -126,6 +227,7 @@ void Slave::SayHeld(absl::Duration now, bool anyway) {
   held.set_held(reached.appended);
   held.set_synced(reached.synced);
   held.set_applied(reached.applied);
+  held.set_copying(log_->IsCopying());
   const MutexLock lock(&shared_->mutex);
   if (shared_->stream == nullptr) return;
   const v1::SlaveHeld& last = shared_->last;

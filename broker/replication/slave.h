@@ -1,11 +1,15 @@
 #ifndef MANSIO_BROKER_REPLICATION_SLAVE_H_
 #define MANSIO_BROKER_REPLICATION_SLAVE_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/replication/group_election.h"
 #include "broker/replication/records.h"
 #include "broker/replication/wire.h"
 #include "common/clock/clock.h"
@@ -18,8 +22,11 @@ struct SlaveOptions {
   std::string cluster;
   std::string broker;  // the group's name
   BrokerId id = 1;
-  absl::Duration heartbeat = absl::Seconds(1);  // something is said at least so often
-  absl::Duration silence = absl::Seconds(5);    // the master is gone when it said nothing so long
+  std::function<v1::BrokerIdentity()> identity = {};  // told to the master; null: nothing is
+  absl::Duration heartbeat = absl::Seconds(1);        // something is said at least so often
+  absl::Duration silence = absl::Seconds(5);  // the master is gone when it said nothing so long
+  // Where the master is elected; borrowed, must outlive the log. Null: roles are static.
+  GroupElection* election = nullptr;
 };
 
 // The slave's side of replication.proto: one stream at a time to its master. Says what it has, cuts
@@ -40,14 +47,32 @@ class Slave {
   void Closed();
 
   // Says what is new of the log, or that there is nothing new; ends a stream that has fallen
-  // silent. Cheap. Each time the log has moved, and each heartbeat.
+  // silent. Cheap, but for the end of a copy, which waits for the disk. Each time the log has
+  // moved, and each heartbeat.
   void Tick();
+
+  // It follows the master of the stream: their logs fit.
+  bool welcomed() const;
+  // What must be cut of the log was applied, or all of it is to be replaced, or that is done: the
+  // log has stopped, and goes on when it is opened again (ReplicatedLog::TruncateTo, StartOver,
+  // EndCopy).
+  bool must_reopen() const;
+
+  // The members of the group, as a master has last told; empty before.
+  std::vector<v1::BrokerIdentity> Members() const;
 
  private:
   struct Shared;  // with the log thread's callbacks, which may come after the end
 
   void Welcomed(const v1::MasterWelcome& welcome);
+  // The log is to be replaced by the master's.
+  void Replace(const v1::MasterWelcome& welcome, std::optional<store::LogOffset> common);
+  // Ends the stream for what has stopped the log.
+  void Stopped(const absl::Status& why);
   void Take(const v1::MasterFrames& frames);
+  void AnswerPromise(const v1::PromiseRequest& asked);
+  // Ends the stream of a master that another one has followed; says whether it did.
+  bool Refuses(store::Epoch reign);
   void SayHeld(absl::Duration now, bool anyway);
   void End(const absl::Status& why);
 

@@ -2,7 +2,7 @@
 
 namespace mansio::broker {
 
-void ToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
+void ReignsToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
   for (const store::EpochStart& start : epochs.starts()) {
     v1::ReignStart* const reign = reigns->Add();
     reign->set_epoch(start.epoch);
@@ -11,7 +11,7 @@ void ToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
   }
 }
 
-absl::StatusOr<store::EpochHistory> FromWire(const WireReigns& reigns) {
+absl::StatusOr<store::EpochHistory> ReignsFromWire(const WireReigns& reigns) {
   store::EpochHistory epochs;
   for (const v1::ReignStart& reign : reigns) {
     const auto& starts = epochs.starts();

@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_REPLICATION_WIRE_H_
 #define MANSIO_BROKER_REPLICATION_WIRE_H_
 
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/repeated_field.h"
@@ -9,8 +11,11 @@
 
 namespace mansio::broker {
 
-// One end of an open stream. Borrowed by the Master or the Slave until it is closed; called with
-// their lock held: must only queue, and call back nothing.
+// Where calls carry the stream, and where a proof of the cluster's secret is good.
+inline constexpr std::string_view kReplicatePath = "/mansio.v1.Replication/Replicate";
+
+// One end of an open stream. May be called with the lock of the Master or the Slave held: must only
+// queue, and call back nothing.
 class SlaveStream {
  public:
   virtual ~SlaveStream() = default;
@@ -26,9 +31,9 @@ class MasterStream {
 };
 
 using WireReigns = google::protobuf::RepeatedPtrField<v1::ReignStart>;
-void ToWire(const store::EpochHistory& epochs, WireReigns* reigns);
+void ReignsToWire(const store::EpochHistory& epochs, WireReigns* reigns);
 // InvalidArgument when they are not in order.
-absl::StatusOr<store::EpochHistory> FromWire(const WireReigns& reigns);
+absl::StatusOr<store::EpochHistory> ReignsFromWire(const WireReigns& reigns);
 
 }  // namespace mansio::broker
 

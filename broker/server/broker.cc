@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -13,13 +12,11 @@
 #include "broker/admin/info.h"
 #include "broker/consumption/consumption.h"
 #include "broker/core/feature_set.h"
-#include "broker/core/timestamps.h"
 #include "broker/deadletter/dead_letter_moves.h"
 #include "broker/deadletter/dead_letter_service.h"
 #include "broker/deadletter/dead_letter_state.h"
 #include "broker/delay/delay.h"
 #include "broker/delay/delay_admin.h"
-#include "broker/delay/levels.h"
 #include "broker/inspection/inspection_service.h"
 #include "broker/message/message_keys.h"
 #include "broker/metadata/metadata.h"
@@ -35,8 +32,11 @@
 #include "broker/send/send_service.h"
 #include "broker/server/advertise.h"
 #include "broker/server/config_service.h"
+#include "broker/server/group_member.h"
+#include "broker/server/groups_elsewhere.h"
 #include "broker/server/local_directory.h"
 #include "broker/server/local_registration.h"
+#include "broker/server/part_options.h"
 #include "broker/transaction/transactions.h"
 #include "common/access/admin_gate.h"
 #include "common/access/cluster_secret.h"
@@ -64,11 +64,11 @@ namespace {
 
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+// The same where calls wait for the next opening, which they do not do for long.
+constexpr absl::Duration kLeaveGrace = absl::Seconds(1);
 constexpr int64_t kHousekeepingMs = 1000;
 constexpr uint64_t kRoundsToDisk = 10;  // of housekeeping
 constexpr absl::Duration kReachTimeout = absl::Seconds(3);
-// What the transport takes above limits.request-bytes, so that the refusal is a sentence of ours.
-constexpr int64_t kRequestSlack = 2 * config::kMiB;
 
 void ReportTime(const BrokerTime::Report& report) {
   const std::string difference = absl::FormatDuration(report.difference);
@@ -89,124 +89,6 @@ void ReportTime(const BrokerTime::Report& report) {
   }
 }
 
-int RpcThreads(const BrokerConfig& config) {
-  if (config.rpc_threads > 0) return config.rpc_threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
-}
-
-int ToInt(int64_t value) {
-  return static_cast<int>(std::min<int64_t>(value, std::numeric_limits<int>::max()));
-}
-
-rpc::ServerOptions ServerOptionsOf(const BrokerConfig& config) {
-  rpc::ServerOptions options;
-  options.listen = config.listen.ToString();
-  options.certificate = config.certificate;
-  options.private_key = config.private_key;
-  options.generated_dir = JoinPath(config.store.path, "tls");
-  options.threads = RpcThreads(config);
-  options.max_connections = config.network.connections;
-  options.max_streams_per_connection = config.network.streams_per_connection;
-  options.max_request_header_bytes = ToInt(config.network.request_header_bytes);
-  options.max_request_bytes = ToInt(config.network.request_bytes + kRequestSlack);
-  options.max_undelivered_bytes = config.network.unsent_bytes_per_stream;
-  options.memory_quota_bytes = static_cast<int64_t>(config.rpc_memory_bytes);
-  options.silent_connection = config.network.silent_connection;
-  options.count_calls = !config.monitor.listen.empty();
-  return options;
-}
-
-SendOptions SendOptionsOf(const BrokerConfig& config) {
-  SendOptions options;
-  options.broker_name = config.name;
-  options.limits.body_bytes = config.body_bytes;
-  options.limits.properties = config.properties;
-  options.limits.properties_bytes = config.properties_bytes;
-  options.limits.messages = config.messages_per_request;
-  options.limits.request_bytes = static_cast<size_t>(config.network.request_bytes);
-  options.limits.bytes_in_flight = config.store.max_uncommitted_bytes;
-  options.limits.max_delay_ms = absl::ToInt64Milliseconds(config.delay_max);
-  options.auto_create_topics = config.auto_create_topics;
-  options.default_queues = config.default_queues;
-  return options;
-}
-
-DelayOptions DelayOptionsOf(const BrokerConfig& config) {
-  DelayOptions options;
-  options.broker_name = config.name;
-  options.levels_ms = *ParseDelayLevels(config.delay_levels);  // was checked with the configuration
-  options.max_pending = config.pending_timers;
-  return options;
-}
-
-ConsumptionOptions ConsumptionOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
-  ConsumptionOptions options;
-  options.broker_name = config.name;
-  options.store_host = advertised.ToString();
-  options.receive_batch = config.receive_batch;
-  options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
-  options.max_parked_receives = config.parked_receives;
-  options.max_leases = config.leases;
-  options.max_group_leases = config.leases_per_group;
-  options.max_queue_leases = config.leases_per_queue;
-  options.dead_letter_retention = config.dead_letter_retention;
-  options.min_long_polling = config.min_long_polling;
-  options.max_long_polling = config.max_long_polling;
-  options.max_auto_renew = config.max_auto_renew;
-  options.broadcast.max_members = config.broadcast_clients;
-  return options;
-}
-
-OffsetsOptions OffsetsOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
-  OffsetsOptions options;
-  options.broker_name = config.name;
-  options.store_host = advertised.ToString();
-  options.pull_batch = config.receive_batch;
-  options.max_answer_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
-  options.max_parked_pulls = config.parked_receives;
-  options.max_long_polling = config.max_long_polling;
-  return options;
-}
-
-TransactionOptions TransactionOptionsOf(const BrokerConfig& config, const HostPort& advertised) {
-  TransactionOptions options;
-  options.broker_name = config.name;
-  options.store_host = advertised.ToString();
-  options.check_back = {.first_check_ms = absl::ToInt64Milliseconds(config.first_check),
-                        .interval_ms = absl::ToInt64Milliseconds(config.check_interval),
-                        .max_checks = config.max_checks};
-  options.max_pending = config.pending_transactions;
-  options.max_check_bytes = static_cast<size_t>(config.network.unsent_bytes_per_stream);
-  return options;
-}
-
-std::vector<std::string> NameserversOf(const BrokerConfig& config) {
-  std::vector<std::string> nameservers;
-  for (const HostPort& nameserver : config.nameservers) {
-    nameservers.push_back(nameserver.ToString());
-  }
-  return nameservers;
-}
-
-MetricLimits MetricLimitsOf(const BrokerConfig& config) {
-  MetricLimits limits;
-  limits.leases = config.leases;
-  limits.parked_receives = config.parked_receives;
-  limits.pending_timers = config.pending_timers;
-  limits.pending_transactions = config.pending_transactions;
-  limits.clients = static_cast<size_t>(config.network.clients);
-  limits.uncommitted_bytes = config.store.max_uncommitted_bytes;
-  return limits;
-}
-
-RegistrationOptions RegistrationOptionsOf(const BrokerConfig& config,
-                                          const std::string& cluster_secret) {
-  RegistrationOptions options;
-  options.cluster_secret = cluster_secret;
-  options.nameservers = NameserversOf(config);
-  return options;
-}
-
 constexpr metrics::Metric kRegistered{
     "mansio_registered", "1 while the broker is registered with the nameserver, else 0."};
 
@@ -215,9 +97,6 @@ void AddRegistrations(const std::vector<RegistrationState>& states, metrics::Exp
     page.Add(kRegistered, {{"nameserver", state.nameserver}}, state.registered ? 1 : 0);
   }
 }
-
-// How this node names itself to other nodes.
-std::string NodeOf(const BrokerConfig& config) { return fmt::format("broker {}", config.name); }
 
 }  // namespace
 
@@ -302,11 +181,8 @@ class Broker::Parts {
         config_service_(config, [this](const BrokerConfig& changed) { ApplyChanges(changed); }),
         inspection_(config.name, {.metadata = &metadata_, .clients = &clients_}),
         others_(config.name, environment.clock),
-        directory_({.broker_name = config.name,
-                    .advertised = {advertised.host, advertised.port},
-                    .auto_create_topics = config.auto_create_topics,
-                    .default_queues = config.default_queues},
-                   &metadata_, &others_),
+        groups_elsewhere_(&others_),
+        directory_(DirectoryOptions(), &metadata_, &others_),
         cluster_secret_(access.secret),
         peers_(rpc::Client::Create({.max_unsent_bytes = config.network.unsent_bytes_per_stream})),
         node_timers_(
@@ -315,11 +191,22 @@ class Broker::Parts {
                                 .clients = &clients_,
                                 .peers = peers_.get(),
                                 .timers = &node_timers_}),
-        relayed_(&clients_, consumption_->observer()),
+        group_(config, access.secret,
+               {.clock = environment.clock,
+                .timers = &timers_,
+                .clients = &clients_,
+                .reopen = environment.reopen,
+                .hold = [this](rpc::Holding what) { server_->Hold(what); },
+                .elected = environment.elected,
+                .identity = [this] { return Identity(); },
+                .roles = environment.roles,
+                .peers = peers_.get(),
+                .advertised = advertised}),
+        relayed_(&clients_, ClientObserver()),
         gateway_({.max_body_bytes = static_cast<int32_t>(config.body_bytes),
                   .receive_batch = config.receive_batch,
                   .long_polling = config.max_long_polling},
-                 &directory_, &clients_, consumption_->observer(), &relay_),
+                 &directory_, &clients_, ClientObserver(), &relay_),
         forwarder_({.node = NodeOf(config),
                     .max_calls = config.network.forwarded_calls,
                     .max_bytes = config.network.forwarded_bytes},
@@ -343,12 +230,18 @@ class Broker::Parts {
     features_.Add(delay_.feature());
     features_.Add(offsets_->feature());
     features_.Add(transactions_->feature());
-    clients_.SetObserver(consumption_->observer());
-    metadata_.SetGroupElsewhere([this](std::string_view name) { return GroupOfOthers(name); });
+    features_.Add(group_.feature());
+    clients_.SetObserver(ClientObserver());
+    metadata_.SetGroupElsewhere(
+        [this](std::string_view name, Metadata::Done<std::optional<GroupRecord>> done) {
+          groups_elsewhere_.Find(name, std::move(done));
+        });
   }
 
-  absl::Status Start();
-  void Stop();
+  absl::Status Start(std::unique_ptr<rpc::Server> port);
+  void StepAside() { group_.StepAside(); }
+  // The port, if it is to be kept and could be.
+  std::unique_ptr<rpc::Server> Stop(bool keep_port);
 
   std::string Address() const { return server_->Address(); }
   std::string Advertised() const { return advertised_.ToString(); }
@@ -356,9 +249,19 @@ class Broker::Parts {
 
  private:
   v1::BrokerIdentity Identity() const;
-  // A group as other brokers have it; nullopt when they do not know it.
-  std::optional<GroupRecord> GroupOfOthers(std::string_view name) const;
+  // Told of clients' life; a slave's clients are its master's business. May be null.
+  gateway::ClientObserver* ClientObserver() {
+    return group_.is_slave() ? nullptr : consumption_->observer();
+  }
+  absl::Status OpenPort(std::unique_ptr<rpc::Server> port);
+  // Whether the log had topics or groups when it was opened.
+  bool HasPast() const;
   rpc::MethodTable Methods();
+  LocalDirectory::Options DirectoryOptions();
+  // From now on decides what the log will say.
+  absl::Status BeginDeciding();
+  // From now on clients find this broker, also through others.
+  void Appear();
   // From now on the monitor shows what this broker is and does.
   void StartMetrics();
   std::vector<metrics::Check> Checks() const;
@@ -396,12 +299,14 @@ class Broker::Parts {
   ConfigService config_service_;
   InspectionService inspection_;
   ClusterView others_;
+  GroupsElsewhere groups_elsewhere_;
   LocalDirectory directory_;
   const std::string cluster_secret_;  // empty: none
   const std::unique_ptr<rpc::Client> peers_;
   // What has to be told other nodes can be much: clients' timers do not wait for it.
   TimerQueue node_timers_;
   gateway::ClientRelay relay_;
+  GroupMember group_;
   gateway::RelayService relayed_;
   gateway::Gateway gateway_;
   gateway::Forwarder forwarder_;
@@ -425,34 +330,37 @@ class Broker::Parts {
   std::atomic<bool> stopping_{false};
 };
 
-absl::Status Broker::Parts::Start() {
+absl::Status Broker::Parts::Start(std::unique_ptr<rpc::Server> port) {
   auto monitor = metrics::Monitor::Start(
       config_.monitor,
       {{"cluster", config_.cluster}, {"node_type", "broker"}, {"node_id", config_.name}});
   if (!monitor.ok()) return monitor.status();
   monitor_ = *std::move(monitor);
-  auto store = store::Store::Open(
-      config_.store,
-      {.files = environment_.files, .time = &time_, .stats = &store_stats_, .keys = &keys_},
-      &features_);
+  auto store = store::Store::Open(config_.store,
+                                  {.files = environment_.files,
+                                   .time = &time_,
+                                   .stats = &store_stats_,
+                                   .keys = &keys_,
+                                   .may_commit = group_.Permit()},
+                                  &features_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
-  if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
+  if (absl::Status status = group_.Attach(store_.get()); !status.ok()) return status;
   send_.Attach(store_.get());
   mover_.Attach(store_.get());
   LookAtDisk();
   inspection_.Attach(store_.get());
-  admin_.SetNode(store_.get(), Identity(), [this] { return StoreStateNow(); });
-  registered_.SetIdentity(Identity());
-
-  if (absl::Status status = transactions_->Start(); !status.ok()) return status;
-  consumption_->Start();
+  drains_.Attach(store_.get());
   timers_.Start();
   node_timers_.Start();
-  if (absl::Status status = delay_.Start(); !status.ok()) return status;
-  auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
-  if (!server.ok()) return server.status();
-  server_ = *std::move(server);
+  if (group_.DecidesAtOnce()) {
+    if (absl::Status status = BeginDeciding(); !status.ok()) return status;
+  }
+  admin_.SetNode(store_.get(), Identity(), [this] { return StoreStateNow(); });
+  admin_.SetGroup([this](v1::ListBrokersResponse* list) { group_.CompleteList(list); });
+  registered_.SetIdentity([this] { return Identity(); });
+  if (!config_.nameservers.empty()) others_.Expect(HasPast());
+  if (absl::Status status = OpenPort(std::move(port)); !status.ok()) return status;
   timers_.ScheduleAfter(kHousekeepingMs, [this] { KeepHouse(); });
   if (server_->SelfSigned()) {
     LOG_WARNING(
@@ -467,20 +375,60 @@ absl::Status Broker::Parts::Start() {
         "the broker listens on {}; admin.allow or admin.cluster-secret-file opens them to others",
         server_->Address());
   }
-  registration_.Start();
-  watch_.Start();
-  relay_.Start(cluster_secret_);
   StartMetrics();
   reach_check_ = std::thread([this] { WarnIfUnreachable(); });
+  group_.Start([this] { return BeginDeciding(); }, [this] { Appear(); });
   return absl::OkStatus();
 }
 
-void Broker::Parts::Stop() {
-  if (stopping_.exchange(true)) return;
+LocalDirectory::Options Broker::Parts::DirectoryOptions() {
+  LocalDirectory::Options options = DirectoryOptionsOf(config_, advertised_);
+  options.alone = [this] { return group_.is_alone(); };
+  if (!config_.etcd.empty()) {
+    options.elected = [this]() -> std::optional<gateway::HostPort> {
+      const std::optional<HostPort> master = group_.PresentMaster();
+      if (!master.has_value()) return std::nullopt;
+      return gateway::HostPort{master->host, master->port};
+    };
+  }
+  options.slaves = [this] { return group_.SlaveAddresses(); };
+  return options;
+}
+
+absl::Status Broker::Parts::OpenPort(std::unique_ptr<rpc::Server> port) {
+  if (port != nullptr) {
+    server_ = std::move(port);
+    return server_->Resume(Methods(), rpc::Holding::kDecisions);
+  }
+  auto server = rpc::Server::Start(ServerOptionsOf(config_), Methods());
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+absl::Status Broker::Parts::BeginDeciding() {
+  if (absl::Status status = metadata_.EnsureHandleKey(); !status.ok()) return status;
+  if (absl::Status status = transactions_->Start(); !status.ok()) return status;
+  consumption_->Start();
+  return delay_.Start();
+}
+
+void Broker::Parts::Appear() {
+  registration_.Start();
+  watch_.Start();
+  relay_.Start(cluster_secret_);
+}
+
+std::unique_ptr<rpc::Server> Broker::Parts::Stop(bool keep_port) {
+  if (stopping_.exchange(true)) return nullptr;
   if (monitor_ != nullptr) monitor_->Stop();
-  if (store_ == nullptr) return;
+  if (store_ == nullptr) return nullptr;
+  keep_port = keep_port && server_ != nullptr;
+  if (keep_port) server_->Hold(rpc::Holding::kEverything);
+  group_.StopBeginning();
   if (server_ != nullptr) registration_.Stop();
   watch_.Stop();
+  others_.Stop();
   relay_.Stop();
   forwarder_.Stop();
   holds_.Stop();
@@ -490,40 +438,40 @@ void Broker::Parts::Stop() {
   offsets_->Stop();
   transactions_->Stop();
   mover_.Stop();
-  if (server_ != nullptr) server_->Shutdown(kShutdownGrace);
+  group_.ReleaseCalls();
+  keep_port = keep_port && server_->Suspend(kLeaveGrace);
+  if (server_ != nullptr && !keep_port) server_->Shutdown(kShutdownGrace);
   node_timers_.Stop();
+  group_.Stop();
   timers_.Stop();
+  // What the timers did last may have left something on the port's threads.
+  if (keep_port) keep_port = server_->Suspend(kLeaveGrace);
   if (reach_check_.joinable()) reach_check_.join();
   if (absl::Status status = store_->Close(); !status.ok()) {
     LOG_ERROR("The store was not closed in order: {}; the next start repairs what is missing",
               std::string(status.message()));
   }
+  return keep_port ? std::move(server_) : nullptr;
+}
+
+bool Broker::Parts::HasPast() const {
+  const std::vector<TopicPtr> topics = metadata_.Topics();
+  return !metadata_.Groups().empty() ||
+         std::any_of(topics.begin(), topics.end(),
+                     [](const TopicPtr& topic) { return topic->kind != TopicKind::kSystem; });
 }
 
 v1::BrokerIdentity Broker::Parts::Identity() const {
   v1::BrokerIdentity identity;
   identity.set_cluster(config_.cluster);
   identity.set_name(config_.name);
-  identity.set_id(0);
-  identity.set_epoch(static_cast<int64_t>(store_->epoch()));
   auto* address = identity.add_addresses();
   address->set_host(advertised_.host);
   address->set_port(advertised_.port);
   identity.set_version(environment_.version);
-  identity.set_role("master");
-  identity.set_durability(std::string(DurabilityName(config_.store.durability)));
   identity.set_lineage(SipHash24(metadata_.handle_key(), "lineage"));
+  group_.CompleteIdentity(&identity);
   return identity;
-}
-
-std::optional<GroupRecord> Broker::Parts::GroupOfOthers(std::string_view name) const {
-  const std::optional<v1::GroupInfo> info = others_.GroupInfo(name);
-  if (!info.has_value()) return std::nullopt;
-  absl::StatusOr<GroupRecord> group = GroupFrom(*info);
-  if (!group.ok()) return std::nullopt;
-  group->paused = info->paused();
-  group->created_ms = MillisOf(info->created());
-  return *std::move(group);
 }
 
 rpc::MethodTable Broker::Parts::Methods() {
@@ -533,7 +481,9 @@ rpc::MethodTable Broker::Parts::Methods() {
   consumption_->Register(methods);
   offsets_->Register(methods);
   transactions_->Register(methods);
+  group_.AddBehindForwarder(methods);
   forwarder_.Install(methods);
+  group_.AddBeforeForwarder(methods);
   gateway_.Register(methods);
   relayed_.Register(methods);
   admin_.Register(methods);
@@ -544,6 +494,7 @@ rpc::MethodTable Broker::Parts::Methods() {
   inspection_.Register(methods);
   admin_gateway_.Install(methods);
   gate_.Protect(methods);
+  MarkDecisions(methods);
   gateway::Gateway::RegisterNotServed(methods, {}, [](std::string_view method) {
     return fmt::format(
         "{} is not served by this version of Mansio; docs/compatibility.md lists what is", method);
@@ -553,7 +504,8 @@ rpc::MethodTable Broker::Parts::Methods() {
 
 void Broker::Parts::KeepHouse() {
   clients_.ExpireSilent();
-  others_.DropUnconfirmed();
+  others_.KeepHouse();
+  group_.Look();
   drains_.Look();
   const absl::Status health = store_->Health();
   if (!health.ok() && !unhealthy_reported_) {
@@ -561,6 +513,8 @@ void Broker::Parts::KeepHouse() {
               std::string(health.message()));
   }
   unhealthy_reported_ = !health.ok();
+  group_.LookForSuccessor(registration_.States());
+  group_.NoteHealth(health);
   server_->SetServing(health.ok());
   // A busy cold pool has other worries; the figures are those of the last look then.
   if (++rounds_ % kRoundsToDisk == 0) store_->RunCold([this] { LookAtDisk(); });
@@ -647,7 +601,8 @@ void Broker::Parts::WarnIfUnreachable() const {
 }
 
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config,
-                                                      Environment environment) {
+                                                      Environment environment,
+                                                      std::unique_ptr<rpc::Server> port) {
   const absl::StatusOr<HostPort> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
   absl::StatusOr<std::string> secret =
@@ -658,7 +613,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const BrokerConfig& config
   auto broker = std::unique_ptr<Broker>(new Broker(
       std::make_unique<Parts>(config, *advertised, environment,
                               access::AdminGate::Options{*std::move(allow), *std::move(secret)})));
-  if (absl::Status status = broker->parts_->Start(); !status.ok()) return status;
+  if (absl::Status status = broker->parts_->Start(std::move(port)); !status.ok()) return status;
   return broker;
 }
 
@@ -668,6 +623,8 @@ Broker::~Broker() { Stop(); }
 std::string Broker::Address() const { return parts_->Address(); }
 std::string Broker::Advertised() const { return parts_->Advertised(); }
 absl::Status Broker::Health() const { return parts_->Health(); }
-void Broker::Stop() { parts_->Stop(); }
+void Broker::StepAside() { parts_->StepAside(); }
+void Broker::Stop() { parts_->Stop(/*keep_port=*/false); }
+std::unique_ptr<rpc::Server> Broker::Leave() { return parts_->Stop(/*keep_port=*/true); }
 
 }  // namespace mansio::broker

@@ -1,11 +1,13 @@
 #ifndef MANSIO_BROKER_SERVER_BROKER_H_
 #define MANSIO_BROKER_SERVER_BROKER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "broker/server/broker_config.h"
+#include "common/rpc/server.h"
 
 namespace mansio {
 class Clock;
@@ -13,6 +15,9 @@ class FileSystem;
 }  // namespace mansio
 
 namespace mansio::broker {
+
+class ElectedRole;
+class KeptRole;
 
 // A running broker: its store, its features and services, and the port they are served on.
 // Thread-safe.
@@ -22,12 +27,22 @@ class Broker {
     FileSystem* files = nullptr;  // borrowed, as the clock
     const Clock* clock = nullptr;
     std::string version;
+    // Called on any thread when the broker must be stopped and started again: what its master does
+    // not have is then cut out of its log, or it has another role. Must not wait for that.
+    std::function<void()> reopen = [] {};
+    // Borrowed; null where no command can change what the configuration says.
+    KeptRole* roles = nullptr;
+    // Where the group elects its master: `config` is its NextOpening. Borrowed; null: roles are
+    // static.
+    ElectedRole* elected = nullptr;
   };
 
   // Recovers the store, then serves. The error is one sentence for the user: a second broker on the
   // directory, damage, a taken port, an unusable certificate.
+  // `port`: of a broker with the same configuration that was left; null: opens it.
   static absl::StatusOr<std::unique_ptr<Broker>> Start(const BrokerConfig& config,
-                                                       Environment environment);
+                                                       Environment environment,
+                                                       std::unique_ptr<rpc::Server> port = nullptr);
   ~Broker();
 
   // Where it listens and what routes contain, HOST:PORT.
@@ -39,6 +54,11 @@ class Broker {
   // Ends in order: leaves the nameservers, answers parked receives, finishes what was accepted,
   // closes the store. Idempotent.
   void Stop();
+  // Before Stop, where another member of the group may take over; waits for that.
+  void StepAside();
+  // As Stop, but its port stays open for the next one: calls wait for that, for a few seconds at
+  // most. Null when the port could not be kept.
+  std::unique_ptr<rpc::Server> Leave();
 
  private:
   class Parts;

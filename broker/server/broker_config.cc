@@ -15,6 +15,7 @@ using config::kKiB;
 using config::kMiB;
 using config::kTiB;
 using store::Durability;
+using store::Role;
 using store::StoreOptions;
 using Schema = config::Schema<BrokerConfig>;
 
@@ -63,6 +64,55 @@ void AddAddresses(Schema& schema) {
             "The private key of tls.certificate, a PEM file.");
 }
 
+void AddReplication(Schema& schema) {
+  schema
+      .Int("broker.id", &BrokerConfig::id, 0, {0, 999}, "number",
+           "The broker's number among the members of its group, which have the same broker.name "
+           "and each an id of its own, from 1 on, that never changes. 0: it is alone, without "
+           "replication.")
+      .Enum<Role>("role", Store(&StoreOptions::role), "master",
+                  {{"master", Role::kMaster}, {"slave", Role::kSlave}},
+                  "What the broker is in its group. A slave copies its master's log, and answers "
+                  "what can be read when the master is away; it passes other calls on to it.")
+      .Address("replication.master", &BrokerConfig::master, "",
+               "A slave's master: the address that this one advertises.")
+      .Int("replication.min-in-sync", &BrokerConfig::min_in_sync, 1, {1, 999}, "members",
+           "With durability replica and replica-sync: sends are refused with HA_NOT_AVAILABLE "
+           "unless so many members are in sync, the master included. With 1 the last member "
+           "goes on alone, and what it then acknowledges has no copy.")
+      .Duration("replication.max-lag", &BrokerConfig::max_lag, absl::Seconds(3),
+                {absl::Milliseconds(100), absl::Minutes(10)},
+                "A slave that is away or behind for so long leaves the in-sync set, as long as "
+                "replication.min-in-sync members remain. Sends wait for it until then.")
+      .Size("replication.catch-up-bytes-per-second", &BrokerConfig::catch_up_bytes_per_second,
+            64 * kMiB, {0, 1 * kTiB},
+            "How fast the master sends what a slave lacks that is far behind, so that the disk "
+            "and the network have something left for clients. 0: no limit.");
+}
+
+void AddElection(Schema& schema) {
+  schema
+      .Addresses(
+          "election.etcd", &BrokerConfig::etcd,
+          "The servers of the etcd through which the group elects its master, the same on all "
+          "members. Each needs broker.id then, and neither role nor replication.master. Empty: "
+          "roles are static.")
+      .Duration(
+          "election.lease", &BrokerConfig::lease, absl::Seconds(3),
+          {absl::Seconds(2), absl::Minutes(1)},
+          "Whole seconds, the same on all members. When the master dies another one is elected "
+          "after about this long. A master whose lease etcd does not renew in time stops storing, "
+          "unless all in-sync members confirm that they elect nobody else.")
+      .Bool("election.founds", &BrokerConfig::founds, false,
+            "Whether this member becomes the master of a group that etcd knows nothing of. Set it "
+            "on one member: the one that has the group's messages, or any of a new group. The "
+            "others take over what it has. It means nothing later, unless etcd has lost its data.")
+      .Bool("election.allow-outside", &BrokerConfig::allow_outside, false,
+            "Whether a member that is not in sync may become master when nobody in sync has been "
+            "there for ten leases: the group goes on, and what was acknowledged without that "
+            "member is lost. The same on all members.");
+}
+
 void AddStore(Schema& schema) {
   schema
       .Path(
@@ -71,12 +121,15 @@ void AddStore(Schema& schema) {
           "self-signed certificate. One broker at a time.")
       .Enum<Durability>(
           "durability", Store(&StoreOptions::durability), "sync",
-          {{"async", Durability::kAsync}, {"sync", Durability::kSync}},
+          {{"async", Durability::kAsync},
+           {"sync", Durability::kSync},
+           {"replica", Durability::kReplica},
+           {"replica-sync", Durability::kReplicaSync}},
           "When a message counts as stored. sync: it was flushed to the disk, so that it survives a "
           "power cut. async: the operating system has it; it survives the end of the process, and is "
-          "flushed every store.flush-interval.",
-          {{"replica", "'replica' comes with replication; use async or sync until then"},
-           {"replica-sync", "'replica-sync' comes with replication; use async or sync until then"}})
+          "flushed every store.flush-interval. replica: every in-sync member of the broker's group "
+          "has it, so that it survives the loss of a machine. replica-sync: every one of them has "
+          "flushed it. The same on all members.")
       .Duration("store.flush-interval", Store(&StoreOptions::flush_interval),
                 absl::Milliseconds(500), {absl::Milliseconds(1), absl::Minutes(10)},
                 "With durability async: how often the log is flushed to the disk.")
@@ -282,6 +335,37 @@ void AddRules(Schema& schema) {
             "advertise must be an address that clients can connect to; a wildcard is none");
       })
       .Rule([](const BrokerConfig& config) {
+        const bool is_static_slave = config.store.role == Role::kSlave && config.etcd.empty();
+        if (!is_static_slave || (config.id > 0 && !config.master.empty())) return absl::OkStatus();
+        return absl::InvalidArgumentError(
+            "a slave needs broker.id, its number in the group from 1 on, and replication.master, "
+            "the address of its master");
+      })
+      .Rule([](const BrokerConfig& config) {
+        if (config.etcd.empty()) return absl::OkStatus();
+        if (config.id == 0) {
+          return absl::InvalidArgumentError(
+              "election.etcd is for the members of a group: set broker.id, the broker's number in "
+              "it from 1 on");
+        }
+        if (config.store.role == Role::kSlave || !config.master.empty()) {
+          return absl::InvalidArgumentError(
+              "election.etcd does not go with role and replication.master, as the group elects its "
+              "master then: take these two out, or election.etcd");
+        }
+        if (config.lease == absl::Floor(config.lease, absl::Seconds(1))) return absl::OkStatus();
+        return absl::InvalidArgumentError("election.lease must be whole seconds, as etcd's are");
+      })
+      .Rule([](const BrokerConfig& config) {
+        const Durability durability = config.store.durability;
+        const bool replicated =
+            durability == Durability::kReplica || durability == Durability::kReplicaSync;
+        if (!replicated || config.id > 0) return absl::OkStatus();
+        return absl::InvalidArgumentError(
+            "durability replica and replica-sync are for the members of a group: set broker.id, "
+            "the broker's number in it from 1 on");
+      })
+      .Rule([](const BrokerConfig& config) {
         if (config.min_long_polling <= config.max_long_polling) return absl::OkStatus();
         return absl::InvalidArgumentError(
             "receive.min-long-polling must not be longer than receive.max-long-polling");
@@ -296,6 +380,8 @@ void AddRules(Schema& schema) {
 Schema MakeSchema() {
   Schema schema;
   AddAddresses(schema);
+  AddReplication(schema);
+  AddElection(schema);
   AddStore(schema);
   AddTopicsAndClients(schema);
   AddTransactions(schema);
@@ -320,8 +406,20 @@ const config::Schema<BrokerConfig>& BrokerSchema() {
   return *schema;
 }
 
+std::string_view RoleName(store::Role role) { return role == Role::kSlave ? "slave" : "master"; }
+
 std::string_view DurabilityName(store::Durability durability) {
-  return durability == Durability::kAsync ? "async" : "sync";
+  switch (durability) {
+    case Durability::kAsync:
+      return "async";
+    case Durability::kSync:
+      return "sync";
+    case Durability::kReplica:
+      return "replica";
+    case Durability::kReplicaSync:
+      break;
+  }
+  return "replica-sync";
 }
 
 }  // namespace mansio::broker

@@ -27,6 +27,18 @@ struct BrokerConfig {
   std::string private_key;
   int32_t rpc_threads = 0;  // 0: one per two cores
 
+  // The group that the broker is a member of (design section 9); its role is the store's.
+  int32_t id = 0;   // 0: it is alone
+  HostPort master;  // a slave's
+  size_t min_in_sync = 1;
+  absl::Duration max_lag;
+  uint64_t catch_up_bytes_per_second = 0;
+  // Where the group elects its master; `store.role` and `master` then change while it runs.
+  std::vector<HostPort> etcd;  // empty: roles are static
+  absl::Duration lease;
+  bool founds = false;
+  bool allow_outside = false;
+
   store::StoreOptions store;
   absl::Duration dead_letter_retention;
   uint32_t max_resends = 0;
@@ -74,7 +86,8 @@ struct BrokerConfig {
 // All keys of a broker. Built once; thread-safe.
 const config::Schema<BrokerConfig>& BrokerSchema();
 
-// The word of `durability`, as in the configuration.
+// The word of `role` and of `durability`, as in the configuration.
+std::string_view RoleName(store::Role role);
 std::string_view DurabilityName(store::Durability durability);
 
 }  // namespace mansio::broker

@@ -11,6 +11,17 @@ namespace mansio::broker {
 LocalDirectory::LocalDirectory(Options options, Metadata* metadata, const ClusterView* others)
     : options_(std::move(options)), metadata_(metadata), others_(others) {}
 
+std::optional<gateway::HostPort> LocalDirectory::Master() const {
+  if (!options_.master.has_value()) return options_.advertised;
+  return options_.elected != nullptr ? options_.elected() : options_.master;
+}
+
+std::vector<gateway::HostPort> LocalDirectory::Endpoints() const {
+  const std::optional<gateway::HostPort> master = Master();
+  if (!master.has_value() || *master == options_.advertised) return {options_.advertised};
+  return {*master, options_.advertised};
+}
+
 absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic) const {
   const TopicPtr known = metadata_->FindTopic(topic);
   // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
@@ -33,9 +44,11 @@ gateway::TopicRoute LocalDirectory::RouteOf(MessageType type, uint32_t queues, b
   gateway::TopicRoute route;
   route.mixed = type == MessageType::kMixed;
   if (!route.mixed) route.message_type = static_cast<int>(type);
+  std::vector<gateway::HostPort> endpoints = Endpoints();
+  for (gateway::HostPort& slave : options_.slaves()) endpoints.push_back(std::move(slave));
   route.brokers.push_back({.broker = options_.broker_name,
                            .broker_id = 0,
-                           .endpoints = {options_.advertised},
+                           .endpoints = std::move(endpoints),
                            .queues = static_cast<int32_t>(queues),
                            .writable = writable});
   const bool same_type =
@@ -58,7 +71,24 @@ gateway::GroupPolicy LocalDirectory::Group(std::string_view group) const {
   return others_->Group(group).value_or(policy);
 }
 
+std::vector<std::string> LocalDirectory::OthersWith(std::string_view topic) const {
+  std::vector<std::string> names = others_->MastersWith(topic);
+  if (options_.master.has_value() && metadata_->FindTopic(topic) != nullptr) {
+    names.push_back(options_.broker_name);
+  }
+  return names;
+}
+
+std::vector<std::string> LocalDirectory::OthersWithGroup(std::string_view group) const {
+  std::vector<std::string> names = others_->MastersWithGroup(group);
+  if (options_.master.has_value() && metadata_->FindGroup(group) != nullptr) {
+    names.push_back(options_.broker_name);
+  }
+  return names;
+}
+
 bool LocalDirectory::Stores(std::string_view topic) const {
+  if (options_.master.has_value()) return false;
   if (const TopicPtr known = metadata_->FindTopic(topic)) return !known->draining;
   return options_.auto_create_topics && !names::IsGroupTopic(topic) &&
          others_->MastersWith(topic).empty();
@@ -82,14 +112,16 @@ std::string LocalDirectory::GroupOwner(std::string_view topic,
 
 std::vector<gateway::Master> LocalDirectory::Masters() const {
   std::vector<gateway::Master> masters = others_->Masters();
-  masters.push_back({options_.broker_name, options_.advertised});
+  // A slave that stands for its group is asked itself.
+  const bool here = !StandsFor().empty();
+  masters.push_back({options_.broker_name, here ? options_.advertised : Endpoints().front()});
   std::sort(masters.begin(), masters.end(),
             [](const auto& a, const auto& b) { return a.broker < b.broker; });
   return masters;
 }
 
 std::optional<gateway::HostPort> LocalDirectory::MasterOf(std::string_view broker) const {
-  if (broker == options_.broker_name) return options_.advertised;
+  if (broker == options_.broker_name) return Master();
   return others_->MasterOf(broker);
 }
 

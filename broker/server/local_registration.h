@@ -1,8 +1,10 @@
 #ifndef MANSIO_BROKER_SERVER_LOCAL_REGISTRATION_H_
 #define MANSIO_BROKER_SERVER_LOCAL_REGISTRATION_H_
 
+#include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/metadata/metadata.h"
@@ -18,10 +20,12 @@ class LocalRegistration final : public RegistrationSource {
   // the store is opened.
   explicit LocalRegistration(Metadata* metadata);
 
-  // Before the registration starts.
-  void SetIdentity(v1::BrokerIdentity identity) { identity_ = std::move(identity); }
+  // Before the registration starts. Asked when the broker registers, on any thread.
+  void SetIdentity(std::function<v1::BrokerIdentity()> identity) {
+    identity_ = std::move(identity);
+  }
 
-  v1::BrokerIdentity Identity() const override { return identity_; }
+  v1::BrokerIdentity Identity() const override { return identity_(); }
   std::vector<v1::TopicInfo> Topics() const override;
   std::vector<v1::GroupInfo> Groups() const override;
   std::optional<v1::TopicInfo> FindTopic(std::string_view name) const override;
@@ -35,7 +39,7 @@ class LocalRegistration final : public RegistrationSource {
   void TellGroup(const GroupPtr& group);
 
   Metadata* const metadata_;
-  v1::BrokerIdentity identity_;
+  std::function<v1::BrokerIdentity()> identity_;
   Mutex mutex_;  // held while the listener is called, so that SetListener waits for that
   RegistrationListener* listener_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "broker/send/send_append.h"
 #include "broker/send/send_response.h"
@@ -22,9 +23,7 @@ namespace {
 
 // Too long ones have been refused; a negative one is none.
 int64_t RecoveryMs(const v2::SystemProperties& system) {
-  const auto& recovery = system.orphaned_transaction_recovery_duration();
-  if (recovery.seconds() < 0) return 0;
-  return std::max<int64_t>(recovery.seconds() * 1000 + recovery.nanos() / 1000000, 0);
+  return std::max<int64_t>(MillisOf(system.orphaned_transaction_recovery_duration()), 0);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "client/bench/process_usage.h"
 
 #include <fmt/format.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -11,18 +11,18 @@
 namespace mansio::bench {
 namespace {
 
-// Sum of the first fields of all /proc/PID/task/*/schedstat: nanoseconds spent running.
-int64_t RunNanos(const std::string& process) {
-  int64_t sum = 0;
-  std::error_code error;
-  std::filesystem::directory_iterator threads(process + "/task", error);
-  if (error) return 0;
-  for (const auto& thread : threads) {
-    std::ifstream in(thread.path() / "schedstat");
-    int64_t nanos = 0;
-    if (in >> nanos) sum += nanos;
+absl::Status NoSuchProcess(pid_t pid) {
+  return absl::NotFoundError(fmt::format("there is no process {}", pid));
+}
+
+// Of the process's CPU clock, which counts threads that have ended, too.
+absl::StatusOr<int64_t> RunNanos(pid_t pid) {
+  clockid_t clock = 0;
+  timespec used = {};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+    return NoSuchProcess(pid);
   }
-  return sum;
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
 // Fields 14 and 15 of /proc/PID/stat; field 2, the name, is in parentheses and may hold anything.
@@ -63,10 +63,10 @@ void ReadMemory(const std::string& process, ProcessUsage* usage) {
 absl::StatusOr<ProcessUsage> ReadProcessUsage(pid_t pid) {
   const std::string process = fmt::format("/proc/{}", pid);
   ProcessUsage usage;
-  if (!ReadTicks(process, &usage)) {
-    return absl::NotFoundError(fmt::format("there is no process {}", pid));
-  }
-  usage.run_nanos = RunNanos(process);
+  if (!ReadTicks(process, &usage)) return NoSuchProcess(pid);
+  const absl::StatusOr<int64_t> run_nanos = RunNanos(pid);
+  if (!run_nanos.ok()) return run_nanos.status();
+  usage.run_nanos = *run_nanos;
   ReadMemory(process, &usage);
   return usage;
 }

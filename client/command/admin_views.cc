@@ -89,6 +89,11 @@ std::string Counted(int64_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
+std::string MadeText(std::string_view what, std::string_view name, bool existed) {
+  return existed ? fmt::format("{} {} is there already", what, name)
+                 : fmt::format("created {} {}", what, name);
+}
+
 absl::Status NoBroker() { return absl::UnavailableError(std::string(kNoBroker)); }
 
 std::string TypeName(const v1::TopicInfo& topic) {

@@ -19,6 +19,8 @@ Json TimeText(const google::protobuf::Timestamp& time);
 absl::Time TimeOf(const google::protobuf::Timestamp& time);
 // "1 message", "12 messages".
 std::string Counted(int64_t count, std::string_view what);
+// "created topic orders", or that it is there already.
+std::string MadeText(std::string_view what, std::string_view name, bool existed);
 // What a nameserver says that knows no broker.
 absl::Status NoBroker();
 // "normal", …, "mixed".

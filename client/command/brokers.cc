@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "client/command/admin_views.h"
@@ -47,6 +50,73 @@ v1::StoreState StoreOf(const Context& context, const v1::BrokerOverview& overvie
     if (answer.broker().name() == overview.broker().name()) return answer.store();
   }
   return {};
+}
+
+// ---- logs of broker groups ----
+
+// By cluster, name and id.
+using Members = std::map<std::tuple<std::string, std::string, int32_t>, v1::BrokerOverview>;
+
+std::tuple<std::string, std::string, int32_t> KeyOf(const v1::BrokerOverview& overview) {
+  const v1::BrokerIdentity& broker = overview.broker();
+  return {broker.cluster(), broker.name(), broker.id()};
+}
+
+Members ByKey(const Context& context, const v1::ListBrokersResponse& answer) {
+  Members members;
+  for (const v1::BrokerOverview& overview : answer.brokers()) members[KeyOf(overview)] = overview;
+  for (const v1::BrokerOverview& overview : answer.brokers()) {
+    if (!overview.online() || members[KeyOf(overview)].log_end() > 0) continue;
+    auto admin = client::AdminClient::Create(OptionsOf(context, overview.broker()),
+                                             client::AdminClient::Scope::kNode);
+    if (!admin.ok()) continue;
+    const auto own = (*admin)->ListBrokers();
+    if (!own.ok()) continue;
+    for (const v1::BrokerOverview& row : own->brokers()) {
+      if (row.online() || !members.contains(KeyOf(row))) members[KeyOf(row)] = row;
+    }
+  }
+  return members;
+}
+
+Json MemberJson(const v1::BrokerOverview& overview) {
+  const v1::BrokerIdentity& broker = overview.broker();
+  const bool known = overview.log_end() > 0;
+  return {{"cluster", broker.cluster()},
+          {"broker", broker.name()},
+          {"id", broker.member()},
+          {"role", broker.role()},
+          {"online", overview.online()},
+          {"epoch", broker.epoch() > 0 ? Json(broker.epoch()) : Json()},
+          {"log_end", known ? Json(overview.log_end()) : Json()},
+          {"committed", known ? Json(overview.committed()) : Json()},
+          {"in_sync", overview.has_in_sync() ? Json(overview.in_sync()) : Json()},
+          {"copying", overview.copying()},
+          {"durability", broker.durability()},
+          {"addresses", Addresses(broker)},
+          {"version", broker.version()}};
+}
+
+int ListMembers(const Context& context) {
+  auto admin = client::AdminClient::Create(context.client);
+  if (!admin.ok()) return Fail(context, admin.status());
+  const auto response = (*admin)->ListBrokers();
+  if (!response.ok()) return Fail(context, response.status());
+  Json rows = Json::array();
+  bool online = false;
+  const std::vector<v1::BrokerOverview> members = MembersOf(context, *response);
+  for (const v1::BrokerOverview& overview : members) {
+    rows.push_back(MemberJson(overview));
+    online = online || overview.online();
+  }
+  context.Print(rows);
+  context.Say(fmt::format("\nanswered by {}", response->answered_by()));
+  for (const v1::BrokerOverview& overview : members) {
+    if (overview.trouble().empty()) continue;
+    context.Say(fmt::format("{} member {}: {}", overview.broker().name(),
+                            overview.broker().member(), overview.trouble()));
+  }
+  return online ? static_cast<int>(kOk) : Fail(context, NoBroker());
 }
 
 int DescribeBroker(const Context& context, const std::string& name) {
@@ -155,6 +225,13 @@ Json Addresses(const v1::BrokerIdentity& broker) {
   return addresses;
 }
 
+std::vector<v1::BrokerOverview> MembersOf(const Context& context,
+                                          const v1::ListBrokersResponse& answer) {
+  std::vector<v1::BrokerOverview> members;
+  for (const auto& [key, overview] : ByKey(context, answer)) members.push_back(overview);
+  return members;
+}
+
 int ListBrokers(const Context& context) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -174,10 +251,15 @@ int ListBrokers(const Context& context) {
 void AddBrokers(CLI::App& app, Context& context) {
   CLI::App* broker = app.add_subcommand("broker", "Look at brokers one by one, and configure them");
   broker->require_subcommand(1)->fallthrough();
-  CLI::App* list = broker->add_subcommand("list", "List the brokers, as mansio cluster list does");
-  list->footer("Example:\n  mansio broker list");
+  CLI::App* list = broker->add_subcommand(
+      "list", "List brokers with their roles and logs, and which members of a group are in sync");
+  list->footer(
+      "log_end: bytes of log that a broker has had so far; committed: of them, those that count as\n"
+      "stored. in_sync: it is waited for when a message is stored with replica or replica-sync.\n"
+      "copying: a new slave that does not have all of its master's log yet.\n"
+      "Example:\n  mansio broker list");
   list->fallthrough();
-  list->callback([&context] { context.action = [&context] { return ListBrokers(context); }; });
+  list->callback([&context] { context.action = [&context] { return ListMembers(context); }; });
 
   auto name = std::make_shared<std::string>();
   CLI::App* describe = broker->add_subcommand(
@@ -189,6 +271,8 @@ void AddBrokers(CLI::App& app, Context& context) {
     context.action = [&context, name] { return DescribeBroker(context, *name); };
   });
   AddBrokerConfig(*broker, context);
+  AddPromote(*broker, context);
+  AddSwitchover(*broker, context);
 }
 
 }  // namespace mansio::command

@@ -59,7 +59,11 @@ const v1::GroupInfo* Find(const Sight& sight, const std::string& name) {
   return nullptr;
 }
 
-bool HasProducer(const Sight& sight, const std::string& topic) {
+// Also where some broker has not said whom it knows.
+bool MayHaveProducer(const Sight& sight, const std::string& topic) {
+  for (const v1::BrokerResult& result : sight.clients.results()) {
+    if (result.status().code() != v2::OK) return true;
+  }
   return std::any_of(sight.clients.clients().begin(), sight.clients.clients().end(),
                      [&](const auto& client) {
                        return client.role() == "producer" &&
@@ -91,7 +95,7 @@ absl::Status CheckGroups(client::AdminClient& admin, const Sight& sight,
   return absl::OkStatus();
 }
 
-void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored,
+void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored, absl::Time since,
                       Findings* findings) {
   for (const v1::GroupDeadLetters& letters : sight.letters.groups()) {
     const std::string& name = letters.group();
@@ -99,10 +103,12 @@ void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored,
     const v1::GroupInfo* group = Find(sight, name);
     // Such groups have no retries that a letter could be given back to.
     const bool elsewhere = group != nullptr && (group->broadcast() || group->fifo());
+    const bool old = letters.has_newest() && TimeOf(letters.newest()) < since;
     findings->push_back(
-        {Severity::kProblem, "dead-letters", name,
-         fmt::format("group {} has {} on {}", name, Counted(letters.count(), "dead letter"),
-                     letters.broker()),
+        {old ? Severity::kNotice : Severity::kProblem, "dead-letters", name,
+         fmt::format("group {} has {} on {}{}", name, Counted(letters.count(), "dead letter"),
+                     letters.broker(),
+                     old ? ", the newest of " + TimeText(letters.newest()).get<std::string>() : ""),
          fmt::format("mansio dlq list {0} says why; mend the consumer, then mansio dlq resend {0} "
                      "--all{1}",
                      name, elsewhere ? " --all-groups" : "")});
@@ -111,7 +117,7 @@ void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored,
 
 void CheckTransactions(const Sight& sight, Findings* findings) {
   for (const v1::PendingTransactions& pending : sight.transactions.topics()) {
-    if (pending.pending() == 0 || HasProducer(sight, pending.topic())) continue;
+    if (pending.pending() == 0 || MayHaveProducer(sight, pending.topic())) continue;
     findings->push_back(
         {Severity::kNotice, "no-producer", pending.topic(),
          fmt::format("{} of topic {} (broker {}) cannot be decided: no producer of the topic is "

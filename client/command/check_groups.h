@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "client/command/finding.h"
 #include "client/lib/admin_client.h"
 
@@ -15,8 +16,9 @@ namespace mansio::command {
 absl::Status CheckGroups(client::AdminClient& admin, const Sight& sight,
                          const std::set<std::string>& ignored, Findings* findings);
 
-// Groups with dead letters.
-void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored, Findings* findings);
+// Groups with dead letters: a notice where the newest came before `since`, else a problem.
+void CheckDeadLetters(const Sight& sight, const std::set<std::string>& ignored, absl::Time since,
+                      Findings* findings);
 
 // Topics with transactions that nobody decides: no producer is connected that could be asked.
 void CheckTransactions(const Sight& sight, Findings* findings);

@@ -57,13 +57,16 @@ void AddCheck(CLI::App& cluster, Context& context) {
                    "Say nothing about this group; can be repeated")
       ->type_name("GROUP")
       ->allow_extra_args(false);
+  AddDuration(*check, "--dead-letters-within", &arguments->letters_within,
+              "Dead letters are only a notice where none has come in this time");
   check->add_flag("--strict", arguments->strict, "Notices, too, make the exit code 7");
   check->footer(
       "The exit code is 7 when there is a problem: something that needs somebody. A notice is what\n"
       "may well be meant so, as a paused group, or messages for a group without consumers.\n"
       "Examples:\n"
       "  mansio cluster check -o json\n"
-      "  mansio cluster check --strict --ignore my-experiment");
+      "  mansio cluster check --strict --ignore my-experiment\n"
+      "  mansio cluster check --dead-letters-within 24h");
   check->fallthrough();
   check->callback([&context, arguments] {
     context.action = [&context, arguments] { return CheckCluster(context, *arguments); };

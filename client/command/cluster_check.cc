@@ -3,16 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "client/command/admin_views.h"
 #include "client/command/check_brokers.h"
 #include "client/command/check_groups.h"
 #include "client/command/finding.h"
+#include "client/command/patience.h"
 #include "client/lib/admin_client.h"
 
 namespace mansio::command {
+
+namespace v2 = apache::rocketmq::v2;
+
 namespace {
 
 int64_t OnlineOf(const Sight& sight) {
@@ -29,7 +36,7 @@ absl::Status LookAround(client::AdminClient& admin, Sight* sight) {
   if (!groups.ok()) return groups.status();
   auto letters = admin.DeadLetterStats("");
   if (!letters.ok()) return letters.status();
-  auto clients = admin.ListClients("");
+  auto clients = AskPatiently([&] { return admin.ListClients(""); });
   if (!clients.ok()) return clients.status();
   auto transactions = admin.TransactionStats();
   if (!transactions.ok()) return transactions.status();
@@ -52,6 +59,19 @@ int64_t DeadLettersOf(const Sight& sight) {
   int64_t count = 0;
   for (const v1::GroupDeadLetters& letters : sight.letters.groups()) count += letters.count();
   return count;
+}
+
+// What brokers could not say, once for each of them.
+BrokerResults RefusalsOf(const Sight& sight) {
+  std::map<std::string, v1::BrokerResult> refused;
+  for (const BrokerResults* results : {&sight.letters.results(), &sight.clients.results()}) {
+    for (const v1::BrokerResult& result : *results) {
+      if (result.status().code() != v2::OK) refused.try_emplace(result.broker(), result);
+    }
+  }
+  BrokerResults all;
+  for (const auto& [broker, result] : refused) *all.Add() = result;
+  return all;
 }
 
 const char* SeverityName(Finding::Severity severity) {
@@ -118,10 +138,13 @@ int CheckCluster(const Context& context, const CheckArguments& arguments) {
     if (absl::Status s = CheckGroups(**admin, sight, ignored, &findings); !s.ok()) {
       return Fail(context, s);
     }
-    CheckDeadLetters(sight, ignored, &findings);
+    const absl::Time since = arguments.letters_within > absl::ZeroDuration()
+                                 ? absl::Now() - arguments.letters_within
+                                 : absl::InfinitePast();
+    CheckDeadLetters(sight, ignored, since, &findings);
     CheckTransactions(sight, &findings);
   }
-  const int partial = ReportRefusals(context, sight.letters.results());
+  const int partial = ReportRefusals(context, RefusalsOf(sight));
   const int exit = Report(context, sight, std::move(findings), arguments.strict);
   return exit == kOk ? partial : exit;
 }
@@ -139,7 +162,7 @@ int ShowClusterStatus(const Context& context) {
                  {"groups", sight.groups.groups_size()},
                  {"clients", sight.clients.clients_size()},
                  {"dead_letters", DeadLettersOf(sight)}});
-  return ReportRefusals(context, sight.letters.results());
+  return ReportRefusals(context, RefusalsOf(sight));
 }
 
 }  // namespace mansio::command

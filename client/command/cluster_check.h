@@ -4,12 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/command/context.h"
 
 namespace mansio::command {
 
 struct CheckArguments {
   std::vector<std::string> ignored_groups;
+  // Dead letters of a group are only a notice when none has come in this time; zero: never.
+  absl::Duration letters_within;
   bool strict = false;  // notices count, too
 };
 

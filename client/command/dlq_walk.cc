@@ -5,6 +5,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/time/clock.h"
 #include "client/command/dlq.h"
+#include "client/command/patience.h"
 #include "client/command/point.h"
 #include "client/command/progress.h"
 #include "common/status/wire_status.h"
@@ -17,9 +18,6 @@ namespace {
 
 constexpr int kLargestPage = 256;
 constexpr int kPagesPerSecond = 10;  // with a rate
-// How long a broker may be busy.
-constexpr absl::Duration kPatience = absl::Seconds(30);
-constexpr absl::Duration kPause = absl::Milliseconds(200);
 
 absl::Status SetTime(const std::string& text, absl::Time now, google::protobuf::Timestamp* time) {
   const auto point = ParsePoint(text, now);
@@ -33,19 +31,6 @@ absl::Status SetTime(const std::string& text, absl::Time now, google::protobuf::
   time->set_seconds(millis / 1000);
   time->set_nanos(static_cast<int>(millis % 1000 * 1000000));
   return absl::OkStatus();
-}
-
-// One page, again while the broker is busy.
-absl::StatusOr<v1::DeadLetterProgress> PatientPage(const LetterWalk& walk,
-                                                   const v1::DeadLetterPage& page) {
-  const absl::Time give_up = absl::Now() + kPatience;
-  for (;;) {
-    auto progress = walk.page(page);
-    if (CodeOf(progress.status()) != v2::TOO_MANY_REQUESTS || absl::Now() >= give_up) {
-      return progress;
-    }
-    absl::SleepFor(kPause);
-  }
 }
 
 }  // namespace
@@ -125,7 +110,7 @@ absl::Status WalkLetters(const Context& context, const GroupLetters& letters,
     page.set_limit(walk.rate == 0 ? kLargestPage
                                   : std::clamp(walk.rate / kPagesPerSecond, 1, kLargestPage));
     for (bool done = false; !done;) {
-      const auto step = PatientPage(walk, page);
+      const auto step = AskPatiently([&] { return walk.page(page); });
       if (!step.ok()) return step.status();
       examined += step->examined();
       matched += step->matched();

@@ -93,7 +93,7 @@ int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const Json made = GroupJson(response->group());
   PrintDone(context, made,
-            fmt::format("created group {}: {}, start {}", arguments.name,
+            fmt::format("{}: {}, start {}", MadeText("group", arguments.name, response->existed()),
                         made["mode"].get<std::string>(), made["start"].get<std::string>()));
   return ReportRefusals(context, response->results());
 }

@@ -100,6 +100,11 @@ int ShowLag(const Context& context, const std::string& name) {
   int64_t dead = 0;
   for (const v1::GroupDeadLetters& group : letters->stretches) dead += group.count();
   context.Print({{"group", name}, {"lag", total}, {"dead_letters", dead}, {"topics", rows}});
+  if (topics.empty()) {
+    context.Say(
+        "It has no position yet: it begins where its start says, in the topics that its first "
+        "consumer names.");
+  }
   const int exit = ReportRefusals(context, response->results());
   return std::max(exit, ReportRefusals(context, letters->silent));
 }

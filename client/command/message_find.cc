@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/command/admin_views.h"
+#include "client/command/patience.h"
 #include "client/command/point.h"
 #include "client/lib/admin_client.h"
 
@@ -99,6 +100,14 @@ absl::Status NotFound(const std::string& what, int64_t unindexed) {
                     : "; retention may have removed it"));
 }
 
+int NotAllSeen(const Context& context, const std::string& id) {
+  PrintError(
+      context, CodeName(v2::MULTIPLE_RESULTS),
+      fmt::format("not all that may be the message with the id {} was looked at", id),
+      fmt::format("say when it was: mansio message query --id {} --from TIME --until TIME", id));
+  return kPartial;
+}
+
 int GetMessage(const Context& context, const std::string& what, const std::string& broker) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
@@ -119,7 +128,7 @@ int GetMessage(const Context& context, const std::string& what, const std::strin
     request.set_copies(true);
     request.set_with_bodies(true);
     request.set_limit(100);
-    const auto response = (*admin)->QueryMessages(request);
+    const auto response = AskPatiently([&] { return (*admin)->QueryMessages(request); });
     if (!response.ok()) return Fail(context, response.status());
     // The message itself rather than a copy that a broker keeps.
     for (const v1::FoundMessage& message : response->messages()) {
@@ -128,6 +137,7 @@ int GetMessage(const Context& context, const std::string& what, const std::strin
     }
     if (!found) {
       if (const int exit = ReportRefusals(context, response->results()); exit != kOk) return exit;
+      if (response->more()) return NotAllSeen(context, what);
       return Fail(context, NotFound(fmt::format("a message with the id {}", what),
                                     response->unindexed_bytes()));
     }
@@ -169,8 +179,8 @@ absl::Status SetTime(const std::string& text, google::protobuf::Timestamp* to) {
 // A broker gives the newest, and looks at some thousand messages with a key at most.
 std::string HowToGoOn(const v1::QueryMessagesResponse& response) {
   if (response.messages().empty()) {
-    return "Too many messages have the key: say more of when it was, with --from and --until, or "
-           "in which topic, with --topic.";
+    return "Not all that may have the key were looked at, they are too many: say more of when it "
+           "was, with --from and --until, or in which topic, with --topic.";
   }
   // Not before the oldest: others may have the same time.
   google::protobuf::Timestamp until =
@@ -240,11 +250,12 @@ absl::StatusOr<v1::MessageTrace> ReadOn(client::AdminClient& admin, const std::s
     request.set_message_id(id);
     request.add_brokers(trace.broker());
     request.set_next(trace.next());
-    const auto response = admin.TraceMessage(request);
+    const auto response = AskPatiently([&] { return admin.TraceMessage(request); });
     if (!response.ok()) return response.status();
     if (response->traces_size() == 0) break;
     const v1::MessageTrace& more = response->traces(0);
     trace.mutable_events()->MergeFrom(more.events());
+    trace.mutable_damaged()->MergeFrom(more.damaged());
     trace.set_next(more.next());
     trace.set_done(more.done());
     trace.set_rest_bytes(more.rest_bytes());
@@ -258,7 +269,7 @@ int TraceMessage(const Context& context, const std::string& id, int64_t max_mib)
   if (!admin.ok()) return Fail(context, admin.status());
   v1::TraceMessageRequest request;
   request.set_message_id(id);
-  const auto response = (*admin)->TraceMessage(request);
+  const auto response = AskPatiently([&] { return (*admin)->TraceMessage(request); });
   if (!response.ok()) return Fail(context, response.status());
   Json events = Json::array();
   std::vector<std::string> stopped;
@@ -268,6 +279,9 @@ int TraceMessage(const Context& context, const std::string& id, int64_t max_mib)
     for (const v1::TraceEvent& event : trace->events()) {
       events.push_back(EventJson(trace->broker(), event));
     }
+    for (const std::string& damage : trace->damaged()) {
+      stopped.push_back(fmt::format("On {}, {}.", trace->broker(), damage));
+    }
     if (trace->done()) continue;
     stopped.push_back(
         fmt::format("The log of {} was read until {}, and {} MiB were not: --max-mib reads more.",
@@ -276,7 +290,8 @@ int TraceMessage(const Context& context, const std::string& id, int64_t max_mib)
   }
   context.Print(events);
   for (const std::string& sentence : stopped) context.Say(sentence);
-  return stopped.empty() ? kOk : kPartial;
+  const int refused = ReportRefusals(context, response->results());
+  return stopped.empty() ? refused : kPartial;
 }
 
 }  // namespace
@@ -338,7 +353,7 @@ void AddMessageTrace(CLI::App& message, Context& context) {
       ->type_name("N")
       ->capture_default_str();
   verb->footer(
-      "Exit code 6: the log was not read to its end.\n"
+      "Exit code 6: not all of the log was read.\n"
       "Example:\n"
       "  mansio message trace 01A2B3C4D5E6F70000000102030405060708");
   verb->fallthrough();

@@ -57,7 +57,7 @@ absl::StatusOr<Words> Retries(const std::string& value) {
   if (!absl::SimpleAtoi(value, &retries) || retries < 0) {
     return absl::InvalidArgumentError(fmt::format("'{}' is not a number of retries", value));
   }
-  return Words{"--max-attempts", std::to_string(retries + 1)};
+  return Words{"--max-attempts", std::to_string(int64_t{retries} + 1)};
 }
 
 // "+message.type=FIFO".

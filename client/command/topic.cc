@@ -107,8 +107,9 @@ int CreateTopic(const Context& context, const TopicArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const v1::TopicInfo& made = response->topic();
   PrintDone(context, TopicJson(made),
-            fmt::format("topic {} is there: type {}, {} queues on each broker", made.name(),
-                        TypeName(made), made.queues()));
+            fmt::format("{}: type {}, {} queues on each broker",
+                        MadeText("topic", made.name(), response->existed()), TypeName(made),
+                        made.queues()));
   return ReportRefusals(context, response->results());
 }
 

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "client/command/admin_views.h"
 #include "client/lib/admin_client.h"
+#include "client/lib/identity.h"
 #include "client/lib/wire.h"
 #include "common/status/wire_status.h"
 
@@ -32,10 +33,21 @@ constexpr absl::Duration kBreath = absl::Milliseconds(500);
 // One change of one topic.
 class Change {
  public:
-  Change(client::AdminClient& admin, const BrokerChange& wanted) : admin_(admin), wanted_(wanted) {}
+  // `end`: until when FIFO consumers and other commands are waited for.
+  Change(client::AdminClient& admin, const BrokerChange& wanted, absl::Time end)
+      : admin_(admin), wanted_(wanted), end_(end), holder_(client::NewClientId()) {}
+
+  // Whether it failed because another command is changing the topic, or some broker is away.
+  bool in_the_way() const { return in_the_way_; }
+
+  // Groups that some broker of the topic did not know, and are there now: nobody knows whether it
+  // had missed that they were made, or another one that they were deleted.
+  const Names& spread() const { return spread_; }
 
   absl::Status Do() {
     if (absl::Status s = Look(); !s.ok()) return s;
+    if (absl::Status s = CompareGroups(); !s.ok()) return s;
+    if (absl::Status s = TellConsumers(); !s.ok()) return s;
     const bool groups = topic_.mixed() || topic_.message_type() == v2::FIFO;
     if (!wanted_.add.empty()) return groups ? AddShare() : AddQueues(nullptr);
     if (absl::Status s = CheckDrain(); !s.ok()) return s;
@@ -46,17 +58,64 @@ class Change {
  private:
   // What there is now.
   absl::Status Look() {
-    const auto described = admin_.DescribeTopic(wanted_.topic);
+    auto described = admin_.DescribeTopic(wanted_.topic, /*with_consumers=*/true);
     if (!described.ok()) return described.status();
+    if (absl::Status s = CheckAnswers(*described); !s.ok()) return s;
     topic_ = described->topic();
+    consumers_.Swap(described->mutable_consumers());
     for (const v1::QueueStats& queue : described->queues()) {
       having_.insert(queue.broker());
       const v2::Permission permission = queue.permission();
+      if (permission != v2::NONE || queue.broker() == wanted_.add) told_.insert(queue.broker());
       if (permission != v2::READ && permission != v2::NONE) taking_.insert(queue.broker());
     }
     sharing_.assign(topic_.brokers().begin(), topic_.brokers().end());
     if (sharing_.empty()) sharing_.assign(having_.begin(), having_.end());
     return absl::OkStatus();
+  }
+
+  // Groups that only a silent broker knows would lose what a drained one has.
+  absl::Status CheckAnswers(const v1::DescribeTopicResponse& described) const {
+    for (const v1::BrokerResult& result : described.results()) {
+      const absl::Status said = FromWire(result.status());
+      const v2::Code code = CodeOf(said);
+      if (code == v2::OK || code == v2::PRECONDITION_FAILED) continue;  // it differs, but answers
+      return WireError(code,
+                       fmt::format("broker {} does not say which groups consume topic {} ({}); "
+                                   "nothing was changed: try again when it answers, or is stopped",
+                                   result.broker(), wanted_.topic, std::string(said.message())));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CompareGroups() {
+    if (consumers_.empty() || having_.size() == 1) return absl::OkStatus();
+    const auto groups = admin_.ListGroups();
+    if (!groups.ok()) return groups.status();
+    std::set<std::string> consuming;
+    for (const v1::GroupInfo& group : consumers_) consuming.insert(group.name());
+    for (const v1::GroupOverview& group : groups->groups()) {
+      const std::set<std::string> knowing(group.brokers().begin(), group.brokers().end());
+      const bool all =
+          std::includes(knowing.begin(), knowing.end(), having_.begin(), having_.end());
+      if (!all && consuming.contains(group.group().name())) {
+        spread_.push_back(group.group().name());
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // A group may have missed a broker of the topic: it was offline since that one was added, or that
+  // one was away. What is there is nevertheless for that group, and counts as unfinished. Brokers
+  // that are finished stay so: what they still keep is no new group's.
+  absl::Status TellConsumers() {
+    if (consumers_.empty() || having_.size() == 1 || told_.empty()) return absl::OkStatus();
+    v1::AlterTopicRequest request;
+    request.set_name(wanted_.topic);
+    request.mutable_brokers()->Assign(told_.begin(), told_.end());
+    *request.mutable_consumers() = consumers_;
+    const auto told = admin_.AlterTopic(request);
+    return told.ok() ? FromWire(told->status()) : told.status();
   }
 
   absl::Status CheckDrain() const {
@@ -80,12 +139,16 @@ class Change {
   // Queues on the broker, or again after it was drained.
   absl::Status AddQueues(const Names* sharing) {
     if (having_.contains(wanted_.add)) return Alter({wanted_.add}, false, sharing);
-    v1::TopicInfo topic = topic_;
+    v1::CreateTopicRequest request;
+    request.add_brokers(wanted_.add);
+    *request.mutable_consumers() = consumers_;
+    v1::TopicInfo& topic = *request.mutable_topic();
+    topic = topic_;
     topic.clear_permission();
     topic.clear_brokers();
     topic.set_added(true);
     if (sharing != nullptr) topic.mutable_brokers()->Assign(sharing->begin(), sharing->end());
-    const auto created = admin_.CreateTopic(topic, {wanted_.add});
+    const auto created = admin_.CreateTopic(request);
     return created.ok() ? FromWire(created->status()) : created.status();
   }
 
@@ -135,6 +198,7 @@ class Change {
     request.mutable_brokers()->Assign(brokers.begin(), brokers.end());
     if (draining) request.set_draining(*draining);
     request.set_held(held);
+    request.set_holder(holder_);
     if (sharing != nullptr) {
       request.mutable_sharing()->mutable_brokers()->Assign(sharing->begin(), sharing->end());
     }
@@ -143,32 +207,44 @@ class Change {
   }
 
   absl::StatusOr<v1::HoldTopicResponse> Hold(const Names& brokers, absl::Duration time) {
+    auto held = AskHold(brokers, time);
+    absl::Status s = held.ok() ? FromWire(held->status()) : held.status();
+    in_the_way_ = CodeOf(s) == v2::PRECONDITION_FAILED || CodeOf(s) == v2::MULTIPLE_RESULTS;
+    return s.ok() ? std::move(held) : s;
+  }
+
+  void Release(const Names& losing, const Names& others) {
+    (void)AskHold(losing, absl::ZeroDuration());
+    (void)AskHold(others, absl::ZeroDuration());
+  }
+
+  absl::StatusOr<v1::HoldTopicResponse> AskHold(const Names& brokers, absl::Duration time) {
     v1::HoldTopicRequest request;
     request.set_name(wanted_.topic);
     client::SetDuration(time, request.mutable_time());
     request.mutable_brokers()->Assign(brokers.begin(), brokers.end());
-    auto held = admin_.HoldTopic(request);
-    if (!held.ok()) return held.status();
-    if (absl::Status s = FromWire(held->status()); !s.ok()) return s;
-    return held;
+    request.set_holder(holder_);
+    return admin_.HoldTopic(request);
   }
 
   // Takes message groups away from `losing` when FIFO consumers have finished what is there.
   absl::Status Move(const Names& losing, const Names& others, std::optional<bool> draining,
                     const Names& sharing) {
-    const absl::Time end = absl::Now() + wanted_.wait;
     while (true) {
-      if (absl::Status s = Finish(losing, others, end); !s.ok()) return s;
+      if (absl::Status s = Finish(losing, others); !s.ok()) {
+        Release(losing, others);
+        return s;
+      }
       const absl::Status s = Alter(losing, draining, &sharing, !wanted_.force);
       // Where the hold of one of them had ended before it heard of this.
       const v2::Code code = CodeOf(s);
       const bool late = code == v2::PRECONDITION_FAILED || code == v2::MULTIPLE_RESULTS;
-      if (!late || absl::Now() >= end) return s;
+      if (!late || absl::Now() >= end_) return s;
     }
   }
 
   // Makes sends wait on all of these, until FIFO consumers have finished what is on `losing`.
-  absl::Status Finish(const Names& losing, const Names& others, absl::Time end) {
+  absl::Status Finish(const Names& losing, const Names& others) {
     while (true) {
       if (auto held = Hold(others, kHold); !held.ok()) return held.status();
       auto held = Hold(losing, kHold);
@@ -179,9 +255,8 @@ class Change {
       }
       if (!held.ok()) return held.status();
       if (held->unfinished() == 0 || wanted_.force) return absl::OkStatus();
-      (void)Hold(losing, absl::ZeroDuration());
-      (void)Hold(others, absl::ZeroDuration());
-      if (absl::Now() >= end) return NotFinished(*held);
+      Release(losing, others);
+      if (absl::Now() >= end_) return NotFinished(*held);
       absl::SleepFor(kBreath);
     }
   }
@@ -199,18 +274,45 @@ class Change {
 
   client::AdminClient& admin_;
   const BrokerChange& wanted_;
+  const absl::Time end_;
+  const std::string holder_;
+  bool in_the_way_ = false;
   v1::TopicInfo topic_;
+  google::protobuf::RepeatedPtrField<v1::GroupInfo> consumers_;
   std::set<std::string> having_;  // brokers with queues of it
   std::set<std::string> taking_;  // those of them that are not drained
+  std::set<std::string> told_;    // those of them whose routes have not gone, or come again
   Names sharing_;
+  Names spread_;
 };
+
+// Each time anew from what there is: what another command has done counts.
+absl::Status DoInTurn(client::AdminClient& admin, const BrokerChange& wanted, Names* spread) {
+  const absl::Time end = absl::Now() + wanted.wait;
+  while (true) {
+    Change change(admin, wanted, end);
+    absl::Status s = change.Do();
+    if (spread->empty()) *spread = change.spread();
+    if (!change.in_the_way() || absl::Now() >= end) return s;
+    absl::SleepFor(kBreath);
+  }
+}
 
 }  // namespace
 
 int ChangeBrokers(const Context& context, const BrokerChange& change) {
   auto admin = client::AdminClient::Create(context.client);
   if (!admin.ok()) return Fail(context, admin.status());
-  if (absl::Status s = Change(**admin, change).Do(); !s.ok()) return Fail(context, s);
+  Names spread;
+  const absl::Status done = DoInTurn(**admin, change, &spread);
+  if (!spread.empty()) {
+    context.Say(fmt::format(
+        "Not every broker of topic {0} knew its consumer groups {1}; they get what is there "
+        "on each. Delete again what was deleted while a broker was away, or nobody finishes it: "
+        "mansio group delete {2}",
+        change.topic, fmt::join(spread, ", "), spread.front()));
+  }
+  if (!done.ok()) return Fail(context, done);
   if (!change.add.empty()) {
     PrintDone(context, {{"name", change.topic}, {"added", change.add}},
               fmt::format("topic {} has queues on broker {}", change.topic, change.add));

@@ -1,5 +1,6 @@
 #include "client/lib/admin_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -31,6 +32,19 @@ Headers HeadersFor(AdminClient::Scope scope) {
   return headers;
 }
 
+// A broker that has refused a page is missing from all that follows.
+void AddRefusals(const v1::ListClientsResponse& page, v1::ListClientsResponse* all) {
+  for (const v1::BrokerResult& result : page.results()) {
+    if (result.status().code() == v2::OK) continue;
+    auto* const results = all->mutable_results();
+    const auto known = std::find_if(results->begin(), results->end(), [&](const auto& other) {
+      return other.broker() == result.broker();
+    });
+    (known == results->end() ? *results->Add() : *known) = result;
+    *all->mutable_status() = page.status();
+  }
+}
+
 class AdminClientImpl final : public AdminClient {
  public:
   AdminClientImpl(const ClientOptions& options, Scope scope)
@@ -57,11 +71,25 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::SetConfigResponse>("/mansio.v1.Admin/SetConfig", request);
   }
 
+  absl::StatusOr<v1::PromoteBrokerResponse> PromoteBroker(
+      const v1::PromoteBrokerRequest& request) override {
+    return Ask<v1::PromoteBrokerResponse>("/mansio.v1.Admin/PromoteBroker", request);
+  }
+
+  absl::StatusOr<v1::HandOverResponse> HandOver(const v1::HandOverRequest& request) override {
+    return Ask<v1::HandOverResponse>("/mansio.v1.Admin/HandOver", request);
+  }
+
   absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
       const v1::TopicInfo& topic, const std::vector<std::string>& brokers) override {
     v1::CreateTopicRequest request;
     *request.mutable_topic() = topic;
     request.mutable_brokers()->Assign(brokers.begin(), brokers.end());
+    return CreateTopic(request);
+  }
+
+  absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
+      const v1::CreateTopicRequest& request) override {
     return Ask<v1::CreateTopicResponse>("/mansio.v1.Admin/CreateTopic", request);
   }
 
@@ -71,9 +99,12 @@ class AdminClientImpl final : public AdminClient {
     return Ask<v1::ListTopicsResponse>("/mansio.v1.Admin/ListTopics", request);
   }
 
-  absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) override {
-    return AskByName<v1::DescribeTopicResponse, v1::DescribeTopicRequest>(
-        "/mansio.v1.Admin/DescribeTopic", name);
+  absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name,
+                                                          bool with_consumers) override {
+    v1::DescribeTopicRequest request;
+    request.set_name(name);
+    request.set_with_consumers(with_consumers);
+    return Ask<v1::DescribeTopicResponse>("/mansio.v1.Admin/DescribeTopic", request);
   }
 
   absl::StatusOr<v1::AlterTopicResponse> AlterTopic(const v1::AlterTopicRequest& change) override {
@@ -242,7 +273,17 @@ class AdminClientImpl final : public AdminClient {
     v1::ListClientsRequest request;
     request.set_group(group);
     request.set_client_id(id);
-    return Ask<v1::ListClientsResponse>("/mansio.v1.Admin/ListClients", request);
+    constexpr char kMethod[] = "/mansio.v1.Admin/ListClients";
+    auto all = Ask<v1::ListClientsResponse>(kMethod, request);
+    while (all.ok() && all->more() && !all->clients().empty()) {
+      request.set_after(all->clients().rbegin()->id());
+      auto page = Ask<v1::ListClientsResponse>(kMethod, request);
+      if (!page.ok()) return page;
+      all->mutable_clients()->MergeFrom(page->clients());
+      AddRefusals(*page, &*all);
+      all->set_more(page->more() && !page->clients().empty());
+    }
+    return all;
   }
 
  private:

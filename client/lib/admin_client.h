@@ -37,11 +37,22 @@ class AdminClient {
   virtual absl::StatusOr<v1::SetConfigResponse> SetConfig(const std::string& key,
                                                           const std::string& value) = 0;
 
+  // The broker that is the endpoint, a member of a group with static roles. Takes up to
+  // `request_timeout` of the options, which should be half a minute where the master hands over.
+  virtual absl::StatusOr<v1::PromoteBrokerResponse> PromoteBroker(
+      const v1::PromoteBrokerRequest& request) = 0;
+
+  // The same of a master that its group has elected.
+  virtual absl::StatusOr<v1::HandOverResponse> HandOver(const v1::HandOverRequest& request) = 0;
+
   // On these brokers; on all of them when there are none.
   virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
       const v1::TopicInfo& topic, const std::vector<std::string>& brokers = {}) = 0;
+  virtual absl::StatusOr<v1::CreateTopicResponse> CreateTopic(
+      const v1::CreateTopicRequest& request) = 0;
   virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics(bool include_system = false) = 0;
-  virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::DescribeTopicResponse> DescribeTopic(const std::string& name,
+                                                                  bool with_consumers = false) = 0;
   virtual absl::StatusOr<v1::AlterTopicResponse> AlterTopic(
       const v1::AlterTopicRequest& change) = 0;
   virtual absl::StatusOr<v1::HoldTopicResponse> HoldTopic(const v1::HoldTopicRequest& request) = 0;
@@ -84,7 +95,7 @@ class AdminClient {
       const v1::TraceMessageRequest& request) = 0;
 
   virtual absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const std::string& group) = 0;
-  // Of a group ("": of all), or the one with this id.
+  // Of a group ("": of all), or the one with this id. Asks for page after page.
   virtual absl::StatusOr<v1::ListClientsResponse> ListClients(const std::string& group,
                                                               const std::string& id = "") = 0;
 

@@ -30,8 +30,8 @@ namespace v2 = apache::rocketmq::v2;
 
 constexpr std::string_view kAdmin = "mansio.v1.Admin";
 // Of brokers and nameservers among themselves.
-constexpr std::array<std::string_view, 2> kNodeServices = {"mansio.v1.Registration",
-                                                           "mansio.v1.Relay"};
+constexpr std::array<std::string_view, 3> kNodeServices = {
+    "mansio.v1.Registration", "mansio.v1.Relay", "mansio.v1.Replication"};
 constexpr size_t kMaxAuditBytes = 512;
 
 constexpr std::array<std::string_view, 11> kLooks = {

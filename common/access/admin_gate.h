@@ -43,9 +43,8 @@ class AdminGate {
   AdminGate(Options options, const Clock* clock);
 
   // Puts itself in front of the admin methods that `methods` has; and, with a secret, in front of
-  // mansio.v1.Registration and mansio.v1.Relay, whose callers must prove that they have it
-  // wherever they come from.
-  // Must outlive the server.
+  // mansio.v1.Registration, Relay and Replication, whose callers must prove that they have it
+  // wherever they come from. Must outlive the server.
   void Protect(rpc::MethodTable& methods);
 
   // Whether some other machine may reveal and change, too.

@@ -31,19 +31,27 @@ const Key* Nearest(absl::Span<const Key> keys, std::string_view name) {
   return nearest;
 }
 
+// The first key below `name`; null when it is not the beginning of any.
+const Key* FirstBelow(absl::Span<const Key> keys, std::string_view name) {
+  const std::string prefix = fmt::format("{}.", name);
+  const auto first = std::find_if(keys.begin(), keys.end(),
+                                  [&](const Key& key) { return key.name.starts_with(prefix); });
+  return first == keys.end() ? nullptr : &*first;
+}
+
 std::string UnknownKey(absl::Span<const Key> keys, std::string_view name) {
+  if (const Key* below = FirstBelow(keys, name); below != nullptr) {
+    return fmt::format(
+        "'{0}' is not a key but the beginning of some, such as {1}; `mansio config "
+        "explain {0}` lists them",
+        EscapeForLog(name), below->name);
+  }
   const Key* nearest = Nearest(keys, name);
   const std::string hint =
       nearest == nullptr
           ? "`mansio config explain` lists all keys"
           : fmt::format("did you mean {}? (`mansio config explain` lists all keys)", nearest->name);
   return fmt::format("unknown key '{}'; {}", EscapeForLog(name), hint);
-}
-
-bool IsPrefixOfAKey(absl::Span<const Key> keys, std::string_view name) {
-  const std::string prefix = fmt::format("{}.", name);
-  return std::any_of(keys.begin(), keys.end(),
-                     [&](const Key& key) { return key.name.starts_with(prefix); });
 }
 
 class Loader {
@@ -60,7 +68,7 @@ class Loader {
     for (const Setting& setting : ReadYaml(file, content, &errors_)) {
       const std::string where = fmt::format("{}:{}", file, setting.line);
       // "store:" with everything below it commented out.
-      if (setting.is_empty && IsPrefixOfAKey(keys_, setting.name)) continue;
+      if (setting.is_empty && FirstBelow(keys_, setting.name) != nullptr) continue;
       const auto [first, is_new] = first_lines.emplace(setting.name, setting.line);
       if (!is_new) {
         errors_.push_back(fmt::format("{}: {} is set twice, first in line {}; remove one", where,

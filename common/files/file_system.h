@@ -64,8 +64,17 @@ class File {
   // was reserved and never written. The size when nothing follows; `offset` itself where the file
   // system cannot tell.
   virtual uint64_t NextData(uint64_t offset) const { return offset; }
+  // The first byte >= `offset` that is in a hole or in reserved space; UINT64_MAX where the file
+  // system cannot tell. What was read counts as data from then on, by whole pages
+  // or larger pieces of the system's choice.
+  virtual uint64_t NextHole(uint64_t offset) const {
+    (void)offset;
+    return UINT64_MAX;
+  }
   // Whether reads may bring in more than they ask for (the default). A hint.
   virtual void SetReadAhead(bool on) { (void)on; }
+  // The system need not keep what it has cached from `from` on and can read again. A hint.
+  virtual void ForgetCached(uint64_t from) { (void)from; }
 
   // The path that the file was opened with.
   virtual const std::string& path() const = 0;

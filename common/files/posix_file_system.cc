@@ -150,8 +150,17 @@ class PosixFile final : public File {
     return size.ok() ? std::max(offset, *size) : offset;
   }
 
+  uint64_t NextHole(uint64_t offset) const override {
+    const off_t hole = lseek(fd_.get(), static_cast<off_t>(offset), SEEK_HOLE);
+    return hole < 0 ? UINT64_MAX : static_cast<uint64_t>(hole);
+  }
+
   void SetReadAhead(bool on) override {
     posix_fadvise(fd_.get(), 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+  }
+
+  void ForgetCached(uint64_t from) override {
+    posix_fadvise(fd_.get(), static_cast<off_t>(from), 0, POSIX_FADV_DONTNEED);
   }
 
   const std::string& path() const override { return path_; }

@@ -150,7 +150,7 @@ void AdminGateway::Ask(rpc::UnaryCall& call, const std::string& path,
   const absl::Time deadline =
       std::min(absl::Now() + options_.broker_deadline, call.Deadline() - kCommandWayBack);
   for (size_t i = 0; i < brokers.size(); ++i) {
-    if (local && brokers[i].broker == environment_.directory->Self()) {
+    if (local && brokers[i].broker == environment_.directory->StandsFor()) {
       local(*new LocalCall(call, request, [gathering, i](absl::StatusOr<rpc::Payload> response) {
         gathering->Answer(i, std::move(response));
       }));
@@ -218,6 +218,16 @@ Response First(const Answers<Response>& answers) {
     if (answer.status.ok()) return answer.response;
   }
   return Response();
+}
+
+// The same of a creation; that it existed only where it did on each.
+template <typename Response>
+Response FirstMade(const Answers<Response>& answers) {
+  Response first = First(answers);
+  for (const auto& answer : answers) {
+    if (answer.status.ok() && !answer.response.existed()) first.set_existed(false);
+  }
+  return first;
 }
 
 template <typename Response, typename Raw>
@@ -317,7 +327,7 @@ void AdminGateway::PassToOne(rpc::MethodTable& methods, const char* name, Broker
       [this, path = PathOf(name), broker_of](rpc::UnaryCall& call, const Request& request,
                                              const rpc::UnaryHandler& local) {
         const std::string& broker = broker_of(request);
-        if (local && (broker.empty() || broker == environment_.directory->Self())) {
+        if (local && (broker.empty() || broker == environment_.directory->StandsFor())) {
           return local(call);
         }
         std::vector<Master> named = environment_.directory->Masters();
@@ -348,12 +358,12 @@ void AdminGateway::Install(rpc::MethodTable& methods) {
   InstallGroups(methods);
   InstallDeadLetters(methods);
   InstallMessages(methods);
-  if (!environment_.directory->Self().empty()) InstallLists(methods);
+  if (options_.spread_lists) InstallLists(methods);
 }
 
 void AdminGateway::InstallTopics(rpc::MethodTable& methods) {
   Spread<v1::CreateTopicRequest, v1::CreateTopicResponse>(
-      methods, "CreateTopic", [](const auto&, const auto& answers) { return First(answers); },
+      methods, "CreateTopic", [](const auto&, const auto& answers) { return FirstMade(answers); },
       [this](const v1::CreateTopicRequest& request, std::vector<std::string> brokers) {
         return TopicShown(request.topic().name(), std::move(brokers), true);
       });
@@ -369,7 +379,7 @@ void AdminGateway::InstallTopics(rpc::MethodTable& methods) {
 
 void AdminGateway::InstallGroups(rpc::MethodTable& methods) {
   Spread<v1::CreateGroupRequest, v1::CreateGroupResponse>(
-      methods, "CreateGroup", [](const auto&, const auto& answers) { return First(answers); },
+      methods, "CreateGroup", [](const auto&, const auto& answers) { return FirstMade(answers); },
       [this](const v1::CreateGroupRequest& request, std::vector<std::string> brokers) {
         return GroupShown(request.group().name(), std::move(brokers), true);
       });
@@ -384,7 +394,10 @@ void AdminGateway::InstallGroups(rpc::MethodTable& methods) {
   Spread<v1::PauseGroupRequest>(methods, "PauseGroup", &First<v1::PauseGroupResponse>);
   Spread<v1::ResumeGroupRequest>(methods, "ResumeGroup", &First<v1::ResumeGroupResponse>);
   Spread<v1::ExplainGroupRequest>(methods, "ExplainGroup", &MergeExplanations);
-  Spread<v1::ListClientsRequest>(methods, "ListClients", &MergeClients);
+  Spread<v1::ListClientsRequest, v1::ListClientsResponse>(
+      methods, "ListClients", [](const auto& request, const auto& answers) {
+        return MergeClients(answers, request.limit());
+      });
 }
 
 void AdminGateway::InstallDeadLetters(rpc::MethodTable& methods) {
@@ -438,9 +451,10 @@ void AdminGateway::InstallLists(rpc::MethodTable& methods) {
       methods, "ListBrokers", [this](const auto&, const auto& answers) {
         v1::ListBrokersResponse merged = MergeBrokers(answers);
         for (const auto& answer : answers) {
-          if (answer.broker != environment_.directory->Self()) continue;
+          if (answer.broker != environment_.directory->StandsFor()) continue;
           merged.set_answered_by(answer.response.answered_by());
         }
+        if (merged.answered_by().empty()) merged.set_answered_by(options_.node);
         return merged;
       });
   Spread<v1::ListTopicsRequest>(methods, "ListTopics", &MergeTopics);

@@ -36,6 +36,7 @@ class AdminGateway {
     absl::Duration broker_deadline = absl::Seconds(5);  // for the brokers' answers
     absl::Duration routes_deadline = absl::Seconds(2);  // for a change to arrive in the routes
     size_t max_commands = 256;                          // under way at a time
+    bool spread_lists = true;  // false: this node answers lists from its own tables
   };
   // All borrowed; must outlive the server.
   struct Environment {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 
@@ -35,6 +37,10 @@ bool AnyOk(const std::vector<Outcome>& outcomes) {
 template <typename Items, typename Less>
 void Sort(Items* items, Less less) {
   std::sort(items->begin(), items->end(), less);
+}
+
+bool IsBefore(const google::protobuf::Timestamp& a, const google::protobuf::Timestamp& b) {
+  return std::make_tuple(a.seconds(), a.nanos()) < std::make_tuple(b.seconds(), b.nanos());
 }
 
 using Positions = google::protobuf::RepeatedPtrField<v1::GroupPosition>;
@@ -72,6 +78,11 @@ std::vector<Outcome> WithDifferences(const Answers<Response>& answers, std::stri
                     kind, first->broker));
   }
   return outcomes;
+}
+
+// Whether a search ended before it had found anything, and nobody knows how far it came.
+bool GaveUp(const v1::QueryMessagesResponse& response) {
+  return response.more() && response.messages().empty();
 }
 
 }  // namespace
@@ -117,6 +128,19 @@ std::vector<Outcome> OutcomesOf(const Answers<v1::DescribeGroupResponse>& answer
   });
 }
 
+std::vector<Outcome> OutcomesOf(const Answers<v1::QueryMessagesResponse>& answers) {
+  std::vector<Outcome> outcomes = OutcomesOf<v1::QueryMessagesResponse>(answers);
+  if (answers.size() == 1) return outcomes;  // `more` says it
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].status.ok() || !GaveUp(answers[i].response)) continue;
+    outcomes[i].status = WireError(
+        v2::BAD_REQUEST,
+        "it looked at too many other messages before it found one, and has not looked at all; say "
+        "more of when it was, or in which topic");
+  }
+  return outcomes;
+}
+
 void FillResults(const std::vector<Outcome>& outcomes,
                  google::protobuf::RepeatedPtrField<v1::BrokerResult>* results) {
   for (const Outcome& outcome : outcomes) {
@@ -128,6 +152,7 @@ void FillResults(const std::vector<Outcome>& outcomes,
 
 v1::DescribeTopicResponse MergeTopic(const Answers<v1::DescribeTopicResponse>& answers) {
   v1::DescribeTopicResponse merged;
+  absl::btree_map<std::string, v1::GroupInfo> consumers;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
     const v1::DescribeTopicResponse& response = answer.response;
@@ -140,7 +165,14 @@ v1::DescribeTopicResponse MergeTopic(const Answers<v1::DescribeTopicResponse>& a
       *out = queue;
       out->set_broker(answer.broker);
     }
+    for (const v1::GroupInfo& group : response.consumers()) {
+      const auto [known, added] = consumers.try_emplace(group.name(), group);
+      if (!added && IsBefore(group.created(), known->second.created())) {
+        *known->second.mutable_created() = group.created();
+      }
+    }
   }
+  for (auto& [name, group] : consumers) *merged.add_consumers() = std::move(group);
   Sort(merged.mutable_queues(), [](const v1::QueueStats& a, const v1::QueueStats& b) {
     return std::forward_as_tuple(a.broker(), a.queue_id()) <
            std::forward_as_tuple(b.broker(), b.queue_id());
@@ -191,15 +223,18 @@ v1::QueryMessagesResponse MergeFoundMessages(const Answers<v1::QueryMessagesResp
   auto* messages = merged.mutable_messages();
   // A broker that gave its newest only says nothing of the time before.
   auto complete_from = std::make_tuple(std::numeric_limits<int64_t>::min(), 0);
+  bool any_gave_up = false;
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
     const auto& found = answer.response.messages();
     messages->MergeFrom(found);
     merged.set_unindexed_bytes(merged.unindexed_bytes() + answer.response.unindexed_bytes());
-    if (!answer.response.more()) continue;
+    any_gave_up = any_gave_up || GaveUp(answer.response);
+    if (!answer.response.more() || found.empty()) continue;
     merged.set_more(true);
-    if (!found.empty()) complete_from = std::max(complete_from, stored(*found.rbegin()));
+    complete_from = std::max(complete_from, stored(*found.rbegin()));
   }
+  if (any_gave_up && messages->empty()) merged.set_more(true);
   std::stable_sort(messages->begin(), messages->end(),
                    [&](const auto& a, const auto& b) { return stored(a) > stored(b); });
   int kept = messages->size();
@@ -274,13 +309,20 @@ v1::ExplainGroupResponse MergeExplanations(const Answers<v1::ExplainGroupRespons
   return merged;
 }
 
-v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& answers) {
+v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& answers,
+                                     int32_t limit) {
   const auto silence = [](const v1::ClientDescription& client) {
     return std::make_tuple(client.silent().seconds(), client.silent().nanos());
   };
   absl::btree_map<std::string, v1::ClientDescription> by_id;
+  v1::ListClientsResponse merged;
+  std::optional<std::string> complete_to;  // by a broker that has more, and says nothing behind it
   for (const auto& answer : answers) {
     if (!answer.status.ok()) continue;
+    if (answer.response.more() && !answer.response.clients().empty()) {
+      const std::string& last = answer.response.clients().rbegin()->id();
+      complete_to = std::min(complete_to.value_or(last), last);
+    }
     for (const v1::ClientDescription& client : answer.response.clients()) {
       const auto [known, added] = by_id.try_emplace(client.id(), client);
       if (added) continue;
@@ -290,8 +332,13 @@ v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& ans
       *known->second.mutable_brokers() = std::move(brokers);
     }
   }
-  v1::ListClientsResponse merged;
-  for (auto& [id, client] : by_id) *merged.add_clients() = std::move(client);
+  for (auto& [id, client] : by_id) {
+    merged.set_more((complete_to && id > *complete_to) ||
+                    (limit > 0 && merged.clients_size() >= limit));
+    if (merged.more()) return merged;
+    *merged.add_clients() = std::move(client);
+  }
+  merged.set_more(complete_to.has_value());
   return merged;
 }
 

@@ -47,19 +47,24 @@ std::vector<Outcome> OutcomesOf(const Answers<Response>& answers) {
 // away when they were altered, has PRECONDITION_FAILED, and the text says the cure.
 std::vector<Outcome> OutcomesOf(const Answers<v1::DescribeTopicResponse>& answers);
 std::vector<Outcome> OutcomesOf(const Answers<v1::DescribeGroupResponse>& answers);
+// The same for searches. Where several brokers were asked, one that gave up before it had found
+// anything has BAD_REQUEST, and the text says the cure: what others found is not all there is.
+std::vector<Outcome> OutcomesOf(const Answers<v1::QueryMessagesResponse>& answers);
 
 // One result per broker, as responses carry them.
 void FillResults(const std::vector<Outcome>& outcomes,
                  google::protobuf::RepeatedPtrField<v1::BrokerResult>* results);
 
-// Describes a topic, respectively group, over all brokers that have it.
+// Describes a topic, respectively group, over all brokers that have it. A topic's consumers are
+// those of any broker, and as old as the first of these says.
 v1::DescribeTopicResponse MergeTopic(const Answers<v1::DescribeTopicResponse>& answers);
 v1::DescribeGroupResponse MergeGroup(const Answers<v1::DescribeGroupResponse>& answers);
 // The newest `limit` dead letters of all brokers; 0: all that they gave.
 v1::ListDeadLettersResponse MergeDeadLetters(const Answers<v1::ListDeadLettersResponse>& answers,
                                              int32_t limit);
 // The newest `limit` messages, newest first; 0: all that they gave. Without what is older than
-// something that a broker left out.
+// something that a broker left out; one that gave up before it had found anything counts only where
+// nobody found anything.
 v1::QueryMessagesResponse MergeFoundMessages(const Answers<v1::QueryMessagesResponse>& answers,
                                              int32_t limit);
 v1::GetMessageResponse MergeMessagesAtPlace(const Answers<v1::GetMessageResponse>& answers);
@@ -71,8 +76,10 @@ v1::DeadLetterStatsResponse MergeDeadLetterStats(
     const Answers<v1::DeadLetterStatsResponse>& answers);
 // What says most comes first.
 v1::ExplainGroupResponse MergeExplanations(const Answers<v1::ExplainGroupResponse>& answers);
-// A client that several brokers know is one: as the broker says that heard of it last.
-v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& answers);
+// A client that several brokers know is one: as the broker says that heard of it last. The first
+// `limit` by id; 0: all that they gave. Without what is behind something that a broker left out.
+v1::ListClientsResponse MergeClients(const Answers<v1::ListClientsResponse>& answers,
+                                     int32_t limit);
 v1::TransactionStatsResponse MergeTransactionStats(
     const Answers<v1::TransactionStatsResponse>& answers);
 v1::ListTransactionsResponse MergeTransactions(

@@ -19,15 +19,20 @@ constexpr uint64_t kTransaction = 4;  // MessageType
 // As many characters as decode into kind, length and the longest name.
 constexpr size_t kHandlePrefix = (2 + names::kMaxNodeNameLength + 2) / 3 * 4;
 
+// Goes on behind the first message only where that has no message group: a batch may have messages
+// with and without.
 void ReadSend(std::string_view request, CallTarget& target) {
-  for (WireScan scan(request); scan.Next();) {
+  bool first = true;
+  for (WireScan scan(request); target.message_group.empty() && scan.Next();) {
     if (scan.field() != kMessages) continue;
-    target.topic = BytesAt(scan.bytes(), {1, kResourceName});
+    if (first) target.topic = BytesAt(scan.bytes(), {1, kResourceName});
     for (WireScan system(BytesAt(scan.bytes(), {kSystemProperties})); system.Next();) {
       if (system.field() == kMessageGroup) target.message_group = system.bytes();
-      if (system.field() == kMessageType) target.transaction = system.varint() == kTransaction;
+      if (first && system.field() == kMessageType) {
+        target.transaction = system.varint() == kTransaction;
+      }
     }
-    return;
+    first = false;
   }
 }
 

@@ -42,7 +42,7 @@ inline constexpr std::array<OwnedMethod, 11> kOwnedMethods = {{
 struct CallTarget {
   std::string broker;              // "" where it names none, or its handle is none
   std::string_view topic;          // of the first message
-  std::string_view message_group;  // the same
+  std::string_view message_group;  // of the first message that has one
   bool transaction = false;        // a send of a TRANSACTION message
 };
 CallTarget TargetOf(const OwnedMethod& method, std::string_view request);

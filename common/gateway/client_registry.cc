@@ -244,18 +244,27 @@ class ClientRegistry::Impl {
     if (it != shard.clients.end() && it->second.alive) it->second.anywhere.last = Now();
   }
 
-  std::vector<ClientInfo> List(std::string_view group) const {
-    std::vector<ClientInfo> found;
+  std::vector<ClientInfo> List(std::string_view group, std::string_view after, size_t limit) const {
+    const auto by_id = [](const ClientInfo& a, const ClientInfo& b) { return a.id < b.id; };
+    std::vector<ClientInfo> found;  // a heap: the last id is in front
+    if (limit == 0) return found;
     for (const Shard& shard : shards_) {
       MutexLock lock(&shard.mutex);
       for (const auto& [hash, entry] : shard.clients) {
-        if (!entry.alive || !MayBeOf(entry, group)) continue;
+        const std::string& id = entry.info.id;
+        if (!entry.alive || id <= after || !MayBeOf(entry, group)) continue;
+        if (found.size() == limit && id > found.front().id) continue;
         ClientInfo client = Snapshot(entry);
-        if (group.empty() || client.group == group) found.push_back(std::move(client));
+        if (!group.empty() && client.group != group) continue;
+        if (found.size() == limit) {
+          std::pop_heap(found.begin(), found.end(), by_id);
+          found.pop_back();
+        }
+        found.push_back(std::move(client));
+        std::push_heap(found.begin(), found.end(), by_id);
       }
     }
-    std::sort(found.begin(), found.end(),
-              [](const ClientInfo& a, const ClientInfo& b) { return a.id < b.id; });
+    std::sort_heap(found.begin(), found.end(), by_id);
     return found;
   }
 
@@ -305,6 +314,8 @@ class ClientRegistry::Impl {
   }
 
   size_t size() const { return count_.load(std::memory_order_relaxed); }
+
+  const Options& options() const { return options_; }
 
  private:
   using Clients = absl::flat_hash_map<uint64_t, Entry>;
@@ -378,10 +389,16 @@ absl::Status ClientRegistry::Describe(std::string_view client_id, ClientRole rol
                                       std::string_view language, std::string_view version,
                                       std::string_view peer) {
   return impl_->Update(client_id, /*here=*/true, [&](Entry& entry) {
-    const size_t known = DescribedBytes(entry.info.group, entry.info.topics);
+    // What a lost link told is kept only as long as nothing better is known.
+    const auto is_lost = [](const Relayed& other) { return other.link == nullptr; };
+    size_t known = DescribedBytes(entry.info.group, entry.info.topics);
+    for (const Relayed& other : entry.relayed) {
+      if (is_lost(other)) known += DescribedBytes(other.info.group, other.info.topics);
+    }
     const size_t bytes = entry.described_bytes - known + DescribedBytes(group, topics);
     absl::Status counted = impl_->CountDescription(entry, bytes);
     if (!counted.ok()) return counted;
+    std::erase_if(entry.relayed, is_lost);
     entry.info.role = role;
     entry.info.group = group;
     entry.info.topics = std::move(topics);
@@ -517,8 +534,9 @@ StringMap<std::vector<Stream>> ClientRegistry::ProducerStreams(const StringSet& 
   return impl_->ProducerStreams(topics);
 }
 
-std::vector<ClientInfo> ClientRegistry::List(std::string_view group) const {
-  return impl_->List(group);
+std::vector<ClientInfo> ClientRegistry::List(std::string_view group, std::string_view after,
+                                             size_t limit) const {
+  return impl_->List(group, after, limit);
 }
 
 absl::Duration ClientRegistry::SilenceOf(const ClientInfo& client) const {
@@ -530,5 +548,7 @@ void ClientRegistry::ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) c
 }
 
 size_t ClientRegistry::size() const { return impl_->size(); }
+
+const ClientRegistry::Options& ClientRegistry::options() const { return impl_->options(); }
 
 }  // namespace mansio::gateway

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,12 +133,15 @@ class ClientRegistry {
       const StringSet& topics) const;
   // How long nothing was heard of a client that was looked up just now.
   absl::Duration SilenceOf(const ClientInfo& client) const;
-  // All living clients (of a group, when it is not empty), ordered by id.
-  std::vector<ClientInfo> List(std::string_view group) const;
+  // The living clients (of a group, when it is not empty) ordered by id: those with ids behind
+  // `after`, `limit` of them at most. Looks at all, whatever the limit.
+  std::vector<ClientInfo> List(std::string_view group, std::string_view after = "",
+                               size_t limit = std::numeric_limits<size_t>::max()) const;
   // Calls `visit` with each living client, under a lock that calls of some of the others wait for.
   void ForEach(absl::FunctionRef<void(const ClientInfo&)> visit) const;
   // How many count towards the limit.
   size_t size() const;
+  const Options& options() const;
 
  private:
   class Impl;

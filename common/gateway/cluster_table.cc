@@ -65,6 +65,24 @@ const ClusterTable::Member* ClusterTable::Find(const Key& key) const {
   return found == members_.end() ? nullptr : &found->second;
 }
 
+bool ClusterTable::IsHead(const Member& member) const {
+  if (member.identity.id() == 0) return true;
+  const auto& [cluster, name, id] = KeyOf(member.identity);
+  return &members_.lower_bound({cluster, name, 0})->second == &member;
+}
+
+std::vector<HostPort> ClusterTable::AddressesOfGroup(const Member& head) const {
+  std::vector<HostPort> addresses;
+  const auto& [cluster, name, id] = KeyOf(head.identity);
+  for (auto it = members_.lower_bound({cluster, name, 0}); it != members_.end(); ++it) {
+    const v1::BrokerIdentity& identity = it->second.identity;
+    if (identity.cluster() != cluster || identity.name() != name) break;
+    const std::vector<HostPort> own = AddressesOf(identity);
+    addresses.insert(addresses.end(), own.begin(), own.end());
+  }
+  return addresses;
+}
+
 TopicRoute ClusterTable::Route(std::string_view topic) const {
   TopicRoute route;
   // Nobody receives from a retry topic: what waits there comes with its origin (RocketMQ 5 API).
@@ -72,13 +90,13 @@ TopicRoute ClusterTable::Route(std::string_view topic) const {
   if (having == topics_.end()) return route;
   for (const Member* member : having->second) {
     const v1::TopicInfo& info = member->topics.find(topic)->second;
-    if (member->identity.id() != 0 || !IsUsable(info)) continue;
+    if (!IsUsable(info) || !IsHead(*member)) continue;
     const std::pair<int, bool> type(info.message_type(), info.mixed());
     if (route.brokers.empty()) std::tie(route.message_type, route.mixed) = type;
     if (type != std::pair(route.message_type, route.mixed)) continue;
     if (!route.brokers.empty() && route.brokers.back().broker == member->identity.name()) continue;
     route.brokers.push_back({.broker = member->identity.name(),
-                             .endpoints = AddressesOf(member->identity),
+                             .endpoints = AddressesOfGroup(*member),
                              .queues = info.queues(),
                              .writable = IsWritable(info)});
   }

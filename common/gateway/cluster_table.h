@@ -43,7 +43,9 @@ class ClusterTable {
   const std::map<Key, Member>& members() const { return members_; }
   const Member* Find(const Key& key) const;
 
-  // The masters that have the topic, ordered by name, each name once; no broker when there is none.
+  // The broker groups that have the topic, ordered by name, each name once; no broker when there is
+  // none. The endpoints are those of all members, the master first: whoever is asked passes calls
+  // on to it, and while there is none, they wait with the others for the next.
   // Queues of another type than the first master's are left out: that broker would refuse what the
   // route promises. So are those that are drained and finished.
   TopicRoute Route(std::string_view topic) const;
@@ -78,6 +80,9 @@ class ClusterTable {
   template <typename Info>
   static void Drop(const Member& member, const std::string& name, StringMap<Info>& infos,
                    Index& index);
+  // Whether a group is known by this member: its master, or the first of those who are there.
+  bool IsHead(const Member& member) const;
+  std::vector<HostPort> AddressesOfGroup(const Member& head) const;
   void Unlist(const Member& member);
   static std::vector<std::string> MastersIn(const Index& index, std::string_view name);
 

@@ -59,6 +59,9 @@ class Directory {
 
   // The name of the broker that this node is; "" for a nameserver.
   virtual std::string_view Self() const { return {}; }
+  // The broker whose commands are answered here: this one. A slave, which is no broker by itself,
+  // answers for its group while the master of that is away; else "".
+  virtual std::string_view StandsFor() const { return Self(); }
   // Whether this node takes sends to the topic, so that they are served here. Also for a
   // topic that will be created here when it is used, if no other broker has it. Hot.
   virtual bool Stores(std::string_view) const { return false; }

@@ -5,9 +5,12 @@
 
 namespace mansio::gateway {
 
-// The header of a forwarded call: who forwarded it. Such a call is never forwarded again: a broker
-// answers a command with it for itself alone.
+// The header of a forwarded call: who forwarded it. A broker answers a command with it for itself
+// alone, and never forwards such a call again. A slave does once more: it may have been the master
+// when the call was on its way to it.
 inline constexpr std::string_view kForwardedBy = "x-mansio-forwarded-by";
+// Between the two in that case.
+inline constexpr std::string_view kForwardedAgainBy = ", then ";
 
 }  // namespace mansio::gateway
 

@@ -16,6 +16,7 @@
 #include "common/gateway/client_relay.h"
 #include "common/gateway/group_owner.h"
 #include "common/gateway/preamble.h"
+#include "common/gateway/refusal.h"
 #include "common/gateway/send_holds.h"
 #include "common/gateway/stream_relay.h"
 #include "common/names/names.h"
@@ -71,24 +72,6 @@ absl::Status NoAnswer(const std::string& broker, const std::string& address,
 bool IsOfForm(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsUnimplemented(status) ||
          absl::IsResourceExhausted(status);
-}
-
-// A refusal in the shape of a unary method.
-rpc::Payload Refusal(const OwnedMethod& method, std::string_view request,
-                     const absl::Status& status) {
-  if (method.by == OwnedMethod::Names::kHandles) {
-    v2::AckMessageRequest ack;
-    if (rpc::Parse(request, &ack)) return rpc::Encode(RefuseAck(ack, status));
-  }
-  v2::ChangeInvisibleDurationRequest change;
-  if (method.name == "ChangeInvisibleDuration" && rpc::Parse(request, &change)) {
-    // Some SDKs replace their handle by that of the answer, whatever its status (RocketMQ 5 API).
-    v2::ChangeInvisibleDurationResponse response;
-    ToWire(status, response.mutable_status());
-    response.set_receipt_handle(change.receipt_handle());
-    return rpc::Encode(response);
-  }
-  return StatusResponse(status);
 }
 
 }  // namespace
@@ -227,11 +210,12 @@ absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Cal
     if (!of_other_group && environment_.directory->Stores(target.topic)) return std::nullopt;
     if (!of_other_group && !hop.empty()) return std::nullopt;
   }
-  if (!hop.empty()) {
+  const bool may_go_on = !is_broker && hop.find(kForwardedAgainBy) == std::string_view::npos;
+  if (!hop.empty() && !may_go_on) {
     return WireError(
         v2::INTERNAL_SERVER_ERROR,
-        fmt::format("{} forwarded this call to {}, which cannot serve it, and a call is forwarded "
-                    "once only; it belongs to another broker by now: try again",
+        fmt::format("{} forwarded this call to {}, which cannot serve it, and a call is not "
+                    "forwarded for ever; it belongs to another broker by now: try again",
                     EscapeForLog(hop, 100), options_.node));
   }
   absl::StatusOr<Owner> owner;
@@ -289,7 +273,10 @@ rpc::OutgoingCall Forwarder::Outgoing(const rpc::Call& call, const OwnedMethod& 
     const std::string_view value = call.Metadata(key);
     if (!value.empty()) outgoing.headers.emplace_back(key, value);
   }
-  outgoing.headers.emplace_back(kForwardedBy, options_.node);
+  const std::string_view hop = call.Metadata(kForwardedBy);
+  outgoing.headers.emplace_back(
+      kForwardedBy, hop.empty() ? options_.node
+                                : fmt::format("{}{}{}", hop, kForwardedAgainBy, options_.node));
   outgoing.deadline = method.shape == Shape::kServerStream ? call.Deadline() : DeadlineFor(call);
   return outgoing;
 }
@@ -309,7 +296,7 @@ void Forwarder::Forward(const rpc::Call& call, const OwnedMethod& method, const 
 
 void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
                       const rpc::UnaryHandler& local) {
-  CallTarget target = TargetOf(method, call.Request());
+  const CallTarget target = TargetOf(method, call.Request());
   std::optional<SendHolds::Passage> passage;  // until it is submitted, or sent elsewhere
   if (environment_.holds != nullptr && !target.message_group.empty()) {
     passage = environment_.holds->Pass(
@@ -321,20 +308,12 @@ void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
   passage.reset();
   absl::Status refused = Note(call, target);
   if (refused.ok()) refused = owner.status();
-  const std::vector<std::string_view> groups = MessageGroupsOf(method, call.Request());
-  if (refused.ok() && groups.size() > 1) {
-    const auto first = std::find_if(groups.begin(), groups.end(),
-                                    [](std::string_view group) { return !group.empty(); });
-    if (first != groups.end()) {
-      target.message_group = *first;
-      owner = Locate(call, target);
-      if (owner.ok() && !owner->has_value()) return local(call);
-      refused = owner.ok() ? CheckGroups(target, groups) : owner.status();
-    }
+  if (refused.ok() && !target.message_group.empty()) {
+    refused = CheckGroups(target, MessageGroupsOf(method, call.Request()));
   }
   if (!refused.ok()) {
     auto refuse = [&call, &method, refused] {
-      call.Finish(Refusal(method, call.Request(), refused));
+      call.Finish(RefusalOf(method, call.Request(), refused));
     };
     // Routes are just changing; some SDKs try again at once, and a few times only.
     const bool moved = method.by == OwnedMethod::Names::kNobody && !owner.ok() &&
@@ -347,7 +326,7 @@ void Forwarder::Unary(rpc::UnaryCall& call, const OwnedMethod& method,
             if (IsOfForm(response.status()) && CodeOf(response.status()) != v2::TOO_MANY_REQUESTS) {
               return call.Abort(response.status());
             }
-            call.Finish(Refusal(method, call.Request(), response.status()));
+            call.Finish(RefusalOf(method, call.Request(), response.status()));
           });
 }
 

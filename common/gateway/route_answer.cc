@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "common/names/utf8.h"
@@ -71,16 +73,28 @@ v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses) {
   return endpoints;
 }
 
+void KeepFirstAddresses(TopicRoute* route) {
+  for (BrokerQueues& broker : route->brokers) {
+    if (broker.endpoints.size() > 1) broker.endpoints.resize(1);
+  }
+}
+
 absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& topic,
                                                          const TopicRoute& route) {
   const std::vector<v2::MessageType> types = AcceptedTypes(route);
-  v2::QueryRouteResponse response;
+  std::vector<std::pair<const BrokerQueues*, v2::Endpoints>> brokers;
+  int32_t most_queues = 0;
   for (const BrokerQueues& broker : route.brokers) {
     if (!Usable(broker)) continue;
-    const v2::Endpoints endpoints = MakeEndpoints(broker.endpoints);
-    for (int32_t id = 0; id < broker.queues; ++id) {
+    brokers.emplace_back(&broker, MakeEndpoints(broker.endpoints));
+    most_queues = std::max(most_queues, broker.queues);
+  }
+  v2::QueryRouteResponse response;
+  for (int32_t id = 0; id < most_queues; ++id) {
+    for (const auto& [broker, endpoints] : brokers) {
+      if (id >= broker->queues) continue;
       v2::MessageQueue* queue = response.add_message_queues();
-      FillQueue(topic, broker, endpoints, id, queue);
+      FillQueue(topic, *broker, endpoints, id, queue);
       for (const v2::MessageType type : types) queue->add_accept_message_types(type);
     }
   }

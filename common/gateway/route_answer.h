@@ -15,8 +15,12 @@ namespace mansio::gateway {
 // be mixed (RocketMQ 5 API): where `addresses` does either, only the first one is used.
 apache::rocketmq::v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses);
 
-// One element per queue of each master, ids 0 and up, with `topic` echoed. TOPIC_NOT_FOUND rather
-// than an empty list (Rust divides by its length).
+// Leaves one address of each broker, for clients that cannot choose between several.
+void KeepFirstAddresses(TopicRoute* route);
+
+// One element per queue of each broker, ids 0 and up, with `topic` echoed; the brokers by turns, so
+// that an SDK that tries a failed send at the next queue finds another broker (Python).
+// TOPIC_NOT_FOUND rather than an empty list (Rust divides by its length).
 absl::StatusOr<apache::rocketmq::v2::QueryRouteResponse> MakeRouteResponse(
     const apache::rocketmq::v2::Resource& topic, const TopicRoute& route);
 

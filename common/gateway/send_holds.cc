@@ -46,40 +46,47 @@ std::optional<SendHolds::Passage> SendHolds::PassNow(std::string_view topic) {
   return passage;
 }
 
-void SendHolds::Hold(const std::string& topic, int64_t ms) {
+bool SendHolds::Hold(const std::string& topic, std::string_view holder, int64_t ms) {
   uint64_t turn = 0;
   {
     MutexLock lock(&mutex_);
-    if (stopped_) return;
-    turn = ++last_turn_;
-    held_[topic].turn = turn;
-  }
-  EndAfter(topic, turn, ms);
-  MutexLock all_through(&gate_);
-}
-
-bool SendHolds::Prolong(const std::string& topic, int64_t ms) {
-  uint64_t turn = 0;
-  {
-    MutexLock lock(&mutex_);
-    const auto held = held_.find(topic);
-    if (held == held_.end()) return false;
+    if (stopped_) return true;  // no send comes any more
+    const auto [held, added] = held_.try_emplace(topic);
+    if (added) held->second.holder = std::string(holder);
+    if (held->second.holder != holder) return false;
     turn = held->second.turn = ++last_turn_;
   }
-  EndAfter(topic, turn, ms);
+  timers_->ScheduleAfter(std::min(ms, kLongestMs), [this, topic, turn] { Expire(topic, turn); });
+  MutexLock all_through(&gate_);
   return true;
 }
 
-void SendHolds::EndAfter(const std::string& topic, uint64_t turn, int64_t ms) {
-  timers_->ScheduleAfter(std::min(ms, kLongestMs), [this, topic, turn] { Expire(topic, turn); });
+bool SendHolds::Keep(std::string_view topic, std::string_view holder) {
+  MutexLock lock(&mutex_);
+  const auto held = held_.find(topic);
+  if (held == held_.end() || held->second.holder != holder) return false;
+  held->second.kept = true;
+  return true;
 }
 
-void SendHolds::Release(std::string_view topic) {
+void SendHolds::Release(std::string_view topic, std::string_view holder) {
+  End(topic, [holder](const Held& held) { return held.holder == holder && !held.kept; });
+}
+
+void SendHolds::Done(std::string_view topic, std::string_view holder) {
+  End(topic, [holder](const Held& held) { return held.holder == holder; });
+}
+
+void SendHolds::Expire(const std::string& topic, uint64_t turn) {
+  End(topic, [turn](const Held& held) { return held.turn == turn && !held.kept; });
+}
+
+void SendHolds::End(std::string_view topic, absl::FunctionRef<bool(const Held&)> is_meant) {
   std::vector<Waiting> sends;
   {
     MutexLock lock(&mutex_);
     const auto held = held_.find(topic);
-    if (held == held_.end()) return;
+    if (held == held_.end() || !is_meant(held->second)) return;
     sends = std::move(held->second.sends);
     waiting_ -= sends.size();
     waiting_bytes_ -= held->second.bytes;
@@ -95,16 +102,9 @@ void SendHolds::Stop() {
     stopped_ = true;
     for (const auto& [topic, held] : held_) topics.push_back(topic);
   }
-  for (const std::string& topic : topics) Release(topic);
-}
-
-void SendHolds::Expire(const std::string& topic, uint64_t turn) {
-  {
-    MutexLock lock(&mutex_);
-    const auto held = held_.find(topic);
-    if (held == held_.end() || held->second.turn != turn) return;
+  for (const std::string& topic : topics) {
+    End(topic, [](const Held&) { return true; });
   }
-  Release(topic);
 }
 
 void SendHolds::Resume(std::vector<Waiting> sends) {

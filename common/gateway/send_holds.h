@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/names/string_map.h"
 #include "common/rpc/call.h"
 #include "common/sync/sync.h"
@@ -22,7 +23,8 @@ namespace mansio::gateway {
 
 // Makes sends of message groups wait while the groups of their topic are divided anew between
 // brokers (docs/design.md, "Several broker groups"). In memory only, and every hold ends by itself:
-// whoever asked for it may be gone. Thread-safe.
+// whoever asked for it may be gone. While it lasts it is its holder's: one change at a time.
+// Thread-safe.
 class SendHolds {
  public:
   static constexpr int64_t kLongestMs = 5000;
@@ -61,15 +63,18 @@ class SendHolds {
   // stored now.
   std::optional<Passage> PassNow(std::string_view topic) ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
-  // Begins a hold, or lets it go on for `ms` from now. When it returns, whatever was let through
-  // before has been submitted to the log or refused; large messages may still be on their way to
-  // it, and need to pass again there. Waits for sends on other threads: microseconds, or as long as
-  // a large message takes to be encoded.
-  void Hold(const std::string& topic, int64_t ms);
-  // Lets a hold go on for `ms` from now; false when there is none any more.
-  bool Prolong(const std::string& topic, int64_t ms);
-  // Ends one, if there is one.
-  void Release(std::string_view topic);
+  // Begins a hold, or lets the holder's go on for `ms` from now; false while it is another
+  // holder's. When it returns, whatever was let through before has been submitted to the log or
+  // refused; large messages may still be on their way to it, and need to pass again there. Waits
+  // for sends on other threads: microseconds, or as long as a large message takes to be encoded.
+  bool Hold(const std::string& topic, std::string_view holder, int64_t ms);
+  // The holder's hold lasts from now on until Done: what ends it is on its way into the log. False
+  // when it has none any more.
+  bool Keep(std::string_view topic, std::string_view holder);
+  // Ends the holder's, if it has one that is not kept.
+  void Release(std::string_view topic, std::string_view holder);
+  // Ends the holder's, kept or not: what ends it is in the log, or was refused.
+  void Done(std::string_view topic, std::string_view holder);
   // Ends all, and begins none any more. Before the server shuts down.
   void Stop();
 
@@ -79,12 +84,15 @@ class SendHolds {
     std::function<void()> again;
   };
   struct Held {
+    std::string holder;
     uint64_t turn = 0;  // the last Hold of it
+    bool kept = false;
     std::vector<Waiting> sends;
     size_t bytes = 0;  // of these
   };
   static void Resume(std::vector<Waiting> sends);
-  void EndAfter(const std::string& topic, uint64_t turn, int64_t ms);
+  // Ends the topic's hold if it is the one that is meant.
+  void End(std::string_view topic, absl::FunctionRef<bool(const Held&)> is_meant);
   void Expire(const std::string& topic, uint64_t turn);
 
   const Limits limits_;

@@ -50,8 +50,22 @@ void BidiCallImpl::OnAccepted(bool ok) {
   // pitfall 2).
   writing_ = true;
   stream_->SendInitialMetadata(RpcThread::Tag(&written_event_));
-  events_ = (*method_->handler)(shared_from_this());
-  registry_->Add(this);
+  if (thread_->gate().Passes(/*decides=*/false)) return Release(/*refused=*/false);
+  held_ = true;
+  thread_->gate().Hold(this, /*decides=*/false, deadline_);
+}
+
+void BidiCallImpl::Release(bool refused) {
+  held_ = false;
+  if (gone_) return CloseIfOver();
+  if (refused) {
+    Finish(NotServed());
+  } else {
+    handled_ = true;
+    thread_->gate().Began(this);
+    events_ = method_->entry->handler(shared_from_this());
+    registry_->Add(this);
+  }
   StartRead();
 }
 
@@ -215,11 +229,12 @@ void BidiCallImpl::OnGone(bool) {
 }
 
 void BidiCallImpl::CloseIfOver() {
-  if (!gone_ || reading_ || writing_) return;
-  registry_->Remove(this);
-  if (events_ != nullptr) {
-    events_->OnClosed();
+  if (!gone_ || reading_ || writing_ || held_) return;
+  if (handled_) {
+    registry_->Remove(this);
+    if (events_ != nullptr) events_->OnClosed();
     events_.reset();
+    thread_->gate().Handled(this);
   }
   received_.Clear();
   stream_.reset();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/rpc/call_base.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/slices.h"
 #include "common/sync/sync.h"
 
@@ -29,6 +30,8 @@ class BidiRegistry {
   void Remove(BidiCallImpl* call);
   // Ends every stream, also those that come later, with `status`.
   void FinishAll(absl::Status status);
+  // Those that come later go on again.
+  void Reopen() { ending_.reset(); }
 
  private:
   std::vector<BidiCallImpl*> calls_;
@@ -39,12 +42,13 @@ class BidiRegistry {
 // may keep it longer: then it is closed, and Write refuses.
 class BidiCallImpl final : public BidiCall,
                            private Posted,
+                           private GatedCall,
                            public std::enable_shared_from_this<BidiCallImpl> {
  public:
   struct Method {
     RawService* service;
     int index;
-    const BidiHandler* handler;
+    const MethodTable::Bidi* entry;
     int64_t max_undelivered_bytes;
   };
 
@@ -78,6 +82,8 @@ class BidiCallImpl final : public BidiCall,
     BidiCallImpl* const call_;
   };
 
+  void Release(bool refused) override;
+  void Cancel() override { context_->TryCancel(); }
   void OnAccepted(bool ok);
   void OnRead(bool ok);
   void OnWritten(bool ok);  // also of the initial metadata and of the final status
@@ -105,6 +111,8 @@ class BidiCallImpl final : public BidiCall,
   std::unique_ptr<BidiEvents> events_;
   grpc::ByteBuffer buffer_;
   ReceivedBytes received_;
+  bool held_ = false;     // by the gate
+  bool handled_ = false;  // there is, or was, a handler
   bool reading_ = false;
   bool writing_ = false;
   bool finish_started_ = false;

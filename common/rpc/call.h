@@ -1,6 +1,7 @@
 #ifndef MANSIO_COMMON_RPC_CALL_H_
 #define MANSIO_COMMON_RPC_CALL_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -105,6 +106,10 @@ struct MethodTable {
     std::string path;
     UnaryHandler handler;
     bool hot = false;  // more accepts are kept posted for it
+    // It cannot be served while nobody decides what is stored, and may wait (Holding).
+    bool decides = false;
+    // Answers a call that has waited in vain while there was no handler; empty: UNAVAILABLE.
+    UnaryHandler refuse = nullptr;
   };
   struct ServerStream {
     std::string path;
@@ -113,6 +118,7 @@ struct MethodTable {
   struct Bidi {
     std::string path;
     BidiHandler handler;
+    int64_t max_undelivered_bytes = 0;  // of one stream; 0: the server's limit
   };
   std::vector<Unary> unary;
   std::vector<ServerStream> server_stream;

@@ -13,6 +13,10 @@ std::string PeerText(std::string peer) {
   return absl::StrReplaceAll(peer, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
 }
 
+absl::Status NotServed() {
+  return absl::UnavailableError("the server is changing what it does; try again in a moment");
+}
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   // The canonical codes are gRPC's.

@@ -42,6 +42,9 @@ std::string PeerText(std::string peer);
 
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
+// Of a call that has waited in vain while there were no handlers.
+absl::Status NotServed();
+
 // A ServerContext that is made anew for each call, with what handlers ask of it.
 class CallContext {
  public:

@@ -43,6 +43,8 @@ class Posted {
   ~Posted() = default;
 };
 
+class CallGate;
+
 class RpcThread {
  public:
   // `queue` is a ServerCompletionQueue where calls are accepted on it.
@@ -57,6 +59,9 @@ class RpcThread {
     return static_cast<grpc::ServerCompletionQueue*>(queue_.get());
   }
   bool OnThread() const;
+  // Between the calls that are accepted on it and their handlers; set before Start, borrowed.
+  void SetGate(CallGate* gate) { gate_ = gate; }
+  CallGate& gate() { return *gate_; }
   // The one that the caller runs on; null on other threads.
   static RpcThread* Current();
 
@@ -117,6 +122,7 @@ class RpcThread {
 
   const std::unique_ptr<grpc::CompletionQueue> queue_;
   const std::string name_;
+  CallGate* gate_ = nullptr;
   std::thread thread_;
 
   // Posted work, newest first; taken as a whole by the thread.

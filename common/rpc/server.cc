@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "common/net/address.h"
 #include "common/net/listener.h"
 #include "common/rpc/bidi_call.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/certificate.h"
 #include "common/rpc/health.h"
 #include "common/rpc/reflection.h"
@@ -39,12 +42,17 @@ constexpr int kPostedHot = 64;
 constexpr int kPostedStreams = 16;
 constexpr int kPosted = 4;
 
+// Calls that wait for a handler on one thread, and for how long: SDKs give a send 3 s.
+constexpr size_t kMostHeld = 20'000;
+constexpr absl::Duration kLongestHeld = absl::Milliseconds(2500);
+
 // How long handlers may take, after their calls were cancelled, to finish them.
 constexpr absl::Duration kPatienceWithHandlers = absl::Seconds(5);
 
 // The loop that serves one completion queue, with the calls that belong to it.
 struct Worker {
   std::shared_ptr<RpcThread> thread;
+  std::unique_ptr<CallGate> gate;
   CallPool<UnaryCallImpl> unary;
   CallPool<ServerStreamCallImpl> server_stream;
   BidiRegistry bidi;
@@ -120,14 +128,60 @@ absl::StatusOr<Certificate> ChooseCertificate(const ServerOptions& options,
   return SelfSignedCertificate(options.generated_dir, hosts);
 }
 
+void HasGone(UnaryCall& call) { call.Abort(absl::UnimplementedError("not served any more")); }
+void HasGone(ServerStreamCall& call) {
+  call.Abort(absl::UnimplementedError("not served any more"));
+}
+std::unique_ptr<BidiEvents> HasGone(const std::shared_ptr<BidiCall>& call) {
+  call->Finish(absl::UnimplementedError("not served any more"));
+  return nullptr;
+}
+
+template <typename Entry>
+const Entry* Find(const std::vector<Entry>& entries, const std::string& path) {
+  for (const Entry& entry : entries) {
+    if (entry.path == path) return &entry;
+  }
+  return nullptr;
+}
+
+// gRPC learns of methods only when its server is built.
+template <typename Entry>
+absl::Status CheckKnown(const std::vector<Entry>& present, const std::vector<Entry>& next) {
+  for (const Entry& entry : next) {
+    if (Find(present, entry.path) != nullptr) continue;
+    return absl::InvalidArgumentError(fmt::format("{} was not served at first", entry.path));
+  }
+  return absl::OkStatus();
+}
+
+// Gives all entries but the last `own` the handlers of `next`. In place: calls have their
+// addresses.
+template <typename Entry>
+void Replace(std::vector<Entry>& present, size_t own, const std::vector<Entry>& next) {
+  for (size_t i = 0; i + own < present.size(); ++i) {
+    const Entry* const found = Find(next, present[i].path);
+    if (found != nullptr) {
+      // Only this: the rest is used while calls wait.
+      present[i].handler = found->handler;
+    } else {
+      present[i].handler = [](auto&& call) { return HasGone(call); };
+    }
+  }
+}
+
 class GrpcServer final : public Server {
  public:
   GrpcServer(ServerOptions options, MethodTable methods)
       : options_(std::move(options)),
         table_(std::move(methods)),
         budget_(options_.memory_quota_bytes) {
+    const size_t given_unary = table_.unary.size();
+    const size_t given_bidi = table_.bidi.size();
     health_.Register(table_);
     AddReflectionService(table_);
+    own_unary_ = table_.unary.size() - given_unary;
+    own_bidi_ = table_.bidi.size() - given_bidi;
     AddMethods();
   }
   ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
@@ -139,6 +193,9 @@ class GrpcServer final : public Server {
   std::vector<const MethodStats*> Stats() const override;
   int64_t OpenConnections() const override { return listener_->OpenConnections(); }
   void SetServing(bool serving) override { health_.SetServing(serving); }
+  void Hold(Holding what) override;
+  bool Suspend(absl::Duration grace) override;
+  absl::Status Resume(MethodTable methods, Holding what) override;
   void Shutdown(absl::Duration grace) override;
 
  private:
@@ -147,10 +204,16 @@ class GrpcServer final : public Server {
   MethodStats* CountCalls(const std::string& path, bool streaming);
   absl::Status Build(const Certificate& certificate);
   void PostCalls(Worker& worker);
+  // Runs `work` soon on each rpc thread.
+  void OnEachThread(const std::function<void(Worker&)>& work);
+  bool WaitUntilHandled(absl::Duration timeout);
   void HandOver(int fd, net::Protocol protocol);
 
   const ServerOptions options_;
-  MethodTable table_;  // changed by the constructor only
+  MethodTable table_;  // its handlers: of the rpc threads, unless suspended
+  // At its end: of health and reflection, which stay when the others are replaced.
+  size_t own_unary_ = 0;
+  size_t own_bidi_ = 0;
   RequestBudget budget_;
   HealthService health_;
   RawService service_;
@@ -174,16 +237,17 @@ void GrpcServer::AddMethods() {
   using grpc::internal::RpcMethod;
   for (const MethodTable::Unary& method : table_.unary) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::NORMAL_RPC);
-    unary_.push_back({&service_, index, &method.handler, CountCalls(method.path, false), &budget_});
+    unary_.push_back({&service_, index, &method, CountCalls(method.path, false), &budget_});
   }
   for (const MethodTable::ServerStream& method : table_.server_stream) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::SERVER_STREAMING);
-    server_stream_.push_back(
-        {&service_, index, &method.handler, CountCalls(method.path, true), &budget_});
+    server_stream_.push_back({&service_, index, &method, CountCalls(method.path, true), &budget_});
   }
   for (const MethodTable::Bidi& method : table_.bidi) {
     const int index = service_.Add(method.path.c_str(), RpcMethod::BIDI_STREAMING);
-    bidi_.push_back({&service_, index, &method.handler, options_.max_undelivered_bytes});
+    const int64_t limit = method.max_undelivered_bytes;
+    bidi_.push_back(
+        {&service_, index, &method, limit == 0 ? options_.max_undelivered_bytes : limit});
   }
 }
 
@@ -234,6 +298,8 @@ absl::Status GrpcServer::Build(const Certificate& certificate) {
     auto worker = std::make_unique<Worker>();
     worker->thread =
         std::make_shared<RpcThread>(builder.AddCompletionQueue(), fmt::format("rpc-{}", i));
+    worker->gate = std::make_unique<CallGate>(worker->thread.get(), kMostHeld);
+    worker->thread->SetGate(worker->gate.get());
     workers_.push_back(std::move(worker));
   }
   server_ = builder.BuildAndStart();
@@ -264,18 +330,81 @@ void GrpcServer::HandOver(int fd, net::Protocol protocol) {
   (protocol == net::Protocol::kTls ? tls_ : plaintext_)->HandleNewConnection(&connection);
 }
 
+void GrpcServer::OnEachThread(const std::function<void(Worker&)>& work) {
+  for (const auto& worker : workers_) {
+    // One whose handlers kept its calls at a shutdown was left.
+    if (worker == nullptr) continue;
+    worker->thread->Post([worker = worker.get(), work] { work(*worker); });
+  }
+}
+
+bool GrpcServer::WaitUntilHandled(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  bool handled = true;
+  for (const auto& worker : workers_) {
+    handled = worker->gate->WaitUntilHandled(deadline - absl::Now()) && handled;
+  }
+  return handled;
+}
+
+void GrpcServer::Hold(Holding what) {
+  OnEachThread([what](Worker& worker) {
+    if (!worker.gate->HoldsEverything()) worker.gate->Set(what, kLongestHeld);
+  });
+}
+
+bool GrpcServer::Suspend(absl::Duration grace) {
+  health_.SetServing(false);
+  struct {
+    Mutex mutex;
+    CondVar changed;
+    size_t threads ABSL_GUARDED_BY(mutex) = 0;
+  } told;
+  OnEachThread([&told](Worker& worker) {
+    worker.gate->Set(Holding::kEverything, kLongestHeld);
+    worker.bidi.FinishAll(absl::UnavailableError("the server changes what it does"));
+    const MutexLock lock(&told.mutex);
+    ++told.threads;
+    told.changed.Signal();
+  });
+  {
+    // So that no call is on its way to a handler after this.
+    const MutexLock lock(&told.mutex);
+    while (told.threads < workers_.size()) told.changed.Wait(&told.mutex);
+  }
+  if (WaitUntilHandled(grace)) return true;
+  OnEachThread([](Worker& worker) { worker.gate->CancelRunning(); });
+  return WaitUntilHandled(kPatienceWithHandlers);
+}
+
+absl::Status GrpcServer::Resume(MethodTable methods, Holding what) {
+  for (const absl::Status& status : {CheckKnown(table_.unary, methods.unary),
+                                     CheckKnown(table_.server_stream, methods.server_stream),
+                                     CheckKnown(table_.bidi, methods.bidi)}) {
+    if (!status.ok()) return status;
+  }
+  Replace(table_.unary, own_unary_, methods.unary);
+  Replace(table_.server_stream, 0, methods.server_stream);
+  Replace(table_.bidi, own_bidi_, methods.bidi);
+  OnEachThread([what](Worker& worker) {
+    worker.bidi.Reopen();
+    worker.gate->Set(what, kLongestHeld);
+  });
+  health_.SetServing(true);
+  return absl::OkStatus();
+}
+
 void GrpcServer::Shutdown(absl::Duration grace) {
   MutexLock lock(&shutdown_mutex_);
   if (std::exchange(down_, true)) return;
   health_.SetServing(false);
   if (listener_ != nullptr) listener_->Stop();
-  for (const auto& worker : workers_) {
-    worker->thread->StopAccepting();
+  for (const auto& worker : workers_) worker->thread->StopAccepting();
+  OnEachThread([](Worker& worker) {
+    worker.gate->Close();
     // They would never end by themselves, and each shutdown would take all of its grace.
-    worker->thread->Post([worker = worker.get()] {
-      worker->bidi.FinishAll(absl::UnavailableError("the server is shutting down"));
-    });
-  }
+    worker.bidi.FinishAll(absl::UnavailableError("the server is shutting down"));
+  });
   if (server_ != nullptr) {
     server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
   }

@@ -30,6 +30,13 @@ struct ServerOptions {
   bool count_calls = false;  // for Stats
 };
 
+// Which calls wait.
+enum class Holding {
+  kNothing,
+  kDecisions,   // unary methods that are marked so in the table
+  kEverything,  // there are no handlers
+};
+
 // One port for TLS and plaintext HTTP/2 (design section 2) and the rpc threads behind it. Besides
 // the methods that it is given it serves gRPC health and reflection. Thread-safe.
 class Server {
@@ -50,6 +57,19 @@ class Server {
   virtual int64_t OpenConnections() const = 0;
   // What the gRPC health service says of every service; SERVING at first.
   virtual void SetServing(bool serving) = 0;
+  // Which calls wait instead of being handed to their handlers. Each waits for a few seconds at
+  // most, less when its deadline is sooner, and so do not too many; it then goes to its handler, or
+  // is refused with kEverything, which Suspend should follow, and which only Resume ends.
+  virtual void Hold(Holding what) = 0;
+  // Takes the handlers away, so that what stands behind them can be replaced while the port and its
+  // connections stay: calls that come now wait. Bidirectional streams end as UNAVAILABLE, running
+  // calls may end for `grace` and are cancelled then. False when a handler has not finished its
+  // call even so: only Shutdown may follow. Again: waits for what was posted meanwhile.
+  virtual bool Suspend(absl::Duration grace) = 0;
+  // The handlers from now on, of the same methods as before; those that are missing are
+  // UNIMPLEMENTED. `what` waits still. After Suspend. InvalidArgument names a method that was not
+  // there.
+  virtual absl::Status Resume(MethodTable methods, Holding what) = 0;
   // Stops accepting, lets running calls end for at most `grace`, cancels the rest, joins the
   // threads. Idempotent.
   virtual void Shutdown(absl::Duration grace) = 0;

@@ -39,7 +39,15 @@ void ServerStreamCallImpl::OnOperation(bool ok) {
   const bool loaded = request_.LoadWithin(method_->budget, buffer_);
   buffer_.Clear();
   if (!loaded) return Abort(method_->budget->Exhausted());
-  (*method_->handler)(*this);
+  if (thread_->gate().Passes(/*decides=*/false)) return Release(/*refused=*/false);
+  thread_->gate().Hold(this, /*decides=*/false, Deadline());
+}
+
+void ServerStreamCallImpl::Release(bool refused) {
+  if (refused) return Abort(NotServed());
+  handled_ = true;
+  thread_->gate().Began(this);
+  method_->entry->handler(*this);
 }
 
 void ServerStreamCallImpl::OnGone() {
@@ -147,6 +155,7 @@ void ServerStreamCallImpl::EndIfOver() {
 }
 
 void ServerStreamCallImpl::End() {
+  if (std::exchange(handled_, false)) thread_->gate().Handled(this);
   request_.Clear();
   buffer_.Clear();
   elements_.clear();

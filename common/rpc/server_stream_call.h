@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/rpc/call_base.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/call_stats.h"
 #include "common/rpc/slices.h"
 #include "common/sync/sync.h"
@@ -17,12 +18,12 @@ namespace mansio::rpc {
 
 // A server-streaming call. It may be held for long (a parked receive), so gRPC is asked to tell
 // when the client goes away.
-class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
+class ServerStreamCallImpl final : public ServerStreamCall, private Posted, private GatedCall {
  public:
   struct Method {
     RawService* service;
     int index;
-    const ServerStreamHandler* handler;
+    const MethodTable::ServerStream* entry;
     MethodStats* stats;  // or null: not counted
     RequestBudget* budget;
   };
@@ -64,6 +65,8 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
     ServerStreamCallImpl* const call_;
   };
 
+  void Release(bool refused) override;
+  void Cancel() override { context_.get()->TryCancel(); }
   void ForgetOnCancel();
   void OnOperation(bool ok);
   void OnGone();
@@ -86,6 +89,7 @@ class ServerStreamCallImpl final : public ServerStreamCall, private Posted {
   ReceivedBytes request_;
 
   bool accepted_ = false;
+  bool handled_ = false;       // a handler has it
   int64_t began_ = 0;          // metrics::NowNanos; only when it is counted
   int outcome_ = kNoCode;      // of elements written so far
   bool last_started_ = false;  // the operation under way ends the stream

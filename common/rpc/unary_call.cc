@@ -27,7 +27,20 @@ void UnaryCallImpl::OnEvent(bool ok) {
   const bool loaded = request_.LoadWithin(method_->budget, buffer_);
   buffer_.Clear();
   if (!loaded) return Abort(method_->budget->Exhausted());
-  (*method_->handler)(*this);
+  if (thread_->gate().Passes(method_->entry->decides)) return Release(/*refused=*/false);
+  thread_->gate().Hold(this, method_->entry->decides, Deadline());
+}
+
+void UnaryCallImpl::Release(bool refused) {
+  if (!refused) {
+    handled_ = true;
+    thread_->gate().Began(this);
+    method_->entry->handler(*this);
+  } else if (method_->entry->refuse != nullptr) {
+    method_->entry->refuse(*this);
+  } else {
+    Abort(NotServed());
+  }
 }
 
 void UnaryCallImpl::Finish(Payload response) {
@@ -47,6 +60,7 @@ void UnaryCallImpl::Abort(absl::Status status) {
 }
 
 void UnaryCallImpl::RunPosted() {
+  if (std::exchange(handled_, false)) thread_->gate().Handled(this);
   if (status_.ok()) {
     writer_->Finish(response_, grpc::Status::OK, RpcThread::Tag(this));
   } else {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "common/rpc/call_base.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/call_stats.h"
 #include "common/rpc/slices.h"
 
@@ -15,12 +16,12 @@ namespace mansio::rpc {
 // A unary call over gRPC's asynchronous API: two events, accepted and answered. It asks for no
 // event about the client's going away, which would be a third one per message: a unary call is
 // answered soon anyway, and so Cancelled() is always false and OnCancel never runs.
-class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
+class UnaryCallImpl final : public UnaryCall, private Event, private Posted, private GatedCall {
  public:
   struct Method {
     RawService* service;
     int index;
-    const UnaryHandler* handler;
+    const MethodTable::Unary* entry;
     MethodStats* stats;  // or null: not counted
     RequestBudget* budget;
   };
@@ -42,6 +43,8 @@ class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
 
  private:
   void OnEvent(bool ok) override;
+  void Release(bool refused) override;
+  void Cancel() override {}
   void RunPosted() override;  // sends the answer
   void DropPosted() override { delete this; }
   void End();
@@ -54,7 +57,8 @@ class UnaryCallImpl final : public UnaryCall, private Event, private Posted {
   grpc::ByteBuffer buffer_;
   ReceivedBytes request_;
   bool accepted_ = false;
-  int64_t began_ = 0;  // metrics::NowNanos; only when it is counted
+  bool handled_ = false;  // a handler has it
+  int64_t began_ = 0;     // metrics::NowNanos; only when it is counted
   Outgoing response_;
   absl::Status status_;
 };

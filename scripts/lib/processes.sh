@@ -43,7 +43,7 @@ port_holder() {
     [ -n "$link" ] || continue
     pid="${link#/proc/}"
     pid="${pid%%/*}"
-    echo "process $pid ($(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | cut -c1-120 | sed 's/ *$//'))"
+    echo "process $pid ($(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | sed -E 's/ *$//; /.{121}/s/^(.{1,120}) .*$/\1 …/'))"
     return 0
   done
   echo "a process of another user (as root, 'ss -ltnp' names it)"

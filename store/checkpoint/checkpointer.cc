@@ -20,6 +20,7 @@ Checkpointer::Checkpointer(CommitLog* log, KeyValueStore* store, CheckpointSourc
       source_(source),
       options_(std::move(options)),
       last_(start),
+      period_(options_.period),
       seen_(start) {}
 
 Checkpointer::~Checkpointer() { Stop(); }
@@ -94,6 +95,12 @@ void Checkpointer::WakePeriodic() {
   wake_.Signal();
 }
 
+void Checkpointer::SetPeriod(absl::Duration period) {
+  const MutexLock lock(&mutex_);
+  period_ = period;
+  wake_.Signal();
+}
+
 void Checkpointer::Applied(LogOffset applied, bool urgent) {
   const bool due = urgent || applied - last_.load(std::memory_order_relaxed) >= options_.bytes;
   if (!due || due_.exchange(true)) return;
@@ -103,12 +110,14 @@ void Checkpointer::Applied(LogOffset applied, bool urgent) {
 
 void Checkpointer::Loop() {
   const RealClock clock;
-  absl::Duration next_period = clock.BootNow() + options_.period;
+  absl::Duration began = clock.BootNow();  // the period
   absl::Duration retry = absl::ZeroDuration();
   for (;;) {
     absl::Duration now = clock.BootNow();
+    absl::Duration next_period;
     {
       const MutexLock lock(&mutex_);
+      next_period = began + period_;
       const absl::Duration until = due_ ? std::min(std::max(retry, now), next_period) : next_period;
       if (!stopping_ && !periodic_due_ && until > now) wake_.WaitFor(&mutex_, until - now);
       if (stopping_) return;
@@ -122,7 +131,7 @@ void Checkpointer::Loop() {
     }
     if (now >= next_period) {
       SaveIfIdle();
-      next_period = now + options_.period;
+      began = now;
       periodic_due_ = true;
     }
     if (periodic_due_.exchange(false) && options_.periodic) options_.periodic();

@@ -63,6 +63,9 @@ class Checkpointer {
   // Has `periodic` done now, or as soon as the checkpoint thread can. Any thread.
   void WakePeriodic();
 
+  // Another Options::period, also for the one that has begun. Any thread.
+  void SetPeriod(absl::Duration period);
+
   // On the log thread: the log is applied up to here. `urgent` makes a checkpoint due at once.
   void Applied(LogOffset applied, bool urgent);
 
@@ -89,6 +92,7 @@ class Checkpointer {
   Mutex mutex_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration period_ ABSL_GUARDED_BY(mutex_);
   LogOffset seen_ = 0;  // applied at the last periodic look; the checkpoint thread's own
   std::thread thread_;
 };

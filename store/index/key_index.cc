@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "common/logging/logging.h"
+#include "store/log_reads.h"
 
 namespace mansio::store {
 namespace {
@@ -161,7 +162,11 @@ void KeyIndex::Loop() {
     {
       const MutexLock building(&building_);
       absl::Status advanced = Advance(kTurnBytes);
-      more = advanced.ok() ? FillGap() : absl::StatusOr<bool>(advanced);
+      if (!advanced.ok()) more = advanced;
+    }
+    if (more.ok()) {
+      const MutexLock filling(&filling_);
+      more = FillGap();
     }
     if (!more.ok()) {
       LOG_WARNING("Key index: {}. It is tried again in {}.", std::string(more.status().message()),
@@ -194,13 +199,6 @@ bool KeyIndex::Full(const IndexPiece& piece) const {
          piece.entries.size() >= options_.piece_entries;
 }
 
-LogOffset KeyIndex::NextSegment(LogOffset at) const {
-  for (const CommitLog::SegmentInfo& segment : log_->Segments()) {
-    if (segment.first > at) return segment.first;
-  }
-  return log_->cursors().applied;
-}
-
 absl::Status KeyIndex::Advance(uint64_t max_bytes) {
   const LogOffset limit = log_->cursors().applied;
   IndexPiece chunk = NextOfOpen();
@@ -223,6 +221,7 @@ absl::Status KeyIndex::Advance(uint64_t max_bytes) {
 bool KeyIndex::IsLost(const absl::Status& status, LogOffset from) {
   if (status.ok()) return false;
   if (absl::IsNotFound(status) || absl::IsDataLoss(status)) return true;
+  const MutexLock lock(&mutex_);
   failures_ = failed_from_ == from ? failures_ + 1 : 1;
   failed_from_ = from;
   return failures_ >= kPatience;
@@ -256,7 +255,7 @@ absl::Status KeyIndex::SaveOpenIfFull(bool ends_here) {
   if (full.epoch != 0) {
     if (absl::Status saved = Save(full); !saved.ok()) return saved;
   }
-  const LogOffset next = ends_here ? NextSegment(full.next) : full.next;
+  const LogOffset next = ends_here ? NextLogFile(*log_, full.next) : full.next;
   const MutexLock lock(&mutex_);
   open_ = IndexPiece(next);
   return absl::OkStatus();
@@ -312,10 +311,12 @@ absl::Status KeyIndex::Save(IndexPiece& piece) {
 }
 
 absl::Status KeyIndex::CatchUp() {
-  const MutexLock building(&building_);
-  if (absl::Status advanced = Advance(std::numeric_limits<uint64_t>::max()); !advanced.ok()) {
-    return advanced;
+  {
+    const MutexLock building(&building_);
+    absl::Status advanced = Advance(std::numeric_limits<uint64_t>::max());
+    if (!advanced.ok()) return advanced;
   }
+  const MutexLock filling(&filling_);
   for (;;) {
     const absl::StatusOr<bool> more = FillGap();
     if (!more.ok()) return more.status();

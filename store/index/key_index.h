@@ -84,23 +84,24 @@ class KeyIndex {
   void Loop();
   // True when the thread is to end.
   bool SleepUntil(absl::Time time) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For a query of what stands before `before`: as Advance, without waiting long for others who do.
+  void AdvanceForQuery(LogOffset before);
   // Goes on with the newest stretch up to what is applied, or with at most `max_bytes` of it.
   absl::Status Advance(uint64_t max_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
   // Whether log that could not be read from `from` on is to be passed over: it is damaged or gone,
   // or has failed often enough.
-  bool IsLost(const absl::Status& status, LogOffset from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
+  bool IsLost(const absl::Status& status, LogOffset from) ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes one file of the newest gap; false when there is none.
-  absl::StatusOr<bool> FillGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
+  absl::StatusOr<bool> FillGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(filling_);
   bool Full(const IndexPiece& piece) const;
   // How much of the log to add to it at once; at least one byte.
   uint64_t ChunkOf(const IndexPiece& piece) const;
-  absl::Status Save(IndexPiece& piece) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
+  absl::Status Save(IndexPiece& piece) ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest stretch, without its entries, and entries that follow.
   IndexPiece NextOfOpen() const;
   void AddToOpen(IndexPiece chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
   // Begins a new one behind it, or, when the log `ends_here` for this segment, behind that.
   absl::Status SaveOpenIfFull(bool ends_here) ABSL_EXCLUSIVE_LOCKS_REQUIRED(building_);
-  LogOffset NextSegment(LogOffset at) const;
   // What is missing, cut at the ends of segments, so that every part begins at a frame.
   void AddGap(Span gap) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -117,7 +118,8 @@ class KeyIndex {
   CommitLog* const log_;
   const MessageKeys* const keys_;
 
-  Mutex building_ ABSL_ACQUIRED_BEFORE(mutex_);  // held by whoever reads the log
+  Mutex building_ ABSL_ACQUIRED_BEFORE(mutex_);  // held by whoever reads the newest stretch
+  Mutex filling_ ABSL_ACQUIRED_BEFORE(mutex_);   // held by whoever fills a gap
   mutable Mutex mutex_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -127,8 +129,8 @@ class KeyIndex {
   // The newest stretch. Changed with both locks held.
   IndexPiece open_ ABSL_GUARDED_BY(mutex_){0};
 
-  LogOffset failed_from_ ABSL_GUARDED_BY(building_) = 0;
-  int failures_ ABSL_GUARDED_BY(building_) = 0;  // in a row, from there
+  LogOffset failed_from_ ABSL_GUARDED_BY(mutex_) = 0;
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row, from there
 
   std::atomic<LogOffset> wake_at_{0};
   std::thread thread_;

@@ -1,6 +1,7 @@
 #ifndef MANSIO_STORE_INDEX_KEY_QUERY_H_
 #define MANSIO_STORE_INDEX_KEY_QUERY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,6 +19,8 @@ struct KeyQuery {
   StoreTime from = std::numeric_limits<StoreTime>::min();
   StoreTime until = std::numeric_limits<StoreTime>::max();
   LogOffset before = std::numeric_limits<LogOffset>::max();  // only what stands before it
+  // At most so many files of the index are looked into, and at least one.
+  size_t max_files = std::numeric_limits<size_t>::max();
 };
 
 // A message that may have the key: whoever asks reads it (Store::ReadMessageAt) and compares.
@@ -30,6 +33,8 @@ struct KeySearch {
   // Bytes of the log in the range of the query that are not indexed at the moment: there may be
   // more matches in them.
   uint64_t missing_bytes = 0;
+  // Matches that stand before it were not looked for: go on with KeyQuery::before. 0: it is done.
+  LogOffset rest_before = 0;
 };
 
 }  // namespace mansio::store

@@ -4,14 +4,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/logging/logging.h"
 #include "store/index/key_index.h"
 
 namespace mansio::store {
 namespace {
 
-// Of the newest stretch, that a query reads itself before it answers without the rest.
-constexpr uint64_t kReadByQuery = 64 << 20;
+// Of the newest stretch, that a query reads itself before it answers without the rest; and how long
+// it lets others read, who may be far behind or wait for the disk.
+constexpr uint64_t kReadByQuery = 8 << 20;
+constexpr absl::Duration kQueryWaits = absl::Milliseconds(250);
 
 bool Wanted(const KeyQuery& query, const KeyMatch& match) {
   return match.offset < query.before && (!query.topic.has_value() || match.topic == *query.topic);
@@ -32,15 +35,24 @@ absl::StatusOr<std::string> ReadExactly(const File& file, uint64_t at, size_t si
 
 }  // namespace
 
+void KeyIndex::AdvanceForQuery(LogOffset before) {
+  const LogOffset wanted = std::min(before, log_->cursors().applied);
+  for (const absl::Time until = absl::Now() + kQueryWaits; NextOfOpen().next < wanted;) {
+    if (building_.TryLock()) {
+      const absl::Status advanced = Advance(kReadByQuery);
+      building_.Unlock();
+      // Without what could not be read or saved now: the search says how much is missing.
+      if (!advanced.ok()) LOG_WARNING("Key index: {}", std::string(advanced.message()));
+      return;
+    }
+    if (absl::Now() >= until) return;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
 absl::StatusOr<KeySearch> KeyIndex::Find(const KeyQuery& query,
                                          absl::FunctionRef<bool(const KeyMatch&)> visit) {
-  {
-    const MutexLock building(&building_);
-    // Without what could not be read or saved now: the search says how much is missing.
-    if (absl::Status advanced = Advance(kReadByQuery); !advanced.ok()) {
-      LOG_WARNING("Key index: {}", std::string(advanced.message()));
-    }
-  }
+  AdvanceForQuery(query.before);
   std::vector<HeaderPtr> files;
   std::vector<KeyMatch> newest;
   {
@@ -51,18 +63,31 @@ absl::StatusOr<KeySearch> KeyIndex::Find(const KeyQuery& query,
       if (begin != open_.begin && MayHave(query, *header)) files.push_back(header);
     }
   }
-  bool more = std::all_of(newest.rbegin(), newest.rend(), visit);
-  for (size_t i = files.size(); more && i-- > 0;) {
-    const absl::StatusOr<std::vector<KeyMatch>> matches = MatchesInFile(*files[i], query);
+  LogOffset last = 0;
+  const auto wants_more = [&](const KeyMatch& match) {
+    last = match.offset;
+    return visit(match);
+  };
+  bool more = std::all_of(newest.rbegin(), newest.rend(), wants_more);
+  size_t rest = files.size();
+  for (size_t left = std::max<size_t>(1, query.max_files); more && rest > 0 && left > 0; --left) {
+    const IndexHeader& header = *files[--rest];
+    const absl::StatusOr<std::vector<KeyMatch>> matches = MatchesInFile(header, query);
     if (matches.ok()) {
-      more = std::all_of(matches->rbegin(), matches->rend(), visit);
+      more = std::all_of(matches->rbegin(), matches->rend(), wants_more);
     } else if (absl::IsDataLoss(matches.status()) || absl::IsNotFound(matches.status())) {
-      Discard(*files[i], matches.status());
+      Discard(header, matches.status());
     } else {
       return matches.status();
     }
   }
-  return KeySearch{.missing_bytes = MissingBytes()};
+  KeySearch search{.missing_bytes = MissingBytes()};
+  if (!more) {
+    search.rest_before = last;
+  } else if (rest > 0) {
+    search.rest_before = files[rest]->begin;
+  }
+  return search;
 }
 
 std::vector<KeyMatch> KeyIndex::MatchesInMemory(const KeyQuery& query) const {
@@ -92,6 +117,9 @@ absl::StatusOr<std::vector<KeyMatch>> KeyIndex::MatchesInFile(const IndexHeader&
         if (const KeyMatch match{offset, topic}; Wanted(query, match)) matches.push_back(match);
       });
   if (!searched.ok()) return searched;
+  // Of several keys with the same bits; a search goes on by the offset.
+  std::sort(matches.begin(), matches.end(),
+            [](const KeyMatch& a, const KeyMatch& b) { return a.offset < b.offset; });
   return matches;
 }
 

@@ -32,6 +32,34 @@ absl::Status CheckOptions(const StoreOptions& options) {
   return absl::OkStatus();
 }
 
+// A slave begins to replace its log, or goes on. As a master it needs a whole one: that of before,
+// or the new one.
+absl::Status FindRefill(const StoreOptions& options, SegmentSet& segments, ReplicaMarks& marks) {
+  if (!marks.refill.has_value()) return absl::OkStatus();
+  if (options.role == Role::kSlave) return BeginRefill(segments, marks);
+  switch (marks.refill->phase) {
+    case Refill::Phase::kOrdered:
+      marks.refill.reset();
+      return WriteReplicaMarks(segments, marks);
+    case Refill::Phase::kMoveAside:
+    case Refill::Phase::kDrop:
+    case Refill::Phase::kCopy:
+      return absl::FailedPreconditionError(fmt::format(
+          "the commit log in {} is a copy of another broker's and not complete: this broker cannot "
+          "be the master. Start it as a slave until it is in sync, or make another one the master",
+          segments.directory()));
+    case Refill::Phase::kRebuild:
+      break;
+  }
+  return absl::OkStatus();
+}
+
+CommitLog::Refilling RefillingOf(const ReplicaMarks& marks) {
+  if (!marks.refill.has_value()) return CommitLog::Refilling::kNo;
+  return marks.refill->phase == Refill::Phase::kRebuild ? CommitLog::Refilling::kComplete
+                                                        : CommitLog::Refilling::kCopying;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& options,
@@ -47,6 +75,7 @@ absl::StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(const StoreOptions& o
     cut = marks->truncation->to;
     if (absl::Status status = FinishTruncation(**segments, *marks); !status.ok()) return status;
   }
+  if (absl::Status status = FindRefill(options, **segments, *marks); !status.ok()) return status;
   return std::make_unique<CommitLogImpl>(options, environment, *std::move(segments), *marks, cut);
 }
 
@@ -103,19 +132,22 @@ CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment env
                    ? nullptr
                    : std::make_unique<Flusher>(&state_, options.flush_interval, environment.stats)),
       committer_(options.WaitsForCommit()
-                     ? std::make_unique<Committer>(segments_.get(), &cache_, &state_)
+                     ? std::make_unique<Committer>(segments_.get(), &cache_, &state_,
+                                                   environment.may_commit)
                      : nullptr),
       writer_({.segments = segments_.get(),
                .preparer = &preparer_,
                .flusher = flusher_.get(),
                .committer = committer_.get(),
+               .commits_alone = !options.WaitsForMembers(),
                .cache = &cache_,
                .state = &state_,
                .time = environment.time,
                .stats = environment.stats}),
       was_slave_(marks.foreign_from.has_value()),
       marks_(marks),
-      cut_at_open_(cut_at_open) {}
+      cut_at_open_(cut_at_open),
+      refilling_(RefillingOf(marks)) {}
 
 CommitLogImpl::~CommitLogImpl() { Stop().IgnoreError(); }
 
@@ -185,8 +217,23 @@ absl::Status CommitLogImpl::Start(LogObserver* observer) {
   return is_slave() ? StartAsSlave(observer) : StartAsMaster(observer);
 }
 
+absl::StatusOr<Epoch> CommitLogImpl::NextEpoch() const {
+  const Epoch last = recovered_.last_epoch;
+  if (options_.reign == 0) {
+    return std::max(last, options_.known_epoch) + (was_slave_ ? kTakeOverStep : 1);
+  }
+  if (options_.reign > last) return options_.reign;
+  return absl::FailedPreconditionError(
+      fmt::format("this broker was elected master with epoch {}, and the log in {} has epoch {} "
+                  "already: another broker has been master since. Start it again, and it follows "
+                  "that one or stands with a later epoch",
+                  options_.reign, segments_->directory(), last));
+}
+
 absl::Status CommitLogImpl::StartAsMaster(LogObserver* observer) {
-  epoch_ = std::max(recovered_.last_epoch, options_.known_epoch) + (was_slave_ ? kTakeOverStep : 1);
+  const absl::StatusOr<Epoch> epoch = NextEpoch();
+  if (!epoch.ok()) return epoch.status();
+  epoch_ = *epoch;
   environment_.time->NeverBefore(absl::FromUnixMillis(recovered_.last_store_time));
   recovered_.last_store_time = environment_.time->NowMillis();
   if (absl::Status status = PrepareTail(); !status.ok()) return status;
@@ -199,6 +246,7 @@ absl::Status CommitLogImpl::StartAsMaster(LogObserver* observer) {
   if (!status.ok()) return status;
   preparer_.Start(segments_->Find(recovered_.end), tail_);
   Run(tail_, observer);
+  if (!options_.WaitsForMembers()) AllowCommit(tail_);
   return absl::OkStatus();
 }
 

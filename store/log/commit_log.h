@@ -95,6 +95,12 @@ class CommitLog {
   virtual ReplicatedLog* replicated() = 0;
   // Where a truncation, ordered before this Open, has cut the log; nullopt: there was none.
   virtual std::optional<LogOffset> cut_at_open() const = 0;
+  // Whether Open found a log that replaces another one (ReplicatedLog::StartOver). Any checkpoint
+  // is one of the former log then.
+  enum class Refilling { kNo, kCopying, kComplete };
+  virtual Refilling refilling() const { return Refilling::kNo; }
+  // A complete one is a log as any other from now on, also after the next Open.
+  virtual absl::Status EndRefill() { return absl::OkStatus(); }
 
   virtual absl::Status Submit(std::unique_ptr<Append> append) = 0;
   // Runs `job` on the log thread between two batches: state there is exactly as of `applied`. False

@@ -44,6 +44,8 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   Epoch epoch() const override { return is_slave() ? state_.epochs().last() : epoch_; }
   ReplicatedLog* replicated() override { return this; }
   std::optional<LogOffset> cut_at_open() const override { return cut_at_open_; }
+  Refilling refilling() const override { return refilling_; }
+  absl::Status EndRefill() override;
   absl::Status Health() const override;
   uint64_t uncommitted() const override { return state_.uncommitted.load(); }
 
@@ -72,9 +74,17 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   void AppendFrames(std::string frames,
                     absl::AnyInvocable<void(const absl::Status&)> done) override;
   absl::Status TruncateTo(LogOffset offset) override;
+  absl::Status StartOver(LogOffset from) override;
+  bool IsCopying() const override { return refilling_ == Refilling::kCopying; }
+  absl::Status EndCopy() override;
 
+  // Writes the marks and stops the log, which has to be opened again: with `why`, which is
+  // returned.
+  absl::Status StopFor(const Refill& refill, absl::Status why);
   bool is_slave() const { return options_.role == Role::kSlave; }
   bool syncs_each_batch() const { return SyncsEachBatch(options_.durability); }
+  // Of the reign that is about to begin; FailedPrecondition when the log is past it.
+  absl::StatusOr<Epoch> NextEpoch() const;
   absl::Status StartAsMaster(LogObserver* observer);
   absl::Status StartAsSlave(LogObserver* observer);
   // The cursors, and the thread.
@@ -100,6 +110,7 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   const bool was_slave_;
   ReplicaMarks marks_;  // the log thread's, once it runs
   const std::optional<LogOffset> cut_at_open_;
+  const Refilling refilling_;
   RecoveryReport recovered_;
   LogOffset replayed_from_ = 0;
   Epoch epoch_ = 0;

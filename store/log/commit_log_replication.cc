@@ -1,4 +1,6 @@
 // The log as replication sees it.
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "store/log/commit_log_impl.h"
@@ -7,7 +9,8 @@
 namespace mansio::store {
 
 LogHistory CommitLogImpl::History() const {
-  LogHistory history{.begin = segments_->First(), .end = state_.appended.load()};
+  LogHistory history{.end = state_.appended.load()};
+  history.begin = segments_->empty() ? history.end : segments_->First();
   history.epochs = state_.epochs();
   history.epochs.DropBelow(history.begin);
   return history;
@@ -18,7 +21,7 @@ absl::StatusOr<FrameRun> CommitLogImpl::ReadFrames(LogOffset from, size_t max_by
 }
 
 void CommitLogImpl::AllowCommit(LogOffset offset) {
-  if (committer_ == nullptr || !committer_->Allow(offset)) return;
+  if (committer_ == nullptr || IsCopying() || !committer_->Allow(offset)) return;
   // False when the log has stopped: then nothing is committed any more.
   static_cast<void>(RunOnLogThread([this] { writer_.CommitAllowed(); }));
 }
@@ -58,8 +61,48 @@ absl::Status CommitLogImpl::TruncateTo(LogOffset offset) {
   return cut;
 }
 
+absl::Status CommitLogImpl::StartOver(LogOffset from) {
+  if (!is_slave()) {
+    return absl::FailedPreconditionError("this broker is the master: its log is not replaced");
+  }
+  // Nobody needs a part of a copy; it would only fill the disk.
+  const auto phase = IsCopying() ? Refill::Phase::kDrop : Refill::Phase::kOrdered;
+  return StopFor({.from = from, .phase = phase},
+                 absl::FailedPreconditionError(fmt::format(
+                     "its master's log begins at offset {}, behind all that both have: it is "
+                     "copied from there after a restart of this broker's store",
+                     from)));
+}
+
+absl::Status CommitLogImpl::EndCopy() {
+  if (!IsCopying()) return absl::FailedPreconditionError("the log is not being copied");
+  // The next Open rebuilds all from it: what it says must be on this disk.
+  if (absl::Status synced = SyncAll(); !synced.ok()) return synced;
+  return StopFor(
+      {.from = segments_->First(), .phase = Refill::Phase::kRebuild},
+      absl::FailedPreconditionError(
+          "the log is copied: the state is rebuilt from it after a restart of the store"));
+}
+
+absl::Status CommitLogImpl::StopFor(const Refill& refill, absl::Status why) {
+  absl::Status stopped = absl::UnavailableError("the log has stopped");
+  CallOnLogThread(this, [&] {
+    marks_.refill = refill;
+    stopped = WriteReplicaMarks(*segments_, marks_);
+    if (stopped.ok()) stopped = std::move(why);
+    state_.Fail(stopped);
+  });
+  return stopped;
+}
+
+absl::Status CommitLogImpl::EndRefill() {
+  marks_.refill.reset();
+  return WriteReplicaMarks(*segments_, marks_);
+}
+
 absl::Status CommitLogImpl::StartAsSlave(LogObserver* observer) {
   environment_.time->NeverBefore(absl::FromUnixMillis(recovered_.last_store_time));
+  if (IsCopying() && segments_->empty()) recovered_.end = marks_.refill->from;
   const LogOffset end = recovered_.end;
   if (!marks_.foreign_from.has_value()) {
     marks_.foreign_from = end;

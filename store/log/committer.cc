@@ -25,7 +25,7 @@ bool Committer::Allow(LogOffset offset) {
   LogOffset before = allowed_.load();
   while (before < offset && !allowed_.compare_exchange_weak(before, offset)) {
   }
-  return before < offset && !due_.exchange(true);
+  return (before < offset || held_back_.load()) && !due_.exchange(true);
 }
 
 void Committer::Add(Batch& batch) {
@@ -39,7 +39,11 @@ void Committer::Run() {
   due_.store(false);
   while (stopped_.ok() && !state_->failed()) {
     const LogOffset limit = std::min(allowed_.load(), state_->appended.load());
-    if (applied_ >= limit || !ApplyRun(limit)) return;
+    if (applied_ >= limit) return;
+    // Asked after `limit` was read: what came to be committed later is asked for again.
+    const bool may = may_commit_();
+    held_back_.store(!may);
+    if (!may || !ApplyRun(limit)) return;
   }
 }
 

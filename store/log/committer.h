@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,15 +24,19 @@ namespace mansio::store {
 // master with durability `replica` or `replica-sync`. Log thread only, but for Allow.
 class Committer {
  public:
-  // Borrowed.
-  Committer(const SegmentSet* segments, const TailCache* cache, LogState* state)
-      : segments_(segments), cache_(cache), state_(state) {}
+  // Borrowed. `may_commit`: as Store::Environment's.
+  Committer(const SegmentSet* segments, const TailCache* cache, LogState* state,
+            std::function<bool()> may_commit)
+      : segments_(segments),
+        cache_(cache),
+        state_(state),
+        may_commit_(may_commit != nullptr ? std::move(may_commit) : [] { return true; }) {}
 
   // The state is folded up to `applied`.
   void Begin(LogOffset applied, LogObserver* observer);
 
-  // Commits up to `offset`, or does not move. True when Run has something to do with it that is not
-  // under way yet. Any thread.
+  // Commits up to `offset`, or does not move. True when Run has something to do with it, or with
+  // what was held back, that is not under way yet. Any thread.
   bool Allow(LogOffset offset);
 
   // Takes over the appends of a batch that was written; fails them when commits have stopped.
@@ -58,12 +64,14 @@ class Committer {
   const SegmentSet* const segments_;
   const TailCache* const cache_;
   LogState* const state_;
+  const std::function<bool()> may_commit_;
   LogObserver* observer_ = nullptr;
   LogOffset applied_ = 0;
   std::deque<Waiting> waiting_;  // in the order of the log
   absl::Status stopped_;
   std::atomic<LogOffset> allowed_{0};
   std::atomic<bool> due_{false};
+  std::atomic<bool> held_back_{false};  // may_commit has said no
 };
 
 }  // namespace mansio::store

@@ -47,6 +47,9 @@ std::optional<LogOffset> CommonPoint(const LogHistory& a, const LogHistory& b) {
   const auto& as = a.epochs.starts();
   const auto& bs = b.epochs.starts();
   LogOffset common = 0;
+  // An empty log fits where it begins.
+  if (as.empty() && a.begin == a.end) common = a.begin;
+  if (bs.empty() && b.begin == b.end) common = b.begin;
   for (size_t i = as.size(), j = bs.size(); i > 0 && j > 0;) {
     if (SameReign(as[i - 1], bs[j - 1])) {
       common = std::min(EndOfReign(a, i - 1), EndOfReign(b, j - 1));
@@ -58,6 +61,7 @@ std::optional<LogOffset> CommonPoint(const LogHistory& a, const LogHistory& b) {
     if (j > 0 && bs[j - 1].epoch == newer) --j;
   }
   if (common < a.begin || common < b.begin) return std::nullopt;
+  if (common > a.end || common > b.end) return std::nullopt;
   return common;
 }
 

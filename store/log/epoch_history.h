@@ -50,8 +50,8 @@ struct LogHistory {
 };
 
 // Up to which offset the two logs are the same: the lesser end of the newest reign that both have;
-// 0 when they have none in common and both begin at 0, or one is empty. nullopt when that place is
-// no longer in one of them: nothing can be told.
+// 0 when they have none in common and both begin at 0; where an empty one begins. nullopt when that
+// place is not in one of them, or not any more: nothing can be told.
 std::optional<LogOffset> CommonPoint(const LogHistory& a, const LogHistory& b);
 
 std::string EncodeEpochs(const EpochHistory& epochs);

@@ -118,7 +118,10 @@ absl::StatusOr<CheckedFrames> CheckFrames(std::string_view frames, Epoch epoch) 
     if (header.segment_bytes != checked.segment_bytes || header.synced > header.offset) {
       return bad(FrameFault::kHeader);
     }
-    if (header.epoch < epoch || (header.epoch > epoch && header.kind != FrameKind::kEpoch)) {
+    // The EPOCH frame of the oldest reign may have gone.
+    const bool is_oldest = is_first && epoch == 0 && header.offset > 0;
+    const bool begins = header.kind == FrameKind::kEpoch;
+    if (header.epoch < epoch || (header.epoch > epoch && !begins && !is_oldest)) {
       return absl::FailedPreconditionError(
           fmt::format("the frame at offset {} is of epoch {}, and the log is in epoch {}",
                       checked.end, header.epoch, epoch));
@@ -129,7 +132,8 @@ absl::StatusOr<CheckedFrames> CheckFrames(std::string_view frames, Epoch epoch) 
     if (fault != FrameFault::kNone) return bad(fault);
     if (header.epoch > epoch) {
       epoch = header.epoch;
-      checked.new_reigns.push_back({header.epoch, header.offset, header.store_time});
+      checked.new_reigns.push_back(
+          {header.epoch, header.offset, begins ? header.store_time : StoreTime{0}});
     }
     checked.store_time = std::max(checked.store_time, header.store_time);
     checked.ends_segment = header.kind == FrameKind::kFiller;

@@ -84,7 +84,6 @@ constexpr size_t kBlockBytes = 4096;
 // Zeros are passed over in large steps: asking the file system for the next data costs more than
 // looking at a block.
 constexpr size_t kZeroBytes = 1 << 20;
-constexpr size_t kPageBytes = 4096;
 
 bool AllZero(std::string_view bytes) {
   return bytes[0] == 0 && bytes.substr(1) == bytes.substr(0, bytes.size() - 1);
@@ -139,14 +138,15 @@ class SegmentSearch {
 
  private:
   // A block of zeros begins at `at`; returns where to go on. The file system is asked at each place
-  // before anything is read there, because what was read counts as data from then on: by whole
-  // pages, so that only what ends with a page leaves the next one alone.
+  // before anything is read there, and nothing behind the next hole is read, because what was read
+  // counts as data from then on.
   absl::StatusOr<LogOffset> PassZeros(LogOffset at) {
     at += kBlockBytes;
     while (at < segment_.end) {
       const LogOffset data = source_.NextData(at) / kFrameAlignment * kFrameAlignment;
       if (data > at) return data;
-      auto bytes = source_.Peek(at, kZeroBytes - at % kPageBytes);
+      const LogOffset hole = source_.NextHole(at);
+      auto bytes = source_.Peek(at, std::clamp<uint64_t>(hole - at, kBlockBytes, kZeroBytes));
       if (!bytes.ok()) return bytes.status();
       if (bytes->empty()) break;
       if (!AllZero(*bytes)) return at;

@@ -27,7 +27,9 @@ absl::StatusOr<std::string_view> SegmentSource::Peek(LogOffset offset, size_t by
   const bool inside = offset >= begin_ && offset < begin_ + filled_;
   const size_t skip = inside ? offset - begin_ : 0;
   if (!inside || (filled_ - skip < bytes && !at_end_)) {
-    const size_t wanted = std::min<uint64_t>(std::max(bytes, kReadBytes), span->end - offset);
+    const LogOffset end = read_ahead_ ? span->end : segments_->NextHole(offset);
+    const uint64_t piece = std::min<uint64_t>(kReadBytes, end - offset);
+    const size_t wanted = std::max<uint64_t>(bytes, piece);
     if (capacity_ < wanted) {
       buffer_.reset(new char[wanted]);
       capacity_ = wanted;
@@ -41,6 +43,11 @@ absl::StatusOr<std::string_view> SegmentSource::Peek(LogOffset offset, size_t by
     return std::string_view(buffer_.get(), std::min(bytes, filled_));
   }
   return std::string_view(buffer_.get() + skip, std::min(bytes, filled_ - skip));
+}
+
+void SegmentSource::SetReadAhead(LogOffset offset, bool on) {
+  read_ahead_ = on;
+  segments_->SetReadAhead(offset, on);
 }
 
 std::optional<LogSource::Span> MemorySource::SegmentAt(LogOffset offset) {

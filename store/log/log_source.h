@@ -30,7 +30,10 @@ class LogSource {
   // The first offset >= `offset`, in the same segment or at its end, that may hold something but
   // zeros.
   virtual LogOffset NextData(LogOffset offset) { return offset; }
-  // For the segment that contains `offset`: see File::SetReadAhead.
+  // The first offset >= `offset`, in the same segment or at its end, that is in a hole.
+  virtual LogOffset NextHole(LogOffset offset) = 0;
+  // For the segment that contains `offset`: see File::SetReadAhead. Without, nothing is read that
+  // was not asked for, but for data up to the next hole.
   virtual void SetReadAhead(LogOffset offset, bool on) { (void)offset, (void)on; }
 };
 
@@ -42,7 +45,8 @@ class SegmentSource final : public LogSource {
   std::optional<Span> SegmentAt(LogOffset offset) override;
   absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) override;
   LogOffset NextData(LogOffset offset) override { return segments_->NextData(offset); }
-  void SetReadAhead(LogOffset offset, bool on) override { segments_->SetReadAhead(offset, on); }
+  LogOffset NextHole(LogOffset offset) override { return segments_->NextHole(offset); }
+  void SetReadAhead(LogOffset offset, bool on) override;
 
  private:
   const SegmentSet* const segments_;
@@ -52,6 +56,7 @@ class SegmentSource final : public LogSource {
   LogOffset begin_ = 0;  // of what the buffer holds
   size_t filled_ = 0;
   bool at_end_ = false;  // the file ends behind the buffer
+  bool read_ahead_ = true;
 };
 
 // One segment in memory; for tests and fuzzing.
@@ -61,6 +66,7 @@ class MemorySource final : public LogSource {
 
   std::optional<Span> SegmentAt(LogOffset offset) override;
   absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) override;
+  LogOffset NextHole(LogOffset) override { return first_ + bytes_.size(); }
 
  private:
   const LogOffset first_;

@@ -59,6 +59,10 @@ void LogWriter::Run(SubmissionQueue& queue) {
       appends.remove_prefix(Fill(appends));
       if (!batch_.empty() || batch_.ends_segment()) Commit();
     }
+    // What waits for slaves waits in vain, too.
+    if (parts_.committer != nullptr && parts_.state->failed()) {
+      parts_.committer->Fail(parts_.state->failure(), /*for_good=*/true);
+    }
     if (!refusal_.ok()) RefuseQueued(queue);
     for (auto& job : content_.jobs) job();
     content_.appends.clear();
@@ -166,6 +170,7 @@ void LogWriter::CommitLater() {
     }
   }
   parts_.committer->Add(batch_);
+  if (parts_.commits_alone) static_cast<void>(parts_.committer->Allow(position_));
   Moved();
   parts_.committer->Run();
 }

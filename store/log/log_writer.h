@@ -38,6 +38,8 @@ class LogWriter {
     Flusher* flusher = nullptr;  // nullptr when each batch is synced
     // Applies what replication commits; nullptr: what is durable is committed.
     Committer* committer = nullptr;
+    // With a committer: what is durable may be committed at once, as far as members go.
+    bool commits_alone = false;
     TailCache* cache = nullptr;
     LogState* state = nullptr;
     BrokerTime* time = nullptr;

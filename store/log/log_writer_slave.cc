@@ -27,7 +27,7 @@ absl::Status LogWriter::AppendFrames(std::string_view frames) {
   if (parts_.state->failed()) return parts_.state->failure();
   const auto checked = CheckFrames(frames, epoch_);
   if (!checked.ok()) return checked.status();
-  const LogOffset segment_end = segment_ == nullptr ? 0 : segment_->end();
+  const LogOffset segment_end = segment_ == nullptr ? position_ : segment_->end();
   const bool next_segment = checked->first == segment_end && position_ <= segment_end &&
                             segment_end - position_ < kFrameHeaderBytes;
   if (frames.empty() || (checked->first != position_ && !next_segment)) {

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -18,6 +21,15 @@ constexpr size_t kMaxFileBytes = 4096;
 
 std::string PathOf(const SegmentSet& segments) { return JoinPath(segments.directory(), "REPLICA"); }
 
+constexpr std::array<std::string_view, 5> kPhases = {"order", "move", "drop", "copy", "rebuild"};
+
+bool ParsePhase(std::string_view word, Refill::Phase* phase) {
+  const auto found = std::find(kPhases.begin(), kPhases.end(), word);
+  if (found == kPhases.end()) return false;
+  *phase = static_cast<Refill::Phase>(found - kPhases.begin());
+  return true;
+}
+
 bool ParseLine(const std::string& line, ReplicaMarks* marks) {
   const std::vector<std::string> words = absl::StrSplit(line, ' ');
   LogOffset offset = 0;
@@ -25,6 +37,10 @@ bool ParseLine(const std::string& line, ReplicaMarks* marks) {
   if (words[0] == "foreign" && words.size() == 2) {
     marks->foreign_from = offset;
     return true;
+  }
+  if (words[0] == "refill" && words.size() == 3) {
+    marks->refill = Refill{.from = offset};
+    return ParsePhase(words[2], &marks->refill->phase);
   }
   Truncation truncation{.to = offset};
   if (words[0] != "truncate" || words.size() != 3 ||
@@ -61,6 +77,10 @@ absl::Status WriteReplicaMarks(const SegmentSet& segments, const ReplicaMarks& m
   if (marks.truncation.has_value()) {
     content += fmt::format("truncate {} {}\n", marks.truncation->to, marks.truncation->written_end);
   }
+  if (marks.refill.has_value()) {
+    content += fmt::format("refill {} {}\n", marks.refill->from,
+                           kPhases[static_cast<size_t>(marks.refill->phase)]);
+  }
   if (!content.empty()) return ReplaceFile(segments.files(), path, content);
   const auto exists = segments.files().Exists(path);
   if (!exists.ok()) return exists.status();
@@ -84,6 +104,31 @@ absl::Status FinishTruncation(SegmentSet& segments, ReplicaMarks& marks) {
   if (marks.foreign_from.has_value() && *marks.foreign_from > truncation.to) {
     marks.foreign_from = truncation.to;
   }
+  return WriteReplicaMarks(segments, marks);
+}
+
+absl::Status BeginRefill(SegmentSet& segments, ReplicaMarks& marks) {
+  Refill& refill = *marks.refill;
+  if (refill.phase == Refill::Phase::kCopy || refill.phase == Refill::Phase::kRebuild) {
+    return absl::OkStatus();
+  }
+  if (refill.phase == Refill::Phase::kOrdered) {
+    if (!segments.empty()) {
+      LOG_WARNING(
+          "The commit log in {} is replaced: it and its master's have nothing in common that both "
+          "still hold. What was there, offsets {} to {}, is kept in files *{}; you may delete them.",
+          segments.directory(), segments.First(), segments.End(), kSalvagedSuffix);
+    }
+    refill.phase = Refill::Phase::kMoveAside;
+    if (absl::Status marked = WriteReplicaMarks(segments, marks); !marked.ok()) return marked;
+  }
+  while (!segments.empty()) {
+    absl::Status gone =
+        refill.phase == Refill::Phase::kDrop ? segments.RemoveLast() : segments.MoveLastAside();
+    if (!gone.ok()) return gone;
+  }
+  marks.foreign_from = refill.from;
+  refill.phase = Refill::Phase::kCopy;
   return WriteReplicaMarks(segments, marks);
 }
 

@@ -40,8 +40,9 @@ class ReplicatedLog {
   // not. NotFound when retention has removed them; DataLoss names the place when no frame is there.
   virtual absl::StatusOr<FrameRun> ReadFrames(LogOffset from, size_t max_bytes) = 0;
   // What is appended and ends at or below `offset` is committed now, and is applied; `offset` may
-  // be ahead of the log, and lower ones than before change nothing. With durability `async` or
-  // `sync` a master commits by itself, and this does nothing.
+  // be ahead of the log, and lower ones than before change nothing. Looks again at what
+  // Store::Environment::may_commit has held back. With durability `async` or `sync` a master
+  // commits by itself, and this does no more than that.
   virtual void AllowCommit(LogOffset offset) = 0;
   // `moved` is called on the log thread whenever a cursor has moved; it must not block. Replaces
   // the one before, which is not called again once this has returned. Not on the log thread.
@@ -74,6 +75,20 @@ class ReplicatedLog {
   // not on the log thread. When `offset` is below what is applied, which cannot be undone, the log
   // stops with FailedPrecondition, and the next Open cuts it and rebuilds the state.
   virtual absl::Status TruncateTo(LogOffset offset) = 0;
+
+  // --- A slave whose log cannot be joined to its master's, because that begins behind it.
+
+  // Orders that all of the log is replaced: it stops with FailedPrecondition, and the next Open
+  // keeps it aside and begins an empty one at `from`, where the master's log begins. Blocks; not on
+  // the log thread.
+  virtual absl::Status StartOver(LogOffset from) = 0;
+  // An empty log is being filled since StartOver. What is derived from it is empty: nothing is
+  // committed or applied.
+  virtual bool IsCopying() const = 0;
+  // The log is complete up to its end, which includes a snapshot of all that it was trimmed of: it
+  // stops with FailedPrecondition, and the next Open rebuilds the state from it. Blocks; not on the
+  // log thread.
+  virtual absl::Status EndCopy() = 0;
 };
 
 }  // namespace mansio::store

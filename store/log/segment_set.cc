@@ -166,10 +166,23 @@ LogOffset SegmentSet::NextData(LogOffset offset) const {
   return std::min(segment->first() + (*file)->NextData(offset - segment->first()), segment->end());
 }
 
+LogOffset SegmentSet::NextHole(LogOffset offset) const {
+  const std::shared_ptr<const Segment> segment = Find(offset);
+  if (segment == nullptr) return offset;
+  auto file = Reader(*segment);
+  if (!file.ok()) return segment->end();
+  return segment->first() +
+         std::min((*file)->NextHole(offset - segment->first()), segment->end() - segment->first());
+}
+
 void SegmentSet::SetReadAhead(LogOffset offset, bool on) const {
   const std::shared_ptr<const Segment> segment = Find(offset);
   if (segment == nullptr) return;
-  if (auto file = Reader(*segment); file.ok()) (*file)->SetReadAhead(on);
+  auto file = Reader(*segment);
+  if (!file.ok()) return;
+  (*file)->SetReadAhead(on);
+  // Reading what was read ahead would go on reading ahead, whatever is said here.
+  if (!on) (*file)->ForgetCached(offset - segment->first());
 }
 
 void SegmentSet::Add(Segment segment) {

@@ -44,7 +44,10 @@ class SegmentSet {
   // The first offset >= `offset` in its segment where the file has data; what is skipped reads as
   // zeros.
   LogOffset NextData(LogOffset offset) const;
-  // For the file of the segment that contains `offset`: see File::SetReadAhead.
+  // The first offset >= `offset` in its segment where the file has none, or the segment's end.
+  LogOffset NextHole(LogOffset offset) const;
+  // For the file of the segment that contains `offset`: see File::SetReadAhead. Without, what was
+  // read ahead from `offset` on is forgotten, too.
   void SetReadAhead(LogOffset offset, bool on) const;
 
   // Adds a segment that begins at End().

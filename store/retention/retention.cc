@@ -31,29 +31,26 @@ Retention::Retention(const StoreOptions* options, const RetentionLimits* limits,
       state_(state),
       checkpointer_(checkpointer),
       closing_(closing),
-      stats_(stats),
-      trimmed_at_(0) {
-  Reconsider();
-}
-
-void Retention::Reconsider() { trimmed_at_ = -static_cast<int64_t>(options_->segment_bytes); }
+      stats_(stats) {}
 
 absl::Status Retention::Enforce() {
   const MutexLock lock(&mutex_);
+  const uint64_t limits_seen = limits_set_;
   // A slave trims what its master's TRIM records say.
   const LogOffset target = options_->role == Role::kSlave ? 0 : Target();
   if (target > state_->trimmed()) {
-    const auto traffic = static_cast<int64_t>(state_->traffic());
+    const uint64_t traffic = state_->traffic();
     if (absl::Status trimmed = TrimTo(target); !trimmed.ok()) return trimmed;
     trimmed_at_ = traffic;
+    limits_seen_ = limits_seen;
   }
   return RemoveTrimmed();
 }
 
 bool Retention::SizeIsDue() const {
-  const auto traffic = static_cast<int64_t>(state_->traffic());
-  return limits_->bytes != 0 &&
-         traffic >= trimmed_at_ + static_cast<int64_t>(options_->segment_bytes / 2);
+  if (limits_->bytes == 0) return false;
+  return limits_set_ != limits_seen_ ||
+         state_->traffic() >= trimmed_at_ + options_->segment_bytes / 2;
 }
 
 LogOffset Retention::Target() const {

@@ -34,8 +34,9 @@ class Retention {
 
   // Whether to Enforce because the log may have become too large. Any thread.
   bool SizeIsDue() const;
-  // The limits are new ones: the next Enforce looks at the size, whatever was appended since.
-  void Reconsider();
+  // The limits are new ones: the next Enforce looks at the size, whatever was appended since. One
+  // that is under way may have looked already, and is not that one. Any thread.
+  void Reconsider() { ++limits_set_; }
 
  private:
   // Where the log should begin.
@@ -54,8 +55,10 @@ class Retention {
   Checkpointer* const checkpointer_;
   const std::atomic<bool>* const closing_;
   StoreStats* const stats_;
-  std::atomic<int64_t> trimmed_at_;  // traffic when the last trim began
-  Mutex mutex_;                      // held for the whole of Enforce
+  std::atomic<uint64_t> trimmed_at_{0};   // traffic when the last trim began
+  std::atomic<uint64_t> limits_set_{1};   // how often
+  std::atomic<uint64_t> limits_seen_{0};  // of these, by the last trim when it began
+  Mutex mutex_;                           // held for the whole of Enforce
 };
 
 }  // namespace mansio::store

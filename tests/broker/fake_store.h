@@ -81,6 +81,10 @@ class FakeStore : public Store {
   void SetCarryBudget(uint64_t bytes);
   // What messages are found by; borrowed. Without, FindByKey refuses.
   void SetKeys(const MessageKeys* keys);
+  // The next frame begins another file of the log.
+  void BeginLogFile();
+  // ReadLog finds the frame at `offset` damaged.
+  void DamageLog(LogOffset offset);
   // How many appends were ever submitted and accepted.
   size_t submitted() const;
   // How often ReadMessage was called.
@@ -117,6 +121,7 @@ class FakeStore : public Store {
   absl::StatusOr<LogOffset> ReadLog(
       LogOffset from, size_t max_bytes,
       absl::FunctionRef<void(const RecordView& record)> visit) override;
+  LogOffset NextLogFile(LogOffset from) const override;
   bool RunCold(absl::AnyInvocable<void()> job) override;
   std::optional<StoreTime> FirstStoreTime(QueueKey queue) const override;
   bool NeverTrimmed(QueueKey queue) const override;
@@ -192,6 +197,8 @@ class FakeStore : public Store {
   std::deque<Pending> submitted_ ABSL_GUARDED_BY(mutex_);
   std::deque<Pending> appended_ ABSL_GUARDED_BY(mutex_);
   std::vector<Frame> committed_ ABSL_GUARDED_BY(mutex_);
+  std::set<LogOffset> log_files_ ABSL_GUARDED_BY(mutex_);  // where the second and later ones begin
+  std::set<LogOffset> damaged_ ABSL_GUARDED_BY(mutex_);
   std::map<QueueKey, Queue> queues_ ABSL_GUARDED_BY(mutex_);
   std::map<QueueKey, QueueOffset> next_ ABSL_GUARDED_BY(mutex_);  // to assign, ahead of queues_
   std::deque<absl::AnyInvocable<void()>> cold_jobs_ ABSL_GUARDED_BY(mutex_);

@@ -1,6 +1,8 @@
 // Messages by key, and the log record by record.
 #include <algorithm>
 #include <iterator>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "store/log/frame.h"
@@ -71,7 +73,9 @@ absl::StatusOr<KeySearch> FakeStore::FindByKey(const KeyQuery& query,
       }
     });
   });
-  for (auto match = matches.rbegin(); match != matches.rend() && visit(*match);) ++match;
+  for (auto match = matches.rbegin(); match != matches.rend(); ++match) {
+    if (!visit(*match)) return KeySearch{.rest_before = match->offset};
+  }
   return KeySearch();
 }
 
@@ -93,15 +97,42 @@ absl::StatusOr<LocatedMessage> FakeStore::ReadMessageAt(LogOffset offset) {
 
 absl::StatusOr<LogOffset> FakeStore::ReadLog(LogOffset from, size_t max_bytes,
                                              absl::FunctionRef<void(const RecordView&)> visit) {
+  std::set<LogOffset> damaged;
+  {
+    MutexLock lock(&mutex_);
+    damaged = damaged_;
+  }
   LogOffset next = from;
+  absl::Status damage;
   ForEachCommitted([&](const Frame& frame, const RecordView& record) {
     const LogOffset end = frame.offset + kFrameHeaderBytes + frame.payload->size();
     const bool full = next > from && next != end && end - from > max_bytes;
-    if (frame.offset < from || full) return;
+    if (frame.offset < from || full || !damage.ok()) return;
+    if (damaged.contains(frame.offset)) {
+      damage = absl::DataLossError("the log is damaged at offset " + std::to_string(frame.offset));
+      return;
+    }
     visit(record);
     next = end;
   });
+  if (!damage.ok()) return damage;
   return next;
+}
+
+void FakeStore::BeginLogFile() {
+  MutexLock lock(&mutex_);
+  log_files_.insert(end_);
+}
+
+void FakeStore::DamageLog(LogOffset offset) {
+  MutexLock lock(&mutex_);
+  damaged_.insert(offset);
+}
+
+LogOffset FakeStore::NextLogFile(LogOffset from) const {
+  MutexLock lock(&mutex_);
+  const auto next = log_files_.upper_bound(from);
+  return next == log_files_.end() ? end_ : *next;
 }
 
 }  // namespace mansio::store

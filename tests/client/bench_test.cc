@@ -29,6 +29,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_node.h"
+#include "tests/client/keeping_node.h"
 
 namespace mansio::bench {
 namespace {
@@ -196,6 +197,21 @@ TEST(ProcessUsage, OfThisProcess) {
   EXPECT_TRUE(absl::IsNotFound(ReadProcessUsage(1 << 30).status()));
 }
 
+// A client's threads end while it measures; what they used must not be taken off again.
+TEST(ProcessUsage, CountsThreadsThatHaveEnded) {
+  absl::StatusOr<ProcessUsage> with_thread;
+  std::thread worker([&with_thread] {
+    volatile uint64_t work = 0;
+    for (int i = 0; i < 50'000'000; ++i) work = work + 1;
+    with_thread = ReadProcessUsage(getpid());
+  });
+  worker.join();
+  ASSERT_TRUE(with_thread.ok()) << with_thread.status();
+  const auto after = ReadProcessUsage(getpid());
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_GE(after->run_nanos, with_thread->run_nanos);
+}
+
 // Operations that end at once, on the thread that starts them.
 absl::StatusOr<LoadResult> RunInstant(const LoadOptions& options,
                                       const std::function<Outcome(int64_t)>& outcome) {
@@ -272,77 +288,8 @@ TEST(Load, ServerPidThatIsNotThere) {
   EXPECT_TRUE(absl::IsNotFound(RunInstant(options, [](int64_t) { return Outcome(); }).status()));
 }
 
-// A node that keeps messages and gives them out once.
 class BenchTest : public ::testing::Test {
  protected:
-  BenchTest() {
-    node_.hooks.route = [this](const v2::QueryRouteRequest& request) {
-      if (!exists_) {
-        v2::QueryRouteResponse response;
-        *response.mutable_status() = client::MakeStatus(v2::TOPIC_NOT_FOUND, "none");
-        return response;
-      }
-      return client::MakeRoute(request.topic().name(), {node_.endpoint()}, 4);
-    };
-    node_.hooks.create_topic = [this](const v1::CreateTopicRequest& request) {
-      exists_ = true;
-      v1::CreateTopicResponse response;
-      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
-      *response.mutable_topic() = request.topic();
-      return response;
-    };
-    node_.hooks.send = [this](const v2::SendMessageRequest& request) {
-      const auto response = client::SendSucceeds(request, static_cast<int64_t>(stored_.size()));
-      stored_.insert(stored_.end(), request.messages().begin(), request.messages().end());
-      return response;
-    };
-    node_.hooks.receive = [this](const v2::ReceiveMessageRequest& request) {
-      return Give(request);
-    };
-    node_.hooks.ack = [this](const v2::AckMessageRequest& request) {
-      v2::AckMessageResponse response;
-      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
-      for (const auto& entry : request.entries()) {
-        acked_.insert(entry.receipt_handle());
-        *response.add_entries()->mutable_status() = client::MakeStatus(v2::OK, "OK");
-      }
-      ++ack_requests_;
-      return response;
-    };
-  }
-
-  std::vector<v2::ReceiveMessageResponse> Give(const v2::ReceiveMessageRequest& request) {
-    std::vector<v2::ReceiveMessageResponse> elements(1);
-    for (int i = 0; i < request.batch_size() && given_ < stored_.size(); ++i, ++given_) {
-      v2::Message* message = elements.emplace_back().mutable_message();
-      *message = stored_[given_];
-      message->mutable_system_properties()->set_receipt_handle("h" + std::to_string(given_));
-      message->mutable_system_properties()->set_delivery_attempt(1);
-    }
-    *elements[0].mutable_status() =
-        client::MakeStatus(elements.size() > 1 ? v2::OK : v2::MESSAGE_NOT_FOUND, "text");
-    return elements;
-  }
-
-  // Gives transaction ids, and keeps those that were ended.
-  void UseTransactions() {
-    node_.hooks.send = [this](const v2::SendMessageRequest& request) {
-      auto response = client::SendSucceeds(request, static_cast<int64_t>(stored_.size()));
-      stored_.push_back(request.messages(0));
-      if (request.messages(0).system_properties().message_type() == v2::TRANSACTION) {
-        response.mutable_entries(0)->set_transaction_id("t" + std::to_string(stored_.size()));
-      }
-      return response;
-    };
-    node_.hooks.end_transaction = [this](const v2::EndTransactionRequest& request) {
-      (request.resolution() == v2::COMMIT ? committed_ : rolled_back_)
-          .insert(request.transaction_id());
-      v2::EndTransactionResponse response;
-      *response.mutable_status() = client::MakeStatus(v2::OK, "OK");
-      return response;
-    };
-  }
-
   TargetOptions Options() const {
     TargetOptions options;
     options.client.endpoint = node_.endpoint();
@@ -361,14 +308,8 @@ class BenchTest : public ::testing::Test {
     return lines;
   }
 
-  bool exists_ = false;
-  std::vector<v2::Message> stored_;
-  size_t given_ = 0;
-  std::set<std::string> acked_;
-  int ack_requests_ = 0;
-  std::set<std::string> committed_;  // transaction ids
-  std::set<std::string> rolled_back_;
   client::FakeNode node_;
+  client::KeepingNode kept_{&node_};
 };
 
 TEST_F(BenchTest, ProduceMakesTheTopicAndRecordsWhatWasAcknowledged) {
@@ -384,10 +325,10 @@ TEST_F(BenchTest, ProduceMakesTheTopicAndRecordsWhatWasAcknowledged) {
   EXPECT_EQ(result->messages, 100);
   EXPECT_EQ(result->bytes, 100 * 128);
   EXPECT_TRUE(result->errors.empty());
-  EXPECT_TRUE(exists_);
+  EXPECT_TRUE(kept_.exists);
   std::set<std::string> ids;
   std::set<uint64_t> sequences;
-  for (const v2::Message& message : stored_) {
+  for (const v2::Message& message : kept_.stored) {
     ids.insert(message.system_properties().message_id());
     uint64_t sequence = 0;
     EXPECT_TRUE(ParseSequence(message.body(), &sequence));
@@ -405,13 +346,13 @@ TEST_F(BenchTest, ProduceMakesTheTopicAndRecordsWhatWasAcknowledged) {
     size_t offset = 0;
     ASSERT_TRUE(fields >> sequence >> id >> offset) << line;
     EXPECT_THAT(sequences, Contains(sequence));
-    ASSERT_LT(offset, stored_.size());
-    EXPECT_EQ(stored_[offset].system_properties().message_id(), id);
+    ASSERT_LT(offset, kept_.stored.size());
+    EXPECT_EQ(kept_.stored[offset].system_properties().message_id(), id);
   }
 }
 
 TEST_F(BenchTest, RefusalsAreCountedByCode) {
-  exists_ = true;
+  kept_.exists = true;
   node_.hooks.send = [](const v2::SendMessageRequest&) {
     v2::SendMessageResponse response;
     *response.mutable_status() = client::MakeStatus(v2::TOO_MANY_REQUESTS, "slow down");
@@ -463,10 +404,10 @@ TEST_F(BenchTest, ConsumeAcknowledgesAllThatItHasPrefilled) {
   const auto result = Consume(options);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_GE(result->load.messages, 100);
-  EXPECT_EQ(acked_.size(), stored_.size());
-  EXPECT_EQ(result->ack_latency.count(), ack_requests_);
-  EXPECT_LT(ack_requests_, 40);
-  EXPECT_THAT(Lines(options.seen_file), SizeIs(stored_.size()));
+  EXPECT_EQ(kept_.acked.size(), kept_.stored.size());
+  EXPECT_EQ(result->ack_latency.count(), kept_.ack_requests);
+  EXPECT_LT(kept_.ack_requests, 40);
+  EXPECT_THAT(Lines(options.seen_file), SizeIs(kept_.stored.size()));
 }
 
 TEST_F(BenchTest, EndToEndFindsEveryMessage) {
@@ -515,7 +456,7 @@ TEST_F(BenchTest, DelayRefusesToMeasureWhatWasSentTooLate) {
 }
 
 TEST_F(BenchTest, TransactionsAndSendsTakeTurns) {
-  UseTransactions();
+  kept_.UseTransactions();
   TransactionOptions options;
   options.produce.target = Options();
   options.produce.load.count = 20;
@@ -530,12 +471,12 @@ TEST_F(BenchTest, TransactionsAndSendsTakeTurns) {
     EXPECT_TRUE(round.transactions.errors.empty());
   }
   EXPECT_EQ(result->end_latency.count(), 40);
-  EXPECT_THAT(committed_, SizeIs(40));
-  EXPECT_THAT(rolled_back_, IsEmpty());
+  EXPECT_THAT(kept_.committed, SizeIs(40));
+  EXPECT_THAT(kept_.rolled_back, IsEmpty());
 }
 
 TEST_F(BenchTest, ChecksAreCountedInRounds) {
-  UseTransactions();
+  kept_.UseTransactions();
   node_.hooks.commands = [] {
     std::vector<v2::TelemetryCommand> checks(10);
     for (auto& check : checks) {
@@ -552,7 +493,7 @@ TEST_F(BenchTest, ChecksAreCountedInRounds) {
   EXPECT_EQ(result->halves.messages, 5);
   EXPECT_THAT(result->rounds, SizeIs(2));
   EXPECT_EQ(result->rollbacks.messages, 5);
-  EXPECT_THAT(rolled_back_, SizeIs(5));
+  EXPECT_THAT(kept_.rolled_back, SizeIs(5));
 }
 
 TEST(Report, HasStableFields) {

@@ -120,7 +120,7 @@ TEST_F(ClusterTest, TopicsFromCreationToDeletion) {
   for (const std::string& endpoint : {broker_address_, nameserver_address_}) {
     endpoint_ = endpoint;
     EXPECT_EQ(Mansio({"topic", "create", "t-life", "--type", "fifo", "--queues", "3"}), 0) << err_;
-    EXPECT_EQ(out_, "topic t-life is there: type fifo, 3 queues on each broker\n");
+    EXPECT_EQ(out_, "created topic t-life: type fifo, 3 queues on each broker\n");
     const Json described = MansioJson({"topic", "describe", "t-life"});
     EXPECT_THAT(Keys(described), ElementsAre("name", "type", "queues", "permission", "ttl",
                                              "expired", "created", "messages", "queue_offsets"));

@@ -71,7 +71,7 @@ TEST_F(CommandTest, TopicCreateSaysWhatWasMade) {
     return response;
   };
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--type", "fifo"}), kOk);
-  EXPECT_EQ(out_, "topic orders is there: type fifo, 8 queues on each broker\n");
+  EXPECT_EQ(out_, "created topic orders: type fifo, 8 queues on each broker\n");
   EXPECT_EQ(seen.topic().message_type(), v2::FIFO);
   EXPECT_EQ(seen.topic().queues(), 0);
   EXPECT_EQ(Mansio({"topic", "create", "orders", "--queues", "8", "-o", "json"}), kOk);

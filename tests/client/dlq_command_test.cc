@@ -455,6 +455,21 @@ TEST_F(DlqCommandTest, LagIsSummedUpByTopic) {
       "ready": 2000, "in_flight": 1, "to_retry": 0, "lag": 2001})"));
 }
 
+TEST_F(DlqCommandTest, ClientsAreListedPageByPage) {
+  node_.hooks.list_clients = [](const v1::ListClientsRequest& request) {
+    auto response = Good<v1::ListClientsResponse>();
+    const std::string next = request.after().empty() ? "c1" : request.after() == "c1" ? "c2" : "c3";
+    response.add_clients()->set_id(next);
+    response.set_more(next != "c3");
+    return response;
+  };
+  EXPECT_EQ(Mansio({"client", "list", "-o", "json"}), kOk) << err_;
+  const Json listed = Json::parse(out_);
+  ASSERT_EQ(listed.size(), 3u);
+  EXPECT_EQ(listed[0]["client"], "c1");
+  EXPECT_EQ(listed[2]["client"], "c3");
+}
+
 TEST_F(DlqCommandTest, ClientsAreListedAndDescribed) {
   v1::ListClientsRequest asked;
   node_.hooks.list_clients = [&asked](const v1::ListClientsRequest& request) {
@@ -486,6 +501,29 @@ TEST_F(DlqCommandTest, ClientsAreListedAndDescribed) {
   EXPECT_EQ(Mansio({"client", "describe", "c1"}), kOk);
   EXPECT_EQ(asked.client_id(), "c1");
   EXPECT_THAT(out_, AllOf(HasSubstr("GROUP      billing\n"), HasSubstr("SILENT     7s\n")));
+}
+
+// It has said all on the first page, and then is away: what follows lacks its clients.
+TEST_F(DlqCommandTest, ABrokerThatIsAwayLaterIsNamed) {
+  node_.hooks.list_clients = [](const v1::ListClientsRequest& request) {
+    v1::ListClientsResponse response;
+    const bool first = request.after().empty();
+    *response.mutable_status() = client::MakeStatus(first ? v2::OK : v2::MULTIPLE_RESULTS,
+                                                    first ? "OK" : "broker a is away");
+    response.add_clients()->set_id(first ? "one" : "two");
+    response.set_more(first);
+    for (const char* broker : {"a", "b"}) {
+      const bool away = !first && broker[0] == 'a';
+      v1::BrokerResult* result = response.add_results();
+      result->set_broker(broker);
+      *result->mutable_status() =
+          client::MakeStatus(away ? v2::INTERNAL_ERROR : v2::OK, away ? "no answer" : "OK");
+    }
+    return response;
+  };
+  EXPECT_EQ(Mansio({"client", "list"}), kPartial);
+  EXPECT_THAT(out_, AllOf(HasSubstr("one"), HasSubstr("two")));
+  EXPECT_THAT(err_, AllOf(HasSubstr("broker a: no answer"), Not(HasSubstr("broker b"))));
 }
 
 TEST_F(DlqCommandTest, EachVerbHasAnExample) {

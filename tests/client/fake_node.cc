@@ -64,6 +64,17 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
     for (const auto& element : hooks_.receive(*request)) writer->Write(element);
     return grpc::Status::OK;
   }
+  grpc::Status PullMessage(grpc::ServerContext*, const v2::PullMessageRequest* request,
+                           grpc::ServerWriter<v2::PullMessageResponse>* writer) override {
+    MutexLock lock(&mutex_);
+    if (!hooks_.pull) return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no hook");
+    for (const auto& element : hooks_.pull(*request)) writer->Write(element);
+    return grpc::Status::OK;
+  }
+  grpc::Status QueryOffset(grpc::ServerContext*, const v2::QueryOffsetRequest* request,
+                           v2::QueryOffsetResponse* response) override {
+    return Answer(hooks_.query_offset, *request, response);
+  }
   grpc::Status Heartbeat(grpc::ServerContext*, const v2::HeartbeatRequest*,
                          v2::HeartbeatResponse* response) override {
     *response->mutable_status() = MakeStatus(v2::OK, "OK");
@@ -198,6 +209,8 @@ class FakeNode::Server final : public v2::MessagingService::Service, public v1::
 
 FakeNode::FakeNode() : server_(std::make_unique<Server>(&hooks)) {}
 FakeNode::~FakeNode() = default;
+
+void FakeNode::Stop() { server_.reset(); }
 
 std::string FakeNode::endpoint() const { return fmt::format("127.0.0.1:{}", server_->port()); }
 std::vector<v2::Settings> FakeNode::settings() const { return server_->settings(); }

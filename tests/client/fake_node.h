@@ -26,6 +26,12 @@ class FakeNode {
     std::function<std::vector<apache::rocketmq::v2::ReceiveMessageResponse>(
         const apache::rocketmq::v2::ReceiveMessageRequest&)>
         receive;
+    std::function<std::vector<apache::rocketmq::v2::PullMessageResponse>(
+        const apache::rocketmq::v2::PullMessageRequest&)>
+        pull;
+    std::function<apache::rocketmq::v2::QueryOffsetResponse(
+        const apache::rocketmq::v2::QueryOffsetRequest&)>
+        query_offset;
     std::function<apache::rocketmq::v2::AckMessageResponse(
         const apache::rocketmq::v2::AckMessageRequest&)>
         ack;
@@ -62,6 +68,9 @@ class FakeNode {
 
   FakeNode();
   ~FakeNode();
+  // Ends all calls; no hook runs any more. For an owner of hooks that ends before the node; nothing
+  // else may be called afterwards.
+  void Stop();
 
   Hooks hooks;
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/client/command_harness.h"
@@ -14,6 +15,7 @@ namespace {
 namespace v2 = apache::rocketmq::v2;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 template <typename Response>
 Response GoodAnswer() {
@@ -59,12 +61,18 @@ class MessageFindTest : public CommandHarness {
       return response;
     };
     node_.hooks.trace_message = [this](const v1::TraceMessageRequest& request) {
+      if (request.next() >= busy_from_ && std::exchange(busy_, false)) {
+        v1::TraceMessageResponse busy;
+        *busy.mutable_status() = client::MakeStatus(v2::TOO_MANY_REQUESTS, "busy");
+        return busy;
+      }
       traces_.push_back(request);
       auto response = GoodAnswer<v1::TraceMessageResponse>();
       v1::MessageTrace* trace = response.add_traces();
       trace->set_broker("b0");
       trace->set_next(request.next() + (1 << 20));
       trace->set_done(traces_.size() == 3);
+      if (traces_.size() == 2 && !damage_.empty()) trace->add_damaged(damage_);
       trace->set_rest_bytes(trace->done() ? 0 : 5 << 20);
       trace->mutable_read_until()->set_seconds(1767225660);
       v1::TraceEvent* event = trace->add_events();
@@ -74,6 +82,11 @@ class MessageFindTest : public CommandHarness {
       event->set_queue_id(3);
       event->set_offset(1042);
       if (request.next() > 0) event->set_group("billing");
+      if (request.next() == 0 && !silent_.empty()) {
+        v1::BrokerResult* result = response.add_results();
+        result->set_broker(silent_);
+        *result->mutable_status() = client::MakeStatus(v2::INTERNAL_ERROR, "no answer");
+      }
       return response;
     };
   }
@@ -83,8 +96,54 @@ class MessageFindTest : public CommandHarness {
   std::vector<v1::TraceMessageRequest> traces_;
   bool more_ = false;
   int64_t unindexed_ = 0;
+  bool busy_ = false;  // for one page of a trace, not before busy_from_
+  int64_t busy_from_ = 1;
+  std::string silent_;  // a broker that does not answer for a trace
+  std::string damage_;
   int places_ = 1;
 };
+
+TEST_F(MessageFindTest, ATraceSaysWhereTheLogIsDamaged) {
+  damage_ = "the log is damaged at offset 17";
+  EXPECT_EQ(Mansio({"message", "trace", "ID1"}), kPartial);
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("delivered"), HasSubstr("On b0, the log is damaged at offset 17.")));
+}
+
+TEST_F(MessageFindTest, ATraceGoesOnWhenABrokerWasBusy) {
+  busy_ = true;
+  EXPECT_EQ(Mansio({"message", "trace", "ID1"}), kOk) << err_;
+  EXPECT_EQ(traces_.size(), 3u);
+}
+
+TEST_F(MessageFindTest, ATraceBeginsWhenABrokerWasBusy) {
+  busy_ = true;
+  busy_from_ = 0;
+  EXPECT_EQ(Mansio({"message", "trace", "ID1"}), kOk) << err_;
+  EXPECT_EQ(traces_.size(), 3u);
+}
+
+TEST_F(MessageFindTest, ATraceNamesWhoDidNotAnswer) {
+  silent_ = "b9";
+  EXPECT_EQ(Mansio({"message", "trace", "ID1"}), kPartial);
+  EXPECT_THAT(out_, HasSubstr("delivered"));
+  EXPECT_THAT(err_, HasSubstr("broker b9: no answer"));
+}
+
+TEST_F(MessageFindTest, AMessageThatWasNotReachedIsNotMissing) {
+  node_.hooks.query_messages = [this](const v1::QueryMessagesRequest&) {
+    auto response = GoodAnswer<v1::QueryMessagesResponse>();
+    if (std::exchange(busy_, false)) {
+      *response.mutable_status() = client::MakeStatus(v2::TOO_MANY_REQUESTS, "cut short");
+    }
+    response.set_more(true);
+    return response;
+  };
+  busy_ = true;
+  EXPECT_EQ(Mansio({"message", "get", "ID1"}), kPartial);
+  EXPECT_THAT(err_, AllOf(HasSubstr("not all"), HasSubstr("--id ID1 --from")));
+  EXPECT_THAT(err_, Not(HasSubstr("no broker has")));
+}
 
 TEST_F(MessageFindTest, HelpTeaches) {
   for (const char* verb : {"get", "query", "trace"}) {

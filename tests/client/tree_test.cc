@@ -255,6 +255,8 @@ TEST(MqadminTest, OptionsAreTranslated) {
                           "--type", "fifo"));
   EXPECT_THAT(*TranslateMqadmin({"updateSubGroup", "-g", "g", "-r", "16", "-o", "true"}),
               ElementsAre("group", "create", "g", "--max-attempts", "17", "--fifo"));
+  EXPECT_THAT(*TranslateMqadmin({"updateSubGroup", "-r", "2147483647"}),
+              ElementsAre("group", "create", "--max-attempts", "2147483648"));
   EXPECT_THAT(
       *TranslateMqadmin({"resetOffsetByTime", "-g", "g", "-t", "t", "-s", "1767225600000"}),
       ElementsAre("group", "reset", "g", "--topic", "t", "--to", "2026-01-01T00:00:00.000Z"));

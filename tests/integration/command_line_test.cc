@@ -122,13 +122,13 @@ Finished RunBroker(const std::vector<std::string>& settings) {
   return RunToEnd(Binary("mansio-broker"), arguments);
 }
 
-TEST(BrokerCommandLineTest, ReservedWordsOfDurabilitySayWhenTheyCome) {
+TEST(BrokerCommandLineTest, ADurabilityOfGroupsNeedsTheMembersNumber) {
   const TemporaryDirectory directory;
   for (const char* word : {"replica", "replica-sync"}) {
     const Finished run =
         RunBroker({"store.path=" + directory.Path("data"), std::string("durability=") + word});
     EXPECT_EQ(run.code, 1);
-    EXPECT_THAT(run.err, AllOf(HasSubstr("durability"), HasSubstr("comes with replication")));
+    EXPECT_THAT(run.err, AllOf(HasSubstr("durability"), HasSubstr("broker.id")));
   }
   const Finished unknown = RunBroker({"durability=most"});
   EXPECT_EQ(unknown.code, 1);

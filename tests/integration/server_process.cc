@@ -30,6 +30,10 @@ std::string ServerProcess::Start() {
   return line;
 }
 
+void ServerProcess::Change(const std::string& setting) {
+  arguments_.insert(arguments_.end(), {"--set", setting});
+}
+
 int ServerProcess::Stop() {
   process_->Signal(SIGTERM);
   return process_->Wait();

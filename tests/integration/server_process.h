@@ -21,6 +21,8 @@ class ServerProcess {
  public:
   // Starts it and returns the line that says that it is ready.
   std::string Start();
+  // From its next start on it has this setting, key=value, over those before.
+  void Change(const std::string& setting);
   // SIGTERM; its exit code.
   int Stop();
   void Kill();

@@ -110,11 +110,7 @@ TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
   v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
   snapshot.mutable_topics(0)->set_permission(v2::NONE);
   ASSERT_TRUE(table_.Install(1, snapshot).ok());
-  v1::BrokerIdentity slave = Identity("b", "192.0.2.2");
-  slave.set_id(1);
-  ASSERT_TRUE(Install(2, slave, {"orders"}).ok());
   EXPECT_EQ(CodeOf(table_.Route("orders").status()), v2::TOPIC_NOT_FOUND);
-  EXPECT_EQ(table_.Masters().size(), 1u);
 
   ASSERT_TRUE(Install(3, Identity("c", "192.0.2.3"), {"orders"}).ok());
   snapshot = SnapshotOf(Identity("d", "192.0.2.4"), {"orders"});
@@ -125,6 +121,14 @@ TEST_F(RoutingTableTest, RoutesContainOnlyWhatCanBeUsed) {
   snapshot.mutable_topics(0)->clear_message_type();
   ASSERT_TRUE(table_.Install(5, snapshot).ok());
   EXPECT_EQ(RouteOf("orders"), Names{"c@192.0.2.3"}) << "d and e have another type";
+}
+
+TEST_F(RoutingTableTest, ASlaveStandsForAGroupWithoutAMasterButTakesNoChanges) {
+  v1::BrokerIdentity slave = Identity("b", "192.0.2.2");
+  slave.set_id(1);
+  ASSERT_TRUE(Install(1, slave, {"orders"}).ok());
+  EXPECT_EQ(RouteOf("orders"), Names{"b@192.0.2.2"});
+  EXPECT_TRUE(table_.Masters().empty());
 }
 
 TEST_F(RoutingTableTest, ATopicThatIsDrainedIsForReadersOnly) {
@@ -239,13 +243,16 @@ TEST_F(RoutingTableTest, ANewerEpochWins) {
   const absl::Status older = Install(2, Identity("a", "192.0.2.2", 4), {"orders"});
   EXPECT_EQ(older.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(older.message().find("192.0.2.1:8081"), std::string::npos) << older;
+  EXPECT_EQ(SupersededBy(older), "member 0 at 192.0.2.1:8081");
   EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
+  EXPECT_EQ(SupersededBy(Install(2, Identity("a", "192.0.2.2", 5), {"orders"})), "");
 
   ASSERT_TRUE(Install(3, Identity("a", "192.0.2.3", 6), {"orders"}).ok());
   EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.3"});
   const absl::Status replaced = table_.KeepAlive(1);
   EXPECT_EQ(replaced.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(replaced.message().find("192.0.2.3:8081"), std::string::npos) << replaced;
+  EXPECT_EQ(SupersededBy(replaced), "member 0 at 192.0.2.3:8081");
 }
 
 TEST_F(RoutingTableTest, ANameBelongsToTheFirstThatRegisters) {
@@ -280,6 +287,27 @@ TEST_F(RoutingTableTest, OneNameInTwoClustersIsRefused) {
   EXPECT_NE(second.message().find("cluster x"), std::string::npos) << second;
   EXPECT_NE(second.message().find("cluster y"), std::string::npos) << second;
   EXPECT_EQ(RouteOf("orders"), Names{"a@192.0.2.1"});
+}
+
+TEST_F(RoutingTableTest, ANameIsLookedForInEachCluster) {
+  auto install = [this, session = SessionId{0}](const char* name, const char* cluster,
+                                                int32_t id = 0) mutable {
+    const std::string host = "192.0.2." + std::to_string(++session);
+    v1::BrokerIdentity identity = Identity(name, host, 1, cluster);
+    identity.set_id(id);
+    return Install(session, identity, {"orders"}).ok();
+  };
+  ASSERT_TRUE(install("b", "x"));
+  ASSERT_TRUE(install("d", "x"));
+  ASSERT_TRUE(install("c", "y"));
+  ASSERT_TRUE(install("a", "z", 1));
+  EXPECT_FALSE(install("d", "z"));
+  EXPECT_FALSE(install("b", "a")) << "a cluster before the others";
+  EXPECT_FALSE(install("c", "x"));
+  EXPECT_FALSE(install("a", "y")) << "any member of the group has the name";
+  EXPECT_TRUE(install("e", "x"));
+  EXPECT_TRUE(install("b", "x", 1)) << "a slave of its own cluster";
+  EXPECT_EQ(table_.Brokers().size(), 6u);
 }
 
 TEST_F(RoutingTableTest, WhoHasLeftIsRememberedForADay) {

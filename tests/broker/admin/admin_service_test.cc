@@ -5,53 +5,26 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "broker/core/feature_set.h"
 #include "common/clock/broker_time.h"
+#include "common/gateway/send_holds.h"
 #include "common/rpc/testing/fake_call.h"
+#include "common/timer/timer_queue.h"
+#include "tests/broker/fake_consumption.h"
 #include "tests/broker/fake_store.h"
 
 namespace mansio::broker {
 namespace {
 
 namespace v2 = apache::rocketmq::v2;
+using testing::AllOf;
 using testing::HasSubstr;
 
-// Consumption as far as administration asks for it.
-class FakeConsumption : public Consumption {
+// A queue of every group.
+class OneQueueEach : public FakeConsumption {
  public:
-  std::vector<Feature*> features() override { return {}; }
-  gateway::ClientObserver* observer() override { return nullptr; }
-  void Register(rpc::MethodTable&) override {}
-  void Start() override {}
-  void Stop() override {}
-  std::optional<store::QueueOffset> Position(const GroupPtr&, std::string_view,
-                                             store::QueueKey) const override {
-    return std::nullopt;
-  }
-  void SetPosition(const GroupPtr&, std::string_view, const TopicPtr&, QueueCursor,
-                   PositionMoves::Done done) override {
-    done(absl::OkStatus());
-  }
-  void Reset(const GroupPtr& group, const TopicPtr& topic, ResetPoint to,
-             std::optional<uint32_t> queue, PositionMoves::Done done) override {
-    resets.push_back({group->name, topic->name, to, queue});
-    done(absl::OkStatus());
-  }
-  std::vector<v1::GroupExplanation> Explain(const GroupRecord& group) const override {
-    v1::GroupExplanation explanation;
-    explanation.set_text("why " + group.name);
-    return {explanation};
-  }
-  Usage usage() const override { return {}; }
-  DeliveryCounters& deliveries() override { return deliveries_; }
-  struct ResetCall {
-    std::string group;
-    std::string topic;
-    ResetPoint to;
-    std::optional<uint32_t> queue;
-  };
-  std::vector<ResetCall> resets;
   std::vector<QueueConsumption> Describe(const GroupRecord& group) const override {
     return {{.topic = "topic-of-" + group.name,
              .queue = 2,
@@ -60,9 +33,6 @@ class FakeConsumption : public Consumption {
              .leased = 1,
              .ready = 4}};
   }
-
- private:
-  DeliveryCounters deliveries_;
 };
 
 class AdminServiceTest : public testing::Test {
@@ -120,10 +90,13 @@ class AdminServiceTest : public testing::Test {
   FeatureSet features_;
   Metadata metadata_{{}, &time_};
   gateway::ClientRegistry clients_{{}, &clock_};
-  FakeConsumption consumption_;
+  OneQueueEach consumption_;
+  int64_t now_ms_ = 0;
+  TimerQueue timers_{[this] { return now_ms_; }};
+  gateway::SendHolds holds_{{}, &timers_};
   std::unique_ptr<store::FakeStore> store_;
   AdminService service_{{.broker_name = "broker-a", .default_queues = 8},
-                        {&metadata_, &consumption_, &clients_}};
+                        {&metadata_, &consumption_, &clients_, &holds_}};
   rpc::MethodTable methods_;
 };
 
@@ -131,6 +104,7 @@ TEST_F(AdminServiceTest, TopicsAreCreatedWithDefaultsAndAgain) {
   for (int i = 0; i < 2; ++i) {
     const auto created = CreateTopic("orders", v2::MESSAGE_TYPE_UNSPECIFIED);
     EXPECT_EQ(created.status().code(), v2::OK);
+    EXPECT_EQ(created.existed(), i > 0);
     EXPECT_EQ(created.topic().queues(), 8);
     EXPECT_EQ(created.topic().message_type(), v2::NORMAL);
     ASSERT_EQ(created.results_size(), 1);
@@ -315,6 +289,82 @@ TEST_F(AdminServiceTest, TopicsAreListedDescribedAndDeleted) {
                 .status()
                 .code(),
             v2::ILLEGAL_TOPIC);
+}
+
+TEST_F(AdminServiceTest, ATopicIsSentToWhenItsConsumersHavePositions) {
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("orders");
+  request.add_consumers()->set_name("nightly");
+  request.mutable_consumers(0)->set_fifo(true);
+  request.mutable_consumers(0)->mutable_created()->set_seconds(7);
+  EXPECT_EQ(Call<v1::CreateTopicResponse>("CreateTopic", request).topic().permission(),
+            v2::READ_WRITE);
+  const TopicPtr topic = metadata_.FindTopic("orders");
+  EXPECT_TRUE(consumption_.positions.at({"nightly", topic->id}));
+  EXPECT_FALSE(topic->draining);
+  EXPECT_TRUE(metadata_.FindGroup("nightly")->fifo);
+  EXPECT_EQ(metadata_.FindGroup("nightly")->created_ms, 7000);
+
+  auto describe = Named<v1::DescribeTopicRequest>("orders");
+  EXPECT_EQ(Call<v1::DescribeTopicResponse>("DescribeTopic", describe).consumers_size(), 0);
+  describe.set_with_consumers(true);
+  const auto described = Call<v1::DescribeTopicResponse>("DescribeTopic", describe);
+  ASSERT_EQ(described.consumers_size(), 1);
+  EXPECT_EQ(described.consumers(0).name(), "nightly");
+  EXPECT_EQ(described.consumers(0).created().seconds(), 7);
+
+  request.mutable_topic()->set_name("refused");
+  consumption_.position_refused = absl::ResourceExhaustedError("full");
+  const auto refused = Call<v1::CreateTopicResponse>("CreateTopic", request);
+  EXPECT_EQ(refused.status().code(), v2::TOO_MANY_REQUESTS);
+  EXPECT_THAT(refused.status().message(),
+              AllOf(HasSubstr("full; topic refused is there"), HasSubstr("command again")));
+  EXPECT_TRUE(metadata_.FindTopic("refused")->draining) << "nobody sends to it";
+}
+
+TEST_F(AdminServiceTest, ATopicIsAlteredWhenItsConsumersHavePositions) {
+  CreateTopic("orders");
+  auto change = Named<v1::AlterTopicRequest>("orders");
+  change.set_draining(true);
+  change.add_consumers()->set_name("nightly");
+  consumption_.position_refused = absl::UnavailableError("stopped");
+  EXPECT_NE(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::OK);
+  EXPECT_FALSE(metadata_.FindTopic("orders")->draining);
+  consumption_.position_refused = absl::OkStatus();
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(), v2::OK);
+  EXPECT_TRUE(metadata_.FindTopic("orders")->draining);
+  EXPECT_NE(metadata_.FindGroup("nightly"), nullptr);
+
+  change.mutable_consumers(0)->set_name("no name");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::ILLEGAL_CONSUMER_GROUP);
+  change.set_name("nowhere");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::TOPIC_NOT_FOUND);
+}
+
+// However long the disk takes: what is sent meanwhile must see the new division.
+TEST_F(AdminServiceTest, SendsAreHeldUntilTheNewDivisionIsThere) {
+  CreateTopic("orders", v2::FIFO);
+  auto change = Named<v1::AlterTopicRequest>("orders");
+  change.mutable_sharing()->add_brokers("broker-b");
+  change.set_held(true);
+  change.set_holder("me");
+  EXPECT_EQ(Call<v1::AlterTopicResponse>("AlterTopic", change).status().code(),
+            v2::PRECONDITION_FAILED);
+  holds_.Hold("orders", "me", 1000);
+  store_->SetMode(store::FakeStore::Mode::kHeld);
+  rpc::testing::FakeUnaryCall call(change.SerializeAsString());
+  for (const auto& unary : methods_.unary) {
+    if (unary.path == "/mansio.v1.Admin/AlterTopic") unary.handler(call);
+  }
+  now_ms_ += 60'000;
+  timers_.RunDue();
+  EXPECT_FALSE(holds_.PassNow("orders").has_value());
+  EXPECT_FALSE(call.finished());
+  store_->Run();
+  EXPECT_EQ(call.Response<v1::AlterTopicResponse>().status().code(), v2::OK);
+  EXPECT_TRUE(holds_.PassNow("orders").has_value());
 }
 
 TEST_F(AdminServiceTest, GroupsAreCreatedListedDescribedAndDeleted) {
@@ -534,6 +584,11 @@ TEST_F(AdminServiceTest, AGroupIsExplained) {
   const auto unknown =
       Call<v1::ExplainGroupResponse>("ExplainGroup", Named<v1::ExplainGroupRequest>("nobody"));
   EXPECT_EQ(unknown.status().code(), v2::CONSUMER_GROUP_NOT_FOUND);
+  store_->RefuseColdJobs(true);
+  const auto busy =
+      Call<v1::ExplainGroupResponse>("ExplainGroup", Named<v1::ExplainGroupRequest>("billing"));
+  ASSERT_EQ(busy.explanations_size(), 1);
+  EXPECT_EQ(busy.explanations(0).text(), "from memory");
 }
 
 TEST_F(AdminServiceTest, ClientsAreListedByGroupAndId) {
@@ -563,6 +618,25 @@ TEST_F(AdminServiceTest, ClientsAreListedByGroupAndId) {
   EXPECT_EQ(client.silent().seconds(), 9);
   EXPECT_FALSE(client.connected());
   EXPECT_EQ(client.brokers(0), "broker-a");
+}
+
+TEST_F(AdminServiceTest, ClientsAreListedInPagesAndNotOnTheRpcThread) {
+  for (const char* id : {"c3", "c1", "c5", "c2", "c4"}) ASSERT_TRUE(clients_.Touch(id).ok());
+  std::string ids;
+  v1::ListClientsRequest request;
+  request.set_limit(2);
+  for (bool more = true; more;) {
+    const auto page = Call<v1::ListClientsResponse>("ListClients", request);
+    ASSERT_GT(page.clients_size(), 0);
+    EXPECT_LE(page.clients_size(), 2);
+    for (const auto& client : page.clients()) ids += client.id() + " ";
+    request.set_after(page.clients().rbegin()->id());
+    more = page.more();
+  }
+  EXPECT_EQ(ids, "c1 c2 c3 c4 c5 ");
+  store_->RefuseColdJobs(true);
+  EXPECT_EQ(Call<v1::ListClientsResponse>("ListClients", v1::ListClientsRequest()).clients_size(),
+            5);
 }
 
 TEST_F(AdminServiceTest, ALoneBrokerAnswersForItself) {

@@ -126,6 +126,17 @@ TEST_F(BroadcastTest, AnUnknownClientBeginsAtTheGroupsStartPolicy) {
   EXPECT_THAT(Harness::Bodies(ReceiveAs("two", "late")), ElementsAre("b"));
 }
 
+TEST_F(BroadcastTest, PositionsAreThoseOfClients) {
+  ReceiveAs("one")->Cancel();
+  const GroupPtr group = h.life().metadata.FindGroup(kAll);
+  const TopicPtr topic = h.life().metadata.FindTopic(kTopic);
+  absl::Status given = absl::UnknownError("not called");
+  h.life().consumption->EnsurePosition(group, topic, [&](const absl::Status& s) { given = s; });
+  EXPECT_TRUE(given.ok());
+  EXPECT_FALSE(h.life().consumption->HasPosition(*group, topic->id));
+  EXPECT_THAT(Describe(), SizeIs(1));
+}
+
 TEST_F(BroadcastTest, PositionsSurviveARestart) {
   h.Send("a");
   EXPECT_EQ(AckAs("one", ReceiveAs("one")), v2::OK);
@@ -252,7 +263,7 @@ TEST_F(BroadcastTest, NobodyWaitsForTheMessagesOfAClientThatIsAway) {
   ASSERT_THAT(positions, SizeIs(1));
   EXPECT_TRUE(positions[0].away);
   const auto group = h.life().metadata.FindGroup(kAll);
-  for (const v1::GroupExplanation& cause : h.life().consumption->Explain(*group)) {
+  for (const v1::GroupExplanation& cause : h.life().consumption->Explain(*group, true)) {
     EXPECT_EQ(cause.messages(), 0) << cause.text();
   }
   EXPECT_THAT(Harness::Bodies(ReceiveAs("one")), ElementsAre("a")) << "it has kept its place";

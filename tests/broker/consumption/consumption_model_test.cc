@@ -5,10 +5,13 @@
 #include <map>
 #include <random>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "tests/broker/consumption/consumption_harness.h"
 
-// Random operations, with restarts between them, against a model of what a group may see: every
+// Random operations, with restarts between them and crashes of which the log had only some, against
+// a model of what a group may see: every
 // message until it is acknowledged or dead and never afterwards, its attempt counted up, and never
 // to two at once; and each message that used up its attempts, or was forwarded, once among the dead
 // letters. Some messages expire: they never come after that, and are skipped or dead letters.
@@ -72,6 +75,7 @@ class Scenario {
         break;
       case 11:
         if (Pick(5) == 0) h_.Restart(Pick(2) == 0);
+        if (Pick(3) == 0) Crash();
         break;
       case 12:
         if (Pick(3) == 0) Forward();
@@ -153,9 +157,13 @@ class Scenario {
 
   void Pass(absl::Duration d) {
     h_.Advance(d);
+    Lapse();
+  }
+  // Leases whose time has passed have ended; of what is on its way to be finished it is not known.
+  void Lapse() {
     const absl::Time now = h_.clock.WallNow();
     for (auto it = model_.in_flight.begin(); it != model_.in_flight.end();) {
-      if (it->second.until <= now) {
+      if (it->second.until <= now && finishing_.count(it->first) == 0) {
         stale_.push_back(it->second.handle);
         if (model_.attempts[it->first] == kMaxAttempts) GiveUp(it->first);
         it = model_.in_flight.erase(it);
@@ -170,6 +178,9 @@ class Scenario {
     const ReceiveCall call =
         h_.Receive({.batch = static_cast<int>(1 + Pick(8)), .invisible = invisible});
     if (!call->finished()) return call->Cancel();
+    Delivered(call, h_.clock.WallNow() + invisible);
+  }
+  void Delivered(const ReceiveCall& call, absl::Time until) {
     for (const v2::Message& m : Harness::Messages(call)) {
       const std::string& id = m.body();
       EXPECT_FALSE(Expired(id)) << id;
@@ -179,8 +190,7 @@ class Scenario {
       EXPECT_EQ(static_cast<uint32_t>(m.system_properties().delivery_attempt()),
                 ++model_.attempts[id])
           << id;
-      model_.in_flight[id] = {m.system_properties().receipt_handle(),
-                              h_.clock.WallNow() + invisible};
+      model_.in_flight[id] = {m.system_properties().receipt_handle(), until};
     }
   }
 
@@ -238,11 +248,118 @@ class Scenario {
     for (int id = 0; to_latest && id < model_.sent; ++id) model_.acked.insert(std::to_string(id));
   }
 
+  // kill -9 while operations are under way: of these the log has the first, perhaps none. Time
+  // passes last: nothing is asked of a message whose lease has ended meanwhile.
+  void Crash() {
+    h_.SetLag(true);
+    durable_ = model_;
+    for (size_t more = Pick(8); more > 0; --more) {
+      Begin();
+      LogSome();
+    }
+    if (Pick(2) == 0) {
+      Append();  // leases are as old as their receives, or as what woke them
+      h_.clock.Advance(absl::Milliseconds(Pick(15000)));
+      h_.life().timers.RunDue();
+      Lapse();
+    }
+    LogSome();
+    LogSome();
+    h_.Restart(Pick(2) == 0);
+    h_.SetLag(false);
+    for (const auto& [id, handed] : model_.in_flight) {
+      const auto kept = durable_.in_flight.find(id);
+      const bool is_kept =
+          kept != durable_.in_flight.end() && kept->second.handle == handed.handle;
+      if (!is_kept) stale_.push_back(handed.handle);
+    }
+    model_ = durable_;
+    finishing_.clear();
+    receiving_.clear();
+    sending_ = 0;
+    Pass(absl::ZeroDuration());
+  }
+
+  void Begin() {
+    switch (Pick(4)) {
+      case 0:
+        return h_.Send(std::to_string(model_.sent + sending_++), static_cast<uint32_t>(Pick(3)));
+      case 1: {
+        const absl::Duration invisible = absl::Seconds(10 + Pick(50));
+        const int batch = static_cast<int>(1 + Pick(8));
+        receiving_.emplace_back(h_.Receive({.batch = batch, .invisible = invisible}), invisible);
+        return;
+      }
+      case 2:
+        return BeginToFinish(&Harness::BeginAck, false);
+      case 3:
+        return BeginToFinish(&Harness::BeginForward, true);
+    }
+  }
+  using UnaryCall = std::shared_ptr<rpc::testing::FakeUnaryCall>;
+  void BeginToFinish(UnaryCall (Harness::*begin)(const std::string& handle), bool forward) {
+    if (model_.in_flight.empty()) return;
+    const auto it = std::next(model_.in_flight.begin(), Pick(model_.in_flight.size()));
+    if (finishing_.count(it->first) > 0) return;
+    finishing_[it->first] = {(h_.*begin)(it->second.handle), forward};
+  }
+
+  void LogSome() {
+    if (Pick(2) == 0) return;
+    Append();
+    if (Pick(2) == 0) Commit();
+  }
+  // The log takes what was submitted; leases are answered.
+  void Append() {
+    h_.store().StepAppend();
+    model_.sent += std::exchange(sending_, 0);
+    for (auto it = receiving_.begin(); it != receiving_.end();) {
+      const bool answered = it->first->finished();
+      if (answered) Delivered(it->first, h_.clock.WallNow() + it->second);
+      it = answered ? receiving_.erase(it) : std::next(it);
+    }
+  }
+  // And it becomes durable; acks and forwards are answered.
+  void Commit() {
+    h_.store().StepCommit();
+    for (auto it = finishing_.begin(); it != finishing_.end();) {
+      const bool answered = it->second.call->finished();
+      if (answered) Finished(it->first, it->second);
+      it = answered ? finishing_.erase(it) : std::next(it);
+    }
+    Lapse();
+    durable_ = model_;
+  }
+
+  struct Finishing {
+    UnaryCall call;
+    bool forward = false;
+  };
+  void Finished(const std::string& id, const Finishing& finishing) {
+    if (finishing.forward) {
+      EXPECT_EQ(
+          finishing.call->Response<v2::ForwardMessageToDeadLetterQueueResponse>().status().code(),
+          v2::OK)
+          << id;
+      GiveUp(id);
+    } else {
+      EXPECT_EQ(finishing.call->Response<v2::AckMessageResponse>().status().code(), v2::OK) << id;
+      model_.acked.insert(id);
+    }
+    stale_.push_back(model_.in_flight[id].handle);
+    model_.in_flight.erase(id);
+  }
+
   std::mt19937 random_;
   const bool expired_are_letters_;
   Harness h_;
   Model model_;
   std::vector<std::string> stale_;
+  // While the log lags behind, before a crash:
+  Model durable_;                                                  // what the crash leaves
+  int sending_ = 0;                                                // submitted only
+  std::vector<std::pair<ReceiveCall, absl::Duration>> receiving_;  // not answered yet
+  std::map<std::string, Finishing> finishing_;                     // acks and forwards, by message
 };
 
 TEST(ConsumptionModelTest, RandomOperationsWithRestarts) {

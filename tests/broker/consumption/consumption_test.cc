@@ -351,6 +351,28 @@ TEST(AddedTopicTest, OlderGroupsBeginWithTheFirstMessage) {
   EXPECT_FALSE(h.Receive({.group = "younger"})->finished());
 }
 
+// It has not asked here yet, and what is sent meanwhile waits for it.
+TEST(AddedTopicTest, AGroupCanHaveItsPositionBeforeItComes) {
+  Harness h;
+  h.CreateGroup(StartPolicy::kLatest, "nightly");
+  h.CreateTopic({.name = kTopic, .queues = 1, .added = true});
+  const GroupPtr group = h.life().metadata.FindGroup("nightly");
+  const TopicPtr topic = h.life().metadata.FindTopic(kTopic);
+  Consumption& consumption = *h.life().consumption;
+  EXPECT_FALSE(consumption.HasPosition(*group, topic->id));
+  bool fixed = false;
+  consumption.EnsurePosition(group, topic, [&fixed](const absl::Status& s) { fixed = s.ok(); });
+  h.store().Run();
+  EXPECT_TRUE(fixed);
+  EXPECT_TRUE(consumption.HasPosition(*group, topic->id));
+  h.Send("sent");
+  ASSERT_EQ(consumption.Describe(*group).size(), 1u);
+  EXPECT_EQ(consumption.Describe(*group)[0].ready, 1u);
+  h.Restart();
+  EXPECT_TRUE(h.life().consumption->HasPosition(*group, topic->id));
+  EXPECT_THAT(Harness::Bodies(h.Receive({.group = "nightly"})), ElementsAre("sent"));
+}
+
 TEST_F(ConsumptionTest, APositionIsFixedOnce) {
   h.CreateGroup(StartPolicy::kLatest, "latest");
   h.life().consumption->observer()->OnSubscription("c", "latest", {kTopic});
@@ -434,6 +456,9 @@ TEST_F(ConsumptionTest, AfterARestartOwnersCountAsAliveForAMinute) {
   h.Send("b");
   ReceiveNow({.batch = 1, .auto_renew = true, .client = "gone"});
   ReceiveNow({.batch = 1, .auto_renew = true, .client = "stays"});
+  h.Advance(absl::Seconds(10));
+  h.Send("c");
+  h.Ack({HandleOf(ReceiveNow({})[0])});
   h.Restart();
   h.Advance(absl::Seconds(50));
   const ReceiveCall other = h.Receive({.client = "other"});
@@ -448,6 +473,27 @@ TEST_F(ConsumptionTest, AfterARestartOwnersCountAsAliveForAMinute) {
   const auto back = Harness::Messages(other);
   ASSERT_THAT(back, SizeIs(1));
   EXPECT_EQ(back[0].body(), "a");
+}
+
+// It may have been on its way to a client that lives on, and does not miss it.
+TEST_F(ConsumptionTest, WhatWasHandedOutWhenTheBrokerDiedComesAgain) {
+  h.Send("early");
+  const auto early = ReceiveNow({.auto_renew = true, .client = "push-1"});
+  h.Advance(absl::Seconds(10));
+  h.Send("late");
+  ReceiveNow({.auto_renew = true, .client = "push-1"});
+  h.Restart();
+  h.Advance(absl::Seconds(59));
+  ASSERT_TRUE(h.life().clients.Touch("push-1").ok());
+  const ReceiveCall parked = h.Receive({.auto_renew = true, .client = "push-1"});
+  EXPECT_FALSE(parked->finished()) << "whoever got it has a minute";
+  h.Advance(absl::Seconds(1));
+  ASSERT_TRUE(parked->finished());
+  const auto again = Harness::Messages(parked);
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].body(), "late");
+  EXPECT_EQ(again[0].system_properties().delivery_attempt(), 2);
+  EXPECT_EQ(h.Ack({HandleOf(early[0])}).status().code(), v2::OK);
 }
 
 TEST_F(ConsumptionTest, ATrimmedQueueGoesOnAtItsMinimum) {

@@ -30,8 +30,8 @@ class ExplanationTest : public testing::Test {
     h_->CreateTopic();
     h_->CreateGroup(StartPolicy::kEarliest, kGroup, 17, fifo);
   }
-  std::vector<v1::GroupExplanation> Why() {
-    return h_->life().consumption->Explain(*h_->life().metadata.FindGroup(kGroup));
+  std::vector<v1::GroupExplanation> Why(bool may_read = true) {
+    return h_->life().consumption->Explain(*h_->life().metadata.FindGroup(kGroup), may_read);
   }
   // What a receive gets, without waiting.
   std::vector<v2::Message> Get(const ReceiveArguments& a = {}) {
@@ -143,6 +143,9 @@ TEST_F(ExplanationTest, AMessageGroupWaitsForItsHead) {
   EXPECT_EQ(why[0].messages(), 2);
   EXPECT_EQ(why[0].queue_id(), 0);
   EXPECT_EQ(why[0].until().seconds(), h_->life().time.NowMillis() / 1000 + 60);
+  h_->store().SetHot(/*entries=*/false, /*messages=*/false);
+  EXPECT_EQ(Why()[0].message_group(), "customer-a") << "read from disk";
+  EXPECT_EQ(Why(/*may_read=*/false)[0].message_group(), "");
 }
 
 TEST_F(ExplanationTest, NoMessageMatches) {

@@ -448,7 +448,7 @@ TEST_F(RedeliveryTest, DeadLettersThatWereCarriedForwardAreNotLost) {
   EXPECT_EQ(DeadLettersOf("undertaker", 1), std::vector<std::string>{"a"});
   h_->store().CarryAndTrimQueue({h_->life().metadata.FindTopic(kDlq)->id, 0}, 3);
   const auto group = h_->life().metadata.FindGroup("undertaker");
-  for (const v1::GroupExplanation& cause : h_->life().consumption->Explain(*group)) {
+  for (const v1::GroupExplanation& cause : h_->life().consumption->Explain(*group, true)) {
     EXPECT_NE(cause.cause(), v1::GROUP_CAUSE_BEHIND_RETENTION) << cause.text();
   }
   EXPECT_EQ(h_->life().consumption->Describe(*group).at(0).ready, 3u);

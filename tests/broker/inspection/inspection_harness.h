@@ -68,6 +68,31 @@ class InspectionTest : public testing::Test {
     request.set_next(next);
     return h_.Admin<v1::TraceMessageResponse>("TraceMessage", request);
   }
+  // A call that is only begun; its client waits until `deadline`.
+  std::shared_ptr<rpc::testing::FakeUnaryCall> Begin(const std::string& method,
+                                                     const google::protobuf::Message& request,
+                                                     absl::Time deadline = absl::InfiniteFuture()) {
+    auto call = std::make_shared<rpc::testing::FakeUnaryCall>(request.SerializeAsString());
+    call->SetDeadline(deadline);
+    for (const auto& unary : h_.life().admin_methods.unary) {
+      if (unary.path == "/mansio.v1.Admin/" + method) unary.handler(*call);
+    }
+    return call;
+  }
+  // How many times cold jobs were run until the call was finished. In the first one another job
+  // runs, and the call is not finished before it.
+  int TurnsOf(const rpc::testing::FakeUnaryCall& call) {
+    bool others_ran = false;
+    h_.store().RunCold([&] {
+      others_ran = true;
+      EXPECT_FALSE(call.finished());
+    });
+    int turns = 0;
+    while (!call.finished() && h_.store().RunColdJobs() > 0) ++turns;
+    EXPECT_TRUE(others_ran);
+    EXPECT_TRUE(call.finished());
+    return turns;
+  }
   static std::vector<std::string> IdsOf(const v1::QueryMessagesResponse& response) {
     std::vector<std::string> ids;
     for (const v1::FoundMessage& found : response.messages()) {

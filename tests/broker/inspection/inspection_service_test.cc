@@ -110,6 +110,74 @@ TEST_F(InspectionTest, AKeyOfVeryManyMessagesIsNotReadWithoutEnd) {
   EXPECT_TRUE(found.more());
 }
 
+TEST_F(InspectionTest, ALongSearchLetsOthersReadBetween) {
+  for (int i = 0; i < 200; ++i) Send({.body = "m", .queue = i % 2u, .keys = {"k"}});
+  h_.store().HoldColdJobs(true);
+  for (v1::QueryMessagesRequest request : {ByKey("k"), OfTopic(kTopic)}) {
+    request.set_limit(1000);
+    const auto call = Begin("QueryMessages", request);
+    // One at a time.
+    EXPECT_EQ(
+        Begin("QueryMessages", request)->Response<v1::QueryMessagesResponse>().status().code(),
+        v2::TOO_MANY_REQUESTS);
+    EXPECT_GT(TurnsOf(*call), 2);
+    const auto found = call->Response<v1::QueryMessagesResponse>();
+    EXPECT_EQ(found.messages_size(), 200);
+    EXPECT_FALSE(found.more());
+  }
+}
+
+TEST_F(InspectionTest, ASearchEndsWhenNobodyWaitsAnyMore) {
+  for (int i = 0; i < 200; ++i) Send({.body = "m", .queue = i % 2u, .keys = {"k"}});
+  for (v1::QueryMessagesRequest request : {ByKey("k"), OfTopic(kTopic)}) {
+    request.set_limit(1000);
+    const auto late = Begin("QueryMessages", request, absl::InfinitePast());
+    const auto found = late->Response<v1::QueryMessagesResponse>();
+    EXPECT_EQ(found.status().code(), v2::OK);
+    EXPECT_GT(found.messages_size(), 0);
+    EXPECT_LT(found.messages_size(), 200);
+    EXPECT_TRUE(found.more());
+
+    h_.store().HoldColdJobs(true);
+    const auto gone = Begin("QueryMessages", request);
+    gone->Cancel();
+    EXPECT_EQ(h_.store().RunColdJobs(), 1u);
+    EXPECT_EQ(gone->times_finished(), 1);
+    EXPECT_EQ(h_.store().RunColdJobs(), 0u);
+    h_.store().HoldColdJobs(false);
+  }
+}
+
+TEST_F(InspectionTest, AFullPoolEndsASearchThatHasBegun) {
+  for (int i = 0; i < 200; ++i) Send({.body = "m", .keys = {"k"}});
+  h_.store().HoldColdJobs(true);
+  const auto call = Begin("QueryMessages", ByKey("k"));
+  h_.store().RefuseColdJobs(true);
+  h_.store().RunColdJobs();
+  ASSERT_TRUE(call->finished());
+  EXPECT_TRUE(call->Response<v1::QueryMessagesResponse>().more());
+}
+
+// Nobody may take it for "there is none".
+TEST_F(InspectionTest, ASearchThatIsCutShortBeforeItFindsAnythingSaysSo) {
+  for (int i = 0; i < 200; ++i) Send({.body = "m", .keys = {"k"}});
+  v1::QueryMessagesRequest nothing = ByKey("k");
+  nothing.mutable_until()->set_seconds(1);
+  EXPECT_EQ(Query(nothing).status().code(), v2::OK);
+  const auto cut = Begin("QueryMessages", nothing, absl::InfinitePast());
+  EXPECT_EQ(cut->Response<v1::QueryMessagesResponse>().status().code(), v2::TOO_MANY_REQUESTS);
+}
+
+TEST_F(InspectionTest, ATopicWithMoreQueuesThanThereIsTimeFor) {
+  h_.CreateTopic(100, "wide");
+  for (uint32_t i = 0; i < 100; ++i) Send({.body = "m", .queue = i, .topic = "wide"});
+  EXPECT_EQ(Query(OfTopic("wide")).messages_size(), 32);
+  const auto late = Begin("QueryMessages", OfTopic("wide"), absl::InfinitePast());
+  const auto found = late->Response<v1::QueryMessagesResponse>();
+  EXPECT_EQ(found.status().code(), v2::REQUEST_TIMEOUT);
+  EXPECT_THAT(found.status().message(), HasSubstr("of the 100 queues of topic wide"));
+}
+
 TEST_F(InspectionTest, CopiesAreShownOnlyOnRequest) {
   h_.CreateGroup(StartPolicy::kEarliest, kGroup, /*max_attempts=*/1);
   Send({.body = "a", .keys = {"k"}});

@@ -99,6 +99,57 @@ TEST_F(InspectionTest, AGroupThatMovesOverAMessage) {
   EXPECT_EQ(traced.traces(0).events().rbegin()->detail(), "it comes again");
 }
 
+TEST_F(InspectionTest, ALongTraceLetsOthersReadBetween) {
+  for (int i = 0; i < 200; ++i) Send({.body = "a"});
+  h_.store().HoldColdJobs(true);
+  v1::TraceMessageRequest request;
+  request.set_message_id("a");
+  const auto call = Begin("TraceMessage", request);
+  EXPECT_GT(TurnsOf(*call), 2);
+  const auto traced = call->Response<v1::TraceMessageResponse>();
+  EXPECT_EQ(EventsOf(traced).size(), 200u);
+  EXPECT_TRUE(traced.traces(0).done());
+}
+
+TEST_F(InspectionTest, ATraceEndsWhenNobodyWaitsAnyMoreAndGoesOn) {
+  for (int i = 0; i < 200; ++i) Send({.body = "a"});
+  v1::TraceMessageRequest request;
+  request.set_message_id("a");
+  const auto late = Begin("TraceMessage", request, absl::InfinitePast());
+  const auto traced = late->Response<v1::TraceMessageResponse>();
+  ASSERT_EQ(traced.traces_size(), 1);
+  EXPECT_EQ(EventsOf(traced).back(), "stored orders/0/199");
+  EXPECT_LT(EventsOf(traced).size(), 200u);
+  EXPECT_FALSE(traced.traces(0).done());
+  EXPECT_TRUE(Trace("a", traced.traces(0).next()).traces(0).done());
+}
+
+TEST_F(InspectionTest, ATraceGoesOnBehindWhatIsDamaged) {
+  Send({.body = "a"});
+  const store::LogOffset damaged = h_.store().cursors().applied;
+  Send({.body = "a"});
+  Send({.body = "a"});
+  h_.store().BeginLogFile();
+  Send({.body = "a"});
+  h_.store().DamageLog(damaged);
+  const auto traced = Trace("a");
+  EXPECT_EQ(traced.status().code(), v2::OK);
+  EXPECT_THAT(EventsOf(traced), ElementsAre("stored orders/0/0", "stored orders/0/3"));
+  ASSERT_EQ(traced.traces(0).damaged_size(), 1);
+  EXPECT_THAT(traced.traces(0).damaged(0), HasSubstr("offset " + std::to_string(damaged)));
+  EXPECT_TRUE(traced.traces(0).done());
+}
+
+TEST_F(InspectionTest, ATraceOfADamagedEnd) {
+  Send({.body = "a"});
+  h_.store().DamageLog(h_.store().cursors().applied);
+  Send({.body = "b"});
+  const auto traced = Trace("a");
+  EXPECT_THAT(EventsOf(traced), ElementsAre("stored orders/0/0"));
+  EXPECT_EQ(traced.traces(0).damaged_size(), 1);
+  EXPECT_TRUE(traced.traces(0).done());
+}
+
 TEST_F(InspectionTest, ATraceOfNothing) {
   EXPECT_EQ(Trace("").status().code(), v2::BAD_REQUEST);
   EXPECT_EQ(Trace("a", -1).status().code(), v2::BAD_REQUEST);

@@ -444,10 +444,10 @@ TEST(TopicRecordTest, SettingsComeBackExactly) {
 
 // A FIFO group that a broker does not know must not become another kind of group there.
 TEST_F(MetadataTest, AGroupBeginsWithTheSettingsThatItHasElsewhere) {
-  node_.metadata.SetGroupElsewhere([](std::string_view name) -> std::optional<GroupRecord> {
-    if (name != "known") return std::nullopt;
-    return GroupRecord{
-        .id = 99, .name = "known", .fifo = true, .max_attempts = 3, .created_ms = 1234};
+  node_.metadata.SetGroupElsewhere([](std::string_view name, auto done) {
+    if (name != "known") return done(std::nullopt);
+    done(GroupRecord{
+        .id = 99, .name = "known", .fifo = true, .max_attempts = 3, .created_ms = 1234});
   });
   const auto begin = [this](const char* name) {
     std::optional<absl::StatusOr<GroupPtr>> group;
@@ -459,6 +459,28 @@ TEST_F(MetadataTest, AGroupBeginsWithTheSettingsThatItHasElsewhere) {
   EXPECT_EQ(begin("known")->max_attempts, 3u);
   EXPECT_EQ(begin("known")->created_ms, 1234) << "or it would count as new";
   EXPECT_FALSE(begin("new")->fifo);
+}
+
+TEST_F(MetadataTest, NothingIsMadeBeforeTheOthersHaveBeenAsked) {
+  std::vector<Metadata::Done<std::optional<GroupRecord>>> asked;
+  node_.metadata.SetGroupElsewhere(
+      [&asked](std::string_view, auto done) { asked.push_back(std::move(done)); });
+  GroupAnswer first;
+  GroupAnswer second;
+  Ensure("known", &first);
+  Ensure("known", &second);
+  EXPECT_EQ(store_.submitted(), 0u);
+  ASSERT_EQ(asked.size(), 2u);
+  asked[0](GroupRecord{.fifo = true});
+  ASSERT_TRUE(first.has_value());
+  EXPECT_TRUE(first->value()->fifo);
+  asked[1](std::nullopt);
+  EXPECT_EQ(second->value(), first->value()) << "it was made meanwhile";
+  GroupAnswer refused;
+  Ensure("late", &refused);
+  asked[2](absl::UnavailableError("stopped"));
+  EXPECT_TRUE(absl::IsUnavailable(refused->status()));
+  EXPECT_EQ(node_.metadata.FindGroup("late"), nullptr);
 }
 
 TEST(GroupRecordTest, ABackOffComesBackExactly) {

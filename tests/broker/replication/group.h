@@ -77,7 +77,7 @@ struct Member {
   std::unique_ptr<TestLog> log;  // nullptr: it is down
   std::unique_ptr<Master> master;
   std::unique_ptr<Slave> slave;
-  std::unique_ptr<Link> link;  // a slave's
+  std::shared_ptr<Link> link;  // a slave's
 };
 
 class Group {
@@ -126,6 +126,8 @@ class Group {
     options.min_in_sync = min_in_sync_;
     options.run_bytes = 2000;
     options.window_bytes = 8000;
+    options.catch_up_bytes_per_second = catch_up_bytes_per_second;
+    options.max_lag = max_lag;
     member.master = std::make_unique<Master>(options, log, &clock, *in_sync);
     master_ = id;
   }
@@ -138,6 +140,11 @@ class Group {
     options.broker = "b";
     options.id = id;
     member.slave = std::make_unique<Slave>(options, member.log->log->replicated(), &clock);
+  }
+  // As a slave that its log has asked for that.
+  void Restart(BrokerId id) {
+    Down(id);
+    StartSlave(id);
   }
   // kill -9; the page cache stays.
   void Down(BrokerId id) {
@@ -168,8 +175,8 @@ class Group {
   void Connect(BrokerId id) {
     Member& member = at(id);
     if (member.slave == nullptr || member.link != nullptr || present() == nullptr) return;
-    member.link = std::make_unique<Link>();
-    member.link->session = present()->Opened(member.link.get());
+    member.link = std::make_shared<Link>();
+    member.link->session = present()->Opened(member.link);
     member.slave->Opened(member.link.get());
   }
   void Disconnect(BrokerId id) {
@@ -248,12 +255,25 @@ class Group {
     }
     return texts;
   }
+  // All frames of a member's log from there on.
+  std::string FramesFrom(BrokerId id, store::LogOffset from) {
+    std::string bytes;
+    for (;;) {
+      const auto run = at(id).log->log->replicated()->ReadFrames(from, 1 << 20);
+      EXPECT_TRUE(run.ok()) << run.status();
+      if (!run.ok() || run->next == from) return bytes;
+      bytes.append(run->bytes.bytes);
+      from = run->next;
+    }
+  }
   std::string Bytes(BrokerId id) {
     return store::testing::LogBytesOf(at(id).disk, at(id).log->log->cursors().appended);
   }
 
   FakeClock clock;
   absl::Status last_end;
+  uint64_t catch_up_bytes_per_second = 0;  // of masters that start from now on
+  absl::Duration max_lag = absl::Seconds(10);  // of the next master
 
  private:
   static store::RecoveryStart FoldNothing() {

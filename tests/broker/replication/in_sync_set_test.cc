@@ -30,6 +30,24 @@ TEST(InSyncSetTest, WhatAllMembersHaveSyncedIsCommittedWithReplicaSync) {
   EXPECT_EQ(set.Committed(), 500u);
 }
 
+TEST(InSyncSetTest, WhereTheMasterIsElectedAChangeCountsWhenItIsRecorded) {
+  InSyncSet set(1, {1, 2}, 1, /*synced=*/false);
+  set.SetHeld(1, {900, 900});
+  set.SetHeld(2, {500, 500});
+  set.SetHeld(3, {300, 300});
+  set.Propose({1, 3});
+  EXPECT_TRUE(set.on_its_way());
+  EXPECT_FALSE(set.Settle());
+  EXPECT_EQ(set.Committed(), 300u) << "old and new members are waited for";
+  set.Recorded({1, 2});  // etcd was told again what it had
+  EXPECT_EQ(set.Committed(), 300u);
+  set.Recorded({1, 3});
+  EXPECT_FALSE(set.on_its_way());
+  EXPECT_THAT(set.members(), ElementsAre(1, 3));
+  set.SetHeld(3, {800, 300});
+  EXPECT_EQ(set.Committed(), 800u);
+}
+
 TEST(InSyncSetTest, TooSmallASetCommitsNothing) {
   InSyncSet set(0, {}, 2, /*synced=*/false);
   set.SetHeld(0, {900, 900});

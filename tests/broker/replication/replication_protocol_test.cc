@@ -1,5 +1,6 @@
 // Single steps of the protocol, and what is refused.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,6 +71,21 @@ TEST_F(ProtocolTest, ASlaveThatIsGoneIsWaitedForAndThenLeavesTheSet) {
   EXPECT_THAT(group_.Applied(3), ElementsAre("one"));
 }
 
+TEST_F(ProtocolTest, ASlaveThatHasEverythingIsNotBehindHoweverSeldomThatIsLookedAt) {
+  group_.max_lag = absl::Milliseconds(500);
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  const store::LogOffset end = group_.at(1).log->log->cursors().appended;
+  for (int heartbeat = 0; heartbeat < 3; ++heartbeat) {
+    group_.clock.Advance(absl::Seconds(1));
+    group_.Tick(1);
+    EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2, 3));
+  }
+  EXPECT_EQ(group_.at(1).log->log->cursors().appended, end) << "the set has changed";
+}
+
 TEST_F(ProtocolTest, TheSetIsWhatTheLogSaysAfterARestart) {
   group_.StartMaster(1);
   group_.StartSlave(2);
@@ -132,17 +148,194 @@ TEST_F(ProtocolTest, AMasterOfAnOlderEpochIsRefused) {
   EXPECT_EQ(group_.Bytes(2), before);
 }
 
+TEST_F(ProtocolTest, WhoHasGoneLeavesTheSetBeforeWhoIsSlow) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  ASSERT_THAT(group_.present()->InSync(), ElementsAre(1, 2, 3));
+  group_.Down(3);
+  Send("one");
+  // The second is connected and says nothing new: both are behind.
+  for (int n = 0; n < 4; ++n) {
+    group_.clock.Advance(absl::Seconds(4));
+    v1::SlaveMessage message;
+    while (group_.at(2).link->TakeForMaster(&message)) {
+    }
+    message.mutable_held()->set_held(group_.at(2).log->log->cursors().appended);
+    group_.present()->Received(group_.at(2).link->session, message);
+    group_.Tick(1);
+  }
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+}
+
+TEST_F(ProtocolTest, ASlaveThatTheMastersLogBeginsBehindCopiesAllOfIt) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  for (int n = 0; n < 60; ++n) {
+    Send(fmt::format("{} {}", n, std::string(4000, 'x')));
+    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
+  }
+  store::CommitLog& log = *group_.at(1).log->log;
+  const store::LogOffset begin = log.Segments()[2].first;
+  ASSERT_TRUE(log.DropBelow(begin).ok());
+
+  group_.StartSlave(3);
+  group_.Heal(/*rounds=*/5);
+  ASSERT_TRUE(group_.at(3).slave->must_reopen());
+  group_.Restart(3);
+  store::ReplicatedLog* copy = group_.at(3).log->log->replicated();
+  EXPECT_TRUE(copy->IsCopying());
+  EXPECT_EQ(copy->History().begin, begin);
+  // Interrupted on the way, it goes on where it was.
+  for (int n = 0; n < 6; ++n) {
+    group_.Connect(3);
+    group_.Tick(1);
+    group_.ToMaster(3);
+    group_.ToSlave(3);
+    group_.Tick(3);
+  }
+  const store::LogOffset half = copy->History().end;
+  ASSERT_GT(half, begin);
+  ASSERT_LT(half, log.cursors().appended);
+  group_.Restart(3);
+  copy = group_.at(3).log->log->replicated();
+  EXPECT_TRUE(copy->IsCopying());
+  EXPECT_EQ(copy->History().end, half);
+
+  group_.Heal();
+  ASSERT_TRUE(group_.at(3).slave->must_reopen());
+  EXPECT_THAT(group_.Applied(3), IsEmpty()) << "the state is not there";
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  group_.Restart(3);
+  ASSERT_TRUE(group_.at(3).log->log->EndRefill().ok());
+  EXPECT_FALSE(group_.at(3).log->log->replicated()->IsCopying());
+  Send("last");
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(group_.Applied(3).back(), "last");
+  EXPECT_EQ(group_.FramesFrom(3, begin), group_.FramesFrom(1, begin));
+}
+
+TEST_F(ProtocolTest, ACopyThatIsNotCompleteCannotBecomeTheMaster) {
+  group_.StartSlave(3);
+  store::ReplicatedLog* const log = group_.at(3).log->log->replicated();
+  EXPECT_TRUE(absl::IsFailedPrecondition(log->StartOver(4 << 16)));
+  group_.Restart(3);
+  group_.Down(3);
+  TestLog as_master(&group_.at(3).disk, group_.Options(store::Role::kMaster));
+  const absl::Status opened = as_master.Recover();
+  EXPECT_TRUE(absl::IsFailedPrecondition(opened)) << opened;
+}
+
+TEST_F(ProtocolTest, ACopyThatTheMasterHasTrimmedIsDroppedAndBegunAgain) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  for (int n = 0; n < 60; ++n) {
+    Send(std::string(4000, 'x'));
+    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
+  }
+  store::CommitLog& log = *group_.at(1).log->log;
+  ASSERT_TRUE(log.DropBelow(log.Segments()[1].first).ok());
+  group_.StartSlave(3);
+  group_.Heal(/*rounds=*/5);
+  group_.Restart(3);
+  group_.Connect(3);
+  for (int n = 0; n < 3; ++n) {
+    group_.Tick(1);
+    group_.ToMaster(3);
+    group_.ToSlave(3);
+    group_.Tick(3);
+  }
+  store::ReplicatedLog* copy = group_.at(3).log->log->replicated();
+  ASSERT_GT(copy->History().end, copy->History().begin);
+  group_.Disconnect(3);
+  const store::LogOffset begin = log.Segments()[2].first;
+  ASSERT_TRUE(log.DropBelow(begin).ok());
+
+  group_.Heal(/*rounds=*/5);
+  ASSERT_TRUE(group_.at(3).slave->must_reopen());
+  group_.Restart(3);
+  copy = group_.at(3).log->log->replicated();
+  EXPECT_TRUE(copy->IsCopying());
+  EXPECT_EQ(copy->History().begin, begin);
+  const auto names = group_.at(3).disk.List("data/log");
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) EXPECT_FALSE(name.ends_with(".salvaged")) << name;
+  group_.Heal();
+  group_.Restart(3);
+  EXPECT_EQ(group_.FramesFrom(3, begin), group_.FramesFrom(1, begin));
+}
+
+TEST_F(ProtocolTest, AMasterDoesNotSendASlaveOfItsSetOver) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  for (int n = 0; n < 40; ++n) {
+    Send(std::string(4000, 'x'));
+    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
+  }
+  group_.Disconnect(2);
+  store::CommitLog& log = *group_.at(1).log->log;
+  ASSERT_TRUE(log.DropBelow(log.Segments()[1].first).ok());
+  const auto link = std::make_shared<Link>();
+  const Master::Session session = group_.present()->Opened(link);
+  v1::SlaveMessage message;
+  message.mutable_hello()->set_cluster("c");
+  message.mutable_hello()->set_broker("b");
+  message.mutable_hello()->set_id(2);
+  message.mutable_hello()->set_log_end(1 << 20);  // of no reign that the master knows
+  group_.present()->Received(session, message);
+  EXPECT_THAT(std::string(link->why().message()), HasSubstr("wrong store"));
+  // A member that has lost its disk has nothing that could be lost.
+  const auto empty = std::make_shared<Link>();
+  const Master::Session again = group_.present()->Opened(empty);
+  message.mutable_hello()->set_log_end(0);
+  group_.present()->Received(again, message);
+  v1::MasterMessage welcome;
+  ASSERT_TRUE(empty->TakeForSlave(&welcome));
+  EXPECT_TRUE(welcome.welcome().start_over());
+}
+
+TEST_F(ProtocolTest, ASlaveThatIsFarBehindIsSentNoMoreThanTheRate) {
+  group_.catch_up_bytes_per_second = 4000;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  for (int n = 0; n < 60; ++n) {
+    Send(std::string(1000, 'x'));
+    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
+  }
+  group_.StartSlave(3);
+  group_.Connect(3);
+  group_.ToMaster(3);
+  group_.ToSlave(3);
+  group_.ToMaster(3);
+  const absl::Duration again = group_.present()->Pump();
+  EXPECT_GT(again, absl::ZeroDuration());
+  EXPECT_LT(again, absl::Seconds(1));
+  v1::MasterMessage frames;
+  ASSERT_TRUE(group_.at(3).link->TakeForSlave(&frames));
+  EXPECT_FALSE(group_.at(3).link->TakeForSlave(&frames)) << "the window is larger";
+  group_.clock.Advance(again);
+  group_.present()->Pump();
+  EXPECT_TRUE(group_.at(3).link->TakeForSlave(&frames));
+}
+
 TEST_F(ProtocolTest, StrangersAreRefused) {
   group_.StartMaster(1);
   const auto refusal = [&](const std::string& cluster, int id) {
-    Link link;
-    const Master::Session session = group_.present()->Opened(&link);
+    const auto link = std::make_shared<Link>();
+    const Master::Session session = group_.present()->Opened(link);
     v1::SlaveMessage message;
     message.mutable_hello()->set_cluster(cluster);
     message.mutable_hello()->set_broker("b");
     message.mutable_hello()->set_id(id);
     group_.present()->Received(session, message);
-    return std::string(link.why().message());
+    return std::string(link->why().message());
   };
   EXPECT_THAT(refusal("other", 2), HasSubstr("replication.master"));
   EXPECT_THAT(refusal("c", 1), HasSubstr("broker.id"));
@@ -152,12 +345,12 @@ TEST_F(ProtocolTest, StrangersAreRefused) {
 
 TEST_F(ProtocolTest, MessagesOutOfPlaceEndTheStream) {
   group_.StartMaster(1);
-  Link link;
-  const Master::Session session = group_.present()->Opened(&link);
+  const auto link = std::make_shared<Link>();
+  const Master::Session session = group_.present()->Opened(link);
   v1::SlaveMessage held;
   held.mutable_held()->set_held(77);
   group_.present()->Received(session, held);
-  EXPECT_TRUE(absl::IsInvalidArgument(link.why())) << link.why();
+  EXPECT_TRUE(absl::IsInvalidArgument(link->why())) << link->why();
 
   group_.StartSlave(2);
   group_.Connect(2);
@@ -219,15 +412,15 @@ TEST_F(ProtocolTest, ASecondStreamOfASlaveReplacesTheFirst) {
   group_.StartSlave(2);
   group_.Heal();
   Link* const first = group_.at(2).link.get();
-  Link second;
-  const Master::Session session = group_.present()->Opened(&second);
+  const auto second = std::make_shared<Link>();
+  const Master::Session session = group_.present()->Opened(second);
   v1::SlaveMessage message;
   message.mutable_hello()->set_cluster("c");
   message.mutable_hello()->set_broker("b");
   message.mutable_hello()->set_id(2);
   group_.present()->Received(session, message);
   EXPECT_TRUE(absl::IsAborted(first->why()));
-  EXPECT_FALSE(second.ended());
+  EXPECT_FALSE(second->ended());
 }
 
 }  // namespace

@@ -79,10 +79,23 @@ TEST(BrokerConfigTest, EveryKeyCanBeSetOnTheCommandLine) {
   EXPECT_TRUE(none->nameservers.empty());
 }
 
-TEST(BrokerConfigTest, ReservedDurabilitiesSaySo) {
-  EXPECT_THAT(ErrorOf({"durability=replica"}), HasSubstr("comes with replication"));
-  EXPECT_THAT(ErrorOf({"durability=replica-sync"}), HasSubstr("comes with replication"));
-  EXPECT_THAT(ErrorOf({"durability=fast"}), HasSubstr("async"));
+TEST(BrokerConfigTest, MembersOfAGroupNeedNumbersAndSlavesAMaster) {
+  EXPECT_THAT(ErrorOf({"durability=fast"}), HasSubstr("replica-sync"));
+  EXPECT_THAT(ErrorOf({"durability=replica"}), HasSubstr("broker.id"));
+  EXPECT_EQ(ErrorOf({"durability=replica-sync", "broker.id=1"}), "");
+  EXPECT_THAT(ErrorOf({"role=slave", "broker.id=2"}), HasSubstr("replication.master"));
+  EXPECT_THAT(ErrorOf({"role=slave", "replication.master=a:1"}), HasSubstr("broker.id"));
+  EXPECT_EQ(ErrorOf({"role=slave", "broker.id=2", "replication.master=a:1"}), "");
+}
+
+TEST(BrokerConfigTest, WhereAMasterIsElectedRolesAreNotConfigured) {
+  EXPECT_THAT(ErrorOf({"election.etcd=a:1"}), HasSubstr("broker.id"));
+  EXPECT_EQ(ErrorOf({"election.etcd=a:1,b:1", "broker.id=1", "election.founds=true"}), "");
+  EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "replication.master=a:1"}),
+              HasSubstr("replication.master"));
+  EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "role=slave"}), HasSubstr("role"));
+  EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "election.lease=2500ms"}),
+              HasSubstr("whole seconds"));
 }
 
 TEST(BrokerConfigTest, CombinationsThatCannotWorkAreRefused) {

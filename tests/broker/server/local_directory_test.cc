@@ -32,6 +32,17 @@ class LocalDirectoryTest : public testing::Test {
   std::unique_ptr<store::FakeStore> store_;
 };
 
+TEST_F(LocalDirectoryTest, RoutesListTheSlavesOfAMasterBehindIt) {
+  LocalDirectory::Options options{"broker-a", {"192.0.2.1", 8081}, false, 5};
+  options.slaves = [] { return std::vector<gateway::HostPort>{{"192.0.2.2", 8081}}; };
+  const LocalDirectory master(options, &metadata_, &others_);
+  const auto route = master.Route("queue");
+  ASSERT_TRUE(route.ok()) << route.status();
+  const std::vector<gateway::HostPort> both = {{"192.0.2.1", 8081}, {"192.0.2.2", 8081}};
+  EXPECT_EQ(route->brokers.at(0).endpoints, both);
+  EXPECT_EQ(master.Masters().front().address, both.front()) << "which calls are passed on to";
+}
+
 TEST_F(LocalDirectoryTest, RoutesToThisBroker) {
   const auto route = Directory(false).Route("queue");
   ASSERT_TRUE(route.ok());
@@ -64,6 +75,43 @@ TEST_F(LocalDirectoryTest, OrAreCreatedWhereThatIsConfigured) {
   ASSERT_TRUE(route.ok());
   EXPECT_EQ(route->brokers[0].queues, 5);
   EXPECT_EQ(metadata_.FindTopic("fresh")->queues, 5u);
+}
+
+TEST_F(LocalDirectoryTest, ASlaveNamesItsMasterAndStandsForItWhileThatIsAway) {
+  bool alone = false;
+  LocalDirectory::Options options{"broker-a", {"192.0.2.2", 8081}};
+  options.master = gateway::HostPort{"192.0.2.1", 8081};
+  options.alone = [&alone] { return alone; };
+  const LocalDirectory slave(options, &metadata_, &others_);
+  EXPECT_EQ(slave.Self(), "") << "it serves nothing that a broker must serve";
+  EXPECT_FALSE(slave.Stores("queue"));
+  EXPECT_FALSE(slave.Has("queue"));
+  EXPECT_EQ(slave.OthersWith("queue"), std::vector<std::string>{"broker-a"});
+  EXPECT_EQ(slave.MasterOf("broker-a"), *options.master);
+  ASSERT_TRUE(slave.Route("queue").ok());
+  EXPECT_EQ(slave.Route("queue")->brokers[0].endpoints,
+            (std::vector<gateway::HostPort>{{"192.0.2.1", 8081}, {"192.0.2.2", 8081}}));
+  EXPECT_EQ(slave.StandsFor(), "");
+  EXPECT_EQ(slave.Masters().front().address, *options.master);
+  alone = true;
+  EXPECT_EQ(slave.StandsFor(), "broker-a");
+  EXPECT_EQ(slave.Masters().front().address, options.advertised);
+}
+
+TEST_F(LocalDirectoryTest, WhereTheMasterIsElectedASlaveNamesThePresentOne) {
+  std::optional<gateway::HostPort> master;
+  LocalDirectory::Options options{"broker-a", {"192.0.2.2", 8081}};
+  options.master = gateway::HostPort{};
+  options.elected = [&master] { return master; };
+  const LocalDirectory slave(options, &metadata_, &others_);
+  EXPECT_EQ(slave.Self(), "");
+  EXPECT_EQ(slave.MasterOf("broker-a"), std::nullopt);
+  EXPECT_EQ(slave.Route("queue")->brokers[0].endpoints,
+            (std::vector<gateway::HostPort>{{"192.0.2.2", 8081}}));
+  master = gateway::HostPort{"192.0.2.3", 8081};
+  EXPECT_EQ(slave.MasterOf("broker-a"), master);
+  EXPECT_EQ(slave.Route("queue")->brokers[0].endpoints,
+            (std::vector<gateway::HostPort>{{"192.0.2.3", 8081}, {"192.0.2.2", 8081}}));
 }
 
 TEST_F(LocalDirectoryTest, GroupsHaveTheirPolicyOrTheDefault) {

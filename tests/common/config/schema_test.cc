@@ -153,6 +153,8 @@ TEST(SchemaErrors, UnknownKeysNameLineAndTheNearestKey) {
                                                     "mean listen?"));
   EXPECT_EQ(ErrorOf("", {"nonsense"}), "--set nonsense: it must have the form key=value");
   EXPECT_THAT(ErrorOf("listen: {host: a, port: 1}"), HasSubstr("unknown key 'listen.host'"));
+  EXPECT_THAT(ErrorOf("limits: 5"), HasSubstr("'limits' is not a key but the beginning of some, "
+                                              "such as limits.body"));
 }
 
 TEST(SchemaErrors, WrongTypesAndRangesSayWhatIsAllowed) {

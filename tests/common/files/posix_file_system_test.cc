@@ -86,6 +86,25 @@ TEST_F(PosixFileSystemTest, NextDataNeverSkipsWhatWasWritten) {
   EXPECT_LE(file->NextData(0), 600'000u);
   EXPECT_EQ(file->NextData(600'000), 600'000u);
   EXPECT_LE(file->NextData(700'000), 1u << 20);
+  EXPECT_GT(file->NextHole(600'000), 600'000u);
+}
+
+TEST_F(PosixFileSystemTest, ReservedSpaceIsDataOnlyWhereItWasRead) {
+  constexpr uint64_t kBytes = 64 << 20;
+  auto file = Create("a");
+  EXPECT_TRUE(file->Allocate(0, kBytes).ok());
+  EXPECT_TRUE(file->Write(0, "x").ok());
+  // A file system that cannot tell of holes says that there is none.
+  if (file->NextHole(0) >= kBytes) return;
+  std::string bytes(1 << 20, '\0');
+  EXPECT_TRUE(file->Read(0, bytes.data(), bytes.size()).ok());  // which reads ahead
+  file->SetReadAhead(false);
+  file->ForgetCached(4096);
+  const uint64_t hole = file->NextHole(0);
+  bytes.resize(hole);
+  EXPECT_EQ(file->Read(0, bytes.data(), bytes.size()).value(), bytes.size());
+  EXPECT_EQ(file->NextHole(0), hole);
+  EXPECT_EQ(file->NextData(hole), kBytes);
 }
 
 TEST_F(PosixFileSystemTest, OpenModes) {

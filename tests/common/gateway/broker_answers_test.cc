@@ -1,5 +1,6 @@
 #include "common/gateway/broker_answers.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/status/wire_status.h"
@@ -8,6 +9,7 @@ namespace mansio::gateway {
 namespace {
 
 namespace v2 = apache::rocketmq::v2;
+using ::testing::HasSubstr;
 
 v1::TopicInfo Topic(const std::string& name, int queues) {
   v1::TopicInfo topic;
@@ -85,6 +87,25 @@ TEST(MergeTest, TopicsAreDescribedOverAllBrokers) {
   EXPECT_EQ(merged.queues(3).queue_id(), 1);
 }
 
+TEST(MergeTest, ATopicHasTheConsumersOfAllBrokers) {
+  Answers<v1::DescribeTopicResponse> answers(3);
+  const auto consumes = [&answers](size_t broker, const std::string& name, int64_t created) {
+    v1::GroupInfo* group = answers[broker].response.add_consumers();
+    group->set_name(name);
+    group->mutable_created()->set_seconds(created);
+  };
+  consumes(0, "both", 20);
+  consumes(1, "both", 10);
+  consumes(1, "another", 30);
+  consumes(2, "silent", 1);
+  answers[2].status = NotFound();
+  const v1::DescribeTopicResponse merged = MergeTopic(answers);
+  ASSERT_EQ(merged.consumers_size(), 2);
+  EXPECT_EQ(merged.consumers(0).name(), "another");
+  EXPECT_EQ(merged.consumers(1).name(), "both");
+  EXPECT_EQ(merged.consumers(1).created().seconds(), 10) << "it is as old as any broker says";
+}
+
 TEST(MergeTest, ABrokerThatMissedAChangeIsNamed) {
   Answers<v1::DescribeTopicResponse> topics(2);
   *topics[0].response.mutable_topic() = Topic("t", 2);
@@ -146,12 +167,31 @@ TEST(MergeTest, AClientOfSeveralBrokersIsOne) {
     client->mutable_silent()->set_seconds(i == 1 ? 3 : 5);
     client->add_brokers(std::to_string(i));
   }
-  const v1::ListClientsResponse merged = MergeClients(answers);
+  const v1::ListClientsResponse merged = MergeClients(answers, 0);
   ASSERT_EQ(merged.clients_size(), 2);
   EXPECT_EQ(merged.clients(0).id(), "a");
   EXPECT_EQ(merged.clients(1).peer(), "seen last");
   ASSERT_EQ(merged.clients(1).brokers_size(), 2);
   EXPECT_EQ(merged.clients(1).brokers(1), "1");
+}
+
+TEST(MergeTest, APageOfClientsEndsWhereABrokerSaysNoMore) {
+  std::vector<BrokerAnswer<v1::ListClientsResponse>> answers(2);
+  for (const char* id : {"a", "c"}) answers[0].response.add_clients()->set_id(id);
+  for (const char* id : {"b", "d"}) answers[1].response.add_clients()->set_id(id);
+  const auto ids = [&answers](int32_t limit) {
+    const v1::ListClientsResponse merged = MergeClients(answers, limit);
+    std::string text;
+    for (const auto& client : merged.clients()) text += client.id();
+    return text + (merged.more() ? "+" : "");
+  };
+  EXPECT_EQ(ids(0), "abcd");
+  EXPECT_EQ(ids(3), "abc+");
+  answers[0].response.set_more(true);
+  EXPECT_EQ(ids(0), "abc+");
+  EXPECT_EQ(ids(4), "abc+");
+  answers[1].response.set_more(true);
+  EXPECT_EQ(ids(2), "ab+");
 }
 
 TEST(MergeTest, ExplanationsThatSayMostComeFirst) {
@@ -213,6 +253,27 @@ TEST(MergeTest, FoundMessagesOfAllBrokersNewestFirst) {
   merged = MergeFoundMessages(answers, 0);
   EXPECT_EQ(times(merged), (std::vector<int64_t>{90, 70, 50, 40}));
   EXPECT_TRUE(merged.more());
+}
+
+TEST(MergeTest, ABrokerThatGaveUpItsSearchIsNamed) {
+  std::vector<BrokerAnswer<v1::QueryMessagesResponse>> answers(2);
+  answers[0].broker = "a";
+  answers[1].broker = "b";
+  auto* system = answers[0].response.add_messages()->mutable_message()->mutable_system_properties();
+  system->mutable_store_timestamp()->set_seconds(70);
+  answers[1].response.set_more(true);  // and nothing found
+  v1::QueryMessagesResponse merged = MergeFoundMessages(answers, 0);
+  EXPECT_EQ(merged.messages_size(), 1);
+  EXPECT_FALSE(merged.more()) << "whoever goes on before that does not find what b left out";
+  const absl::Status summary = Summarise(OutcomesOf(answers));
+  EXPECT_EQ(CodeOf(summary), v2::MULTIPLE_RESULTS);
+  EXPECT_THAT(std::string(summary.message()), HasSubstr("broker b: it looked at too many"));
+
+  answers[0].response.clear_messages();
+  EXPECT_TRUE(MergeFoundMessages(answers, 0).more());
+  answers.erase(answers.begin());
+  EXPECT_TRUE(Summarise(OutcomesOf(answers)).ok()) << "its own answer says so";
+  EXPECT_TRUE(MergeFoundMessages(answers, 0).more());
 }
 
 }  // namespace

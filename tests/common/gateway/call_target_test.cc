@@ -97,6 +97,22 @@ TEST(CallTargetTest, ASendSaysItsTopicAndMessageGroup) {
   EXPECT_TRUE(Target("SendMessage", request).transaction);
 }
 
+TEST(CallTargetTest, ABatchSaysTheFirstMessageGroupThatItHas) {
+  v2::SendMessageRequest request;
+  for (const char* group : {"", "", "second", "third"}) {
+    v2::SystemProperties* system = request.add_messages()->mutable_system_properties();
+    system->set_message_type(v2::NORMAL);
+    if (*group != '\0') system->set_message_group(group);
+  }
+  request.mutable_messages(0)->mutable_topic()->set_name("orders");
+  request.mutable_messages(1)->mutable_topic()->set_name("other");
+  request.mutable_messages(1)->mutable_system_properties()->set_message_type(v2::TRANSACTION);
+  const CallTarget target = Target("SendMessage", request);
+  EXPECT_EQ(target.message_group, "second");
+  EXPECT_EQ(target.topic, "orders");
+  EXPECT_FALSE(target.transaction);
+}
+
 TEST(CallTargetTest, GarbageNamesNobody) {
   EXPECT_EQ(BrokerOfHandle(""), "");
   EXPECT_EQ(BrokerOfHandle("AB"), "");

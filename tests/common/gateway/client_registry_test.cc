@@ -153,6 +153,32 @@ TEST_F(ClientRegistryTest, ListsAndFindsWhatWasDescribed) {
   EXPECT_FALSE(registry_.Find("c").has_value());
 }
 
+TEST_F(ClientRegistryTest, PagesAreInTheOrderOfIds) {
+  ClientRegistry registry({}, &clock_);
+  for (const char* id : {"d", "a", "c", "e", "b"}) ASSERT_TRUE(registry.Touch(id).ok());
+  const auto ids = [&registry](std::string_view after, size_t limit) {
+    std::string text;
+    for (const ClientInfo& client : registry.List("", after, limit)) text += client.id;
+    return text;
+  };
+  EXPECT_EQ(ids("", 2), "ab");
+  EXPECT_EQ(ids("b", 2), "cd");
+  EXPECT_EQ(ids("d", 2), "e");
+  EXPECT_EQ(ids("e", 2), "");
+  EXPECT_EQ(ids("", 0), "");
+  EXPECT_EQ(ids("", 100), "abcde");
+}
+
+TEST_F(ClientRegistryTest, WhatALostLinkToldGoesWhenTheClientSaysItself) {
+  const int link = 0;
+  ClientInfo told{.id = "a", .role = ClientRole::kProducer, .topics = {"old"}};
+  ASSERT_TRUE(registry_.Relay(&link, told, nullptr).ok());
+  registry_.RelayGone(&link, "a");
+  EXPECT_EQ(registry_.Find("a")->topics, std::vector<std::string>{"old"});
+  ASSERT_TRUE(registry_.Describe("a", ClientRole::kProducer, "", {"new"}, "", "", "").ok());
+  EXPECT_EQ(registry_.Find("a")->topics, std::vector<std::string>{"new"});
+}
+
 TEST(ClientHashTest, IsTheSameOnEveryNode) {
   // Held fast: lease records keep it across restarts.
   EXPECT_EQ(ClientHash("host@1@0@abc"), ClientHash("host@1@0@abc"));

@@ -51,9 +51,34 @@ TEST(ClusterTableTest, RoutesFollowEveryChange) {
   table.Change({"c", "nobody", 0}, delta);
   EXPECT_EQ(BrokersOf(table.Route("orders")), (Names{"a", "b"}));
   EXPECT_TRUE(table.Route("new").brokers.empty());
-  table.Remove({"c", "a", 0});
-  table.Remove({"c", "a", 0});
+  for (const int id : {0, 0, 1}) table.Remove({"c", "a", id});
   EXPECT_EQ(BrokersOf(table.Route("orders")), Names{"b"});
+}
+
+TEST(ClusterTableTest, RoutesListAllMembersOfAGroupTheMasterFirst) {
+  const auto hosts = [](const TopicRoute& route) {
+    Names names;
+    for (const HostPort& address : route.brokers.at(0).endpoints) names.push_back(address.host);
+    return names;
+  };
+  const auto at = [](const std::string& host, int id) {
+    ClusterTable::Member member = MemberOf("a", {"orders"}, id);
+    member.identity.mutable_addresses(0)->set_host(host);
+    return member;
+  };
+  ClusterTable table;
+  table.Replace(at("third", 3));
+  table.Replace(at("second", 2));
+  table.Replace(MemberOf("b", {"orders"}, 1));
+  // Without a master its slaves stand for it, as one broker.
+  EXPECT_EQ(BrokersOf(table.Route("orders")), (Names{"a", "b"}));
+  EXPECT_EQ(hosts(table.Route("orders")), (Names{"second", "third"}));
+  EXPECT_TRUE(table.MastersWith("orders").empty());
+  table.Replace(at("first", 0));
+  EXPECT_EQ(BrokersOf(table.Route("orders")), (Names{"a", "b"}));
+  EXPECT_EQ(hosts(table.Route("orders")), (Names{"first", "second", "third"}));
+  table.Remove({"c", "a", 2});
+  EXPECT_EQ(hosts(table.Route("orders")), (Names{"first", "third"}));
 }
 
 TEST(ClusterTableTest, GroupsAreFoundWhereTheyAre) {

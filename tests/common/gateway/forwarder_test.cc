@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/gateway/group_owner.h"
+#include "common/gateway/send_holds.h"
 #include "common/rpc/testing/fake_client.h"
 #include "common/timer/timer_queue.h"
 #include "tests/common/gateway/testing.h"
@@ -35,10 +36,12 @@ class ForwarderTest : public ::testing::Test {
 
   // Every local handler counts its calls, and says OK to each entry of an ack.
   void Install(bool with_local = true) {
-    forwarder_ = std::make_unique<Forwarder>(
-        options_,
-        Forwarder::Environment{
-            .directory = &directory_, .clients = &clients_, .peers = &peers_, .timers = &timers_});
+    forwarder_ =
+        std::make_unique<Forwarder>(options_, Forwarder::Environment{.directory = &directory_,
+                                                                     .clients = &clients_,
+                                                                     .peers = &peers_,
+                                                                     .timers = &timers_,
+                                                                     .holds = &holds_});
     for (const OwnedMethod& method : kOwnedMethods) {
       if (!with_local) break;
       if (method.shape == Shape::kServerStream) {
@@ -137,6 +140,7 @@ class ForwarderTest : public ::testing::Test {
   rpc::testing::FakeClient peers_;
   int64_t now_ms_ = 0;
   TimerQueue timers_{[this] { return now_ms_; }};
+  SendHolds holds_{{}, &timers_};
   std::unique_ptr<Forwarder> forwarder_;
   std::vector<std::unique_ptr<FakeUnaryCall>> calls_;
   rpc::MethodTable methods_;
@@ -212,7 +216,7 @@ TEST_F(ForwarderTest, ANameserverForwardsEverything) {
             v2::CLIENT_ID_REQUIRED);
 }
 
-TEST_F(ForwarderTest, NothingIsForwardedTwice) {
+TEST_F(ForwarderTest, ABrokerForwardsNothingTwice) {
   Install();
   const auto* ack = Call("AckMessage", AckOf({"b"}), Forwarded());
   const auto answer = ack->Response<v2::AckMessageResponse>();
@@ -225,12 +229,22 @@ TEST_F(ForwarderTest, NothingIsForwardedTwice) {
   EXPECT_EQ(local_calls_, 1) << "its own service says that the topic is not here";
   EXPECT_TRUE(peers_.unary.empty());
 
+}
+
+TEST_F(ForwarderTest, ASlaveForwardsWhatItGotAsTheMasterOnceMore) {
+  Install();
   directory_.self = "";
-  FakeUnaryCall* const send = Call("SendMessage", SendTo("there"), Forwarded());
+  Call("SendMessage", SendTo("there"), Forwarded());
+  ASSERT_EQ(peers_.unary.size(), 1u);
+  const std::string hops = rpc::testing::HeaderOf(peers_.unary[0].call, kForwardedBy);
+  EXPECT_EQ(hops, "nameserver x:1, then broker a");
+  rpc::testing::Headers headers = Client();
+  headers.emplace(kForwardedBy, hops);
+  FakeUnaryCall* const send = Call("SendMessage", SendTo("there"), headers);
   now_ms_ += 300;  // routes are just changing: not at once
   timers_.RunDue();
   EXPECT_EQ(CodeIn<v2::SendMessageResponse>(*send), v2::INTERNAL_SERVER_ERROR);
-  EXPECT_TRUE(peers_.unary.empty());
+  EXPECT_EQ(peers_.unary.size(), 1u);
 }
 
 TEST_F(ForwarderTest, AnUnreachableOwnerHasACodeThatIsTriedAgain) {
@@ -314,6 +328,30 @@ TEST_F(ForwarderTest, AMessageGroupGoesToItsOwner) {
   ASSERT_EQ(peers_.unary.size(), 1u);
   EXPECT_EQ(peers_.unary[0].call.address, "[2001:db8::3]:8082");
   EXPECT_EQ(local_calls_, 1);
+}
+
+// A topic of mixed type takes messages with and without a group in one request.
+TEST_F(ForwarderTest, ABatchGoesToTheOwnerOfTheGroupThatItHas) {
+  directory_.owners = {{"mine", "a"}, {"theirs", "c"}};
+  Install();
+  Call("SendMessage", SendTo("here", {"", "theirs"}));
+  ASSERT_EQ(peers_.unary.size(), 1u);
+  EXPECT_EQ(peers_.unary[0].call.address, "[2001:db8::3]:8082");
+  EXPECT_EQ(local_calls_, 0);
+  Call("SendMessage", SendTo("here", {"", "mine"}));
+  EXPECT_EQ(local_calls_, 1);
+}
+
+TEST_F(ForwarderTest, ABatchWaitsForTheHoldOfTheGroupThatItHas) {
+  directory_.owners = {{"mine", "a"}};
+  holds_.Hold("here", "me", 1000);
+  Install();
+  Call("SendMessage", SendTo("here", {"", "mine"}));
+  EXPECT_EQ(local_calls_, 0) << "its group is about to get another broker";
+  Call("SendMessage", SendTo("here"));
+  EXPECT_EQ(local_calls_, 1);
+  holds_.Release("here", "me");
+  EXPECT_EQ(local_calls_, 2);
 }
 
 // Somebody with an older view forwarded it; the client tries again, but not at once.

@@ -45,6 +45,19 @@ TEST_F(GatewayTest, AnswersRoutes) {
   EXPECT_EQ(Call<v2::QueryRouteResponse>("QueryRoute", request).status().code(), v2::ILLEGAL_TOPIC);
 }
 
+TEST_F(GatewayTest, ClientsThatCannotChooseBetweenAddressesGetOne) {
+  directory.routes["orders"] = TwoBrokers(1);
+  directory.routes["orders"].brokers[0].endpoints = {{"192.0.2.1", 8081}, {"192.0.2.2", 8081}};
+  v2::QueryRouteRequest request;
+  request.mutable_topic()->set_name("orders");
+  const auto addresses = [&](const std::string& language) {
+    const auto response = Call<v2::QueryRouteResponse>("QueryRoute", request, "client-1", language);
+    return response.message_queues(0).broker().endpoints().addresses_size();
+  };
+  EXPECT_EQ(addresses("JAVA"), 2);
+  EXPECT_EQ(addresses("HTTP"), 1) << "what Node.js says of itself";
+}
+
 TEST_F(GatewayTest, AnswersAssignments) {
   directory.routes["orders"] = TwoBrokers(4);
   directory.groups["strict"].fifo = true;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "tests/common/gateway/testing.h"
 
 namespace mansio::gateway {
@@ -56,14 +59,26 @@ TEST(RouteAnswerTest, EveryQueueHasAllThatSdksNeed) {
     const v2::MessageQueue& queue = response.message_queues(i);
     EXPECT_EQ(queue.topic().resource_namespace(), "space");
     EXPECT_EQ(queue.topic().name(), "orders");
-    EXPECT_EQ(queue.id(), i % 3);
+    EXPECT_EQ(queue.id(), i / 2);
     EXPECT_EQ(queue.permission(), v2::READ_WRITE);
-    EXPECT_EQ(queue.broker().name(), i < 3 ? "a" : "b");
+    EXPECT_EQ(queue.broker().name(), i % 2 == 0 ? "a" : "b") << "the next queue is elsewhere";
     EXPECT_EQ(queue.broker().id(), 0);
-    EXPECT_EQ(queue.broker().endpoints().addresses(0).host(), i < 3 ? "192.0.2.1" : "192.0.2.2");
+    EXPECT_EQ(queue.broker().endpoints().addresses(0).host(),
+              i % 2 == 0 ? "192.0.2.1" : "192.0.2.2");
     ASSERT_EQ(queue.accept_message_types_size(), 1);
     EXPECT_EQ(queue.accept_message_types(0), v2::FIFO);
   }
+}
+
+TEST(RouteAnswerTest, BrokersMayHaveDifferentNumbersOfQueues) {
+  TopicRoute route = TwoBrokers(1);
+  route.brokers[1].queues = 3;
+  std::vector<std::string> queues;
+  const v2::QueryRouteResponse response = MakeRouteResponse(Topic(), route).value();
+  for (const v2::MessageQueue& queue : response.message_queues()) {
+    queues.push_back(queue.broker().name() + std::to_string(queue.id()));
+  }
+  EXPECT_EQ(queues, (std::vector<std::string>{"a0", "b0", "b1", "b2"}));
 }
 
 TEST(RouteAnswerTest, AMixedTopicAcceptsTheClassicTypes) {

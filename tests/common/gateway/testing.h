@@ -103,18 +103,20 @@ class GatewayFixture {
 
   // Calls a unary method of MessagingService as `client`; an empty client sends no id.
   template <typename Response, typename Request>
-  Response Call(std::string_view method, const Request& request, std::string client = "client-1") {
-    rpc::testing::FakeUnaryCall call(request.SerializeAsString(), HeadersOf(client));
+  Response Call(std::string_view method, const Request& request, std::string client = "client-1",
+                const std::string& language = "JAVA") {
+    rpc::testing::FakeUnaryCall call(request.SerializeAsString(), HeadersOf(client, language));
     for (const auto& candidate : methods.unary) {
       if (candidate.path == MessagingPath(method)) candidate.handler(call);
     }
     return call.Response<Response>();
   }
 
-  static rpc::testing::Headers HeadersOf(const std::string& client) {
+  static rpc::testing::Headers HeadersOf(const std::string& client,
+                                         const std::string& language = "JAVA") {
     if (client.empty()) return {};
     return {
-        {"x-mq-client-id", client}, {"x-mq-language", "JAVA"}, {"x-mq-client-version", "5.1.0"}};
+        {"x-mq-client-id", client}, {"x-mq-language", language}, {"x-mq-client-version", "5.1.0"}};
   }
 
   FakeClock clock;

@@ -200,6 +200,42 @@ def refused_while_unfinished(groups):
         groups.mansio("topic", "alter", topic, "--add-broker", "b", "--force", endpoint=groups.broker.address)
 
 
+def offline_groups_are_waited_for(groups):
+    """A broker comes and goes while a group is offline; the group gets what was sent there, and is the last to."""
+    topic, group, endpoint = "scaled", "nightly", groups.broker.address
+    groups.create_topic(topic, "--queues", "2", on="a")
+    groups.mansio("group", "create", group, "--start", "earliest", endpoint=endpoint)
+    groups.create_topic("unused", on="a")
+    with Node(groups.brokers["a"].address) as a, Node(groups.brokers["b"].address) as b:
+        assert a.call("SendMessage", send(message(topic, b"before"))).code == OK
+        take(a, topic, group, "a", {"before"})
+        for name in (topic, "unused"):
+            groups.mansio("topic", "alter", name, "--add-broker", "b", endpoint=endpoint)
+        bodies = {f"m{number}" for number in range(20)}
+        for body in bodies:
+            assert b.call("SendMessage", send(message(topic, body.encode()))).code == OK
+        assert stored(groups, topic, "b") == len(bodies), "they are not on the added broker"
+        for name in (topic, "unused"):
+            groups.mansio("topic", "alter", name, "--drain-broker", "b", endpoint=endpoint)
+        # Whoever takes this one out has looked at the other one, too.
+        groups.await_true(lambda: readable(a, "unused") == {"a"}, "a topic without consumers leaves the route", PATIENCE)
+        assert readable(a, topic) == {"a", "b"}, "the broker left the route before the group had come"
+        take(a, topic, group, "b", bodies)
+        groups.await_true(lambda: readable(a, topic) == {"a"}, "the drained broker leaves the route", PATIENCE)
+
+
+def take(node, topic, group, broker, bodies):
+    """Receives and acknowledges exactly these."""
+    missing = set(bodies)
+    until = time.monotonic() + PATIENCE
+    while missing and time.monotonic() < until:
+        answer = node.call("ReceiveMessage", receive(topic, group, broker=broker, batch_size=32))
+        missing -= {one.body.decode() for one in received(answer)}
+        if handles(answer):
+            assert node.call("AckMessage", ack(*handles(answer), topic=topic, group=group)).code == OK
+    assert not missing, f"group {group} did not get {missing} from broker {broker}"
+
+
 def fails(groups, *arguments):
     """What a command says that must fail."""
     try:
@@ -249,6 +285,8 @@ def main():
             add_and_drain(groups, "plain", False, groups.brokers["b"].address)
         with report.case("message groups that are not finished do not move"):
             refused_while_unfinished(groups)
+        with report.case("a drained broker waits for groups that are offline"):
+            offline_groups_are_waited_for(groups)
         with report.case("a change that has failed is completed"):
             repeated_after_a_failure(groups)
     report.finish()

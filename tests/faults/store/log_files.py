@@ -16,12 +16,13 @@ def segments(cluster):
 
 
 def frames(path):
-    """The good-looking frames of a segment file from its beginning on."""
+    """The good-looking frames of a segment file, or of what was cut out of a log, from its beginning on."""
     data = path.read_bytes()
+    start = int(path.name.split(".")[0])
     at = 0
     while at + HEADER_BYTES <= len(data):
         magic, version, kind, assignments, payload, _, epoch, offset, *_ = HEADER.unpack_from(data, at)
-        if magic != MAGIC or offset != int(path.name) + at:
+        if magic != MAGIC or offset != start + at:
             return
         size = HEADER_BYTES + 8 * assignments + payload
         yield Frame(at, version, kind, assignments, payload, epoch, offset, size)

@@ -65,6 +65,11 @@ class BrokerGroups(Cluster):
                 lambda p=process: self.brokers_of(p, name) == set(brokers), f"{process.name} knows where topic {name} is"
             )
 
+    def stored(self, topic):
+        """How many messages of a topic each broker has ever stored, by its name."""
+        rows = self.mansio("topic", "stats", topic, endpoint=self.broker.address)
+        return {row["broker"]: row["ever_stored"] for row in rows}
+
     @staticmethod
     def brokers_of(process, topic):
         """The names of the brokers in the route that a node answers."""

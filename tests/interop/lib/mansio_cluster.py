@@ -42,13 +42,18 @@ def reserve_port():
 class Process:
     """One Mansio process; it keeps its address, data and log over restarts."""
 
-    def __init__(self, program, directory, config, settings, name=None):
+    ready = re.compile(r"\bready\b")  # what it logs when it serves
+
+    def __init__(self, program, directory, config, settings, name=None, address=None, prefix=()):
+        """`address`: where it listens, otherwise on a free port; `prefix`: the command that starts its command."""
         self.name = name or program
-        self._reservation = reserve_port()  # other suites run at the same time, also while this process does not
-        self.port = self._reservation.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        if address is None:
+            self._reservation = reserve_port()  # other suites run at the same time, also while this process does not
+            address = f"127.0.0.1:{self._reservation.getsockname()[1]}"
+        self.address = address
+        self.port = int(address.rsplit(":", 1)[1])
         self.log_path = directory / f"{self.name}.log"
-        self._command = [str(BIN_DIR / f"mansio-{program}"), "--config", str(config)]
+        self._command = [*prefix, str(BIN_DIR / f"mansio-{program}"), "--config", str(config)]
         self.configure(f"listen={self.address}", *settings)
         self._directory = directory
         self._process = None
@@ -72,7 +77,7 @@ class Process:
                 self._command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + READY_TIMEOUT
-        while not re.search(r"\bready\b", self.log()):
+        while not self.ready.search(self.log()):
             if self._process.poll() is not None:
                 code, self._process = self._process.returncode, None
                 raise AssertionError(f"{self.name} exited with {code} instead of serving:\n{self.log()[-2000:]}")
@@ -168,9 +173,12 @@ class Cluster:
             shutil.rmtree(self.directory, ignore_errors=True)
         raise AssertionError("the broker started")
 
-    def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT, codes=(0,)):
-        """Runs the mansio command with JSON output; returns what it printed, decoded. `codes`: how it may exit."""
-        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", "30s"]
+    def mansio(self, *arguments, endpoint=None, timeout=COMMAND_TIMEOUT, codes=(0,), patience="30s"):
+        """Runs the mansio command with JSON output; returns what it printed, decoded. `codes`: how it may exit.
+
+        `patience`: how long the command itself waits for an answer.
+        """
+        command = [str(BIN_DIR / "mansio"), "--endpoint", endpoint or self.broker.address, "--timeout", patience]
         command += ["-o", "json", *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode not in codes:

@@ -13,7 +13,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 from rocketmq.grpc_protocol import service_pb2_grpc
 
-DEADLINE = 30  # seconds of a call, beyond its polling time
+DEADLINE = 30  # seconds of a call, beyond its polling time, unless the client has another one
 
 Received = collections.namedtuple("Received", "queue offset id body attempt handle stored_ms")
 
@@ -32,7 +32,7 @@ class RawClient:
     They raise grpc.RpcError when the connection breaks and Refused when the server says no.
     """
 
-    def __init__(self, address, client_id=None):
+    def __init__(self, address, client_id=None, deadline=DEADLINE):
         # Its own subchannel pool: otherwise gRPC would share one connection among all clients.
         self._channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
         self._stub = service_pb2_grpc.MessagingServiceStub(self._channel)
@@ -42,6 +42,7 @@ class RawClient:
             ("x-mq-client-version", "5.1.2"),
         ]
         self._address = address
+        self._deadline = deadline
         self._queues = {}
         self._closed = False
 
@@ -68,13 +69,13 @@ class RawClient:
             resolution=definition.COMMIT if commit else definition.ROLLBACK,
             source=definition.SOURCE_CLIENT,
         )
-        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=DEADLINE)
+        response = self._stub.EndTransaction(request, metadata=self._metadata, timeout=self._deadline)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
-    def answer_checks(self, topic, decide):
+    def answer_checks(self, topic, decide, with_body=False):
         """Is a producer of the topic, and calls decide(message id, transaction id) for each check-back, until the
-        connection breaks (grpc.RpcError) or close() is called meanwhile by `decide`.
+        connection breaks (grpc.RpcError) or close() is called meanwhile by `decide`. `with_body`: it gets the body, too.
         """
         settings = definition.Settings(
             client_type=definition.PRODUCER,
@@ -87,7 +88,8 @@ class RawClient:
             for command in stream:
                 if command.HasField("recover_orphaned_transaction_command"):
                     check = command.recover_orphaned_transaction_command
-                    decide(check.message.system_properties.message_id, check.transaction_id)
+                    body = (check.message.body,) if with_body else ()
+                    decide(check.message.system_properties.message_id, check.transaction_id, *body)
                 if self._closed:
                     return
         finally:
@@ -101,7 +103,7 @@ class RawClient:
     def recall(self, topic, handle):
         """Recalls a delayed message; returns the code of the answer."""
         request = service.RecallMessageRequest(topic=definition.Resource(name=topic), recall_handle=handle)
-        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=DEADLINE).status.code
+        return self._stub.RecallMessage(request, metadata=self._metadata, timeout=self._deadline).status.code
 
     def _send(self, topic, body, message_type, message_group=None, due_ms=None, properties=None):
         message_id = "01" + uuid.uuid4().hex.upper()
@@ -121,7 +123,7 @@ class RawClient:
             topic=definition.Resource(name=topic), body=body, system_properties=system, user_properties=properties
         )
         response = self._stub.SendMessage(
-            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=DEADLINE
+            service.SendMessageRequest(messages=[message]), metadata=self._metadata, timeout=self._deadline
         )
         if response.status.code != definition.OK:
             raise Refused(response.status)
@@ -138,7 +140,7 @@ class RawClient:
         request.invisible_duration.seconds = invisible_seconds
         request.long_polling_timeout.seconds = polling_seconds
         messages = []
-        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + DEADLINE):
+        for response in self._stub.ReceiveMessage(request, metadata=self._metadata, timeout=polling_seconds + self._deadline):
             if response.WhichOneof("content") == "status":
                 if response.status.code not in (definition.OK, definition.MESSAGE_NOT_FOUND):
                     raise Refused(response.status)
@@ -166,14 +168,14 @@ class RawClient:
                 service.AckMessageEntry(message_id=message.id, receipt_handle=message.handle) for message in messages
             ],
         )
-        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=DEADLINE)
+        response = self._stub.AckMessage(request, metadata=self._metadata, timeout=self._deadline)
         good = {entry.receipt_handle for entry in response.entries if entry.status.code == definition.OK}
         return [message for message in messages if message.handle in good]
 
     def heartbeat(self, group):
         """Says that this client is a consumer of a group."""
         request = service.HeartbeatRequest(group=definition.Resource(name=group), client_type=definition.SIMPLE_CONSUMER)
-        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=DEADLINE)
+        response = self._stub.Heartbeat(request, metadata=self._metadata, timeout=self._deadline)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
@@ -186,7 +188,7 @@ class RawClient:
             message_id=message.id,
         )
         request.invisible_duration.seconds = invisible_seconds
-        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=DEADLINE)
+        response = self._stub.ChangeInvisibleDuration(request, metadata=self._metadata, timeout=self._deadline)
         if response.status.code != definition.OK:
             raise Refused(response.status)
         return message._replace(handle=response.receipt_handle)
@@ -200,7 +202,7 @@ class RawClient:
             message_id=message.id,
             delivery_attempt=message.attempt,
         )
-        response = self._stub.ForwardMessageToDeadLetterQueue(request, metadata=self._metadata, timeout=DEADLINE)
+        response = self._stub.ForwardMessageToDeadLetterQueue(request, metadata=self._metadata, timeout=self._deadline)
         if response.status.code != definition.OK:
             raise Refused(response.status)
 
@@ -214,7 +216,7 @@ class RawClient:
             response = self._stub.QueryRoute(
                 service.QueryRouteRequest(topic=definition.Resource(name=topic), endpoints=endpoints),
                 metadata=self._metadata,
-                timeout=DEADLINE,
+                timeout=self._deadline,
             )
             if response.status.code != definition.OK:
                 raise Refused(response.status)

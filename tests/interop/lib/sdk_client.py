@@ -17,7 +17,7 @@ for MS, and acknowledges it, except the messages with the body that it fails ("*
 message another invisible time first if there is --change. It ends after N distinct messages that it did not fail, or,
 without --count, when its input is closed; it says goodbye to the server.
 
-A producer has some sends under way at a time; after each of them it waits for MS (not Java's).
+A producer has some sends under way at a time; after each of them it waits for MS.
 
 "transact" sends one half message (none if B is empty), ends it, is done, and answers check-backs, {"event": "check",
 "id", "body"} for each, until its input is closed.
@@ -33,6 +33,9 @@ import threading
 import time
 
 TAKE_ONE_ADDRESS = {"Node.js"}  # its gRPC library takes several addresses for the name of one host
+SEPARATORS = {"Rust": ","}  # between addresses
+# What the newest release of an SDK does not have.
+WITHOUT = {"Rust": {"push", "recall"}}
 START_TIMEOUT = 60  # seconds until a client must have started
 LEAVE_TIMEOUT = 60  # seconds until it must have ended
 # More processes that start at the same time would take all of a small machine.
@@ -160,6 +163,16 @@ class Sdk:
     def consumer(self, cluster, kind, topic, group, endpoint=None, **options):
         """A started consumer; `kind` is "push" or "simple"."""
         return self.client(cluster, kind, topic, endpoint, group=group, **options)
+
+
+def joined(name, addresses):
+    """Several addresses as the SDK of that name wants them; the first one where it takes only one."""
+    return addresses[0] if name in TAKE_ONE_ADDRESS else SEPARATORS.get(name, ";").join(addresses)
+
+
+def has(name, feature):
+    """Whether the SDK of that name has a feature: "push" or "recall"."""
+    return feature not in WITHOUT.get(name, ())
 
 
 def sdks_of(arguments):

@@ -217,5 +217,16 @@ TEST_F(CheckpointerTest, AnIdleLogIsSavedAfterAPeriod) {
   checkpointer.Stop();
 }
 
+TEST_F(CheckpointerTest, AnotherPeriodCountsAtOnce) {
+  Checkpointer::Options options = Options(1 << 20);
+  options.period = absl::Hours(10);
+  options.periodic = [this] { journal_.Add("periodic"); };
+  Checkpointer checkpointer(&log_, &store_, &source_, 1000, std::move(options));
+  checkpointer.Start();
+  checkpointer.SetPeriod(absl::Milliseconds(1));
+  journal_.WaitFor("periodic");
+  checkpointer.Stop();
+}
+
 }  // namespace
 }  // namespace mansio::store

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -169,7 +170,8 @@ class TestLog {
     return log->Start(&observer);
   }
   absl::Status Recover(const RecoveryStart& start = {}) {
-    auto opened = CommitLog::Open(options_, {files_, &time_});
+    auto opened =
+        CommitLog::Open(options_, {.files = files_, .time = &time_, .may_commit = may_commit});
     if (!opened.ok()) return opened.status();
     log = *std::move(opened);
     auto result = log->Recover(
@@ -235,6 +237,7 @@ class TestLog {
     return texts;
   }
 
+  std::function<bool()> may_commit;  // of the next Recover
   FakeClock clock;
   Observer observer;
   std::unique_ptr<CommitLog> log;

@@ -11,8 +11,10 @@ namespace {
 
 constexpr LogOffset kSegmentBytes = 256 << 20;
 constexpr LogOffset kPage = 4096;
+constexpr LogOffset kFolio = 64 << 10;
 
-// A segment of zeros that counts what is asked of it, and reads in large pieces and whole pages.
+// A segment of zeros that counts what is asked of it. The system caches larger pieces than were
+// read.
 class ZeroSource final : public LogSource {
  public:
   // `hole`: nothing was written, which the file system knows except where it was read.
@@ -25,13 +27,16 @@ class ZeroSource final : public LogSource {
   absl::StatusOr<std::string_view> Peek(LogOffset offset, size_t bytes) override {
     const size_t size = std::min<uint64_t>({bytes, zeros_.size(), kSegmentBytes - offset});
     read_ += size;
-    const LogOffset end = (offset + zeros_.size() + kPage - 1) / kPage * kPage;
-    cached_end_ = std::max(cached_end_, end);
+    cached_end_ = std::max(cached_end_, (offset + size + kFolio - 1) / kFolio * kFolio);
     return std::string_view(zeros_).substr(0, size);
   }
   LogOffset NextData(LogOffset offset) override {
     ++questions_;
     return hole_ && offset >= cached_end_ ? kSegmentBytes : offset;
+  }
+
+  LogOffset NextHole(LogOffset offset) override {
+    return hole_ && offset < cached_end_ ? cached_end_ : kSegmentBytes;
   }
 
   uint64_t read() const { return read_; }

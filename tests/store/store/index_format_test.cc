@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <random>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -64,6 +66,22 @@ TEST(IndexFormatTest, EntriesOfOneKeyComeInTheOrderOfTheLog) {
   const std::string file = EncodeIndexFile(kHeader, entries);
   EXPECT_THAT(LookUp(file, kHash),
               ::testing::Optional(ElementsAre(Pair(4196, 3), Pair(4296, 1), Pair(4396, 1))));
+}
+
+TEST(IndexFormatTest, EntriesAreSorted) {
+  std::mt19937_64 random(3);
+  for (const size_t count : {1, 2, 17, 300, 20000}) {
+    std::vector<IndexEntry> entries;
+    for (uint32_t i = 0; i < count; ++i) {
+      // Half of them with few keys.
+      entries.push_back({i % 2 == 0 ? random() : (random() % 5) << 61, i, 1});
+    }
+    EncodeIndexFile(kHeader, entries);
+    EXPECT_EQ(entries.size(), count);
+    EXPECT_TRUE(std::is_sorted(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.hash, a.relative) < std::tie(b.hash, b.relative);
+    })) << count;
+  }
 }
 
 TEST(IndexFormatTest, AFileWithoutEntries) {

@@ -82,6 +82,16 @@ TEST_F(RetentionTest, LimitsChangeWhileTheStoreIsOpen) {
   EXPECT_GT(store->cursors().min, by_size);
 }
 
+TEST_F(RetentionTest, ALimitThatIsSetDuringATrimCountsToo) {
+  Fill(8);
+  machine->on_live = [this, set = false]() mutable {
+    if (!std::exchange(set, true)) store->SetRetention(absl::Hours(72), 3 * options.segment_bytes);
+  };
+  store->SetRetention(absl::Hours(72), 6 * options.segment_bytes);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->EnforceRetention().ok());
+  EXPECT_LE(store->cursors().appended - store->cursors().min, 4 * options.segment_bytes);
+}
+
 TEST_F(RetentionTest, AgesOfSegmentsSurviveARestart) {
   Fill(2);
   ASSERT_TRUE(store->Close().ok());

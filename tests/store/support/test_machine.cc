@@ -187,6 +187,7 @@ std::string TestMachine::Get(const std::string& key) const {
 
 std::vector<LiveMessage> TestMachine::LiveMessages(QueueKey queue, QueueOffset from, QueueOffset to,
                                                    size_t max) const {
+  if (on_live) on_live();
   const MutexLock lock(&mutex_);
   const std::string begin = LiveName(queue, from);
   const std::string end = LiveName(queue, to);

@@ -52,6 +52,9 @@ class TestMachine : public StateMachine {
   // Called at the end of each Apply.
   std::function<void(const RecordView&)> on_apply;
 
+  // Called at the beginning of each LiveMessages.
+  std::function<void()> on_live;
+
   // The whole state as text, to compare two machines.
   std::string Digest() const;
   std::string Get(const std::string& key) const;

@@ -8,11 +8,13 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.apis.ClientConfiguration;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
@@ -75,13 +77,18 @@ public final class InteropClient {
 
   /** Sends one message until it is acknowledged: an application that cannot lose it does the same. */
   private void send(Producer producer, int number, Semaphore free) {
+    int work = number("work", 0);
     String body = options.get("prefix") + "-" + number;
     Message message = provider.newMessageBuilder().setTopic(topic).setTag("interop").setKeys(body)
         .addProperty("number", String.valueOf(number)).setBody(body.getBytes(StandardCharsets.UTF_8)).build();
     producer.sendAsync(message).whenComplete((receipt, error) -> {
       if (error == null) {
         emit("{\"event\":\"sent\",\"id\":" + quote(receipt.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
-        free.release();
+        if (work > 0) {
+          CompletableFuture.delayedExecutor(work, TimeUnit.MILLISECONDS).execute(free::release);
+        } else {
+          free.release();
+        }
       } else {
         emitError(error);
         RETRIES.execute(() -> {

@@ -1,0 +1,150 @@
+// The rules of a member that is not master: when it stands, and what it promises.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "broker/election/election.h"
+
+namespace mansio::broker {
+namespace {
+
+constexpr int kLeasesBeforeOutsiders = 10;
+
+}  // namespace
+
+void Election::TickMember(absl::Duration now) {
+  if (pending_.has_value()) return;
+  if (in_doubt_) {
+    if (now < retry_at_) return;
+    return Send(now, Step::kSettle, {.kind = EtcdRequest::Kind::kRevoke, .lease = lease_.id});
+  }
+  if (!resigned_ && (read_now_ || now >= read_at_)) SendRead(now);
+}
+
+void Election::LookAsMember(absl::Duration now, const std::optional<MasterRecord>& before) {
+  if (view_.group.has_value()) fence_ = std::max(fence_, view_.group->epoch);
+  if (view_.master.has_value()) no_master_since_ = now;
+  if (view_.master != before) work_.events.emplace_back(MasterSeen{view_.master});
+}
+
+bool Election::MayStand(absl::Duration now) {
+  if (resigned_ || !standing_.may_stand || view_.master.has_value()) return false;
+  if (!view_.group.has_value()) return options_.founds && own_promise_.Ended(now);
+  if (view_.group->heir == options_.self) {
+    own_promise_.Release(view_.group->epoch);
+  } else if (view_.group->heir.has_value() && now < heir_seen_ + options_.lease) {
+    return false;
+  }
+  if (!own_promise_.Ended(now)) return false;
+  if (IsInSync()) return true;
+  return options_.allow_outside &&
+         now >= no_master_since_ + kLeasesBeforeOutsiders * options_.lease;
+}
+
+bool Election::IsInSync() const {
+  const std::set<BrokerId>& set = view_.group->in_sync;
+  if (!set.contains(options_.self)) return false;
+  return standing_.whole || (set.size() == 1 && standing_.last_epoch > 0);
+}
+
+std::string Election::WhyItDoesNotStand() const {
+  if (reign_ != nullptr || view_.master.has_value() || view_.revision == 0) return "";
+  if (!standing_.may_stand) return "this member cannot be master: its store has failed";
+  if (!view_.group.has_value()) {
+    return options_.founds ? ""
+                           : "etcd knows nothing of this broker group: set election.founds on the "
+                             "one member that has its messages, and start that again";
+  }
+  if (IsInSync()) return "";
+  const std::string others = fmt::format("{{{}}}", fmt::join(view_.group->in_sync, ", "));
+  if (!view_.group->in_sync.contains(options_.self)) {
+    return fmt::format(
+        "there is no master, and this member is not one of the in-sync set {}: start one of those. "
+        "If none is left, election.allow-outside on all members lets another one take over, which "
+        "loses what this one lacks",
+        others);
+  }
+  return fmt::format(
+      "there is no master, and this member may lack what it had confirmed, as its machine lost its "
+      "power or its disk was replaced: start another one of the in-sync set {}. If that is so of all "
+      "of them, election.allow-outside on all members lets one take over",
+      others);
+}
+
+void Election::Campaign(absl::Duration now) {
+  ElectionRecord group;
+  if (view_.group.has_value()) group = *view_.group;
+  group.epoch = std::max({group.epoch, standing_.last_epoch, fence_}) + 1;
+  group.heir.reset();
+  if (!view_.group.has_value() || !IsInSync()) group.in_sync = {options_.self};
+  campaign_ = group;
+  EtcdTxn txn;
+  txn.compares = {{.key = MasterKey(options_.prefix), .field = EtcdCompare::Field::kCreated},
+                  {.key = GroupKey(options_.prefix),
+                   .field = EtcdCompare::Field::kModified,
+                   .revision = view_.group_modified}};
+  txn.changes = {{MasterKey(options_.prefix), EncodeMaster(Self()), lease_.id},
+                 {GroupKey(options_.prefix), EncodeGroup(group)}};
+  Commit(now, Step::kCampaign, std::move(txn));
+}
+
+void Election::OnCampaign(absl::Duration now, const EtcdReply& reply) {
+  if (!reply.status.ok() && !absl::IsNotFound(reply.status)) {
+    in_doubt_ = true;
+    retry_at_ = now;
+    return;
+  }
+  const bool won = reply.status.ok() && reply.commit.succeeded;
+  // After the lease another member may have reigned already.
+  if (won && !resigned_ && now < lease_.until) return BeginReign(now, reply.commit.revision);
+  campaign_.reset();
+  Forget(lease_.id);
+  lease_ = {};
+  read_at_ = now + options_.retry;
+  if (reply.status.ok() && !won) static_cast<void>(Look(now, reply.commit.seen));
+}
+
+void Election::OnSettle(absl::Duration now, const EtcdReply& reply) {
+  if (!reply.status.ok() && !absl::IsNotFound(reply.status)) {
+    retry_at_ = now + options_.retry;
+    return;
+  }
+  in_doubt_ = false;
+  campaign_.reset();
+  lease_ = {};
+  read_now_ = true;
+}
+
+void Election::BeginReign(absl::Duration now, EtcdRevision revision) {
+  const ElectionRecord group = *campaign_;
+  reign_ = std::make_shared<Reign>(group.epoch);
+  view_.master = Self();
+  view_.group = group;
+  view_.master_created = view_.group_modified = revision;
+  view_.master_lease = lease_.id;
+  campaign_.reset();
+  fence_ = group.epoch;
+  promises_.emplace(group.epoch, options_.promise_margin);
+  recorded_ = wanted_ = maybe_ = group.in_sync;
+  key_held_ = true;
+  key_created_ = revision;
+  renew_at_ = ask_at_ = now;
+  UpdateAuthority();
+  work_.events.emplace_back(Elected{reign_, recorded_});
+}
+
+std::optional<Promise> Election::PromiseAsked(absl::Duration now, const PromiseRequest& request) {
+  if (reign_ != nullptr || !AcceptsFrames(request.epoch)) return std::nullopt;
+  if (campaign_.has_value()) return std::nullopt;  // it may be carried out yet
+  fence_ = request.epoch;
+  return own_promise_.Give(now, request);
+}
+
+bool Election::AcceptsFrames(store::Epoch epoch) const {
+  if (campaign_.has_value() && epoch < campaign_->epoch) return false;
+  return epoch >= std::max(fence_, standing_.last_epoch);
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,104 @@
+#include "broker/election/records.h"
+
+#include <fmt/format.h>
+
+#include "nlohmann/json.hpp"
+
+namespace mansio::broker {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::Status Malformed(const std::string& key, const std::string& value) {
+  return absl::DataLossError(
+      fmt::format("the value of the key {} in etcd is malformed: {}. Nobody but the broker group's "
+                  "members may change it",
+                  key, value));
+}
+
+// An unsigned number below `object`'s `name`; nullopt when there is none.
+std::optional<uint64_t> Number(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<uint64_t>();
+}
+
+std::optional<BrokerId> Id(const Json& value) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > INT32_MAX) return std::nullopt;
+  return static_cast<BrokerId>(value.get<uint64_t>());
+}
+
+std::optional<MasterRecord> DecodeMaster(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("id")) return std::nullopt;
+  const std::optional<BrokerId> id = Id(json["id"]);
+  const std::optional<uint64_t> epoch = Number(json, "epoch");
+  const auto address = json.find("address");
+  if (!id || !epoch || address == json.end() || !address->is_string()) return std::nullopt;
+  return MasterRecord{*id, *epoch, address->get<std::string>()};
+}
+
+std::optional<ElectionRecord> DecodeGroup(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("in_sync")) return std::nullopt;
+  const std::optional<uint64_t> epoch = Number(json, "epoch");
+  const Json& members = json["in_sync"];
+  if (!epoch || !members.is_array() || members.empty()) return std::nullopt;
+  ElectionRecord group;
+  group.epoch = *epoch;
+  for (const Json& member : members) {
+    const std::optional<BrokerId> id = Id(member);
+    if (!id) return std::nullopt;
+    group.in_sync.insert(*id);
+  }
+  if (json.contains("heir")) {
+    group.heir = Id(json["heir"]);
+    if (!group.heir) return std::nullopt;
+  }
+  return group;
+}
+
+}  // namespace
+
+std::string ElectionPrefix(std::string_view cluster, std::string_view broker) {
+  return fmt::format("/mansio/{}/{}/", cluster, broker);
+}
+
+std::string MasterKey(std::string_view prefix) { return std::string(prefix) + "master"; }
+
+std::string GroupKey(std::string_view prefix) { return std::string(prefix) + "group"; }
+
+std::string EncodeMaster(const MasterRecord& master) {
+  Json json;
+  json["id"] = master.id;
+  json["epoch"] = master.epoch;
+  json["address"] = master.address;
+  return json.dump();
+}
+
+std::string EncodeGroup(const ElectionRecord& group) {
+  Json json;
+  json["epoch"] = group.epoch;
+  json["in_sync"] = group.in_sync;
+  if (group.heir.has_value()) json["heir"] = *group.heir;
+  return json.dump();
+}
+
+absl::StatusOr<GroupView> DecodeView(std::string_view prefix, const EtcdSnapshot& snapshot) {
+  GroupView view;
+  view.revision = snapshot.revision;
+  if (const auto found = snapshot.values.find(MasterKey(prefix)); found != snapshot.values.end()) {
+    view.master = DecodeMaster(found->second.value);
+    if (!view.master.has_value()) return Malformed(found->first, found->second.value);
+    view.master_created = found->second.created;
+    view.master_lease = found->second.lease;
+  }
+  if (const auto found = snapshot.values.find(GroupKey(prefix)); found != snapshot.values.end()) {
+    view.group = DecodeGroup(found->second.value);
+    if (!view.group.has_value()) return Malformed(found->first, found->second.value);
+    view.group_modified = found->second.modified;
+  }
+  return view;
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,61 @@
+#ifndef MANSIO_BROKER_ELECTION_RECORDS_H_
+#define MANSIO_BROKER_ELECTION_RECORDS_H_
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "broker/election/etcd.h"
+#include "broker/replication/records.h"
+#include "store/types.h"
+
+// What etcd holds of a broker group, as JSON that an operator can read:
+//
+//   /mansio/CLUSTER/BROKER/master   {"id":1,"epoch":7,"address":"10.0.0.1:8081"}
+//                                   there as long as the master's lease lives
+//   /mansio/CLUSTER/BROKER/group    {"epoch":7,"in_sync":[1,2],"heir":2}
+//                                   stays; `epoch` counts the reigns
+//
+// Nobody but the members of the group may change these keys.
+namespace mansio::broker {
+
+struct MasterRecord {
+  BrokerId id = 0;
+  store::Epoch epoch = 0;
+  std::string address = {};  // where slaves open their streams, HOST:PORT
+  friend bool operator==(const MasterRecord&, const MasterRecord&) = default;
+};
+
+struct ElectionRecord {
+  store::Epoch epoch = 0;  // of the last reign that has begun
+  std::set<BrokerId> in_sync;
+  std::optional<BrokerId> heir = {};  // whom the last master has handed the group over to
+  friend bool operator==(const ElectionRecord&, const ElectionRecord&) = default;
+};
+
+// What both keys say at one moment.
+struct GroupView {
+  EtcdRevision revision = 0;  // 0: nothing was read yet
+  std::optional<MasterRecord> master;
+  EtcdRevision master_created = 0;
+  EtcdLeaseId master_lease = 0;
+  std::optional<ElectionRecord> group;
+  EtcdRevision group_modified = 0;
+};
+
+// Of a group's keys; ends with a slash.
+std::string ElectionPrefix(std::string_view cluster, std::string_view broker);
+std::string MasterKey(std::string_view prefix);
+std::string GroupKey(std::string_view prefix);
+
+std::string EncodeMaster(const MasterRecord& master);
+std::string EncodeGroup(const ElectionRecord& group);
+// DataLoss names the key whose value is not one that these functions make.
+absl::StatusOr<GroupView> DecodeView(std::string_view prefix, const EtcdSnapshot& snapshot);
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_ELECTION_RECORDS_H_

@@ -1,0 +1,128 @@
+// How a slave's stream begins: whether it can be served, and where its log joins the master's.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "broker/replication/master_peers.h"
+
+namespace mansio::broker {
+namespace {
+
+constexpr BrokerId kMaxMember = 999;  // as broker.id
+constexpr size_t kMaxIdentityBytes = 8 << 10;
+
+}  // namespace
+
+absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
+  if (hello.cluster() != options_.cluster || hello.broker() != options_.broker) {
+    return absl::FailedPreconditionError(
+        fmt::format("this is the master of {}/{}, and the slave is one of {}/{}: correct its "
+                    "replication.master, cluster or broker.name",
+                    options_.cluster, options_.broker, hello.cluster(), hello.broker()));
+  }
+  if (hello.identity().ByteSizeLong() > kMaxIdentityBytes) {
+    return absl::InvalidArgumentError("the slave says too much of itself");
+  }
+  if (hello.id() < 1 || hello.id() > kMaxMember || hello.id() == options_.id) {
+    return absl::FailedPreconditionError(
+        fmt::format("the slave's broker.id is {}; each member of a group has one of its own, "
+                    "from 1 on, and the master's is {}",
+                    hello.id(), options_.id));
+  }
+  return absl::OkStatus();
+}
+
+bool Master::LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const {
+  // One that is elected holds all that was acknowledged: others are not (Standing::whole).
+  if (options_.election != nullptr) return false;
+  if (!keeps_set_ || log_->WasSlave() || hello.log_end() <= common) return false;
+  const Lock lock(&shared_->mutex);
+  return shared_->set.members().contains(hello.id());
+}
+
+void Master::Hello(Session session, const v1::SlaveHello& hello) {
+  if (absl::Status fits = CheckHello(hello); !fits.ok()) return End(session, fits);
+  const absl::StatusOr<store::EpochHistory> epochs = ReignsFromWire(hello.reigns());
+  if (!epochs.ok()) return End(session, epochs.status());
+  const store::LogHistory own = log_->History();
+  if (epochs->last() > own.epochs.last()) {
+    return End(session, absl::FailedPreconditionError(fmt::format(
+                            "the slave's log is of epoch {}, and this master's of epoch {}: "
+                            "another broker has been master since. Make that one the master",
+                            epochs->last(), own.epochs.last())));
+  }
+  const std::optional<store::LogOffset> common =
+      store::CommonPoint(own, {*epochs, hello.log_begin(), hello.log_end()});
+  if (!common.has_value()) return StartOver(session, hello, own);
+  if (LacksWhatIsHeldBy(hello, *common)) {
+    return End(session,
+               absl::FailedPreconditionError(fmt::format(
+                   "the slave holds {} bytes that this master has lost, from offset {} on, "
+                   "and they may have been acknowledged: make the slave the master",
+                   hello.log_end() - *common, *common)));
+  }
+  v1::MasterWelcome welcome;
+  welcome.set_start(*common);
+  Welcome(session, hello, std::move(welcome));
+}
+
+void Master::StartOver(Session session, const v1::SlaveHello& hello, const store::LogHistory& own) {
+  // What a member of the set has may have been acknowledged. One that has less than was trimmed
+  // here has lost its disk: whoever trims waits for all of the set.
+  if (keeps_set_ && hello.log_end() > own.begin && InSync().contains(hello.id())) {
+    return End(session,
+               absl::FailedPreconditionError(fmt::format(
+                   "the logs have parted below what both still hold (the master's begins at {}, "
+                   "the slave's at {}), and the slave is in the in-sync set: one of the two is "
+                   "the wrong store. Start the one that was in sync last as the master",
+                   own.begin, hello.log_begin())));
+  }
+  v1::MasterWelcome welcome;
+  welcome.set_start(own.begin);
+  welcome.set_start_over(true);
+  Welcome(session, hello, std::move(welcome));
+}
+
+void Master::Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome) {
+  std::vector<Session> older;
+  {
+    const Lock lock(&shared_->mutex);
+    for (const auto& [other, peer] : shared_->peers) {
+      if (peer.id == hello.id()) older.push_back(other);
+    }
+  }
+  for (const Session other : older) {
+    End(other, absl::AbortedError("a newer stream of the same slave has come"));
+  }
+  const store::LogHistory own = log_->History();
+  ReignsToWire(own.epochs, welcome.mutable_reigns());
+  welcome.set_log_begin(own.begin);
+  welcome.set_log_end(own.end);
+  {
+    const Lock lock(&shared_->mutex);
+    Peer* const peer = shared_->Find(session);
+    if (peer == nullptr) return;
+    peer->id = hello.id();
+    peer->identity = hello.identity();
+    peer->next = welcome.start();
+    peer->said = clock_->BootNow();
+    v1::MasterMessage message;
+    *message.mutable_welcome() = std::move(welcome);
+    peer->stream->Send(std::move(message));
+    shared_->known[peer->id] = peer->identity;
+  }
+  if (options_.identity) TellMembers();
+}
+
+void Master::TellMembers() {
+  v1::MasterMessage message;
+  v1::GroupMembers* const group = message.mutable_members();
+  *group->add_members() = options_.identity();
+  const Lock lock(&shared_->mutex);
+  for (const auto& [id, identity] : shared_->known) *group->add_members() = identity;
+  for (auto& [session, peer] : shared_->peers) {
+    if (peer.id != 0) peer.stream->Send(message);
+  }
+}
+
+}  // namespace mansio::broker

@@ -1,0 +1,130 @@
+// Whom the master waits for: who leaves the in-sync set and who joins it.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/replication/master_peers.h"
+#include "common/logging/logging.h"
+
+namespace mansio::broker {
+
+// The record of a new in-sync set.
+class Master::ChangeAppend final : public store::Append {
+ public:
+  ChangeAppend(std::shared_ptr<Shared> shared, const std::set<BrokerId>& members)
+      : shared_(std::move(shared)) {
+    AddRecord(kInSyncSetRecord, EncodeInSyncSet(members));
+  }
+  void Appended(const store::AppendResult& result) override {
+    const MutexLock lock(&shared_->mutex);
+    shared_->set.Placed(result.records.front());
+    placed_ = true;
+  }
+  void Applied(const store::AppendResult&) override {}
+  void Failed(const absl::Status&) override {
+    // One that is in the log stays in force: it may be what the next start finds.
+    if (placed_) return;
+    const MutexLock lock(&shared_->mutex);
+    shared_->set.Withdraw();
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+  bool placed_ = false;
+};
+
+void Master::MeasureLag(absl::Duration now) {
+  const store::Cursors reached = log_->Reached();
+  const Lock lock(&shared_->mutex);
+  shared_->set.SetHeld(options_.id, {reached.appended, reached.synced});
+  for (auto& [session, peer] : shared_->peers) {
+    if (!peer.streaming || peer.held.held() < peer.mark) continue;
+    if (peer.held.held() >= reached.appended) {
+      shared_->good[peer.id] = now;  // however long ago that was looked at last
+    } else if (peer.mark_time != absl::ZeroDuration()) {
+      shared_->good[peer.id] = peer.mark_time;
+    }
+    peer.mark = reached.appended;
+    peer.mark_time = now;
+  }
+}
+
+bool Master::MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const {
+  if (!peer.streaming || peer.held.copying()) return false;
+  if (peer.held.held() < log_->ReignStart()) return false;
+  // Where nobody waits for it, it is always a little behind under load.
+  return waits_for_set_ ? peer.held.held() >= all : behind <= options_.max_lag / 2;
+}
+
+std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
+  const store::LogOffset committed = log_->Reached().committed;
+  const Lock lock(&shared_->mutex);
+  if (shared_->set.on_its_way()) return std::nullopt;
+  std::set<BrokerId> members = shared_->set.coming();
+  // Also what is about to be committed without it: a change that is recorded elsewhere than in the
+  // log does not come behind that.
+  const store::LogOffset all = std::max({committed, shared_->allowed, log_->ReignStart()});
+  for (const auto& [session, peer] : shared_->peers) {
+    const auto good = shared_->good.find(peer.id);
+    const absl::Duration behind =
+        good == shared_->good.end() ? absl::InfiniteDuration() : now - good->second;
+    if (!members.contains(peer.id) && MayJoin(peer, all, behind)) {
+      members.insert(peer.id);
+      shared_->good[peer.id] = now;
+    }
+  }
+  for (const BrokerId member : shared_->Behind(members, options_.id, now - options_.max_lag)) {
+    if (members.size() > options_.min_in_sync) members.erase(member);
+  }
+  if (members == shared_->set.coming()) return std::nullopt;
+  LOG_WARNING("The in-sync set of {} changes from {{{}}} to {{{}}}.", options_.broker,
+              fmt::join(shared_->set.coming(), ", "), fmt::join(members, ", "));
+  shared_->set.Propose(members);
+  return members;
+}
+
+bool Master::Record(const std::set<BrokerId>& members) {
+  if (options_.election != nullptr) return options_.election->ProposeInSync(members).ok();
+  return log_->SubmitRecord(std::make_unique<ChangeAppend>(shared_, members)).ok();
+}
+
+void Master::KeepSet(absl::Duration now) {
+  MeasureLag(now);
+  if (const auto members = ChangeDue(now); members.has_value() && !Record(*members)) {
+    const Lock lock(&shared_->mutex);
+    shared_->set.Withdraw();
+  }
+  store::LogOffset committed = 0;
+  {
+    const Lock lock(&shared_->mutex);
+    while (shared_->set.Settle()) {
+    }
+    committed = shared_->set.Committed();
+    shared_->allowed = std::max(shared_->allowed, committed);
+  }
+  log_->AllowCommit(committed);
+}
+
+absl::Status Master::CheckSends() const {
+  if (!waits_for_set_) return absl::OkStatus();
+  const Lock lock(&shared_->mutex);
+  size_t connected = 1;
+  for (const auto& [session, peer] : shared_->peers) {
+    if (peer.streaming && shared_->set.members().contains(peer.id)) ++connected;
+  }
+  if (connected >= options_.min_in_sync) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format(
+      "{} of the in-sync members of {} are connected, and replication.min-in-sync is {}: look "
+      "why its slaves are not there, or lower that number",
+      connected, options_.broker, options_.min_in_sync));
+}
+
+std::set<BrokerId> Master::InSync() const {
+  if (!keeps_set_) return {};
+  const Lock lock(&shared_->mutex);
+  return shared_->set.members();
+}
+
+}  // namespace mansio::broker

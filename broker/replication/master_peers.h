@@ -1,0 +1,77 @@
+#ifndef MANSIO_BROKER_REPLICATION_MASTER_PEERS_H_
+#define MANSIO_BROKER_REPLICATION_MASTER_PEERS_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "broker/replication/master.h"
+
+// What a master knows of its slaves; internal to this folder.
+namespace mansio::broker {
+
+// One stream.
+struct Master::Peer {
+  std::shared_ptr<SlaveStream> stream;
+  BrokerId id = 0;  // 0: it has not said hello
+  v1::BrokerIdentity identity;
+  bool streaming = false;
+  store::LogOffset next = 0;  // to be sent
+  v1::SlaveHeld held;
+  store::LogOffset told_committed = 0;
+  absl::Duration next_send;  // since boot; of a slave that catches up
+  absl::Duration heard;
+  absl::Duration said;
+  // What the master had at `mark_time`: when the slave has it, it was no further behind than that.
+  store::LogOffset mark = 0;
+  absl::Duration mark_time;
+};
+
+struct Master::Shared {
+  explicit Shared(InSyncSet in_sync) : set(std::move(in_sync)) {}
+
+  mutable Mutex mutex;
+  InSyncSet set ABSL_GUARDED_BY(mutex);
+  Session last ABSL_GUARDED_BY(mutex) = 0;
+  std::map<Session, Peer> peers ABSL_GUARDED_BY(mutex);
+  // Whoever has been a slave since the start.
+  std::map<BrokerId, v1::BrokerIdentity> known ABSL_GUARDED_BY(mutex);
+  // The log was told so far that it may commit up to here.
+  store::LogOffset allowed ABSL_GUARDED_BY(mutex) = 0;
+  // When a member of the set was last known to have all there was.
+  std::map<BrokerId, absl::Duration> good ABSL_GUARDED_BY(mutex);
+
+  void Drop(Session session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    const Peer* const peer = Find(session);
+    if (peer != nullptr && peer->streaming) set.Forget(peer->id);
+    peers.erase(session);
+  }
+  // Those of `members` that were last known to have all before `since`: whoever has gone comes
+  // first, then who is behind longest.
+  std::vector<BrokerId> Behind(const std::set<BrokerId>& members, BrokerId self,
+                               absl::Duration since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::set<BrokerId> connected;
+    for (const auto& [session, peer] : peers) {
+      if (peer.streaming) connected.insert(peer.id);
+    }
+    std::set<std::tuple<bool, absl::Duration, BrokerId>> behind;
+    for (const BrokerId member : members) {
+      if (member == self || good[member] >= since) continue;
+      behind.emplace(connected.contains(member), good[member], member);
+    }
+    std::vector<BrokerId> ids;
+    for (const auto& [is_connected, time, member] : behind) ids.push_back(member);
+    return ids;
+  }
+  Peer* Find(Session session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    const auto found = peers.find(session);
+    return found == peers.end() ? nullptr : &found->second;
+  }
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_REPLICATION_MASTER_PEERS_H_

@@ -1,0 +1,220 @@
+#include "broker/server/elected_role.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/clock/clock.h"
+#include "common/logging/logging.h"
+
+namespace mansio::broker {
+namespace {
+
+ElectionOptions ElectionOptionsOf(const BrokerConfig& config, const std::string& address) {
+  ElectionOptions options;
+  options.self = config.id;
+  options.address = address;
+  options.prefix = ElectionPrefix(config.cluster, config.name);
+  options.founds = config.founds;
+  options.allow_outside = config.allow_outside;
+  options.lease = config.lease;
+  options.promise = config.lease - absl::Seconds(1);
+  return options;
+}
+
+bool MayAcknowledge(const std::shared_ptr<const Reign>& reign, const Clock* clock) {
+  return reign == nullptr || reign->MayAcknowledge(clock->BootNow());
+}
+
+}  // namespace
+
+ElectedRole::ElectedRole(const BrokerConfig& config, const std::string& address,
+                         Environment environment)
+    : self_(config.id),
+      may_lose_(config.store.durability == store::Durability::kReplica),
+      directory_(config.store.path),
+      environment_(std::move(environment)),
+      elector_(ElectionOptionsOf(config, address), environment_.etcd, environment_.clock, this) {}
+
+ElectedRole::~ElectedRole() { elector_.Stop(); }
+
+BrokerConfig ElectedRole::NextOpening(BrokerConfig config) {
+  const MutexLock lock(&mutex_);
+  reopening_ = false;
+  opened_ = reign_;
+  config.store.role = reign_ != nullptr ? store::Role::kMaster : store::Role::kSlave;
+  config.store.reign = reign_ != nullptr ? reign_->epoch() : 0;
+  return config;
+}
+
+void ElectedRole::End() {
+  elector_.Stop();
+  const MutexLock lock(&standing_mutex_);
+  if (!run_.has_value() || failed_) return;
+  if (absl::Status ended = run_->End(); !ended.ok()) {
+    LOG_WARNING("The next start takes this end for one without order: {}",
+                std::string(ended.message()));
+  }
+}
+
+absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, bool copying) {
+  bool is_master = false;
+  {
+    const MutexLock lock(&mutex_);
+    member_ = member;
+    is_master = opened_ != nullptr;
+    if (is_master) {
+      member_->InSyncRecorded(in_sync_);
+    } else {
+      member_->SetMaster(master_);
+    }
+  }
+  bool is_first = false;
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (!run_.has_value()) {
+      absl::StatusOr<RunMark> run =
+          RunMark::Begin(environment_.files, directory_, environment_.boot, epoch == 0);
+      if (!run.ok()) return run.status();
+      run_ = *std::move(run);
+      standing_.whole = !run_->began_empty() && (run_->whole() || !may_lose_);
+    }
+    standing_.last_epoch = epoch;
+    copying_ = copying;
+    is_first = !std::exchange(started_, true);
+  }
+  // What a master has is what the group has.
+  if (is_master) BecomeWhole();
+  TellStanding();
+  if (is_first) elector_.Start();
+  return absl::OkStatus();
+}
+
+void ElectedRole::Detach() {
+  const MutexLock lock(&mutex_);
+  member_ = nullptr;
+}
+
+void ElectedRole::TellStanding() {
+  const MutexLock lock(&standing_mutex_);
+  standing_.may_stand = !failed_ && !copying_;
+  elector_.SetStanding(standing_);
+}
+
+void ElectedRole::BecomeWhole() {
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (!run_.has_value() || run_->whole()) return;
+    if (absl::Status written = run_->SetWhole(); !written.ok()) {
+      LOG_WARNING("This member goes on as one that may lack something: {}",
+                  std::string(written.message()));
+      return;
+    }
+    standing_.whole = true;
+  }
+  LOG_INFO("This member has all that the others may count on it to have.");
+  TellStanding();
+}
+
+void ElectedRole::HoldsAll() { BecomeWhole(); }
+
+void ElectedRole::StoreHasFailed(const std::string& why) {
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (std::exchange(failed_, true)) return;
+  }
+  TellStanding();
+  elector_.StepDown(why);
+}
+
+std::set<BrokerId> ElectedRole::in_sync() const {
+  const MutexLock lock(&mutex_);
+  return in_sync_;
+}
+
+std::function<bool()> ElectedRole::Permit() const {
+  const MutexLock lock(&mutex_);
+  return [reign = opened_, clock = environment_.clock] { return MayAcknowledge(reign, clock); };
+}
+
+absl::Status ElectedRole::CheckPermit() const {
+  {
+    const MutexLock lock(&mutex_);
+    if (MayAcknowledge(opened_, environment_.clock)) return absl::OkStatus();
+  }
+  std::string why = State().trouble;
+  if (why.empty()) why = "another member may be master by now";
+  return absl::UnavailableError(
+      fmt::format("this broker stores nothing at the moment: {}; try again soon", why));
+}
+
+bool ElectedRole::is_deposed() const {
+  const MutexLock lock(&mutex_);
+  return opened_ != nullptr && opened_ != reign_;
+}
+
+void ElectedRole::Reopen() {
+  const MutexLock lock(&mutex_);
+  AskToReopen();
+}
+
+bool ElectedRole::WantsOpening() const {
+  const MutexLock lock(&mutex_);
+  return reopening_;
+}
+
+void ElectedRole::AskToReopen() {
+  if (!std::exchange(reopening_, true)) environment_.reopen();
+}
+
+void ElectedRole::OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) {
+  const MutexLock lock(&mutex_);
+  reign_ = std::move(reign);
+  in_sync_ = std::move(in_sync);
+  master_.clear();
+  AskToReopen();
+}
+
+void ElectedRole::OnDeposed(store::Epoch, const std::string&) {
+  const MutexLock lock(&mutex_);
+  reign_.reset();
+  AskToReopen();
+}
+
+void ElectedRole::OnMaster(const std::optional<MasterRecord>& master) {
+  // A master that has lost its key goes on as long as the others promise, which they do on its
+  // stream; one that is gone ends that by itself.
+  if (!master.has_value() || master->id == self_) return;
+  const MutexLock lock(&mutex_);
+  master_ = master->address;
+  if (member_ != nullptr && opened_ == nullptr) member_->SetMaster(master_);
+}
+
+void ElectedRole::OnInSyncRecorded(std::set<BrokerId> in_sync) {
+  const MutexLock lock(&mutex_);
+  in_sync_ = in_sync;
+  if (member_ != nullptr && opened_ != nullptr && opened_ == reign_) {
+    member_->InSyncRecorded(std::move(in_sync));
+  }
+}
+
+void ElectedRole::AskForPromise(BrokerId slave, const PromiseRequest& request) {
+  const MutexLock lock(&mutex_);
+  if (member_ != nullptr && opened_ != nullptr) member_->AskForPromise(slave, request);
+}
+
+absl::Status ElectedRole::ProposeInSync(std::set<BrokerId> members) {
+  return elector_.ProposeInSync(std::move(members));
+}
+
+void ElectedRole::Promised(BrokerId from, const Promise& promise) {
+  elector_.Promised(from, promise);
+}
+
+bool ElectedRole::AcceptsFrames(store::Epoch reign) const { return elector_.AcceptsFrames(reign); }
+
+std::optional<Promise> ElectedRole::PromiseAsked(const PromiseRequest& request) {
+  return elector_.PromiseAsked(request);
+}
+
+}  // namespace mansio::broker

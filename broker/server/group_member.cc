@@ -1,0 +1,450 @@
+#include "broker/server/group_member.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pthread.h>
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/logging/logging.h"
+
+namespace mansio::broker {
+namespace {
+
+// How long a master that hands over waits for what it has accepted, and then for its heir.
+constexpr int64_t kLastSendsMs = 300;
+constexpr int64_t kLookAgainMs = 20;
+constexpr absl::Duration kHandOverPatience = absl::Seconds(10);
+// And then for etcd to know.
+constexpr absl::Duration kStepDownPatience = absl::Seconds(2);
+constexpr absl::Duration kStepDownLook = absl::Milliseconds(10);
+
+MasterOptions MasterOptionsOf(const BrokerConfig& config) {
+  MasterOptions options;
+  options.cluster = config.cluster;
+  options.broker = config.name;
+  options.id = config.id;
+  options.durability = config.store.durability;
+  options.min_in_sync = config.min_in_sync;
+  options.max_lag = config.max_lag;
+  options.catch_up_bytes_per_second = config.catch_up_bytes_per_second;
+  return options;
+}
+
+SlaveLinkOptions LinkOptionsOf(const BrokerConfig& config, const std::string& secret) {
+  SlaveLinkOptions options;
+  options.slave.cluster = config.cluster;
+  options.slave.broker = config.name;
+  options.slave.id = config.id;
+  options.master = config.master.ToString();
+  options.cluster_secret = secret;
+  return options;
+}
+
+HeldReceives::Options HeldOptionsOf(const BrokerConfig& config) {
+  HeldReceives::Options options;
+  options.max_held = config.parked_receives;
+  options.max_polling = config.max_long_polling;
+  return options;
+}
+
+}  // namespace
+
+GroupMember::GroupMember(const BrokerConfig& config, std::string cluster_secret,
+                         Environment environment)
+    : config_(config),
+      cluster_secret_(std::move(cluster_secret)),
+      environment_(std::move(environment)),
+      hold_(environment_.clock, environment_.hold),
+      promotion_(PromotionEnvironmentOf()) {
+  if (config_.id == 0) return;
+  held_ = std::make_unique<HeldReceives>(HeldOptionsOf(config_), environment_.clients,
+                                         environment_.timers);
+}
+
+GroupMember::~GroupMember() { Stop(); }
+
+std::function<bool()> GroupMember::Permit() const {
+  return environment_.elected != nullptr ? environment_.elected->Permit() : nullptr;
+}
+
+absl::Status GroupMember::Attach(store::Store* store) {
+  store_ = store;
+  if (config_.id == 0) return absl::OkStatus();
+  log_ = store->replicated_log();
+  if (is_slave()) {
+    AttachSlave();
+  } else if (absl::Status attached = AttachMaster(); !attached.ok()) {
+    return attached;
+  }
+  if (environment_.elected == nullptr) return absl::OkStatus();
+  return environment_.elected->Attach(this, log_->History().epochs.last(), log_->IsCopying());
+}
+
+void GroupMember::AttachSlave() {
+  SlaveLinkOptions options = LinkOptionsOf(config_, cluster_secret_);
+  options.slave.identity = environment_.identity;
+  options.slave.election = environment_.elected;
+  options.reopen = environment_.reopen;
+  options.following_changed = [this] { Look(); };
+  link_ = std::make_unique<SlaveLink>(std::move(options), log_, environment_.clock);
+  slave_gate_ =
+      std::make_unique<SlaveGate>(config_.name, held_.get(), [this] { return link_->following(); });
+}
+
+absl::Status GroupMember::AttachMaster() {
+  absl::StatusOr<std::set<BrokerId>> members = LastInSync();
+  if (!members.ok()) return members.status();
+  MasterOptions options = MasterOptionsOf(config_);
+  options.identity = environment_.identity;
+  options.election = environment_.elected;
+  master_ = std::make_unique<MasterService>(std::move(options), log_, environment_.clock,
+                                            *std::move(members));
+  reign_gate_ = std::make_unique<ReignGate>(
+      held_.get(), [this] { return master_->master().CheckSends(); },
+      [this] {
+        return environment_.elected != nullptr ? environment_.elected->CheckPermit()
+                                               : absl::OkStatus();
+      });
+  if (DecidesAtOnce()) reign_gate_->Open();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::set<BrokerId>> GroupMember::LastInSync() const {
+  if (environment_.elected != nullptr) return environment_.elected->in_sync();
+  if (!config_.store.WaitsForCommit()) return in_sync_.members();
+  absl::StatusOr<std::set<BrokerId>> behind = LastInSyncSet(*log_, log_->Reached().applied);
+  return behind.ok() && behind->empty() ? in_sync_.members() : behind;
+}
+
+std::optional<HostPort> GroupMember::PresentMaster() const {
+  if (environment_.elected == nullptr) return config_.master;
+  const MutexLock lock(&mutex_);
+  return present_master_;
+}
+
+void GroupMember::SetMaster(const std::string& address) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  {
+    const MutexLock lock(&mutex_);
+    present_master_.reset();
+    if (parsed.ok()) present_master_ = *parsed;
+  }
+  link_->SetMaster(parsed.ok() ? address : "");
+}
+
+void GroupMember::AskForPromise(BrokerId slave, const PromiseRequest& request) {
+  master_->AskForPromise(slave, request);
+}
+
+void GroupMember::InSyncRecorded(std::set<BrokerId> members) {
+  master_->InSyncRecorded(std::move(members));
+}
+
+void GroupMember::NoteHealth(const absl::Status& health) {
+  // Else it is a full disk, which may come to have room again; a slave's master does not wait long.
+  if (environment_.elected == nullptr || is_slave() || !absl::IsUnavailable(health)) return;
+  environment_.elected->StoreHasFailed(std::string(health.message()));
+}
+
+void GroupMember::AddBehindForwarder(rpc::MethodTable& methods) {
+  if (slave_gate_ != nullptr) slave_gate_->KeepReads(methods);
+  if (reign_gate_ != nullptr) reign_gate_->Protect(methods);
+  if (master_ != nullptr) {
+    master_->Register(methods);
+  } else {
+    // A server cannot get methods later, and this broker may become the master.
+    methods.bidi.push_back(MasterService::Refused("this broker is not the master of its group"));
+  }
+}
+
+void GroupMember::AddBeforeForwarder(rpc::MethodTable& methods) {
+  if (slave_gate_ != nullptr) slave_gate_->Install(methods);
+  promotion_.Register(methods);
+}
+
+void GroupMember::Start(std::function<absl::Status()> decide, std::function<void()> appear) {
+  if (link_ != nullptr) link_->Start();
+  if (master_ != nullptr) master_->Start();
+  reigns_ = DecidesAtOnce() && !is_slave();
+  Look();
+  if (DecidesAtOnce() || is_slave()) return appear();
+  LOG_INFO("Waits until {} of the in-sync members {{{}}} of {} confirm the beginning of its reign",
+           config_.min_in_sync, fmt::join(master_->master().InSync(), ", "), config_.name);
+  beginning_ = std::thread([this, decide = std::move(decide), appear = std::move(appear)] {
+    pthread_setname_np(pthread_self(), "mansio-reign");
+    Begin(decide, appear);
+  });
+}
+
+void GroupMember::Begin(const std::function<absl::Status()>& decide,
+                        const std::function<void()>& appear) {
+  if (!master_->AwaitReign()) return;
+  const absl::Status status = decide();
+  begun_ = true;
+  if (!status.ok()) {
+    LOG_ERROR("The reign cannot begin: {}", std::string(status.message()));
+    return;
+  }
+  TakeCalls();
+  appear();
+  LOG_INFO("The reign has begun");
+}
+
+void GroupMember::StopBeginning() {
+  // What waits for a commit waits in vain, and so would the end.
+  const bool is_deposed = environment_.elected != nullptr && environment_.elected->is_deposed();
+  if (is_deposed && log_ != nullptr) log_->StopCommits();
+  if (!beginning_.joinable()) return;
+  master_->GiveUp();
+  // It may wait for a commit that does not come.
+  if (!begun_) log_->StopCommits();
+  beginning_.join();
+}
+
+void GroupMember::ReleaseCalls() {
+  if (held_ != nullptr) held_->Stop();
+}
+
+void GroupMember::Stop() {
+  if (stopped_.exchange(true)) return;
+  if (environment_.elected != nullptr) environment_.elected->Detach();
+  StopBeginning();
+  if (link_ != nullptr) link_->Stop();
+  if (master_ != nullptr) master_->Stop();
+}
+
+void GroupMember::Look() {
+  const bool decided = SomebodyDecides();
+  hold_.Look(decided);
+  const bool permitted =
+      environment_.elected == nullptr || is_slave() || environment_.elected->CheckPermit().ok();
+  // Also those that came to be held while that changed.
+  if (decided && permitted && held_ != nullptr) held_->ReleaseAll();
+}
+
+bool GroupMember::SomebodyDecides() const {
+  if (link_ != nullptr) return link_->following();
+  return master_ == nullptr || reigns_;
+}
+
+std::vector<gateway::HostPort> GroupMember::SlaveAddresses() const {
+  if (master_ == nullptr) return {};
+  std::map<BrokerId, std::vector<gateway::HostPort>> by_number;
+  for (const SlaveState& slave : master_->master().Slaves()) {
+    if (!slave.connected) continue;
+    for (const auto& address : slave.identity.addresses()) {
+      by_number[slave.id].push_back({address.host(), address.port()});
+    }
+  }
+  std::vector<gateway::HostPort> addresses;
+  for (const auto& [number, of_slave] : by_number) {
+    addresses.insert(addresses.end(), of_slave.begin(), of_slave.end());
+  }
+  return addresses;
+}
+
+// ---- roles by command ----
+
+PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
+  PromotionEnvironment promotion;
+  promotion.cluster = config_.cluster;
+  promotion.broker = config_.name;
+  promotion.self = environment_.advertised;
+  promotion.durability = config_.store.durability;
+  promotion.min_in_sync = config_.min_in_sync;
+  promotion.cluster_secret = cluster_secret_;
+  promotion.roles = environment_.roles;
+  promotion.peers = environment_.peers;
+  promotion.master = is_slave() ? config_.master : HostPort();
+  promotion.reopen = environment_.reopen;
+  promotion.state = [this] { return OwnState(); };
+  promotion.in_sync = [this] { return LastInSync(); };
+  promotion.run_cold = [this](absl::AnyInvocable<void()> job) {
+    return store_->RunCold(std::move(job));
+  };
+  promotion.leave_master = [this] {
+    if (link_ != nullptr) link_->Stop();
+  };
+  promotion.hand_over = [this](BrokerId heir, std::function<void(const absl::Status&)> done) {
+    HandOver(heir, std::move(done));
+  };
+  promotion.resume = [this] { TakeCalls(); };
+  if (environment_.elected != nullptr) {
+    promotion.elect = [this](BrokerId heir) { return environment_.elected->HandOver(heir); };
+  }
+  promotion.members = [this]() -> std::vector<v1::BrokerIdentity> {
+    if (link_ != nullptr) return link_->Members();
+    std::vector<v1::BrokerIdentity> slaves;
+    for (const SlaveState& slave : master_->master().Slaves()) slaves.push_back(slave.identity);
+    return slaves;
+  };
+  return promotion;
+}
+
+MemberState GroupMember::OwnState() const {
+  MemberState state{
+      .id = config_.id, .address = environment_.advertised.ToString(), .role = config_.store.role};
+  if (log_ == nullptr) return state;
+  state.epoch = store_->epoch();
+  state.end = log_->Reached().appended;
+  state.copying = log_->IsCopying();
+  return state;
+}
+
+void GroupMember::HandOver(BrokerId heir, std::function<void(const absl::Status&)> done) {
+  if (!reigns_) {
+    return done(absl::FailedPreconditionError(
+        "the master's reign has not begun yet, or it is handing over already: try again in a "
+        "moment"));
+  }
+  const bool may_be_elected = heir != config_.id && master_->master().InSync().contains(heir);
+  if (environment_.elected != nullptr && !may_be_elected) {
+    return done(absl::FailedPreconditionError(fmt::format(
+        "member {} is not another one of the in-sync members {{{}}}, which may lack messages; "
+        "mansio broker list shows them",
+        heir, fmt::join(master_->master().InSync(), ", "))));
+  }
+  LOG_WARNING("Hands over to member {} of {}: takes no more", heir, config_.name);
+  // What comes from now on waits for the heir.
+  reigns_ = false;
+  Look();
+  reign_gate_->Close("the broker hands over to another member of its group; try again soon");
+  // What had passed the gate is in the log by then.
+  environment_.timers->ScheduleAfter(kLastSendsMs, [this, heir, done = std::move(done)] {
+    AwaitHeir(heir, environment_.clock->BootNow() + kHandOverPatience, done);
+  });
+}
+
+void GroupMember::StepAside() {
+  if (environment_.elected == nullptr || is_slave() || !reigns_) return;
+  BrokerId heir = 0;
+  store::LogOffset most = 0;
+  for (const SlaveState& slave : master_->master().Slaves()) {
+    if (!slave.connected || !slave.in_sync || slave.held < most) continue;
+    heir = slave.id;
+    most = slave.held;
+  }
+  if (heir == 0) return;
+  const auto ready = std::make_shared<absl::Notification>();
+  const auto status = std::make_shared<absl::Status>();
+  HandOver(heir, [ready, status](const absl::Status& came) {
+    *status = came;
+    ready->Notify();
+  });
+  ready->WaitForNotification();
+  if (status->ok()) *status = environment_.elected->HandOver(heir);
+  if (!status->ok()) {
+    LOG_WARNING("Ends without handing over: {}", std::string(status->message()));
+    return;
+  }
+  const absl::Duration give_up = environment_.clock->BootNow() + kStepDownPatience;
+  while (!environment_.elected->is_deposed() && environment_.clock->BootNow() < give_up) {
+    absl::SleepFor(kStepDownLook);
+  }
+}
+
+void GroupMember::AwaitHeir(BrokerId heir, absl::Duration deadline,
+                            std::function<void(const absl::Status&)> done) {
+  if (store_->usage().uncommitted_bytes == 0) {
+    const store::LogOffset end = log_->Reached().appended;
+    for (const SlaveState& slave : master_->master().Slaves()) {
+      if (slave.id == heir && slave.connected && slave.held >= end) return done(absl::OkStatus());
+    }
+  }
+  if (environment_.clock->BootNow() >= deadline) {
+    TakeCalls();
+    return done(absl::DeadlineExceededError(fmt::format(
+        "member {} does not get all of the log in {}: look whether it is connected, with mansio "
+        "broker list. The master goes on",
+        heir, absl::FormatDuration(kHandOverPatience))));
+  }
+  environment_.timers->ScheduleAfter(kLookAgainMs, [this, heir, deadline, done = std::move(done)] {
+    AwaitHeir(heir, deadline, done);
+  });
+}
+
+void GroupMember::TakeCalls() {
+  reign_gate_->Open();
+  reigns_ = true;
+  Look();
+}
+
+void GroupMember::LookForSuccessor(const std::vector<RegistrationState>& registrations) {
+  if (reign_gate_ == nullptr) return;
+  std::string successor;
+  for (const RegistrationState& state : registrations) {
+    if (!state.superseded_by.empty()) successor = state.superseded_by;
+  }
+  if (successor == successor_) return;
+  successor_ = successor;
+  if (successor.empty()) {
+    LOG_INFO("Serves as the master of {} again", config_.name);
+    return reign_gate_->Open();
+  }
+  LOG_ERROR(
+      "{} has become the master of {} while this broker was away, and this one takes nothing any "
+      "more. Make it a slave: `mansio broker promote` with that member again, with --member {}, or "
+      "role=slave and replication.master in its configuration. It then cuts what that one does not "
+      "have, and says so",
+      successor, config_.name, environment_.advertised.ToString());
+  reign_gate_->Close(fmt::format("{} is the master of this broker group now", successor));
+}
+
+void GroupMember::CompleteIdentity(v1::BrokerIdentity* identity) const {
+  identity->set_id(is_slave() ? config_.id : 0);
+  identity->set_member(config_.id);
+  identity->set_role(std::string(RoleName(config_.store.role)));
+  identity->set_durability(std::string(DurabilityName(config_.store.durability)));
+  identity->set_epoch(static_cast<int64_t>(store_->epoch()));
+}
+
+bool GroupMember::keeps_set() const {
+  return config_.id != 0 && (environment_.elected != nullptr ||
+                             config_.store.durability == store::Durability::kReplica ||
+                             config_.store.durability == store::Durability::kReplicaSync);
+}
+
+void GroupMember::CompleteList(v1::ListBrokersResponse* response) const {
+  const bool has_set = keeps_set();
+  v1::BrokerOverview& self = *response->mutable_brokers(0);
+  self.mutable_broker()->set_epoch(static_cast<int64_t>(store_->epoch()));
+  // What a slave says of itself is as of the last change that is committed here.
+  if (has_set) self.set_in_sync(!is_slave() || in_sync_.members().contains(config_.id));
+  self.set_copying(log_ != nullptr && log_->IsCopying());
+  if (environment_.elected != nullptr) {
+    ElectionState state = environment_.elected->State();
+    self.set_in_sync(state.in_sync.contains(config_.id));
+    self.set_trouble(std::move(state.trouble));
+  }
+  if (master_ == nullptr) return;
+  for (const SlaveState& slave : master_->master().Slaves()) {
+    v1::BrokerOverview overview = OverviewOf(slave);
+    if (has_set) overview.set_in_sync(slave.in_sync);
+    *response->add_brokers() = std::move(overview);
+  }
+}
+
+v1::BrokerOverview GroupMember::OverviewOf(const SlaveState& slave) const {
+  v1::BrokerOverview overview;
+  v1::BrokerIdentity& identity = *overview.mutable_broker();
+  identity = slave.identity;
+  identity.set_cluster(config_.cluster);
+  identity.set_name(config_.name);
+  identity.set_id(slave.id);
+  identity.set_member(slave.id);
+  identity.set_role(std::string(RoleName(store::Role::kSlave)));
+  overview.set_online(slave.connected);
+  if (!slave.connected) return overview;
+  identity.set_epoch(static_cast<int64_t>(store_->epoch()));  // else it was not connected
+  overview.set_copying(slave.copying);
+  overview.set_log_end(static_cast<int64_t>(slave.held));
+  overview.set_committed(static_cast<int64_t>(slave.applied));
+  return overview;
+}
+
+}  // namespace mansio::broker

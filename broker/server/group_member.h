@@ -1,0 +1,148 @@
+#ifndef MANSIO_BROKER_SERVER_GROUP_MEMBER_H_
+#define MANSIO_BROKER_SERVER_GROUP_MEMBER_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "broker/promotion/promotion_service.h"
+#include "broker/registration/registration_client.h"
+#include "broker/replication/in_sync_feature.h"
+#include "broker/replication/master_service.h"
+#include "broker/replication/slave_link.h"
+#include "broker/server/broker_config.h"
+#include "broker/server/decision_hold.h"
+#include "broker/server/elected_role.h"
+#include "broker/server/held_receives.h"
+#include "broker/server/reign_gate.h"
+#include "broker/server/slave_gate.h"
+#include "common/gateway/directory.h"
+#include "mansio/v1/admin.pb.h"
+#include "store/store.h"
+
+namespace mansio::broker {
+
+// This broker's part in its group (design section 9): alone, a master, or a slave. One that is
+// alone has nothing of replication but the feature, which is never called. Thread-safe.
+class GroupMember final : private ElectedMember {
+ public:
+  struct Environment {
+    const Clock* clock = nullptr;  // borrowed, as the next two
+    TimerQueue* timers = nullptr;
+    gateway::ClientRegistry* clients = nullptr;
+    std::function<void()> reopen;                  // as Broker::Environment
+    std::function<void(rpc::Holding)> hold;        // rpc::Server::Hold
+    ElectedRole* elected = nullptr;                // as Broker::Environment
+    std::function<v1::BrokerIdentity()> identity;  // this broker's; from any thread
+    KeptRole* roles = nullptr;                     // as Broker::Environment
+    rpc::Client* peers = nullptr;                  // borrowed
+    HostPort advertised = {};
+  };
+  GroupMember(const BrokerConfig& config, std::string cluster_secret, Environment environment);
+  ~GroupMember() override;
+
+  Feature* feature() { return &in_sync_; }
+  bool is_slave() const { return config_.store.role == store::Role::kSlave; }
+  // A slave whose master is away.
+  bool is_alone() const { return link_ != nullptr && !link_->following(); }
+  // A slave's master; nullopt: nobody has been elected.
+  std::optional<HostPort> PresentMaster() const;
+  // Decisions may be made, and records appended, as soon as the store is open.
+  bool DecidesAtOnce() const { return !config_.store.WaitsForCommit(); }
+
+  // Store::Environment::may_commit.
+  std::function<bool()> Permit() const;
+  // The store was opened; borrowed. Errors of the disk.
+  absl::Status Attach(store::Store* store);
+  // Before and after the forwarder is put in front of `methods`.
+  void AddBehindForwarder(rpc::MethodTable& methods);
+  void AddBeforeForwarder(rpc::MethodTable& methods);
+
+  // The server runs. `decide` makes this broker decide what the log will say, `appear` makes it
+  // known to others. Decisions that were not made at once begin with a master's reign, on a thread
+  // of its own: `decide` may block, and its error is logged.
+  void Start(std::function<absl::Status()> decide, std::function<void()> appear);
+  // Each second: whether there is somebody who decides may have changed.
+  void Look();
+  // Before the end of an elected master, which takes no more from now on: gives the group to a
+  // member that is in sync, if there is one. Waits for some seconds at most. Not on the timers'
+  // thread.
+  void StepAside();
+  // Neither runs any more or is called; what they wait for fails. Idempotent.
+  void StopBeginning();
+  // Receives that are held end. Before the server shuts down. Idempotent.
+  void ReleaseCalls();
+  // After the server has shut down, before the store is closed. Idempotent.
+  void Stop();
+
+  // Where the slaves that are connected to this master are reached, ordered by their numbers.
+  std::vector<gateway::HostPort> SlaveAddresses() const;
+  // How this broker stands with its nameservers. A master that is refused because another member
+  // has become master serves no sends any more, until it is accepted again.
+  void LookForSuccessor(const std::vector<RegistrationState>& registrations);
+  // What the store says of itself, now and then: one that has failed is not to be the master's.
+  void NoteHealth(const absl::Status& health);
+
+  // What it is in its group, for others; once the store is attached.
+  void CompleteIdentity(v1::BrokerIdentity* identity) const;
+  // The answer of ListBrokers, which has this broker in it: how far it has come, and a master's
+  // slaves.
+  void CompleteList(v1::ListBrokersResponse* response) const;
+
+ private:
+  PromotionEnvironment PromotionEnvironmentOf();
+  MemberState OwnState() const;
+  // The last in-sync set in the log; empty when it has never had one. Reads files.
+  absl::StatusOr<std::set<BrokerId>> LastInSync() const;
+  void HandOver(BrokerId heir, std::function<void(const absl::Status&)> done);
+  // From now on a master serves what it must decide: its reign has begun, or goes on after a
+  // hand-over that came to nothing.
+  void TakeCalls();
+  // Waits for the heir, looking again and again until `deadline`.
+  void AwaitHeir(BrokerId heir, absl::Duration deadline,
+                 std::function<void(const absl::Status&)> done);
+  // ElectedMember.
+  void SetMaster(const std::string& address) override;
+  void AskForPromise(BrokerId slave, const PromiseRequest& request) override;
+  void InSyncRecorded(std::set<BrokerId> members) override;
+
+  absl::Status AttachMaster();
+  void AttachSlave();
+  bool keeps_set() const;
+  void Begin(const std::function<absl::Status()>& decide, const std::function<void()>& appear);
+  v1::BrokerOverview OverviewOf(const SlaveState& slave) const;
+  bool SomebodyDecides() const;
+
+  const BrokerConfig config_;
+  const std::string cluster_secret_;
+  const Environment environment_;
+  InSyncFeature in_sync_;
+  DecisionHold hold_;
+  store::Store* store_ = nullptr;
+  store::ReplicatedLog* log_ = nullptr;    // of a member of a group
+  std::unique_ptr<MasterService> master_;  // of a group's master
+  std::unique_ptr<SlaveLink> link_;        // of a slave
+  std::unique_ptr<HeldReceives> held_;     // of a member of a group
+  std::unique_ptr<SlaveGate> slave_gate_;
+  std::unique_ptr<ReignGate> reign_gate_;  // of a group's master
+  PromotionService promotion_;
+  std::string successor_;  // that made this master stop serving; timers' thread only
+  std::thread beginning_;
+  mutable Mutex mutex_;
+  std::optional<HostPort> present_master_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> begun_{false};
+  std::atomic<bool> reigns_{false};  // and what it decides is open to clients
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace mansio::broker
+
+#endif  // MANSIO_BROKER_SERVER_GROUP_MEMBER_H_

@@ -1,0 +1,65 @@
+#include "broker/election/records.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mansio::broker {
+namespace {
+
+using ::testing::HasSubstr;
+
+EtcdSnapshot Keys(const std::string& master, const std::string& group) {
+  EtcdSnapshot keys;
+  if (!master.empty()) keys.values["/mansio/c/b/master"] = {master, 4, 4, 77};
+  if (!group.empty()) keys.values["/mansio/c/b/group"] = {group, 2, 6, 0};
+  return keys;
+}
+
+TEST(ElectionRecordsTest, TheyAreReadAsTheyWereWritten) {
+  const std::string prefix = ElectionPrefix("c", "b");
+  EXPECT_EQ(MasterKey(prefix), "/mansio/c/b/master");
+  EXPECT_EQ(GroupKey(prefix), "/mansio/c/b/group");
+  const MasterRecord master{2, 9, "h:1"};
+  const ElectionRecord group{9, {1, 2}, 1};
+  const auto view = DecodeView(prefix, Keys(EncodeMaster(master), EncodeGroup(group)));
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->master, master);
+  EXPECT_EQ(view->master_created, 4);
+  EXPECT_EQ(view->master_lease, 77);
+  EXPECT_EQ(view->group, group);
+  EXPECT_EQ(view->group_modified, 6);
+}
+
+TEST(ElectionRecordsTest, OperatorsCanReadThem) {
+  EXPECT_EQ(EncodeMaster({2, 9, "h:1"}), R"({"id":2,"epoch":9,"address":"h:1"})");
+  EXPECT_EQ(EncodeGroup({9, {1, 2}}), R"({"epoch":9,"in_sync":[1,2]})");
+}
+
+TEST(ElectionRecordsTest, NothingIsThereAtFirst) {
+  const auto view = DecodeView(ElectionPrefix("c", "b"), EtcdSnapshot());
+  ASSERT_TRUE(view.ok());
+  EXPECT_FALSE(view->master.has_value());
+  EXPECT_FALSE(view->group.has_value());
+  EXPECT_EQ(view->group_modified, 0);
+}
+
+TEST(ElectionRecordsTest, WhatIsMalformedIsNamed) {
+  const std::string prefix = ElectionPrefix("c", "b");
+  for (const std::string bad : {"x", "[]", "{}", R"({"id":-1,"epoch":1,"address":"a"})",
+                                R"({"id":1,"epoch":"1","address":"a"})", R"({"id":1,"epoch":1})",
+                                R"({"id":4000000000,"epoch":1,"address":"a"})"}) {
+    const auto view = DecodeView(prefix, Keys(bad, ""));
+    ASSERT_TRUE(absl::IsDataLoss(view.status())) << bad;
+    EXPECT_THAT(std::string(view.status().message()), HasSubstr("/mansio/c/b/master"));
+  }
+  for (const std::string bad :
+       {"null", R"({"epoch":1})", R"({"epoch":1,"in_sync":[]})", R"({"epoch":1,"in_sync":["1"]})",
+        R"({"in_sync":[1]})", R"({"epoch":1,"in_sync":[1],"heir":"x"})"}) {
+    const auto view = DecodeView(prefix, Keys("", bad));
+    ASSERT_TRUE(absl::IsDataLoss(view.status())) << bad;
+    EXPECT_THAT(std::string(view.status().message()), HasSubstr("/mansio/c/b/group"));
+  }
+}
+
+}  // namespace
+}  // namespace mansio::broker

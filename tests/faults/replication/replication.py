@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""A replicated broker group under load, while its processes and their network fail at random.
+
+Usage: replication.py [--seed N] [--faults N] [--election] [--python CLIENT] [DURABILITY…]
+
+Three members, two nameservers and, with --election, etcd, each in a network namespace of its own. With replica and
+replica-sync nothing acknowledged may be lost, moved, doubled or misordered, whatever happens (checker.py has the rules);
+with async and sync a failover may lose what came last, and a master that stood still may answer once more: that is said.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import threading
+import time
+
+import checker
+import checker_cases
+import faults
+import final_state
+import logs
+import overlap
+from history import History, Receive, Send, Sight
+from load import DELAY_GROUP, DELAY_TOPIC, FIFO_GROUP, FIFO_TOPIC, TRANSACTION_TOPIC, Load
+from members import ReplicatedGroup
+from network import Network
+from report import Report
+from sdk_client import SdkClient
+
+PLAIN_TOPIC = "plain"  # of the SDK's clients
+START_TIMEOUT = 60
+PATIENCE = 90  # seconds until something must have happened
+REPLICATED = ("replica", "replica-sync")
+LOOK_EVERY = 1.0  # seconds
+
+
+class Watch:
+    """Writes down what each member says of itself, until the block is left."""
+
+    def __init__(self, group, history):
+        self._group = group
+        self._history = history
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._over.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._over.wait(LOOK_EVERY):
+            for member in self._group.members:
+                for row in self._group.look(member):
+                    if row["id"] == member.id and row["online"]:
+                        self._history.add(Sight(time.monotonic(), member.id, row["role"], row["epoch"], row["committed"]))
+
+
+class Sdk:
+    """A producer and a push consumer of the Python SDK."""
+
+    def __init__(self, group, command):
+        self._group = group
+        self._command = command
+
+    @contextlib.contextmanager
+    def running(self):
+        endpoint = ";".join(nameserver.address for nameserver in self._group.nameservers)
+
+        def client(kind, *options):
+            arguments = [kind, "--endpoint", endpoint, "--topic", PLAIN_TOPIC, *options]
+            return SdkClient(self._command, self._group.directory, *arguments)
+
+        with client("push", "--group", "plain-consumers") as self._push, client(
+            "produce", "--prefix", "plain", "--count", "1000000", "--work", "2000"
+        ) as self._producer:
+            for one in (self._push, self._producer):
+                one.await_event("ready", START_TIMEOUT)
+            yield self
+
+    def stop_sending(self):
+        """Returns the bodies that were acknowledged."""
+        self._producer.kill9()
+        return set(self._producer.sent)
+
+    def has_received(self, bodies):
+        return all(body in self._push.received for body in bodies)
+
+
+class Run:
+    """One group of one durability."""
+
+    def __init__(self, report, options, durability):
+        self._report = report
+        self._options = options
+        self._durability = durability
+        self._chance = random.Random(f"{options.seed} {durability}")
+        self._paused = 0  # how often a master stood still
+        self.history = History()
+
+    def run(self):
+        name = f"{self._durability}{' with an election' if self._options.election else ''}"
+        with self._report.case(f"{name}: start and orderly end"), Network() as network:
+            with ReplicatedGroup(network, self._durability, self._options.election) as group:
+                self._use(group, name)
+
+    def _use(self, group, name):
+        """Everything that needs the group; its logs are compared when its processes have ended."""
+        Load.create_topics(group)
+        group.create_topic(PLAIN_TOPIC, "--queues", "2")
+        load = Load(group.addresses, self.history, self._options.seed)
+        sdk = Sdk(group, self._options.python.split())
+        with sdk.running(), Watch(group, self.history):
+            load.start()
+            try:
+                load.await_sends(50, PATIENCE)
+                self._strike(group, load, name)
+                load.stop_sending()
+                sent = sdk.stop_sending()
+                self._settle(group, sdk, sent)
+            finally:
+                load.join()
+        stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, TRANSACTION_TOPIC, PLAIN_TOPIC])
+        group.stop()
+        self._audit(group, name, stored, sent)
+
+    def _strike(self, group, load, name):
+        shortest, longest = (1, 9) if self._options.election else (0.5, 5)
+        deck = faults.deck(self._options.faults, self._options.election, self._chance, shortest, longest)
+        for number, fault in enumerate(deck, 1):
+            began = time.monotonic()
+            failed = True
+            with self._report.case(f"{name}: fault {number} of {len(deck)}: {fault}"):
+                with fault.striking(group, self._chance):
+                    self._paused += fault.pauses_master
+                    faults.last(fault.seconds)
+                group.await_whole()
+                load.await_sends(20, PATIENCE)
+                failed = False
+            print(f"     the longest time without a send was {self.history.longest_pause(began):.1f} s", flush=True)
+            assert not failed, "the group did not come back; no more faults"
+
+    def _settle(self, group, sdk, sent):
+        """All that was stored is delivered."""
+        final_state.await_nothing_pending(group, PATIENCE)
+        stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, PLAIN_TOPIC])
+        for consumers in (FIFO_GROUP, DELAY_GROUP):
+            group.await_true(
+                lambda c=consumers: not checker.undelivered(self.history.of(Receive), c, stored),
+                f"{consumers} has been given everything",
+                PATIENCE,
+            )
+        kept = sent & stored[PLAIN_TOPIC].keys()
+        group.await_true(lambda: sdk.has_received(kept), "the SDK has received what it had sent", PATIENCE)
+
+    def _audit(self, group, name, stored, sent):
+        path = group.directory / "history.jsonl"
+        self.history.save(path)
+        member_logs = [logs.MemberLog(directory) for directory in group.log_directories()]
+        facts = logs.facts(member_logs)
+        found = []
+        with self._report.case(f"{name}: all logs are the beginning of the master's, byte by byte"):
+            found += logs.differences(member_logs)
+            found += logs.falling_epochs(logs.longest(member_logs))
+            assert not found, "\n     ".join(found[:5])
+        with self._report.case(f"{name}: the history breaks no rule"):
+            if self._durability in REPLICATED:
+                missing = [body for body in sent if body not in stored[PLAIN_TOPIC]]
+                found += checker.check(self.history, stored, facts)
+                found += [f"lost: {body} was acknowledged to the SDK" for body in missing]
+            else:
+                gone = sum(1 for _ in checker.lost(self.history.of(Send), stored))
+                print(f"     {gone} acknowledged sends are gone, which {self._durability} allows")
+                both = list(checker.check_overlap(self.history, facts))
+                print(f"     {len(both)} sends were acknowledged by an old master; it stood still {self._paused} times")
+                found += both if self._paused == 0 else []
+            assert not found, f"{len(found)} violations:\n     " + "\n     ".join(found[:10])
+        sends = self.history.of(Send)
+        print(
+            f"     {self.history.acknowledged()} of {len(sends)} sends were acknowledged, and {len(sent)} of the SDK's;"
+            f" {sum(len(receive.messages) for receive in self.history.of(Receive))} deliveries;"
+            f" {len(facts.reigns)} reigns; {sum(len(log.cut_out()) for log in member_logs)} logs were cut"
+        )
+        assert not found, f"violations; the history is {path}"
+
+
+def run_overlap(report, seed):
+    """A master that is cut off acknowledges nothing beyond its lease; one that does is caught."""
+    for durability in ("async", "sync"):
+        with report.case(f"{durability}: no two masters acknowledge at once"):
+            overlap.assert_none(durability, seed)
+    with report.case("async: a master that ignores its lease is caught"):
+        overlap.assert_caught("async", seed)
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    long = os.environ.get("MANSIO_LONG") == "1"
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--faults", type=int, default=100 if long else 10)
+    parser.add_argument("--election", action="store_true")
+    parser.add_argument("--python", required=True)
+    parser.add_argument("durability", nargs="*", default=["replica", "replica-sync"] if long else ["replica"])
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    print(f"seed {options.seed} (--seed {options.seed} chooses the same faults)", flush=True)
+    report = Report()
+    for name, case in checker_cases.cases():
+        with report.case(name):
+            case()
+    for durability in options.durability:
+        Run(report, options, durability).run()
+    if options.election:
+        run_overlap(report, options.seed)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
