@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "broker/registration/pending_changes.h"
@@ -15,7 +16,8 @@ namespace mansio::broker {
 
 namespace {
 constexpr size_t kNamesPerDelta = 1000;
-}
+constexpr double kShortest = 0.7;  // part of a period
+}  // namespace
 
 // One nameserver and the thread that keeps the broker registered with it.
 class RegistrationClient::Session {
@@ -67,7 +69,7 @@ class RegistrationClient::Session {
       const bool registered = RunStream();
       pause = registered ? options_.first_pause : std::min(pause * 2, options_.longest_pause);
       MutexLock lock(&mutex_);
-      const absl::Time next = absl::Now() + pause;
+      const absl::Time next = absl::Now() + Spread(pause);
       while (!stopping_ && !changed_.WaitUntil(&mutex_, next)) {
       }
       if (stopping_) return;
@@ -93,10 +95,16 @@ class RegistrationClient::Session {
     return registered;
   }
 
+  // Somewhat less: brokers that a nameserver's restart has set going at the same time are not to
+  // stay in step, since it would then do each second's work in one go. Only on the thread of Run.
+  absl::Duration Spread(absl::Duration period) {
+    return period * absl::Uniform(chance_, kShortest, 1.0);
+  }
+
   // Waits for a change, at most until the next keep-alive is due. False when stopping.
   bool WaitForWork() {
     MutexLock lock(&mutex_);
-    const absl::Time keep_alive = absl::Now() + options_.keep_alive;
+    const absl::Time keep_alive = absl::Now() + Spread(options_.keep_alive);
     while (!stopping_ && pending_.empty() && !changed_.WaitUntil(&mutex_, keep_alive)) {
     }
     return !stopping_;
@@ -143,6 +151,7 @@ class RegistrationClient::Session {
   const RegistrationSource& source_;
   std::string nameserver_;
   std::thread thread_;
+  absl::BitGen chance_;
 
   mutable Mutex mutex_;
   CondVar changed_;

@@ -14,8 +14,8 @@ namespace mansio::broker {
 struct RegistrationOptions {
   std::vector<std::string> nameservers;  // HOST:PORT each; names are resolved at every attempt
   std::string cluster_secret;            // that nameservers may ask for; empty: none
-  absl::Duration keep_alive = absl::Seconds(1);
-  // Pause between attempts: doubles from the first to the longest.
+  absl::Duration keep_alive = absl::Seconds(1);  // at most; up to 30 % less, by chance
+  // Pause between attempts: doubles from the first to the longest; likewise.
   absl::Duration first_pause = absl::Milliseconds(200);
   absl::Duration longest_pause = absl::Seconds(1);
 };
