@@ -25,6 +25,10 @@ enum class Durability {
 constexpr bool SyncsEachBatch(Durability durability) {
   return durability == Durability::kSync || durability == Durability::kReplicaSync;
 }
+// Whether a master answers when all of the in-sync set have it, and not when its own disk has.
+constexpr bool WaitsForInSyncSet(Durability durability) {
+  return durability == Durability::kReplica || durability == Durability::kReplicaSync;
+}
 
 enum class Role {
   kMaster,
@@ -63,10 +67,7 @@ struct StoreOptions {
   // they hold, or on whether they may have elected another master.
   bool WaitsForCommit() const { return WaitsForMembers() || reign != 0; }
   // The first of the two.
-  bool WaitsForMembers() const {
-    return role == Role::kSlave || durability == Durability::kReplica ||
-           durability == Durability::kReplicaSync;
-  }
+  bool WaitsForMembers() const { return role == Role::kSlave || WaitsForInSyncSet(durability); }
 };
 
 }  // namespace mansio::store

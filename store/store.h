@@ -68,6 +68,8 @@ class Store {
     // Asked on the log thread, for each batch once, when it has all else that it takes to be
     // committed; cheap. What it holds back waits for ReplicatedLog::AllowCommit. Null: it may.
     std::function<bool()> may_commit = nullptr;
+    // Whether the opening is to be given up; asked now and then while the log is read. Null: never.
+    std::function<bool()> give_up = nullptr;
   };
 
   // Locks the directory, recovers (checkpoint, then a bounded replay that feeds `machine`), begins

@@ -12,6 +12,9 @@ namespace mansio::store {
 using LogOffset = uint64_t;
 // The reign of one start of a master; every start begins a new one (design section 4).
 using Epoch = uint64_t;
+// Greater ones are refused wherever they come from, so that counting on never overflows, also as
+// int64.
+inline constexpr Epoch kMaxEpoch = Epoch{1} << 62;
 // The dense position of a message in its queue.
 using QueueOffset = uint64_t;
 // Milliseconds since 1970 by broker time.

@@ -201,6 +201,8 @@ class Election {
   void TickMember(absl::Duration now);
   void LookAsMember(absl::Duration now, const std::optional<MasterRecord>& before);
   bool MayStand(absl::Duration now);
+  // The greatest that this member has heard of.
+  store::Epoch LastEpoch() const;
   bool IsInSync() const;  // as etcd has it, and rightly so
   // Why it does not stand, for people; empty when it does, or there is a master.
   std::string WhyItDoesNotStand() const;

@@ -29,8 +29,14 @@ void Election::LookAsMember(absl::Duration now, const std::optional<MasterRecord
   if (view_.master != before) work_.events.emplace_back(MasterSeen{view_.master});
 }
 
+store::Epoch Election::LastEpoch() const {
+  const store::Epoch counted = view_.group.has_value() ? view_.group->epoch : 0;
+  return std::max({counted, standing_.last_epoch, fence_});
+}
+
 bool Election::MayStand(absl::Duration now) {
   if (resigned_ || !standing_.may_stand || view_.master.has_value()) return false;
+  if (LastEpoch() >= store::kMaxEpoch) return false;
   if (!view_.group.has_value()) return options_.founds && own_promise_.Ended(now);
   if (view_.group->heir == options_.self) {
     own_promise_.Release(view_.group->epoch);
@@ -52,6 +58,12 @@ bool Election::IsInSync() const {
 std::string Election::WhyItDoesNotStand() const {
   if (reign_ != nullptr || view_.master.has_value() || view_.revision == 0) return "";
   if (!standing_.may_stand) return "this member cannot be master: its store has failed";
+  if (LastEpoch() >= store::kMaxEpoch) {
+    return fmt::format(
+        "no epoch is left: this member has heard of epoch {}, which counting does not reach. "
+        "Somebody has changed the group's keys in etcd, or a log",
+        LastEpoch());
+  }
   if (!view_.group.has_value()) {
     return options_.founds ? ""
                            : "etcd knows nothing of this broker group: set election.founds on the "
@@ -76,7 +88,7 @@ std::string Election::WhyItDoesNotStand() const {
 void Election::Campaign(absl::Duration now) {
   ElectionRecord group;
   if (view_.group.has_value()) group = *view_.group;
-  group.epoch = std::max({group.epoch, standing_.last_epoch, fence_}) + 1;
+  group.epoch = LastEpoch() + 1;
   group.heir.reset();
   if (!view_.group.has_value() || !IsInSync()) group.in_sync = {options_.self};
   campaign_ = group;
@@ -144,7 +156,7 @@ std::optional<Promise> Election::PromiseAsked(absl::Duration now, const PromiseR
 
 bool Election::AcceptsFrames(store::Epoch epoch) const {
   if (campaign_.has_value() && epoch < campaign_->epoch) return false;
-  return epoch >= std::max(fence_, standing_.last_epoch);
+  return epoch >= std::max(fence_, standing_.last_epoch) && epoch <= store::kMaxEpoch;
 }
 
 }  // namespace mansio::broker

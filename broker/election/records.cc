@@ -16,11 +16,12 @@ absl::Status Malformed(const std::string& key, const std::string& value) {
                   key, value));
 }
 
-// An unsigned number below `object`'s `name`; nullopt when there is none.
-std::optional<uint64_t> Number(const Json& object, const char* name) {
-  const auto found = object.find(name);
+// That of `object`; nullopt when it has none, or one that no reign can have.
+std::optional<store::Epoch> EpochOf(const Json& object) {
+  const auto found = object.find("epoch");
   if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<uint64_t>();
+  const auto epoch = found->get<store::Epoch>();
+  return epoch <= store::kMaxEpoch ? std::optional(epoch) : std::nullopt;
 }
 
 std::optional<BrokerId> Id(const Json& value) {
@@ -32,7 +33,7 @@ std::optional<MasterRecord> DecodeMaster(const std::string& text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("id")) return std::nullopt;
   const std::optional<BrokerId> id = Id(json["id"]);
-  const std::optional<uint64_t> epoch = Number(json, "epoch");
+  const std::optional<store::Epoch> epoch = EpochOf(json);
   const auto address = json.find("address");
   if (!id || !epoch || address == json.end() || !address->is_string()) return std::nullopt;
   return MasterRecord{*id, *epoch, address->get<std::string>()};
@@ -41,7 +42,7 @@ std::optional<MasterRecord> DecodeMaster(const std::string& text) {
 std::optional<ElectionRecord> DecodeGroup(const std::string& text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("in_sync")) return std::nullopt;
-  const std::optional<uint64_t> epoch = Number(json, "epoch");
+  const std::optional<store::Epoch> epoch = EpochOf(json);
   const Json& members = json["in_sync"];
   if (!epoch || !members.is_array() || members.empty()) return std::nullopt;
   ElectionRecord group;

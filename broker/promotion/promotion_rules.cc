@@ -57,8 +57,7 @@ std::vector<std::string> LossesOf(const Candidacy& candidacy) {
   std::vector<std::string> losses;
   if (candidacy.handed_over) return losses;
   AddAnswers(candidacy, losses);
-  if (candidacy.durability == store::Durability::kReplica ||
-      candidacy.durability == store::Durability::kReplicaSync) {
+  if (store::WaitsForInSyncSet(candidacy.durability)) {
     AddSet(candidacy, losses);
   } else {
     losses.push_back(fmt::format(

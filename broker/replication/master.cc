@@ -18,8 +18,7 @@ constexpr absl::Duration kLongestPromise = absl::Minutes(1);
 Master::Master(MasterOptions options, store::ReplicatedLog* log, const Clock* clock,
                std::set<BrokerId> in_sync)
     : options_(std::move(options)),
-      waits_for_set_(options_.durability == store::Durability::kReplica ||
-                     options_.durability == store::Durability::kReplicaSync),
+      waits_for_set_(store::WaitsForInSyncSet(options_.durability)),
       keeps_set_(waits_for_set_ || options_.election != nullptr),
       log_(log),
       clock_(clock),

@@ -12,12 +12,16 @@
 namespace mansio {
 class Clock;
 class FileSystem;
+namespace metrics {
+class Monitor;
+}
 }  // namespace mansio
 
 namespace mansio::broker {
 
 class ElectedRole;
 class KeptRole;
+class ProcessConfig;
 
 // A running broker: its store, its features and services, and the port they are served on.
 // Thread-safe.
@@ -30,6 +34,12 @@ class Broker {
     // Called on any thread when the broker must be stopped and started again: what its master does
     // not have is then cut out of its log, or it has another role. Must not wait for that.
     std::function<void()> reopen = [] {};
+    // What `config` was made from by giving the broker a role; borrowed.
+    ProcessConfig* process = nullptr;
+    // Shows what the broker is and does while it runs. Borrowed; may be null.
+    metrics::Monitor* monitor = nullptr;
+    // Whether the process is to end: Start, which may take long, then ends with Cancelled.
+    std::function<bool()> give_up = [] { return false; };
     // Borrowed; null where no command can change what the configuration says.
     KeptRole* roles = nullptr;
     // Where the group elects its master: `config` is its NextOpening. Borrowed; null: roles are
@@ -38,7 +48,7 @@ class Broker {
   };
 
   // Recovers the store, then serves. The error is one sentence for the user: a second broker on the
-  // directory, damage, a taken port, an unusable certificate.
+  // directory, damage, a taken port, an unusable certificate. Cancelled: it was given up.
   // `port`: of a broker with the same configuration that was left; null: opens it.
   static absl::StatusOr<std::unique_ptr<Broker>> Start(const BrokerConfig& config,
                                                        Environment environment,

@@ -357,10 +357,9 @@ void AddRules(Schema& schema) {
         return absl::InvalidArgumentError("election.lease must be whole seconds, as etcd's are");
       })
       .Rule([](const BrokerConfig& config) {
-        const Durability durability = config.store.durability;
-        const bool replicated =
-            durability == Durability::kReplica || durability == Durability::kReplicaSync;
-        if (!replicated || config.id > 0) return absl::OkStatus();
+        if (!store::WaitsForInSyncSet(config.store.durability) || config.id > 0) {
+          return absl::OkStatus();
+        }
         return absl::InvalidArgumentError(
             "durability replica and replica-sync are for the members of a group: set broker.id, "
             "the broker's number in it from 1 on");

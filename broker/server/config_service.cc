@@ -7,9 +7,6 @@
 
 namespace mansio::broker {
 
-ConfigService::ConfigService(BrokerConfig started_with, Apply apply)
-    : started_with_(started_with), apply_(std::move(apply)), current_(std::move(started_with)) {}
-
 void ConfigService::Register(rpc::MethodTable& methods) {
   methods.unary.push_back({"/mansio.v1.Admin/GetConfig",
                            rpc::ParsedUnary<v1::GetConfigRequest>(
@@ -23,26 +20,30 @@ void ConfigService::Register(rpc::MethodTable& methods) {
                                })});
 }
 
-BrokerConfig ConfigService::Current() const {
-  MutexLock lock(&mutex_);
-  return current_;
+BrokerConfig ConfigService::Shown(BrokerConfig config) const {
+  config.store.role = role_;
+  config.master = master_;
+  return config;
 }
 
 v1::ConfigSetting ConfigService::SettingAt(size_t index, const BrokerConfig& config) const {
   const config::Key& key = BrokerSchema().keys()[index];
   v1::ConfigSetting setting;
   setting.set_key(key.name);
-  setting.set_value(config::FormatValue(key, BrokerSchema().ValuesOf(config)[index]));
+  const auto valued = [&](const BrokerConfig& of) {
+    return config::FormatValue(key, BrokerSchema().ValuesOf(Shown(of))[index]);
+  };
+  setting.set_value(valued(config));
   setting.set_default_value(config::FormatValue(key, key.default_value));
   setting.set_changeable(key.run_time);
-  setting.set_started_with(config::FormatValue(key, BrokerSchema().ValuesOf(started_with_)[index]));
+  setting.set_started_with(valued(process_->started_with()));
   return setting;
 }
 
 void ConfigService::Get(rpc::UnaryCall& call, const v1::GetConfigRequest& request) const {
   v1::GetConfigResponse response;
-  response.set_broker(started_with_.name);
-  const BrokerConfig current = Current();
+  response.set_broker(process_->started_with().name);
+  const BrokerConfig current = process_->Current();
   const auto keys = BrokerSchema().keys();
   absl::Status status;
   if (request.key().empty()) {
@@ -58,21 +59,19 @@ void ConfigService::Get(rpc::UnaryCall& call, const v1::GetConfigRequest& reques
 
 void ConfigService::Set(rpc::UnaryCall& call, const v1::SetConfigRequest& request) {
   v1::SetConfigResponse response;
-  response.set_broker(started_with_.name);
-  absl::Status status;
-  {
-    MutexLock lock(&mutex_);
-    auto changed = BrokerSchema().With(current_, request.key(), request.value());
-    status = changed.status();
-    if (changed.ok()) {
-      const size_t index = *config::FindKey(BrokerSchema().keys(), request.key());
-      response.set_previous(SettingAt(index, current_).value());
-      current_ = *std::move(changed);
-      apply_(current_);
-      *response.mutable_setting() = SettingAt(index, current_);
-    }
+  response.set_broker(process_->started_with().name);
+  BrokerConfig now;
+  const absl::StatusOr<BrokerConfig> before =
+      process_->Set(request.key(), request.value(), [&](const BrokerConfig& changed) {
+        apply_(changed);
+        now = changed;
+      });
+  if (before.ok()) {
+    const size_t index = *config::FindKey(BrokerSchema().keys(), request.key());
+    response.set_previous(SettingAt(index, *before).value());
+    *response.mutable_setting() = SettingAt(index, now);
   }
-  ToWire(status, response.mutable_status());
+  ToWire(before.status(), response.mutable_status());
   rpc::Reply(call, response);
 }
 

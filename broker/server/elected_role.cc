@@ -50,7 +50,7 @@ BrokerConfig ElectedRole::NextOpening(BrokerConfig config) {
 void ElectedRole::End() {
   elector_.Stop();
   const MutexLock lock(&standing_mutex_);
-  if (!run_.has_value() || failed_) return;
+  if (!run_.has_value() || failed_ || !closed_in_order_) return;
   if (absl::Status ended = run_->End(); !ended.ok()) {
     LOG_WARNING("The next start takes this end for one without order: {}",
                 std::string(ended.message()));
@@ -81,6 +81,7 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, bool
     }
     standing_.last_epoch = epoch;
     copying_ = copying;
+    closed_in_order_ = false;
     is_first = !std::exchange(started_, true);
   }
   // What a master has is what the group has.
@@ -117,6 +118,11 @@ void ElectedRole::BecomeWhole() {
 }
 
 void ElectedRole::HoldsAll() { BecomeWhole(); }
+
+void ElectedRole::StoreWasClosed(const absl::Status& closed) {
+  const MutexLock lock(&standing_mutex_);
+  closed_in_order_ = closed.ok();
+}
 
 void ElectedRole::StoreHasFailed(const std::string& why) {
   {

@@ -55,7 +55,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   BrokerConfig NextOpening(BrokerConfig config);
   // Somebody has asked for that. A master is not opened again with the same reign.
   bool WantsOpening() const;
-  // The last Broker was stopped in order: gives up being master, and stands no more.
+  // The last Broker was stopped: gives up being master, and stands no more.
   void End();
 
   // --- Of the Broker that is open.
@@ -77,6 +77,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   absl::Status CheckPermit() const;
   // The reign that the Broker was opened for is over.
   bool is_deposed() const;
+  // The Broker has closed its store; an error: not in order, and something may not be on the disk.
+  void StoreWasClosed(const absl::Status& closed);
   // The Broker's log accepts nothing any more. This process stands no more.
   void StoreHasFailed(const std::string& why);
   // As Elector's.
@@ -121,6 +123,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   Standing standing_ ABSL_GUARDED_BY(standing_mutex_);
   bool copying_ ABSL_GUARDED_BY(standing_mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(standing_mutex_) = false;  // its log accepts nothing any more
+  bool closed_in_order_ ABSL_GUARDED_BY(standing_mutex_) = false;  // the last Broker's store
   bool started_ ABSL_GUARDED_BY(standing_mutex_) = false;
 
   Elector elector_;

@@ -4,24 +4,12 @@
 #include <fmt/ranges.h>
 #include <pthread.h>
 
-#include <map>
-#include <set>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
 namespace {
-
-// How long a master that hands over waits for what it has accepted, and then for its heir.
-constexpr int64_t kLastSendsMs = 300;
-constexpr int64_t kLookAgainMs = 20;
-constexpr absl::Duration kHandOverPatience = absl::Seconds(10);
-// And then for etcd to know.
-constexpr absl::Duration kStepDownPatience = absl::Seconds(2);
-constexpr absl::Duration kStepDownLook = absl::Milliseconds(10);
 
 MasterOptions MasterOptionsOf(const BrokerConfig& config) {
   MasterOptions options;
@@ -74,18 +62,23 @@ std::function<bool()> GroupMember::Permit() const {
 
 absl::Status GroupMember::Attach(store::Store* store) {
   store_ = store;
-  if (config_.id == 0) return absl::OkStatus();
-  log_ = store->replicated_log();
-  if (is_slave()) {
-    AttachSlave();
-  } else if (absl::Status attached = AttachMaster(); !attached.ok()) {
-    return attached;
+  if (config_.id != 0) {
+    log_ = store->replicated_log();
+    absl::Status attached = is_slave() ? AttachSlave() : AttachMaster();
+    if (!attached.ok()) return attached;
   }
+  overview_.emplace(
+      GroupOverview::Sources{.config = &config_,
+                             .in_sync = &in_sync_,
+                             .store = store_,
+                             .log = log_,
+                             .master = master_ != nullptr ? &master_->master() : nullptr,
+                             .elected = environment_.elected});
   if (environment_.elected == nullptr) return absl::OkStatus();
   return environment_.elected->Attach(this, log_->History().epochs.last(), log_->IsCopying());
 }
 
-void GroupMember::AttachSlave() {
+absl::Status GroupMember::AttachSlave() {
   SlaveLinkOptions options = LinkOptionsOf(config_, cluster_secret_);
   options.slave.identity = environment_.identity;
   options.slave.election = environment_.elected;
@@ -94,6 +87,7 @@ void GroupMember::AttachSlave() {
   link_ = std::make_unique<SlaveLink>(std::move(options), log_, environment_.clock);
   slave_gate_ =
       std::make_unique<SlaveGate>(config_.name, held_.get(), [this] { return link_->following(); });
+  return absl::OkStatus();
 }
 
 absl::Status GroupMember::AttachMaster() {
@@ -111,7 +105,29 @@ absl::Status GroupMember::AttachMaster() {
                                                : absl::OkStatus();
       });
   if (DecidesAtOnce()) reign_gate_->Open();
+  hand_over_ = std::make_unique<HandOver>(HandOverEnvironmentOf());
   return absl::OkStatus();
+}
+
+HandOver::Environment GroupMember::HandOverEnvironmentOf() {
+  HandOver::Environment environment;
+  environment.broker = config_.name;
+  environment.self = config_.id;
+  environment.clock = environment_.clock;
+  environment.timers = environment_.timers;
+  environment.gate = reign_gate_.get();
+  environment.slaves = [this] { return master_->master().Slaves(); };
+  environment.in_sync = [this] { return master_->master().InSync(); };
+  environment.committed_end = [this]() -> std::optional<store::LogOffset> {
+    if (store_->usage().uncommitted_bytes != 0) return std::nullopt;
+    return log_->Reached().appended;
+  };
+  environment.changed = [this] { Look(); };
+  if (environment_.elected != nullptr) {
+    environment.is_deposed = [this] { return environment_.elected->is_deposed(); };
+    environment.elect = [this](BrokerId heir) { return environment_.elected->HandOver(heir); };
+  }
+  return environment;
 }
 
 absl::StatusOr<std::set<BrokerId>> GroupMember::LastInSync() const {
@@ -170,7 +186,7 @@ void GroupMember::AddBeforeForwarder(rpc::MethodTable& methods) {
 void GroupMember::Start(std::function<absl::Status()> decide, std::function<void()> appear) {
   if (link_ != nullptr) link_->Start();
   if (master_ != nullptr) master_->Start();
-  reigns_ = DecidesAtOnce() && !is_slave();
+  if (hand_over_ != nullptr && DecidesAtOnce()) hand_over_->TakeCalls();
   Look();
   if (DecidesAtOnce() || is_slave()) return appear();
   LOG_INFO("Waits until {} of the in-sync members {{{}}} of {} confirm the beginning of its reign",
@@ -190,9 +206,13 @@ void GroupMember::Begin(const std::function<absl::Status()>& decide,
     LOG_ERROR("The reign cannot begin: {}", std::string(status.message()));
     return;
   }
-  TakeCalls();
+  hand_over_->TakeCalls();
   appear();
   LOG_INFO("The reign has begun");
+}
+
+void GroupMember::StepAside() {
+  if (hand_over_ != nullptr) hand_over_->StepAside();
 }
 
 void GroupMember::StopBeginning() {
@@ -229,23 +249,7 @@ void GroupMember::Look() {
 
 bool GroupMember::SomebodyDecides() const {
   if (link_ != nullptr) return link_->following();
-  return master_ == nullptr || reigns_;
-}
-
-std::vector<gateway::HostPort> GroupMember::SlaveAddresses() const {
-  if (master_ == nullptr) return {};
-  std::map<BrokerId, std::vector<gateway::HostPort>> by_number;
-  for (const SlaveState& slave : master_->master().Slaves()) {
-    if (!slave.connected) continue;
-    for (const auto& address : slave.identity.addresses()) {
-      by_number[slave.id].push_back({address.host(), address.port()});
-    }
-  }
-  std::vector<gateway::HostPort> addresses;
-  for (const auto& [number, of_slave] : by_number) {
-    addresses.insert(addresses.end(), of_slave.begin(), of_slave.end());
-  }
-  return addresses;
+  return hand_over_ == nullptr || hand_over_->reigns();
 }
 
 // ---- roles by command ----
@@ -270,10 +274,13 @@ PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
   promotion.leave_master = [this] {
     if (link_ != nullptr) link_->Stop();
   };
-  promotion.hand_over = [this](BrokerId heir, std::function<void(const absl::Status&)> done) {
-    HandOver(heir, std::move(done));
+  promotion.hand_over = [this](BrokerId heir, HandOver::Done done) {
+    if (hand_over_ != nullptr) return hand_over_->To(heir, std::move(done));
+    done(absl::FailedPreconditionError("this broker is not the master of its group"));
   };
-  promotion.resume = [this] { TakeCalls(); };
+  promotion.resume = [this] {
+    if (hand_over_ != nullptr) hand_over_->TakeCalls();
+  };
   if (environment_.elected != nullptr) {
     promotion.elect = [this](BrokerId heir) { return environment_.elected->HandOver(heir); };
   }
@@ -296,84 +303,6 @@ MemberState GroupMember::OwnState() const {
   return state;
 }
 
-void GroupMember::HandOver(BrokerId heir, std::function<void(const absl::Status&)> done) {
-  if (!reigns_) {
-    return done(absl::FailedPreconditionError(
-        "the master's reign has not begun yet, or it is handing over already: try again in a "
-        "moment"));
-  }
-  const bool may_be_elected = heir != config_.id && master_->master().InSync().contains(heir);
-  if (environment_.elected != nullptr && !may_be_elected) {
-    return done(absl::FailedPreconditionError(fmt::format(
-        "member {} is not another one of the in-sync members {{{}}}, which may lack messages; "
-        "mansio broker list shows them",
-        heir, fmt::join(master_->master().InSync(), ", "))));
-  }
-  LOG_WARNING("Hands over to member {} of {}: takes no more", heir, config_.name);
-  // What comes from now on waits for the heir.
-  reigns_ = false;
-  Look();
-  reign_gate_->Close("the broker hands over to another member of its group; try again soon");
-  // What had passed the gate is in the log by then.
-  environment_.timers->ScheduleAfter(kLastSendsMs, [this, heir, done = std::move(done)] {
-    AwaitHeir(heir, environment_.clock->BootNow() + kHandOverPatience, done);
-  });
-}
-
-void GroupMember::StepAside() {
-  if (environment_.elected == nullptr || is_slave() || !reigns_) return;
-  BrokerId heir = 0;
-  store::LogOffset most = 0;
-  for (const SlaveState& slave : master_->master().Slaves()) {
-    if (!slave.connected || !slave.in_sync || slave.held < most) continue;
-    heir = slave.id;
-    most = slave.held;
-  }
-  if (heir == 0) return;
-  const auto ready = std::make_shared<absl::Notification>();
-  const auto status = std::make_shared<absl::Status>();
-  HandOver(heir, [ready, status](const absl::Status& came) {
-    *status = came;
-    ready->Notify();
-  });
-  ready->WaitForNotification();
-  if (status->ok()) *status = environment_.elected->HandOver(heir);
-  if (!status->ok()) {
-    LOG_WARNING("Ends without handing over: {}", std::string(status->message()));
-    return;
-  }
-  const absl::Duration give_up = environment_.clock->BootNow() + kStepDownPatience;
-  while (!environment_.elected->is_deposed() && environment_.clock->BootNow() < give_up) {
-    absl::SleepFor(kStepDownLook);
-  }
-}
-
-void GroupMember::AwaitHeir(BrokerId heir, absl::Duration deadline,
-                            std::function<void(const absl::Status&)> done) {
-  if (store_->usage().uncommitted_bytes == 0) {
-    const store::LogOffset end = log_->Reached().appended;
-    for (const SlaveState& slave : master_->master().Slaves()) {
-      if (slave.id == heir && slave.connected && slave.held >= end) return done(absl::OkStatus());
-    }
-  }
-  if (environment_.clock->BootNow() >= deadline) {
-    TakeCalls();
-    return done(absl::DeadlineExceededError(fmt::format(
-        "member {} does not get all of the log in {}: look whether it is connected, with mansio "
-        "broker list. The master goes on",
-        heir, absl::FormatDuration(kHandOverPatience))));
-  }
-  environment_.timers->ScheduleAfter(kLookAgainMs, [this, heir, deadline, done = std::move(done)] {
-    AwaitHeir(heir, deadline, done);
-  });
-}
-
-void GroupMember::TakeCalls() {
-  reign_gate_->Open();
-  reigns_ = true;
-  Look();
-}
-
 void GroupMember::LookForSuccessor(const std::vector<RegistrationState>& registrations) {
   if (reign_gate_ == nullptr) return;
   std::string successor;
@@ -384,7 +313,7 @@ void GroupMember::LookForSuccessor(const std::vector<RegistrationState>& registr
   successor_ = successor;
   if (successor.empty()) {
     LOG_INFO("Serves as the master of {} again", config_.name);
-    return reign_gate_->Open();
+    return reign_gate_->SetSuperseded("");
   }
   LOG_ERROR(
       "{} has become the master of {} while this broker was away, and this one takes nothing any "
@@ -392,59 +321,7 @@ void GroupMember::LookForSuccessor(const std::vector<RegistrationState>& registr
       "role=slave and replication.master in its configuration. It then cuts what that one does not "
       "have, and says so",
       successor, config_.name, environment_.advertised.ToString());
-  reign_gate_->Close(fmt::format("{} is the master of this broker group now", successor));
-}
-
-void GroupMember::CompleteIdentity(v1::BrokerIdentity* identity) const {
-  identity->set_id(is_slave() ? config_.id : 0);
-  identity->set_member(config_.id);
-  identity->set_role(std::string(RoleName(config_.store.role)));
-  identity->set_durability(std::string(DurabilityName(config_.store.durability)));
-  identity->set_epoch(static_cast<int64_t>(store_->epoch()));
-}
-
-bool GroupMember::keeps_set() const {
-  return config_.id != 0 && (environment_.elected != nullptr ||
-                             config_.store.durability == store::Durability::kReplica ||
-                             config_.store.durability == store::Durability::kReplicaSync);
-}
-
-void GroupMember::CompleteList(v1::ListBrokersResponse* response) const {
-  const bool has_set = keeps_set();
-  v1::BrokerOverview& self = *response->mutable_brokers(0);
-  self.mutable_broker()->set_epoch(static_cast<int64_t>(store_->epoch()));
-  // What a slave says of itself is as of the last change that is committed here.
-  if (has_set) self.set_in_sync(!is_slave() || in_sync_.members().contains(config_.id));
-  self.set_copying(log_ != nullptr && log_->IsCopying());
-  if (environment_.elected != nullptr) {
-    ElectionState state = environment_.elected->State();
-    self.set_in_sync(state.in_sync.contains(config_.id));
-    self.set_trouble(std::move(state.trouble));
-  }
-  if (master_ == nullptr) return;
-  for (const SlaveState& slave : master_->master().Slaves()) {
-    v1::BrokerOverview overview = OverviewOf(slave);
-    if (has_set) overview.set_in_sync(slave.in_sync);
-    *response->add_brokers() = std::move(overview);
-  }
-}
-
-v1::BrokerOverview GroupMember::OverviewOf(const SlaveState& slave) const {
-  v1::BrokerOverview overview;
-  v1::BrokerIdentity& identity = *overview.mutable_broker();
-  identity = slave.identity;
-  identity.set_cluster(config_.cluster);
-  identity.set_name(config_.name);
-  identity.set_id(slave.id);
-  identity.set_member(slave.id);
-  identity.set_role(std::string(RoleName(store::Role::kSlave)));
-  overview.set_online(slave.connected);
-  if (!slave.connected) return overview;
-  identity.set_epoch(static_cast<int64_t>(store_->epoch()));  // else it was not connected
-  overview.set_copying(slave.copying);
-  overview.set_log_end(static_cast<int64_t>(slave.held));
-  overview.set_committed(static_cast<int64_t>(slave.applied));
-  return overview;
+  reign_gate_->SetSuperseded(fmt::format("{} is the master of this broker group now", successor));
 }
 
 }  // namespace mansio::broker

@@ -21,6 +21,8 @@
 #include "broker/server/broker_config.h"
 #include "broker/server/decision_hold.h"
 #include "broker/server/elected_role.h"
+#include "broker/server/group_overview.h"
+#include "broker/server/hand_over.h"
 #include "broker/server/held_receives.h"
 #include "broker/server/reign_gate.h"
 #include "broker/server/slave_gate.h"
@@ -72,9 +74,7 @@ class GroupMember final : private ElectedMember {
   void Start(std::function<absl::Status()> decide, std::function<void()> appear);
   // Each second: whether there is somebody who decides may have changed.
   void Look();
-  // Before the end of an elected master, which takes no more from now on: gives the group to a
-  // member that is in sync, if there is one. Waits for some seconds at most. Not on the timers'
-  // thread.
+  // Before the end of a master: HandOver::StepAside.
   void StepAside();
   // Neither runs any more or is called; what they wait for fails. Idempotent.
   void StopBeginning();
@@ -83,42 +83,29 @@ class GroupMember final : private ElectedMember {
   // After the server has shut down, before the store is closed. Idempotent.
   void Stop();
 
-  // Where the slaves that are connected to this master are reached, ordered by their numbers.
-  std::vector<gateway::HostPort> SlaveAddresses() const;
   // How this broker stands with its nameservers. A master that is refused because another member
   // has become master serves no sends any more, until it is accepted again.
   void LookForSuccessor(const std::vector<RegistrationState>& registrations);
   // What the store says of itself, now and then: one that has failed is not to be the master's.
   void NoteHealth(const absl::Status& health);
 
-  // What it is in its group, for others; once the store is attached.
-  void CompleteIdentity(v1::BrokerIdentity* identity) const;
-  // The answer of ListBrokers, which has this broker in it: how far it has come, and a master's
-  // slaves.
-  void CompleteList(v1::ListBrokersResponse* response) const;
+  // What it tells others of that; once the store is attached.
+  const GroupOverview& overview() const { return *overview_; }
 
  private:
   PromotionEnvironment PromotionEnvironmentOf();
+  HandOver::Environment HandOverEnvironmentOf();
   MemberState OwnState() const;
   // The last in-sync set in the log; empty when it has never had one. Reads files.
   absl::StatusOr<std::set<BrokerId>> LastInSync() const;
-  void HandOver(BrokerId heir, std::function<void(const absl::Status&)> done);
-  // From now on a master serves what it must decide: its reign has begun, or goes on after a
-  // hand-over that came to nothing.
-  void TakeCalls();
-  // Waits for the heir, looking again and again until `deadline`.
-  void AwaitHeir(BrokerId heir, absl::Duration deadline,
-                 std::function<void(const absl::Status&)> done);
   // ElectedMember.
   void SetMaster(const std::string& address) override;
   void AskForPromise(BrokerId slave, const PromiseRequest& request) override;
   void InSyncRecorded(std::set<BrokerId> members) override;
 
   absl::Status AttachMaster();
-  void AttachSlave();
-  bool keeps_set() const;
+  absl::Status AttachSlave();
   void Begin(const std::function<absl::Status()>& decide, const std::function<void()>& appear);
-  v1::BrokerOverview OverviewOf(const SlaveState& slave) const;
   bool SomebodyDecides() const;
 
   const BrokerConfig config_;
@@ -132,14 +119,15 @@ class GroupMember final : private ElectedMember {
   std::unique_ptr<SlaveLink> link_;        // of a slave
   std::unique_ptr<HeldReceives> held_;     // of a member of a group
   std::unique_ptr<SlaveGate> slave_gate_;
-  std::unique_ptr<ReignGate> reign_gate_;  // of a group's master
+  std::unique_ptr<ReignGate> reign_gate_;  // of a group's master, as the next
+  std::unique_ptr<HandOver> hand_over_;
+  std::optional<GroupOverview> overview_;
   PromotionService promotion_;
   std::string successor_;  // that made this master stop serving; timers' thread only
   std::thread beginning_;
   mutable Mutex mutex_;
   std::optional<HostPort> present_master_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> begun_{false};
-  std::atomic<bool> reigns_{false};  // and what it decides is open to clients
   std::atomic<bool> stopped_{false};
 };
 

@@ -1,7 +1,6 @@
 // mansio-broker: stores messages and hands them out.
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <iostream>
@@ -15,57 +14,53 @@
 #include "broker/server/advertise.h"
 #include "broker/server/broker.h"
 #include "broker/server/elected_role.h"
+#include "broker/server/process_config.h"
+#include "broker/server/process_signals.h"
 #include "common/clock/clock.h"
 #include "common/config/process_flags.h"
 #include "common/files/posix_file_system.h"
 #include "common/logging/logging.h"
+#include "common/metrics/monitor.h"
 #include "common/rpc/client.h"
 #include "common/sync/sync.h"
 
 namespace mansio::broker {
 namespace {
 
-// Asks the main thread to stop the broker and start it again.
-constexpr int kReopen = SIGUSR1;
-
-// They are taken by sigwait in the main thread; every thread inherits that they wait.
-sigset_t Signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, kReopen}) sigaddset(&signals, signal);
-  return signals;
+// Says why the process cannot start; nullopt.
+std::nullopt_t CannotStart(const config::ProcessDescription& process, const absl::Status& status) {
+  logging::Announce(
+      fmt::format("{} cannot start: {}", process.name, std::string(status.message())));
+  return std::nullopt;
 }
 
 // From start to end: the signal that ended it, or nullopt when it could not start. `port` stays
 // between one that is to be started again and the next.
 std::optional<int> Serve(const config::ProcessDescription& process,
                          const absl::StatusOr<BrokerConfig>& applied,
-                         const Broker::Environment& environment, const sigset_t& signals,
+                         const Broker::Environment& environment, const ProcessSignals& signals,
                          std::unique_ptr<rpc::Server>& port) {
-  if (!applied.ok()) {
-    logging::Announce(
-        fmt::format("{} cannot start: {}", process.name, std::string(applied.status().message())));
-    return std::nullopt;
-  }
+  if (signals.end_waits()) return signals.Take();
+  if (!applied.ok()) return CannotStart(process, applied.status());
   const BrokerConfig& config = *applied;
   auto broker = Broker::Start(config, environment, std::move(port));
-  if (!broker.ok()) {
-    logging::Announce(
-        fmt::format("{} cannot start: {}", process.name, std::string(broker.status().message())));
-    return std::nullopt;
+  if (absl::IsCancelled(broker.status()) && signals.end_waits()) {
+    LOG_INFO("Ends before it was ready");
+    return signals.Take();
   }
+  if (!broker.ok()) return CannotStart(process, broker.status());
   logging::Announce(fmt::format("{} {} ready on {}, advertised as {}, durability {}, data in {}",
                                 process.name, process.version, (*broker)->Address(),
                                 (*broker)->Advertised(), DurabilityName(config.store.durability),
                                 config.store.path));
   int received = 0;
   do {
-    sigwait(&signals, &received);
+    received = signals.Take();
     // An elected master cannot begin its reign a second time: what nobody has asked for is not
     // done.
-  } while (received == kReopen && environment.elected != nullptr &&
+  } while (received == ProcessSignals::kReopen && environment.elected != nullptr &&
            !environment.elected->WantsOpening());
-  if (received == kReopen) {
+  if (received == ProcessSignals::kReopen) {
     port = (*broker)->Leave();
   } else {
     LOG_INFO("Signal {}: ending in order", received);
@@ -76,28 +71,24 @@ std::optional<int> Serve(const config::ProcessDescription& process,
 }
 
 std::optional<int> ServeAsConfigured(const config::ProcessDescription& process,
-                                     const BrokerConfig& config, Broker::Environment environment,
-                                     const sigset_t& signals) {
-  KeptRole roles(environment.files, config);
+                                     Broker::Environment environment,
+                                     const ProcessSignals& signals) {
+  KeptRole roles(environment.files, environment.process->started_with());
   environment.roles = &roles;
   std::optional<int> ended;
   std::unique_ptr<rpc::Server> port;
   do {
-    ended = Serve(process, roles.Apply(config), environment, signals, port);
-  } while (ended == kReopen);
+    ended = Serve(process, roles.Apply(environment.process->Current()), environment, signals, port);
+  } while (ended == ProcessSignals::kReopen);
   return ended;
 }
 
 // The same, in the role that the group's election gives this broker, again and again.
 std::optional<int> ServeAsElected(const config::ProcessDescription& process,
-                                  const BrokerConfig& config, Broker::Environment environment,
-                                  const sigset_t& signals) {
+                                  Broker::Environment environment, const ProcessSignals& signals) {
+  const BrokerConfig& config = environment.process->started_with();
   const absl::StatusOr<HostPort> address = AdvertisedAddress(config);
-  if (!address.ok()) {
-    logging::Announce(
-        fmt::format("{} cannot start: {}", process.name, std::string(address.status().message())));
-    return std::nullopt;
-  }
+  if (!address.ok()) return CannotStart(process, address.status());
   EtcdOptions options;
   for (const HostPort& endpoint : config.etcd) options.endpoints.push_back(endpoint.ToString());
   const std::unique_ptr<rpc::Client> client = rpc::Client::Create({});
@@ -114,8 +105,9 @@ std::optional<int> ServeAsElected(const config::ProcessDescription& process,
     environment.reopen = [&role] { role.Reopen(); };
     std::unique_ptr<rpc::Server> port;
     do {
-      ended = Serve(process, role.NextOpening(config), environment, signals, port);
-    } while (ended == kReopen);
+      ended = Serve(process, role.NextOpening(environment.process->Current()), environment, signals,
+                    port);
+    } while (ended == ProcessSignals::kReopen);
     if (ended.has_value()) role.End();
   }
   client->Stop();
@@ -137,19 +129,32 @@ int Run(int argc, const char* const* argv) {
   const BrokerConfig& config = std::get<BrokerConfig>(read);
 
   signal(SIGPIPE, SIG_IGN);
-  const sigset_t signals = Signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const ProcessSignals signals;
   if (absl::Status status = logging::InitLogging(process.name, config.log); !status.ok()) {
     std::cerr << process.name << ": " << status.message() << "\n";
     return EXIT_FAILURE;
   }
 
-  const RealClock clock;
-  Broker::Environment environment{.files = &files, .clock = &clock, .version = process.version};
-  environment.reopen = [] { kill(getpid(), kReopen); };
-  const std::optional<int> ended = config.etcd.empty()
-                                       ? ServeAsConfigured(process, config, environment, signals)
-                                       : ServeAsElected(process, config, environment, signals);
+  auto monitor = metrics::Monitor::Start(
+      config.monitor,
+      {{"cluster", config.cluster}, {"node_type", "broker"}, {"node_id", config.name}});
+  std::optional<int> ended;
+  if (monitor.ok()) {
+    if (*monitor != nullptr) LOG_INFO("Metrics and health are on http://{}", (*monitor)->Address());
+    const RealClock clock;
+    ProcessConfig in_force(config);
+    const Broker::Environment environment{.files = &files,
+                                          .clock = &clock,
+                                          .version = process.version,
+                                          .reopen = ProcessSignals::AskToReopen,
+                                          .process = &in_force,
+                                          .monitor = monitor->get(),
+                                          .give_up = [&] { return signals.end_waits(); }};
+    ended = config.etcd.empty() ? ServeAsConfigured(process, environment, signals)
+                                : ServeAsElected(process, environment, signals);
+  } else {
+    CannotStart(process, monitor.status());
+  }
   if (!ended.has_value()) {
     logging::Flush();
     return EXIT_FAILURE;

@@ -37,7 +37,7 @@ absl::Status ReignGate::Check(bool is_send) {
 
 std::string ReignGate::WhyClosed() const {
   const MutexLock lock(&mutex_);
-  return why_;
+  return superseded_.empty() ? why_ : superseded_;
 }
 
 void ReignGate::Protect(rpc::MethodTable& methods) {
@@ -63,15 +63,31 @@ void ReignGate::Protect(rpc::MethodTable& methods) {
   }
 }
 
+void ReignGate::Update() { open_.store(reigns_ && superseded_.empty(), std::memory_order_release); }
+
 void ReignGate::Open() {
-  open_.store(true, std::memory_order_release);
-  held_->ReleaseAll();
+  {
+    const MutexLock lock(&mutex_);
+    reigns_ = true;
+    Update();
+  }
+  if (open_.load(std::memory_order_acquire)) held_->ReleaseAll();
 }
 
 void ReignGate::Close(std::string why) {
   const MutexLock lock(&mutex_);
   why_ = std::move(why);
-  open_.store(false, std::memory_order_release);
+  reigns_ = false;
+  Update();
+}
+
+void ReignGate::SetSuperseded(std::string why) {
+  {
+    const MutexLock lock(&mutex_);
+    superseded_ = std::move(why);
+    Update();
+  }
+  if (open_.load(std::memory_order_acquire)) held_->ReleaseAll();
 }
 
 }  // namespace mansio::broker

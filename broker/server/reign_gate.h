@@ -33,8 +33,12 @@ class ReignGate {
   void Open();
   // It has ended: `why`, for those who are refused.
   void Close(std::string why);
+  // Others say that another member is the master: `why`, for those who are refused, whether the
+  // reign has begun or not; empty: they do not say so any more.
+  void SetSuperseded(std::string why);
 
  private:
+  void Update() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Check(bool is_send);
   bool MayDecide() { return open_.load(std::memory_order_acquire) && CheckReign().ok(); }
   // As `check_reign`; the first time that it is OK again, receives go on.
@@ -44,9 +48,11 @@ class ReignGate {
   HeldReceives* const held_;
   const std::function<absl::Status()> check_sends_;
   const std::function<absl::Status()> check_reign_;
-  std::atomic<bool> open_{false};
+  std::atomic<bool> open_{false};  // it reigns and is not superseded
   std::atomic<bool> interrupted_{false};
   mutable Mutex mutex_;
+  bool reigns_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string superseded_ ABSL_GUARDED_BY(mutex_);
   std::string why_ ABSL_GUARDED_BY(mutex_) =
       "the broker waits until its in-sync slaves have confirmed the beginning of its reign; try "
       "again soon";

@@ -39,18 +39,12 @@ Monitor::Monitor(size_t max_series, Labels common)
 Monitor::~Monitor() { Stop(); }
 
 void Monitor::SetReady(Collect collect, Checks checks) {
-  auto sources = std::make_shared<const Sources>(Sources{std::move(collect), std::move(checks)});
-  MutexLock lock(&mutex_);
-  sources_ = std::move(sources);
+  const MutexLock lock(&mutex_);
+  sources_ = Sources{std::move(collect), std::move(checks)};
 }
 
 void Monitor::Stop() {
   if (server_ != nullptr) server_->Stop();
-}
-
-std::shared_ptr<const Monitor::Sources> Monitor::sources() const {
-  MutexLock lock(&mutex_);
-  return sources_;
 }
 
 net::HttpResponse Monitor::Answer(std::string_view path) const {
@@ -58,9 +52,9 @@ net::HttpResponse Monitor::Answer(std::string_view path) const {
   if (path != "/metrics" && path != "/readyz") {
     return {.status = 404, .body = "There are /metrics, /healthz and /readyz here.\n"};
   }
-  const std::shared_ptr<const Sources> ready = sources();
-  if (ready == nullptr) return Starting();
-  return path == "/metrics" ? MetricsPage(*ready) : Readiness(*ready);
+  const MutexLock lock(&mutex_);
+  if (!sources_.has_value()) return Starting();
+  return path == "/metrics" ? MetricsPage(*sources_) : Readiness(*sources_);
 }
 
 net::HttpResponse Monitor::MetricsPage(const Sources& sources) const {

@@ -39,7 +39,8 @@ class Monitor {
                                                         Labels common);
   ~Monitor();
 
-  // Both are called from now on until Stop.
+  // Both are called from now on until Stop, one at a time; those of before are not called any more
+  // once it has returned.
   void SetReady(Collect collect, Checks checks);
   // HOST:PORT with the real port.
   std::string Address() const { return server_->Address(); }
@@ -56,12 +57,11 @@ class Monitor {
   net::HttpResponse Answer(std::string_view path) const;
   net::HttpResponse MetricsPage(const Sources& sources) const;
   static net::HttpResponse Readiness(const Sources& sources);
-  std::shared_ptr<const Sources> sources() const;
 
   const size_t max_series_;
   const Labels common_;
-  mutable Mutex mutex_;
-  std::shared_ptr<const Sources> sources_ ABSL_GUARDED_BY(mutex_);  // null: not ready yet
+  mutable Mutex mutex_;                                     // held while they are called
+  std::optional<Sources> sources_ ABSL_GUARDED_BY(mutex_);  // nullopt: not ready yet
   std::unique_ptr<net::HttpServer> server_;
 };
 

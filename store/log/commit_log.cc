@@ -124,6 +124,11 @@ CommitLogImpl::CommitLogImpl(const StoreOptions& options, Store::Environment env
     : options_(options),
       environment_(environment),
       segments_(std::move(segments)),
+      state_([this] {
+        // What waits for a commit is told by the log thread, which may be asleep.
+        SubmissionQueue::Job nothing = [] {};
+        queue_.PushJob(nothing);
+      }),
       cache_(options.tail_cache_bytes),
       preparer_(segments_.get(),
                 {.segment_bytes = options.segment_bytes, .zero_ahead = syncs_each_batch()},
@@ -158,7 +163,7 @@ absl::StatusOr<RecoveryReport> CommitLogImpl::Recover(
   StoreTime last_store_time = start.store_time;
   recovered_times_.clear();
   Recovery recovery(segments_.get(), options_.segment_bytes, options_.salvage,
-                    marks_.foreign_from.value_or(kNothingForeign));
+                    marks_.foreign_from.value_or(kNothingForeign), environment_.give_up);
   auto report = recovery.Run(
       start,
       [&](const RecordView& record, uint32_t bytes) {
@@ -220,7 +225,19 @@ absl::Status CommitLogImpl::Start(LogObserver* observer) {
 absl::StatusOr<Epoch> CommitLogImpl::NextEpoch() const {
   const Epoch last = recovered_.last_epoch;
   if (options_.reign == 0) {
-    return std::max(last, options_.known_epoch) + (was_slave_ ? kTakeOverStep : 1);
+    const Epoch known = std::max(last, options_.known_epoch);
+    const Epoch step = was_slave_ ? kTakeOverStep : 1;
+    if (known < kMaxEpoch && step <= kMaxEpoch - known) return known + step;
+    return absl::FailedPreconditionError(fmt::format(
+        "no epoch is left: the log in {} is to go on behind epoch {}, which counting does not "
+        "reach. Another broker's log or a value in etcd was changed by hand",
+        segments_->directory(), known));
+  }
+  if (options_.reign > kMaxEpoch) {
+    return absl::FailedPreconditionError(
+        fmt::format("this broker was elected master with epoch {}, which counting does not reach: "
+                    "the group's value in etcd was changed by hand",
+                    options_.reign));
   }
   if (options_.reign > last) return options_.reign;
   return absl::FailedPreconditionError(

@@ -32,6 +32,7 @@ void CommitLogImpl::SetMoved(absl::AnyInvocable<void()> moved) {
 
 void CommitLogImpl::StopCommits() {
   if (committer_ == nullptr) return;
+  // Refused when the log has failed: its thread does the same by itself then.
   CallOnLogThread(this, [this] {
     committer_->Fail(absl::UnavailableError("the broker is shutting down"), /*for_good=*/true);
   });

@@ -17,6 +17,7 @@ uint32_t HeaderCrc(const char* frame, size_t assignments) {
 }
 
 bool FieldsMakeSense(const FrameHeader& header) {
+  if (header.epoch > kMaxEpoch) return false;
   switch (header.kind) {
     case FrameKind::kRecords:
       return header.records > 0 && header.assignments <= header.records;

@@ -40,15 +40,18 @@ void LogState::NoteEpoch(const EpochStart& start) {
 }
 
 void LogState::Fail(const absl::Status& cause) {
-  MutexLock lock(&mutex_);
-  if (!failure_.ok()) return;
-  failure_ = absl::UnavailableError(fmt::format(
-      "the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
-      "the broker again",
-      std::string(cause.message())));
-  failed_.store(true, std::memory_order_release);
-  LOG_ERROR("{}.", std::string(failure_.message()));
-  changed_.SignalAll();
+  {
+    const MutexLock lock(&mutex_);
+    if (!failure_.ok()) return;
+    failure_ = absl::UnavailableError(fmt::format(
+        "the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
+        "the broker again",
+        std::string(cause.message())));
+    failed_.store(true, std::memory_order_release);
+    LOG_ERROR("{}.", std::string(failure_.message()));
+    changed_.SignalAll();
+  }
+  when_failed_();
 }
 
 absl::Status LogState::failure() const {

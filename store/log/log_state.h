@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/sync/sync.h"
@@ -15,6 +17,9 @@ namespace mansio::store {
 // Thread-safe.
 class LogState {
  public:
+  // `when_failed` is called once, when the log has failed, on the thread that says so.
+  explicit LogState(std::function<void()> when_failed) : when_failed_(std::move(when_failed)) {}
+
   // Cursors only grow, but for a truncation; each is written by one thread at a time.
   std::atomic<LogOffset> appended{0};
   std::atomic<LogOffset> committed{0};
@@ -41,6 +46,7 @@ class LogState {
   absl::Status failure() const;
 
  private:
+  const std::function<void()> when_failed_;
   std::atomic<LogOffset> synced_{0};
   std::atomic<int> waiters_{0};
   std::atomic<bool> failed_{false};

@@ -36,6 +36,9 @@ class Recovery::SegmentProgress {
 
 namespace {
 
+// Of the log that is read, before it is asked again whether to give up.
+constexpr uint64_t kAskEveryBytes = 1 << 20;
+
 absl::Status UnknownVersion(const std::string& path, LogOffset at) {
   return absl::FailedPreconditionError(fmt::format(
       "{} has a frame at log offset {} in a format that this build does not know: it was "
@@ -63,7 +66,12 @@ absl::Status Recovery::FindStart(const RecoveryStart& start, LogOffset* from) co
 
 absl::Status Recovery::FoldFrames(LogScanner& scanner, LogOffset until, Fold fold,
                                   SegmentProgress& progress) {
+  LogOffset ask_at = scanner.position();
   for (;;) {
+    if (scanner.position() >= ask_at) {
+      if (give_up_ != nullptr && give_up_()) return absl::CancelledError("reading was given up");
+      ask_at = scanner.position() + kAskEveryBytes;
+    }
     auto frame = scanner.Next();
     if (!frame.ok()) return frame.status();
     if (!frame->has_value()) break;

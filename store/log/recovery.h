@@ -2,8 +2,10 @@
 #define MANSIO_STORE_LOG_RECOVERY_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -26,11 +28,14 @@ class Recovery {
 
   // `segment_bytes` is the length of new segments; empty ones made ahead with another length are
   // removed. Frames from `foreign_from` on: see replica_file.h.
-  Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage, LogOffset foreign_from)
+  // `give_up` may be null.
+  Recovery(SegmentSet* segments, uint64_t segment_bytes, bool salvage, LogOffset foreign_from,
+           std::function<bool()> give_up)
       : segments_(segments),
         segment_bytes_(segment_bytes),
         salvage_(salvage),
-        foreign_from_(foreign_from) {}
+        foreign_from_(foreign_from),
+        give_up_(std::move(give_up)) {}
 
   absl::StatusOr<RecoveryReport> Run(const RecoveryStart& start, Fold fold,
                                      SegmentEnded segment_ended);
@@ -69,6 +74,7 @@ class Recovery {
   const uint64_t segment_bytes_;
   const bool salvage_;
   const LogOffset foreign_from_;
+  const std::function<bool()> give_up_;
   // Of the frames so far.
   EpochHistory epochs_;
   LogOffset folded_ = 0;

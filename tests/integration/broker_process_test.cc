@@ -13,6 +13,7 @@ namespace mansio::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr absl::Duration kLease = absl::Seconds(30);
 constexpr absl::Duration kWait = absl::Seconds(20);
@@ -95,6 +96,18 @@ TEST(BrokerProcessTest, AParkedReceiveIsAnsweredWhenTheBrokerEnds) {
   EXPECT_TRUE(groups.ok()) << groups.status();
   EXPECT_EQ(broker.Stop(), 0) << broker.Log();
   waiting.join();
+}
+
+TEST(BrokerProcessTest, AnEndThatIsAskedForBeforeItIsReadyIsTakenAtOnce) {
+  const TemporaryDirectory directory;
+  // The signal waits from before the start on.
+  const Finished ended = RunToEnd(
+      "/usr/bin/env", {"--block-signal=TERM", "/bin/sh", "-c", "kill -TERM $$; exec \"$0\" \"$@\"",
+                       Binary("mansio-broker"), "--set", "listen=" + FreeAddress(), "--set",
+                       "store.path=" + directory.Path("data")});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("Ended"));
+  EXPECT_THAT(ended.err, Not(HasSubstr("ready on")));
 }
 
 TEST(BrokerProcessTest, AnAdvertisedAddressThatCannotBeReachedIsAWarningWithTheCure) {

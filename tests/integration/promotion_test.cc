@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/status/wire_status.h"
+#include "tests/common/net/http_get.h"
 #include "tests/integration/broker_group.h"
 #include "tests/integration/group_load.h"
 
@@ -16,6 +19,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::StartsWith;
 
@@ -89,6 +93,37 @@ TEST(PromotionTest, ASlaveTakesOverFromAMasterThatWasKilled) {
   AwaitMembers(group.at(2), {"2 master in sync", "1 slave in sync", "3 slave in sync"});
   EXPECT_THAT(ReceiveAtLeast(group.at(2), acknowledged.size()), IsSupersetOf(acknowledged));
   group.ExpectSameLogs(2);
+}
+
+TEST(PromotionTest, AProcessGoesOnInItsNewRoleWithWhatWasSet) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2"});
+  const std::string monitor = FreeAddress();
+  group.at(2).Change("metrics.listen=" + monitor);
+  group.StartAll();
+  CreateTopicAndGroup(group.master());
+  const auto changed = group.at(2).Admin()->SetConfig("retention.age", "1d");
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  std::atomic<bool> ended{false};
+  std::set<std::string> failed;
+  std::thread probes([&] {
+    while (!ended) {
+      for (const char* path : {"/healthz", "/metrics"}) {
+        const std::string answer = net::HttpGet(monitor, path);
+        if (!answer.starts_with("HTTP/1.1 200 ")) failed.insert(path + (": " + answer));
+      }
+    }
+  });
+  const Outcome promoted = Promote(group.at(2), 2, {"--demote"});
+  AwaitReignOf(group.at(2));
+  ended = true;
+  probes.join();
+  EXPECT_EQ(promoted.exit, 0) << promoted.err;
+  EXPECT_THAT(failed, IsEmpty());
+  EXPECT_THAT(net::HttpGet(monitor, "/readyz"), StartsWith("HTTP/1.1 200 "));
+  const auto setting = group.at(2).Admin()->GetConfig("retention.age");
+  ASSERT_TRUE(setting.ok()) << setting.status();
+  EXPECT_EQ(setting->settings(0).value(), "1d");
+  EXPECT_EQ(setting->settings(0).started_with(), "3d");
 }
 
 TEST(PromotionTest, WhatMayLoseMessagesIsRefused) {

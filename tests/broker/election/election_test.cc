@@ -73,6 +73,19 @@ TEST_F(ElectionTest, ItsEpochIsGreaterThanAllInItsLog) {
   EXPECT_EQ(group_.at(2).reign->epoch(), 1001u);
 }
 
+TEST_F(ElectionTest, WithoutAnEpochThatIsLeftNobodyIsElected) {
+  group_.Form({1, 2});
+  group_.election(2).SetStanding({.may_stand = true, .last_epoch = store::kMaxEpoch});
+  group_.Kill(1);
+  group_.Pass(absl::Minutes(1));
+  EXPECT_FALSE(group_.MayAcknowledge(2));
+  EXPECT_EQ(group_.View().group->epoch, 1u);
+  EXPECT_THAT(group_.election(2).State(group_.now()).trouble, HasSubstr("no epoch is left"));
+  Election& election = group_.election(2);
+  EXPECT_FALSE(election.AcceptsFrames(store::kMaxEpoch + 1));
+  EXPECT_TRUE(election.AcceptsFrames(store::kMaxEpoch));
+}
+
 TEST_F(ElectionTest, NobodyOutsideTheSetIsElected) {
   group_.Form({1});
   group_.Start(2);

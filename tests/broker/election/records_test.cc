@@ -47,14 +47,17 @@ TEST(ElectionRecordsTest, WhatIsMalformedIsNamed) {
   const std::string prefix = ElectionPrefix("c", "b");
   for (const std::string bad : {"x", "[]", "{}", R"({"id":-1,"epoch":1,"address":"a"})",
                                 R"({"id":1,"epoch":"1","address":"a"})", R"({"id":1,"epoch":1})",
-                                R"({"id":4000000000,"epoch":1,"address":"a"})"}) {
+                                R"({"id":4000000000,"epoch":1,"address":"a"})",
+                                R"({"id":1,"epoch":4611686018427387905,"address":"a"})",
+                                R"({"id":1,"epoch":18446744073709551615,"address":"a"})"}) {
     const auto view = DecodeView(prefix, Keys(bad, ""));
     ASSERT_TRUE(absl::IsDataLoss(view.status())) << bad;
     EXPECT_THAT(std::string(view.status().message()), HasSubstr("/mansio/c/b/master"));
   }
   for (const std::string bad :
        {"null", R"({"epoch":1})", R"({"epoch":1,"in_sync":[]})", R"({"epoch":1,"in_sync":["1"]})",
-        R"({"in_sync":[1]})", R"({"epoch":1,"in_sync":[1],"heir":"x"})"}) {
+        R"({"epoch":18446744073709551615,"in_sync":[1]})", R"({"in_sync":[1]})",
+        R"({"epoch":1,"in_sync":[1],"heir":"x"})"}) {
     const auto view = DecodeView(prefix, Keys("", bad));
     ASSERT_TRUE(absl::IsDataLoss(view.status())) << bad;
     EXPECT_THAT(std::string(view.status().message()), HasSubstr("/mansio/c/b/group"));

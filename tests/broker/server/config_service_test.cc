@@ -29,7 +29,8 @@ class ConfigServiceTest : public ::testing::Test {
   }
 
   std::optional<BrokerConfig> applied_;
-  ConfigService service_{BrokerSchema().Defaults(),
+  ProcessConfig process_{BrokerSchema().Defaults()};
+  ConfigService service_{BrokerSchema().Defaults(), &process_,
                          [this](const BrokerConfig& config) { applied_ = config; }};
 
  private:
@@ -67,8 +68,45 @@ TEST_F(ConfigServiceTest, AChangeIsInForceAtOnce) {
   EXPECT_EQ(applied_->store.retention_age, absl::Hours(24));
   EXPECT_EQ(Set("log.level", "warning").status().code(), v2::OK);
   EXPECT_EQ(applied_->store.retention_age, absl::Hours(24)) << "the first change stays";
-  EXPECT_EQ(service_.Current().log.level, logging::Level::kWarning);
+  EXPECT_EQ(process_.Current().log.level, logging::Level::kWarning);
   EXPECT_EQ(Get("retention.age").settings(0).value(), "1d");
+}
+
+TEST_F(ConfigServiceTest, AChangeOutlivesTheBrokerAndIsInForceInTheNext) {
+  EXPECT_EQ(Set("retention.age", "1d").status().code(), v2::OK);
+  EXPECT_EQ(Set("retention.age", "2d").status().code(), v2::OK);
+  EXPECT_EQ(Set("log.level", "warning").status().code(), v2::OK);
+  EXPECT_EQ(process_.Current().store.retention_age, absl::Hours(48));
+  EXPECT_EQ(process_.Current().log.level, logging::Level::kWarning);
+  EXPECT_EQ(process_.started_with().store.retention_age, absl::Hours(72));
+}
+
+// An election, which makes a slave of it, does not go with the role in a configuration.
+TEST(ConfigServiceRoleTest, AnElectedSlaveShowsItsRoleAndTakesChanges) {
+  BrokerConfig config = BrokerSchema().Defaults();
+  config.id = 1;
+  config.etcd = {{"127.0.0.1", 2379}};
+  ProcessConfig process(config);
+  BrokerConfig slave = config;
+  slave.store.role = store::Role::kSlave;
+  ConfigService service(slave, &process, [](const BrokerConfig&) {});
+  rpc::MethodTable methods;
+  service.Register(methods);
+  v1::SetConfigRequest set;
+  set.set_key("retention.age");
+  set.set_value("1d");
+  rpc::testing::FakeUnaryCall setting(set.SerializeAsString());
+  methods.unary[1].handler(setting);
+  const auto changed = setting.Response<v1::SetConfigResponse>();
+  EXPECT_EQ(changed.status().code(), v2::OK) << changed.status().message();
+  EXPECT_EQ(process.Current().store.retention_age, absl::Hours(24));
+  v1::GetConfigRequest get;
+  get.set_key("role");
+  rpc::testing::FakeUnaryCall getting(get.SerializeAsString());
+  methods.unary[0].handler(getting);
+  const auto shown = getting.Response<v1::GetConfigResponse>();
+  ASSERT_EQ(shown.settings_size(), 1);
+  EXPECT_EQ(shown.settings(0).value(), "slave");
 }
 
 TEST_F(ConfigServiceTest, WhatCannotBeChangedIsRefused) {

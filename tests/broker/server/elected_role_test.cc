@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -27,9 +28,10 @@ class DirectEtcd final : public Etcd {
     const MutexLock lock(&mutex_);
     return etcd_.Apply(request, clock_->BootNow());
   }
-  void Put(const std::string& key, const std::string& value) {
+  // At once: nobody sees one of them without the others.
+  void Put(const std::map<std::string, std::string>& values) {
     const MutexLock lock(&mutex_);
-    etcd_.Put(key, value);
+    for (const auto& [key, value] : values) etcd_.Put(key, value);
     if (changed_ != nullptr) changed_();
   }
 
@@ -161,8 +163,8 @@ TEST_F(ElectedRoleTest, ASlaveIsOpenedAgainAsMasterAndAsSlave) {
   const std::function<bool()> permit = role_->Permit();
   EXPECT_FALSE(role_->is_deposed());
 
-  etcd_.Put("/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})");
-  etcd_.Put("/mansio/c/b/master", R"({"id":2,"epoch":5,"address":"host-2:8081"})");
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})"},
+             {"/mansio/c/b/master", R"({"id":2,"epoch":5,"address":"host-2:8081"})"}});
   AwaitReopening();
   EXPECT_TRUE(role_->is_deposed());
   EXPECT_FALSE(permit()) << "that reign is over for good";
@@ -186,8 +188,25 @@ TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   AwaitTrouble("its store has failed");
 }
 
+TEST_F(ElectedRoleTest, OnlyAnEndInOrderTakesTheMarkAway) {
+  const auto marked = [this] { return ReadWholeFile(files_, "data/RUNNING", 100).ok(); };
+  Open(4);
+  role_->End();
+  EXPECT_TRUE(marked()) << "its store was not closed";
+  role_->StoreWasClosed(absl::OkStatus());
+  Open(4);
+  role_->End();
+  EXPECT_TRUE(marked()) << "and opened again";
+  role_->StoreWasClosed(absl::DataLossError("the disk is gone"));
+  role_->End();
+  EXPECT_TRUE(marked());
+  role_->StoreWasClosed(absl::OkStatus());
+  role_->End();
+  EXPECT_FALSE(marked());
+}
+
 TEST_F(ElectedRoleTest, AMemberWhoseDiskWasReplacedDoesNotStand) {
-  etcd_.Put("/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})");
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})"}});
   EXPECT_EQ(Open(0).store.role, store::Role::kSlave);
   AwaitTrouble("its disk was replaced");
   // It has copied something: that is not everything.

@@ -134,6 +134,30 @@ TEST_F(ReignGateTest, AReignThatHasEndedDecidesNothing) {
   EXPECT_EQ(CodeOf("SendMessage"), v2::OK);
 }
 
+TEST_F(ReignGateTest, WhileAnotherMemberIsTheMasterNoReignOpensIt) {
+  gate_.SetSuperseded("member 2 is the master of this broker group now");
+  gate_.Open();
+  EXPECT_EQ(CodeOf("SendMessage"), v2::HA_NOT_AVAILABLE);
+  EXPECT_NE(last_.find("member 2 is the master"), std::string::npos) << last_;
+  const auto held = Receive();
+  EXPECT_FALSE(held->finished());
+  gate_.SetSuperseded("");
+  EXPECT_TRUE(held->finished());
+  EXPECT_EQ(CodeOf("SendMessage"), v2::OK);
+}
+
+TEST_F(ReignGateTest, NobodyElseAsMasterDoesNotBeginAReign) {
+  gate_.SetSuperseded("member 2 is the master of this broker group now");
+  gate_.SetSuperseded("");
+  EXPECT_EQ(CodeOf("AckMessage"), v2::HA_NOT_AVAILABLE) << "its reign has not begun";
+  gate_.Open();
+  gate_.Close("the broker hands over");
+  gate_.SetSuperseded("member 2 is the master of this broker group now");
+  gate_.SetSuperseded("");
+  EXPECT_EQ(CodeOf("AckMessage"), v2::HA_NOT_AVAILABLE);
+  EXPECT_NE(last_.find("hands over"), std::string::npos) << last_;
+}
+
 TEST_F(ReignGateTest, ACancelledReceiveIsNotHeldAnyMore) {
   const auto cancelled = Receive();
   cancelled->Cancel();

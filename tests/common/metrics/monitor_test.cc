@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "tests/common/net/http_get.h"
 
 namespace mansio::metrics {
@@ -62,6 +65,38 @@ TEST(MonitorTest, ReadyMeansThatEveryCheckIsFulfilled) {
   answer = net::HttpGet(monitor->Address(), "/readyz");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, EndsWith("\r\n\r\nfailed store: the disk is full\nok other\n"));
+}
+
+TEST(MonitorTest, WhatIsReplacedIsNotCalledAnyMore) {
+  const auto monitor = Start();
+  absl::Notification called;
+  absl::Notification go_on;
+  std::atomic<bool> replaced{false};
+  monitor->SetReady(
+      [&](Exposition& page) {
+        called.Notify();
+        go_on.WaitForNotification();
+        EXPECT_FALSE(replaced);
+        page.Add(kThings, 1);
+      },
+      [] { return std::vector<Check>{}; });
+  std::string first;
+  std::thread scrape([&] { first = net::HttpGet(monitor->Address(), "/metrics"); });
+  called.WaitForNotification();
+  std::thread replacing([&] {
+    monitor->SetReady([](Exposition& page) { page.Add(kThings, 2); },
+                      [] {
+                        return std::vector<Check>{{"role", absl::UnavailableError("soon")}};
+                      });
+    replaced = true;
+  });
+  go_on.Notify();
+  scrape.join();
+  replacing.join();
+  EXPECT_THAT(first, HasSubstr("things{node_id=\"n\"} 1\n"));
+  EXPECT_THAT(net::HttpGet(monitor->Address(), "/metrics"), HasSubstr("things{node_id=\"n\"} 2\n"));
+  EXPECT_THAT(net::HttpGet(monitor->Address(), "/readyz"), EndsWith("failed role: soon\n"));
+  EXPECT_THAT(net::HttpGet(monitor->Address(), "/healthz"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST(MonitorTest, ATakenPortIsSaidWithItsKey) {

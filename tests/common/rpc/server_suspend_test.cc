@@ -89,6 +89,21 @@ TEST_F(ServerSuspendTest, CallsThatComeMeanwhileGoToTheNextHandlers) {
   EXPECT_EQ(Call("/t.S/Read"), "second");
 }
 
+TEST_F(ServerSuspendTest, ACallThatMeetsTwoChangesGoesToTheLastHandlers) {
+  Start(Table("first"));
+  ASSERT_TRUE(server_->Suspend(kGrace));
+  std::string answer;
+  std::thread client([&] { answer = Call("/t.S/Decide"); });
+  // Whenever it comes, nobody decides before the end.
+  ASSERT_TRUE(server_->Resume(Table("second"), Holding::kDecisions).ok());
+  EXPECT_EQ(Call("/t.S/Read"), "second");
+  ASSERT_TRUE(server_->Suspend(kGrace));
+  ASSERT_TRUE(server_->Resume(Table("third"), Holding::kDecisions).ok());
+  server_->Hold(Holding::kNothing);
+  client.join();
+  EXPECT_EQ(answer, "third");
+}
+
 TEST_F(ServerSuspendTest, WaitsForCallsThatHandlersHave) {
   MethodTable methods = Table("first");
   std::atomic<UnaryCall*> running = nullptr;

@@ -53,6 +53,17 @@ TEST_P(ElectedReignTest, TheEpochIsTheElectionsAndNoOther) {
   EXPECT_EQ(log->log->epoch(), kReign + 1);
 }
 
+TEST_P(ElectedReignTest, NoEpochFollowsTheLastOne) {
+  const absl::Status beyond = Open(kMaxEpoch + 1)->Begin();
+  EXPECT_TRUE(absl::IsFailedPrecondition(beyond)) << beyond;
+  auto log = Open(kMaxEpoch);
+  ASSERT_EQ(log->Begin(), absl::OkStatus());
+  log = nullptr;
+  const absl::Status after = Open(0)->Begin();
+  EXPECT_TRUE(absl::IsFailedPrecondition(after)) << after;
+  EXPECT_THAT(std::string(after.message()), HasSubstr("no epoch is left"));
+}
+
 TEST_P(ElectedReignTest, NothingIsAcknowledgedWithoutAPermitAndNothingIsLost) {
   auto log = Open();
   ASSERT_EQ(log->Begin(), absl::OkStatus());

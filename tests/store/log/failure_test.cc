@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
-#include "tests/store/log/log_testing.h"
+#include "tests/store/log/replication_testing.h"
 
 // Disks that fail or are full. The rule: a failed write or flush is never repeated, the log stops
 // and says why; a file that could not be made is neither, and the log goes on when there is room.
@@ -191,6 +191,44 @@ TEST_P(FullDiskTest, NothingPassesARefusedDecisionBeforeItsRefusalIsTold) {
   EXPECT_EQ(next->Wait().code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(log.Write("after").ok());
   EXPECT_EQ(log.observer.seen().back().text, "after");
+}
+
+// Of a master whose commits wait for members.
+class FailureOfWaitingTest : public ::testing::Test {
+ protected:
+  FailureOfWaitingTest() : log_(&files_, MasterOptions(Durability::kReplica)) {
+    EXPECT_TRUE(log_.Begin().ok());
+    EXPECT_TRUE(log_.log->Submit(log_.Note("waits", waiting_)).ok());
+    log_.Settle();
+    files_.Inject({.operation = Operation::kDatasync, .sticky = true});
+  }
+
+  RecordingFileSystem files_;
+  TestLog log_;
+  const std::shared_ptr<Outcome> waiting_ = std::make_shared<Outcome>();
+};
+
+TEST_F(FailureOfWaitingTest, AFlushThatFailsOnAnotherThreadAnswersIt) {
+  EXPECT_TRUE(absl::IsUnavailable(log_.log->SyncAll()));
+  EXPECT_TRUE(absl::IsUnavailable(waiting_->Wait()));
+  ExpectStopped(log_, SegmentPath(0));
+}
+
+TEST_F(FailureOfWaitingTest, WhatIsTakenMeanwhileDoesNotWaitEither) {
+  absl::Notification held;
+  absl::Notification go_on;
+  ASSERT_TRUE(log_.log->RunOnLogThread([&] {
+    held.Notify();
+    go_on.WaitForNotification();
+  }));
+  held.WaitForNotification();
+  const auto behind = std::make_shared<Outcome>();
+  ASSERT_TRUE(log_.log->Submit(log_.Note("behind", behind)).ok());
+  EXPECT_FALSE(log_.log->SyncAll().ok());
+  go_on.Notify();
+  log_.log->replicated()->StopCommits();
+  EXPECT_TRUE(absl::IsUnavailable(waiting_->Wait()));
+  EXPECT_TRUE(absl::IsUnavailable(behind->Wait()));
 }
 
 TEST(FailureTest, AFullDiskAtTheFirstStartIsASentence) {

@@ -170,8 +170,8 @@ class TestLog {
     return log->Start(&observer);
   }
   absl::Status Recover(const RecoveryStart& start = {}) {
-    auto opened =
-        CommitLog::Open(options_, {.files = files_, .time = &time_, .may_commit = may_commit});
+    auto opened = CommitLog::Open(
+        options_, {.files = files_, .time = &time_, .may_commit = may_commit, .give_up = give_up});
     if (!opened.ok()) return opened.status();
     log = *std::move(opened);
     auto result = log->Recover(
@@ -237,7 +237,8 @@ class TestLog {
     return texts;
   }
 
-  std::function<bool()> may_commit;  // of the next Recover
+  std::function<bool()> may_commit;  // of the next Recover, as the next
+  std::function<bool()> give_up;
   FakeClock clock;
   Observer observer;
   std::unique_ptr<CommitLog> log;

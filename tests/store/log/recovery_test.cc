@@ -335,6 +335,33 @@ TEST_F(SegmentsTest, FilesNeededByTheCheckpointMayNotBeMissing) {
 }
 
 // Frames that a cut left behind must never come back, whatever is appended in front of them.
+TEST(GivenUpTest, ALogThatIsGivenUpIsReadTheNextTime) {
+  RecordingFileSystem files;
+  const std::string text(100'000, 'x');
+  const auto write = [&](TestLog& log) {
+    ASSERT_TRUE(log.Begin().ok());
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(log.Write(text).ok());
+  };
+  StoreOptions options;
+  options.segment_bytes = 4 << 20;
+  {
+    TestLog log(&files, options);
+    write(log);
+  }
+  for (const int after : {0, 1}) {
+    TestLog log(&files, options);
+    int asked = 0;
+    log.give_up = [&] { return asked++ == after; };
+    EXPECT_TRUE(absl::IsCancelled(log.Recover()));
+    EXPECT_LT(log.recovered.size(), 30u);
+    EXPECT_EQ(log.recovered.empty(), after == 0);
+  }
+  TestLog log(&files, options);
+  log.give_up = [] { return false; };
+  ASSERT_TRUE(log.Begin().ok());
+  EXPECT_EQ(log.Recovered().size(), 30u);
+}
+
 TEST(StaleFramesTest, AFrameOfAnOlderReignBehindTheTailIsNotTaken) {
   RecordingFileSystem files;
   std::vector<LogOffset> frames;

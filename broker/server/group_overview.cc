@@ -1,0 +1,78 @@
+#include "broker/server/group_overview.h"
+
+#include <map>
+#include <string>
+#include <utility>
+
+namespace mansio::broker {
+
+void GroupOverview::CompleteIdentity(v1::BrokerIdentity* identity) const {
+  const BrokerConfig& config = *from_.config;
+  identity->set_id(is_slave() ? config.id : 0);
+  identity->set_member(config.id);
+  identity->set_role(std::string(RoleName(config.store.role)));
+  identity->set_durability(std::string(DurabilityName(config.store.durability)));
+  identity->set_epoch(static_cast<int64_t>(from_.store->epoch()));
+}
+
+bool GroupOverview::has_set() const {
+  return from_.config->id != 0 &&
+         (from_.elected != nullptr || store::WaitsForInSyncSet(from_.config->store.durability));
+}
+
+void GroupOverview::CompleteList(v1::ListBrokersResponse* response) const {
+  v1::BrokerOverview& self = *response->mutable_brokers(0);
+  self.mutable_broker()->set_epoch(static_cast<int64_t>(from_.store->epoch()));
+  // What a slave says of itself is as of the last change that is committed here.
+  if (has_set()) {
+    self.set_in_sync(!is_slave() || from_.in_sync->members().contains(from_.config->id));
+  }
+  self.set_copying(from_.log != nullptr && from_.log->IsCopying());
+  if (from_.elected != nullptr) {
+    ElectionState state = from_.elected->State();
+    self.set_in_sync(state.in_sync.contains(from_.config->id));
+    self.set_trouble(std::move(state.trouble));
+  }
+  if (from_.master == nullptr) return;
+  for (const SlaveState& slave : from_.master->Slaves()) {
+    v1::BrokerOverview overview = OverviewOf(slave);
+    if (has_set()) overview.set_in_sync(slave.in_sync);
+    *response->add_brokers() = std::move(overview);
+  }
+}
+
+v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
+  v1::BrokerOverview overview;
+  v1::BrokerIdentity& identity = *overview.mutable_broker();
+  identity = slave.identity;
+  identity.set_cluster(from_.config->cluster);
+  identity.set_name(from_.config->name);
+  identity.set_id(slave.id);
+  identity.set_member(slave.id);
+  identity.set_role(std::string(RoleName(store::Role::kSlave)));
+  overview.set_online(slave.connected);
+  if (!slave.connected) return overview;
+  identity.set_epoch(static_cast<int64_t>(from_.store->epoch()));  // else it was not connected
+  overview.set_copying(slave.copying);
+  overview.set_log_end(static_cast<int64_t>(slave.held));
+  overview.set_committed(static_cast<int64_t>(slave.applied));
+  return overview;
+}
+
+std::vector<gateway::HostPort> GroupOverview::SlaveAddresses() const {
+  if (from_.master == nullptr) return {};
+  std::map<BrokerId, std::vector<gateway::HostPort>> by_number;
+  for (const SlaveState& slave : from_.master->Slaves()) {
+    if (!slave.connected) continue;
+    for (const auto& address : slave.identity.addresses()) {
+      by_number[slave.id].push_back({address.host(), address.port()});
+    }
+  }
+  std::vector<gateway::HostPort> addresses;
+  for (const auto& [number, of_slave] : by_number) {
+    addresses.insert(addresses.end(), of_slave.begin(), of_slave.end());
+  }
+  return addresses;
+}
+
+}  // namespace mansio::broker
