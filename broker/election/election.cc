@@ -69,6 +69,8 @@ void Election::Answered(absl::Duration now, const Pending& request, const EtcdRe
       return OnRecord(now, reply);
     case Step::kHandOver:
       return OnHandOver(now, reply);
+    case Step::kSay:
+      return OnSaid(now, reply);
   }
 }
 
@@ -83,6 +85,8 @@ void Election::OnRead(absl::Duration now, const EtcdReply& reply) {
     SendGrant(now);
   } else if (!view_.master.has_value() && !own_promise_.Ended(now)) {
     read_at_ = std::min(read_at_, own_promise_.until());
+  } else {
+    SayWhatItHas(now);
   }
 }
 
@@ -93,6 +97,8 @@ bool Election::Look(absl::Duration now, const EtcdSnapshot& snapshot) {
     return false;
   }
   const GroupView before = std::exchange(view_, *view);
+  // What the process before this one has said may even be on its way yet.
+  if (before.revision == 0 && !view_.master.has_value()) said_at_ = view_.group_modified;
   if (reign_ != nullptr) LookAsMaster(now);
   // Perhaps not any more.
   if (reign_ == nullptr) {

@@ -40,6 +40,14 @@
 //    has ceased to acknowledge. Promises to it are void then; others let the heir go first.
 // 7. A transaction whose outcome is unknown is settled before anything else is done: its lease is
 //    revoked, without which it fails, or another change of the same record has succeeded.
+// 8. A member of the set that may have lost something says what it still has, in a record of its
+//    own that names the revision of the group's. When all of the set have said so, whoever has as
+//    much as any (the later last epoch, then the longer log) stands as if it lacked nothing: all
+//    share one history, so it has what any of them has. One that lacks nothing says nothing, and is
+//    waited for. From saying so until the group's record changes, as every election and every
+//    return of a master's key changes it, a member takes no frames and promises nothing, and so
+//    never has more than it said. A process that finds no master at its first look does the same,
+//    as the one before it may have said something.
 namespace mansio::broker {
 
 struct ElectionOptions {
@@ -71,7 +79,12 @@ struct Standing {
   // durability `replica`, nor after its disk was replaced. Else it counts as one outside the set,
   // unless it is the whole set and has a log: then nobody has more.
   bool whole = true;
+  // It began with an empty log and has not got everything: it does not say what it has (rule 8), as
+  // somebody may look for a disk that was not mounted. Never when it is whole.
+  bool began_empty = false;
   store::Epoch last_epoch = 0;  // of its log; 0: that is empty
+  // Where its log ends, which was just opened and has taken nothing since; nullopt: no news of it.
+  std::optional<store::LogOffset> log_end = {};
 };
 
 // A request to etcd, to be answered exactly once by Replied.
@@ -106,7 +119,10 @@ struct MasterSeen {  // another one than before, or none
 struct InSyncRecorded {
   std::set<BrokerId> in_sync;
 };
-using ElectionEvent = std::variant<Elected, Deposed, MasterSeen, InSyncRecorded>;
+// It must say where its log ends, and frames have come since it was opened: it is to be opened
+// again, and SetStanding then tells.
+struct LogEndWanted {};
+using ElectionEvent = std::variant<Elected, Deposed, MasterSeen, InSyncRecorded, LogEndWanted>;
 
 struct ElectionWork {
   std::vector<EtcdRequest> requests;
@@ -138,7 +154,7 @@ class Election {
   // Something below the prefix has changed: a hint, which may be missing.
   void Changed() { read_now_ = true; }
   void Replied(absl::Duration now, uint64_t request, const EtcdReply& reply);
-  void SetStanding(const Standing& standing) { standing_ = standing; }
+  void SetStanding(const Standing& standing);
 
   // The master of the stream asks, `now` being read after that; nullopt: no promise.
   std::optional<Promise> PromiseAsked(absl::Duration now, const PromiseRequest& request);
@@ -146,7 +162,7 @@ class Election {
   void Promised(absl::Duration now, BrokerId from, const Promise& promise);
   // Whether a slave may append what a master of this epoch sends (rule 5): the epoch of the
   // master's reign, not of the frames, which may be from reigns before it.
-  bool AcceptsFrames(store::Epoch epoch) const;
+  bool AcceptsFrames(store::Epoch epoch);
 
   // The master wants this set recorded; InSyncRecorded follows, after others perhaps. Until then
   // it must wait for the members of both. FailedPrecondition when this is not the master;
@@ -167,7 +183,7 @@ class Election {
 
  private:
   // What the one request under way is for; renewals and revocations go beside it.
-  enum class Step { kRead, kGrant, kCampaign, kSettle, kResume, kRecord, kHandOver };
+  enum class Step { kRead, kGrant, kCampaign, kSettle, kResume, kRecord, kHandOver, kSay };
   struct Pending {
     uint64_t id = 0;
     Step step = Step::kRead;
@@ -212,6 +228,19 @@ class Election {
   void OnCampaign(absl::Duration now, const EtcdReply& reply);
   void OnSettle(absl::Duration now, const EtcdReply& reply);
   void BeginReign(absl::Duration now, EtcdRevision revision);
+  bool Accepts(store::Epoch epoch) const;
+
+  // As one that may have lost something (election_lost.cc).
+  bool IsLacking() const;  // and is in the set
+  bool HasNothingToSay() const;
+  // What it has to say; nullopt: nothing, or it does not know.
+  std::optional<LostRecord> WhatItHas() const;
+  void SayWhatItHas(absl::Duration now);
+  void OnSaid(absl::Duration now, const EtcdReply& reply);
+  bool HasAsMuchAsAny() const;    // of the set, all of which have said what they have
+  bool AnotherHasMore() const;    // as far as members have said
+  bool IsBoundByItsWord() const;  // takes no frames, promises nothing
+  std::string WhyItWaitsForOthers() const;
 
   // As the master (election_master.cc).
   void TickMaster(absl::Duration now);
@@ -248,6 +277,10 @@ class Election {
   std::optional<ElectionRecord> campaign_;  // sent to etcd, and not known to have failed
   bool in_doubt_ = false;                   // its outcome is unknown; `lease_` is its lease
   absl::Duration no_master_since_;
+  std::optional<store::LogOffset> log_end_;  // nullopt once frames may have come
+  bool end_wanted_ = false;                  // LogEndWanted was told
+  // The group's record by which this member, or a process of it before, may have said what it has.
+  EtcdRevision said_at_ = 0;
   absl::Duration heir_seen_;
 
   // Also of a campaign.

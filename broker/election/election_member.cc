@@ -45,14 +45,14 @@ bool Election::MayStand(absl::Duration now) {
   }
   if (!own_promise_.Ended(now)) return false;
   if (IsInSync()) return true;
-  return options_.allow_outside &&
-         now >= no_master_since_ + kLeasesBeforeOutsiders * options_.lease;
+  const int leases = AnotherHasMore() ? 2 * kLeasesBeforeOutsiders : kLeasesBeforeOutsiders;
+  return options_.allow_outside && now >= no_master_since_ + leases * options_.lease;
 }
 
 bool Election::IsInSync() const {
   const std::set<BrokerId>& set = view_.group->in_sync;
   if (!set.contains(options_.self)) return false;
-  return standing_.whole || (set.size() == 1 && standing_.last_epoch > 0);
+  return standing_.whole || (set.size() == 1 && standing_.last_epoch > 0) || HasAsMuchAsAny();
 }
 
 std::string Election::WhyItDoesNotStand() const {
@@ -78,11 +78,7 @@ std::string Election::WhyItDoesNotStand() const {
         "loses what this one lacks",
         others);
   }
-  return fmt::format(
-      "there is no master, and this member may lack what it had confirmed, as its machine lost its "
-      "power or its disk was replaced: start another one of the in-sync set {}. If that is so of all "
-      "of them, election.allow-outside on all members lets one take over",
-      others);
+  return WhyItWaitsForOthers();
 }
 
 void Election::Campaign(absl::Duration now) {
@@ -137,6 +133,7 @@ void Election::BeginReign(absl::Duration now, EtcdRevision revision) {
   view_.master_created = view_.group_modified = revision;
   view_.master_lease = lease_.id;
   campaign_.reset();
+  log_end_.reset();
   fence_ = group.epoch;
   promises_.emplace(group.epoch, options_.promise_margin);
   recorded_ = wanted_ = maybe_ = group.in_sync;
@@ -148,15 +145,22 @@ void Election::BeginReign(absl::Duration now, EtcdRevision revision) {
 }
 
 std::optional<Promise> Election::PromiseAsked(absl::Duration now, const PromiseRequest& request) {
-  if (reign_ != nullptr || !AcceptsFrames(request.epoch)) return std::nullopt;
+  if (reign_ != nullptr || !Accepts(request.epoch)) return std::nullopt;
   if (campaign_.has_value()) return std::nullopt;  // it may be carried out yet
   fence_ = request.epoch;
   return own_promise_.Give(now, request);
 }
 
-bool Election::AcceptsFrames(store::Epoch epoch) const {
+bool Election::Accepts(store::Epoch epoch) const {
+  if (IsBoundByItsWord()) return false;
   if (campaign_.has_value() && epoch < campaign_->epoch) return false;
   return epoch >= std::max(fence_, standing_.last_epoch) && epoch <= store::kMaxEpoch;
+}
+
+bool Election::AcceptsFrames(store::Epoch epoch) {
+  if (!Accepts(epoch)) return false;
+  log_end_.reset();
+  return true;
 }
 
 }  // namespace mansio::broker

@@ -152,6 +152,8 @@ void Elector::Tell(const ElectionEvent& event) {
     listener_->OnMaster(seen->master);
   } else if (const auto* recorded = std::get_if<InSyncRecorded>(&event)) {
     listener_->OnInSyncRecorded(recorded->in_sync);
+  } else if (std::holds_alternative<LogEndWanted>(event)) {
+    listener_->OnLogEndWanted();
   }
 }
 
@@ -199,7 +201,7 @@ void Elector::Promised(BrokerId from, const Promise& promise) {
   shared_->election.Promised(clock_->BootNow(), from, promise);
 }
 
-bool Elector::AcceptsFrames(store::Epoch epoch) const {
+bool Elector::AcceptsFrames(store::Epoch epoch) {
   const MutexLock lock(&shared_->mutex);
   return shared_->election.AcceptsFrames(epoch);
 }

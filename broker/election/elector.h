@@ -30,6 +30,8 @@ class ElectionListener {
   // What was proposed, or a part of it that was proposed before, is in force: the master need not
   // wait for members that are not in this set any more.
   virtual void OnInSyncRecorded(std::set<BrokerId> in_sync) = 0;
+  // The log is to be opened again, and SetStanding to tell where it ends.
+  virtual void OnLogEndWanted() = 0;
   // The master's stream to this slave, if there is one, is to carry the request.
   virtual void AskForPromise(BrokerId slave, const PromiseRequest& request) = 0;
 };
@@ -52,7 +54,7 @@ class Elector {
   void SetStanding(const Standing& standing);
   std::optional<Promise> PromiseAsked(const PromiseRequest& request);
   void Promised(BrokerId from, const Promise& promise);
-  bool AcceptsFrames(store::Epoch epoch) const;
+  bool AcceptsFrames(store::Epoch epoch);
   absl::Status ProposeInSync(std::set<BrokerId> members);
   absl::Status HandOver(BrokerId heir);
   void StepDown(std::string why);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "nlohmann/json.hpp"
 
 namespace mansio::broker {
@@ -16,12 +18,16 @@ absl::Status Malformed(const std::string& key, const std::string& value) {
                   key, value));
 }
 
+std::optional<uint64_t> Number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<uint64_t>();
+}
+
 // That of `object`; nullopt when it has none, or one that no reign can have.
 std::optional<store::Epoch> EpochOf(const Json& object) {
-  const auto found = object.find("epoch");
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  const auto epoch = found->get<store::Epoch>();
-  return epoch <= store::kMaxEpoch ? std::optional(epoch) : std::nullopt;
+  const std::optional<uint64_t> epoch = Number(object, "epoch");
+  return epoch.has_value() && *epoch <= store::kMaxEpoch ? epoch : std::nullopt;
 }
 
 std::optional<BrokerId> Id(const Json& value) {
@@ -59,6 +65,33 @@ std::optional<ElectionRecord> DecodeGroup(const std::string& text) {
   return group;
 }
 
+std::optional<LostRecord> DecodeLost(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;
+  const std::optional<uint64_t> group = Number(json, "group");
+  const std::optional<store::Epoch> epoch = EpochOf(json);
+  const std::optional<uint64_t> end = Number(json, "end");
+  if (!group || !epoch || !end) return std::nullopt;
+  return LostRecord{static_cast<EtcdRevision>(*group), *epoch, *end};
+}
+
+// Of members that may have lost something, as far as they speak of the present group.
+absl::Status DecodeAllLost(std::string_view prefix, const EtcdSnapshot& snapshot, GroupView* view) {
+  const std::string beginning = fmt::format("{}lost/", prefix);
+  for (auto found = snapshot.values.lower_bound(beginning);
+       found != snapshot.values.end() && absl::StartsWith(found->first, beginning); ++found) {
+    BrokerId member = 0;
+    const std::optional<LostRecord> lost = DecodeLost(found->second.value);
+    if (!absl::SimpleAtoi(found->first.substr(beginning.size()), &member) || !lost) {
+      return Malformed(found->first, found->second.value);
+    }
+    if (view->group.has_value() && lost->group == view->group_modified) {
+      view->lost[member] = *lost;
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string ElectionPrefix(std::string_view cluster, std::string_view broker) {
@@ -68,6 +101,10 @@ std::string ElectionPrefix(std::string_view cluster, std::string_view broker) {
 std::string MasterKey(std::string_view prefix) { return std::string(prefix) + "master"; }
 
 std::string GroupKey(std::string_view prefix) { return std::string(prefix) + "group"; }
+
+std::string LostKey(std::string_view prefix, BrokerId member) {
+  return fmt::format("{}lost/{}", prefix, member);
+}
 
 std::string EncodeMaster(const MasterRecord& master) {
   Json json;
@@ -85,6 +122,14 @@ std::string EncodeGroup(const ElectionRecord& group) {
   return json.dump();
 }
 
+std::string EncodeLost(const LostRecord& lost) {
+  Json json;
+  json["group"] = lost.group;
+  json["epoch"] = lost.epoch;
+  json["end"] = lost.end;
+  return json.dump();
+}
+
 absl::StatusOr<GroupView> DecodeView(std::string_view prefix, const EtcdSnapshot& snapshot) {
   GroupView view;
   view.revision = snapshot.revision;
@@ -99,6 +144,7 @@ absl::StatusOr<GroupView> DecodeView(std::string_view prefix, const EtcdSnapshot
     if (!view.group.has_value()) return Malformed(found->first, found->second.value);
     view.group_modified = found->second.modified;
   }
+  if (absl::Status lost = DecodeAllLost(prefix, snapshot, &view); !lost.ok()) return lost;
   return view;
 }
 

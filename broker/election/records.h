@@ -1,6 +1,7 @@
 #ifndef MANSIO_BROKER_ELECTION_RECORDS_H_
 #define MANSIO_BROKER_ELECTION_RECORDS_H_
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,9 @@
 //                                   there as long as the master's lease lives
 //   /mansio/CLUSTER/BROKER/group    {"epoch":7,"in_sync":[1,2],"heir":2}
 //                                   stays; `epoch` counts the reigns
+//   /mansio/CLUSTER/BROKER/lost/2   {"group":17,"epoch":7,"end":4096}
+//                                   what member 2 still has, which may have lost something; void
+//                                   once `group` has another revision than 17
 //
 // Nobody but the members of the group may change these keys.
 namespace mansio::broker {
@@ -36,7 +40,15 @@ struct ElectionRecord {
   friend bool operator==(const ElectionRecord&, const ElectionRecord&) = default;
 };
 
-// What both keys say at one moment.
+// What a member has that may have lost something.
+struct LostRecord {
+  EtcdRevision group = 0;    // when the group's record was changed last: it speaks of that one
+  store::Epoch epoch = 0;    // of the last frame of its log
+  store::LogOffset end = 0;  // of its log
+  friend bool operator==(const LostRecord&, const LostRecord&) = default;
+};
+
+// What all keys say at one moment.
 struct GroupView {
   EtcdRevision revision = 0;  // 0: nothing was read yet
   std::optional<MasterRecord> master;
@@ -44,15 +56,18 @@ struct GroupView {
   EtcdLeaseId master_lease = 0;
   std::optional<ElectionRecord> group;
   EtcdRevision group_modified = 0;
+  std::map<BrokerId, LostRecord> lost = {};  // those that are not void
 };
 
 // Of a group's keys; ends with a slash.
 std::string ElectionPrefix(std::string_view cluster, std::string_view broker);
 std::string MasterKey(std::string_view prefix);
 std::string GroupKey(std::string_view prefix);
+std::string LostKey(std::string_view prefix, BrokerId member);
 
 std::string EncodeMaster(const MasterRecord& master);
 std::string EncodeGroup(const ElectionRecord& group);
+std::string EncodeLost(const LostRecord& lost);
 // DataLoss names the key whose value is not one that these functions make.
 absl::StatusOr<GroupView> DecodeView(std::string_view prefix, const EtcdSnapshot& snapshot);
 

@@ -45,7 +45,7 @@ class GroupElection {
   // --- A slave.
 
   // Whether frames of the master of this epoch may be appended.
-  virtual bool AcceptsFrames(store::Epoch reign) const = 0;
+  virtual bool AcceptsFrames(store::Epoch reign) = 0;
   // nullopt: it promises nothing.
   virtual std::optional<Promise> PromiseAsked(const PromiseRequest& request) = 0;
   // This slave's log has all that its master, whose reign has begun, had committed a moment ago.

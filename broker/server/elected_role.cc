@@ -57,7 +57,8 @@ void ElectedRole::End() {
   }
 }
 
-absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, bool copying) {
+absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end,
+                                 bool copying) {
   bool is_master = false;
   {
     const MutexLock lock(&mutex_);
@@ -77,6 +78,7 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, bool
           RunMark::Begin(environment_.files, directory_, environment_.boot, epoch == 0);
       if (!run.ok()) return run.status();
       run_ = *std::move(run);
+      standing_.began_empty = run_->began_empty();
       standing_.whole = !run_->began_empty() && (run_->whole() || !may_lose_);
     }
     standing_.last_epoch = epoch;
@@ -86,7 +88,7 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, bool
   }
   // What a master has is what the group has.
   if (is_master) BecomeWhole();
-  TellStanding();
+  TellStanding(end);
   if (is_first) elector_.Start();
   return absl::OkStatus();
 }
@@ -96,10 +98,12 @@ void ElectedRole::Detach() {
   member_ = nullptr;
 }
 
-void ElectedRole::TellStanding() {
+void ElectedRole::TellStanding(std::optional<store::LogOffset> log_end) {
   const MutexLock lock(&standing_mutex_);
   standing_.may_stand = !failed_ && !copying_;
-  elector_.SetStanding(standing_);
+  Standing standing = standing_;
+  standing.log_end = log_end;
+  elector_.SetStanding(standing);
 }
 
 void ElectedRole::BecomeWhole() {
@@ -112,6 +116,7 @@ void ElectedRole::BecomeWhole() {
       return;
     }
     standing_.whole = true;
+    standing_.began_empty = false;
   }
   LOG_INFO("This member has all that the others may count on it to have.");
   TellStanding();
@@ -204,6 +209,11 @@ void ElectedRole::OnInSyncRecorded(std::set<BrokerId> in_sync) {
   }
 }
 
+void ElectedRole::OnLogEndWanted() {
+  const MutexLock lock(&mutex_);
+  AskToReopen();
+}
+
 void ElectedRole::AskForPromise(BrokerId slave, const PromiseRequest& request) {
   const MutexLock lock(&mutex_);
   if (member_ != nullptr && opened_ != nullptr) member_->AskForPromise(slave, request);
@@ -217,7 +227,7 @@ void ElectedRole::Promised(BrokerId from, const Promise& promise) {
   elector_.Promised(from, promise);
 }
 
-bool ElectedRole::AcceptsFrames(store::Epoch reign) const { return elector_.AcceptsFrames(reign); }
+bool ElectedRole::AcceptsFrames(store::Epoch reign) { return elector_.AcceptsFrames(reign); }
 
 std::optional<Promise> ElectedRole::PromiseAsked(const PromiseRequest& request) {
   return elector_.PromiseAsked(request);

@@ -60,10 +60,11 @@ class ElectedRole final : public GroupElection, private ElectionListener {
 
   // --- Of the Broker that is open.
 
-  // Its store is open, and the log's last epoch is `epoch`: from now on this broker may stand,
-  // unless its log is being copied (`copying`). The member is told at once how things are; borrowed
-  // until Detach. Errors of the disk.
-  absl::Status Attach(ElectedMember* member, store::Epoch epoch, bool copying);
+  // Its store is open, and nothing was appended since; the log's last epoch is `epoch`, and it ends
+  // at `end`. From now on this broker may stand, unless its log is being copied (`copying`). The
+  // member is told at once how things are; borrowed until Detach. Errors of the disk.
+  absl::Status Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end,
+                      bool copying);
   // The member is not called any more. Idempotent.
   void Detach();
 
@@ -88,7 +89,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   // GroupElection.
   absl::Status ProposeInSync(std::set<BrokerId> members) override;
   void Promised(BrokerId from, const Promise& promise) override;
-  bool AcceptsFrames(store::Epoch reign) const override;
+  bool AcceptsFrames(store::Epoch reign) override;
   std::optional<Promise> PromiseAsked(const PromiseRequest& request) override;
   void HoldsAll() override;
 
@@ -98,10 +99,12 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void OnDeposed(store::Epoch epoch, const std::string& why) override;
   void OnMaster(const std::optional<MasterRecord>& master) override;
   void OnInSyncRecorded(std::set<BrokerId> in_sync) override;
+  void OnLogEndWanted() override;
   void AskForPromise(BrokerId slave, const PromiseRequest& request) override;
 
   void AskToReopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TellStanding();
+  // `log_end`: of a log that was just opened.
+  void TellStanding(std::optional<store::LogOffset> log_end = std::nullopt);
   void BecomeWhole();
 
   const BrokerId self_;

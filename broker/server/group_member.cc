@@ -75,7 +75,8 @@ absl::Status GroupMember::Attach(store::Store* store) {
                              .master = master_ != nullptr ? &master_->master() : nullptr,
                              .elected = environment_.elected});
   if (environment_.elected == nullptr) return absl::OkStatus();
-  return environment_.elected->Attach(this, log_->History().epochs.last(), log_->IsCopying());
+  const store::LogHistory history = log_->History();
+  return environment_.elected->Attach(this, history.epochs.last(), history.end, log_->IsCopying());
 }
 
 absl::Status GroupMember::AttachSlave() {

@@ -13,10 +13,15 @@ namespace {
 constexpr absl::Duration kInvisible = absl::Minutes(5);
 constexpr absl::Duration kPolling = absl::Seconds(20);
 
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 }  // namespace
 
-std::string BrokerGroup::LogBytes(int id) const {
-  std::vector<std::filesystem::path> segments;
+std::vector<std::string> BrokerGroup::Segments(int id) const {
+  std::vector<std::string> segments;
   for (const auto& entry : std::filesystem::directory_iterator(members_[id - 1]->data() + "/log")) {
     const std::string name = entry.path().filename();
     if (std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
@@ -24,13 +29,31 @@ std::string BrokerGroup::LogBytes(int id) const {
     }
   }
   std::sort(segments.begin(), segments.end());
+  return segments;
+}
+
+std::string BrokerGroup::LogBytes(int id) const {
   std::string bytes;
-  for (const auto& path : segments) {
-    std::ifstream file(path, std::ios::binary);
-    bytes.append(std::istreambuf_iterator<char>(file), {});
-  }
+  for (const std::string& path : Segments(id)) bytes += ReadFile(path);
   bytes.resize(bytes.find_last_not_of('\0') + 1);
   return bytes;
+}
+
+void BrokerGroup::LosePower(int id, size_t bytes) {
+  // The log's files are longer than what is in them.
+  std::string path;
+  std::string content;
+  for (const std::string& segment : Segments(id)) {
+    const std::string read = ReadFile(segment);
+    if (read.find_last_not_of('\0') == std::string::npos) break;
+    path = segment;
+    content = read;
+  }
+  const size_t end = content.find_last_not_of('\0') + 1;
+  ASSERT_GT(end, bytes);
+  content.replace(end - bytes, bytes, bytes, '\0');
+  std::ofstream(path, std::ios::binary) << content;
+  std::ofstream(members_[id - 1]->data() + "/RUNNING") << "another boot of the machine\n";
 }
 
 void BrokerGroup::Promote(int id) {

@@ -56,6 +56,10 @@ class BrokerGroup {
 
   // At their next start, member `id` is the master and the others its slaves.
   void Promote(int id);
+  // A member, which is not running, begins its next start as after a power cut of its machine in
+  // the middle of its work, which has cost its log the last `bytes`. Fewer than its last segment
+  // has.
+  void LosePower(int id, size_t bytes);
   // Waits until a member's log has these bytes.
   bool AwaitCopy(int id, const std::string& bytes) const;
   // How many parts of its log a member has kept aside.
@@ -68,6 +72,8 @@ class BrokerGroup {
   // Ends all of them, the master `id` last, and compares: each log is the beginning of its log.
   void ExpectSameLogs(int id);
 
+  // The files of a member's log, oldest first.
+  std::vector<std::string> Segments(int id) const;
   // The segments of a member's log one after the other, without the zeros at the end.
   std::string LogBytes(int id) const;
 

@@ -174,5 +174,29 @@ TEST_F(ElectionTest, WithoutEtcdAWholeGroupGoesOnAndOneThatLacksAMemberStops) {
   ExpectNothingIsLost(load);
 }
 
+TEST_F(ElectionTest, AfterAPowerCutOfAllTheMemberWithTheLongestLogIsElected) {
+  Load load({&group_.at(1), &group_.at(2), &group_.at(3)}, kSendTimeout);
+  load.AwaitAcknowledged(200);
+  for (const int id : {1, 2, 3}) group_.at(id).Kill();
+  const std::set<std::string> acknowledged = load.End();
+  // The old master and another one lose acknowledged messages, the third one loses none.
+  group_.LosePower(1, 12000);
+  group_.LosePower(2, 6000);
+  group_.LosePower(3, 0);
+  for (const int id : {1, 2}) group_.at(id).Start();
+  for (const int id : {1, 2}) {
+    EXPECT_NE(group_.at(id).WaitForLog("waits for members {3} to say what they have"), "")
+        << group_.at(id).Log();
+    EXPECT_THAT(InSyncAtMaster(id), IsEmpty()) << "nobody is master";
+  }
+  group_.at(3).Start();
+  master_ = AwaitMaster({1, 2, 3}, {1, 2, 3});
+  EXPECT_EQ(master_, 3);
+  EXPECT_THAT(group_.Missing(master_, acknowledged), IsEmpty())
+      << "of " << acknowledged.size() << "; " << master().Log();
+  EXPECT_NE(group_.at(1).WaitForLog("This member has all that the others may count on"), "");
+  group_.ExpectSameLogs(master_);
+}
+
 }  // namespace
 }  // namespace mansio::testing

@@ -27,6 +27,7 @@ class ElectionGroup {
     std::vector<Deposed> deposed;
     std::optional<MasterRecord> master;  // as it was told
     std::vector<std::set<BrokerId>> recorded;
+    int ends_wanted = 0;
   };
 
   static ElectionOptions Options(BrokerId id) {
@@ -126,6 +127,8 @@ class ElectionGroup {
       member.master = seen->master;
     } else if (const auto* recorded = std::get_if<InSyncRecorded>(&event)) {
       member.recorded.push_back(recorded->in_sync);
+    } else if (std::holds_alternative<LogEndWanted>(event)) {
+      ++member.ends_wanted;
     }
   }
 

@@ -1,7 +1,9 @@
-// Three members, etcd and the network between them under random delays, losses, partitions, pauses
-// and crashes, each member with a clock that runs at a pace of its own. Checked at every step: no
-// two members may acknowledge, nobody outside the in-sync set is elected, epochs only grow, and a
-// new master has all that was acknowledged. Variants of the members that break a rule are caught.
+// Three members, etcd and the network between them under random delays, losses, partitions, pauses,
+// crashes and power cuts, of one machine or all, in which a log loses what was not on the disk;
+// each member with a clock that runs at a pace of its own. Checked at every step: no two members
+// may acknowledge, nobody outside the in-sync set is elected, epochs only grow, and a new master
+// has all that was acknowledged and that any of the set still has. Variants of the members that
+// break a rule are caught.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,21 +34,37 @@ enum class Fault {
   kIgnoresLease,         // the master counts its lease as endless
   kBreaksPromises,       // a member promises more than it keeps
   kLeavesWithoutRecord,  // the master does not wait until a change of the set is recorded
+  kForgetsPowerCut,      // a member stands as if it had lost nothing
+  kWaitsForNobody,       // one that may have lost something does not wait for what others say
+  kStandsWithLeast,      // the one that has least stands, instead of the one that has most
 };
 
-// A log is what it holds: numbers of writes.
+// Of a log: the number of a write, or 0 for the beginning of a reign.
+struct SimFrame {
+  store::Epoch epoch = 0;
+  int number = 0;
+  friend bool operator==(const SimFrame&, const SimFrame&) = default;
+};
+
 struct SimMember {
   std::unique_ptr<Election> election;  // null: it has crashed
   int life = 0;
   absl::Duration paused_until;
   double pace = 1;
   absl::Duration offset;
-  std::vector<int> log;
-  store::Epoch log_epoch = 0;
+  std::vector<SimFrame> log;
+  size_t synced = 0;  // so much of it is on the disk
+  bool whole = true;
   // A master's.
   std::shared_ptr<const Reign> reign;
   std::set<BrokerId> proposed;   // the set that it asked for last
   std::set<BrokerId> waits_for;  // all who must have what is acknowledged
+  bool begun = false;            // the reign: it has acknowledged something
+
+  bool Has(int number) const {
+    return std::any_of(log.begin(), log.end(),
+                       [number](const SimFrame& frame) { return frame.number == number; });
+  }
 };
 
 struct Totals {
@@ -54,6 +72,10 @@ struct Totals {
   int acknowledged = 0;
   int handed_over = 0;
   int crashes = 0;
+  int power_cuts = 0;
+  int reopened = 0;     // to say what they have
+  int by_word = 0;      // elections of a member that may have lost something
+  int lost = 0;         // writes that no member of the set had any more
   int without_key = 0;  // steps in which a master acknowledged by promises alone
 };
 
@@ -95,6 +117,10 @@ class Model {
       Step();
     if (broken_.empty() && Acknowledging().size() != 1) {
       broken_ = "there is no master though all is well";
+      for (auto& [id, member] : members_) {
+        broken_ +=
+            "; " + std::to_string(id) + " says: " + member.election->State(ClockOf(member)).trouble;
+      }
     }
     const int before = totals_.acknowledged;
     for (int n = 0; n < 50; ++n) Write();
@@ -127,12 +153,38 @@ class Model {
     SimMember& member = members_[id];
     ++member.life;
     member.election = std::make_unique<Election>(Options(id), ClockOf(member));
-    member.election->SetStanding({.may_stand = true, .last_epoch = member.log_epoch});
+    Open(id);
   }
   void Crash(BrokerId id) {
     ++totals_.crashes;
     members_[id].election.reset();
     members_[id].reign.reset();
+  }
+  // The machine's: the log loses what was not on the disk, or a part of that. Not all of it: an
+  // empty log is like that of a replaced disk, about which people must be asked.
+  void CutPower(BrokerId id) {
+    SimMember& member = members_[id];
+    if (member.election != nullptr) Crash(id);
+    ++totals_.power_cuts;
+    if (member.log.empty()) return;
+    member.synced = std::max<size_t>(member.synced, 1);
+    member.log.resize(member.synced + random_() % (member.log.size() - member.synced + 1));
+    member.synced = member.log.size();
+    member.whole = fault_ == Fault::kForgetsPowerCut;
+  }
+  // The member's store was opened, in whatever role.
+  void Open(BrokerId id) {
+    const SimMember& member = members_[id];
+    Standing standing = StandingOf(member);
+    standing.log_end = member.log.size();
+    if (fault_ == Fault::kStandsWithLeast) standing.log_end = 1'000'000 - member.log.size();
+    member.election->SetStanding(standing);
+  }
+  static Standing StandingOf(const SimMember& member) {
+    Standing standing;
+    standing.whole = member.whole;
+    standing.last_epoch = member.log.empty() ? 0 : member.log.back().epoch;
+    return standing;
   }
 
   // --- The network.
@@ -174,10 +226,24 @@ class Model {
       });
     };
     Post(id, kEtcd, [this, id, request, answer] {
-      const EtcdReply reply = etcd_.Apply(request, now_);
+      EtcdReply reply = etcd_.Apply(request, now_);
+      if (fault_ == Fault::kWaitsForNobody) AddWords(reply.snapshot);
       Post(kEtcd, id, [answer, reply] { answer(reply); });
     });
     At(now_ + kCallTimeout, [answer] { answer({absl::DeadlineExceededError("no answer")}); });
+  }
+
+  // What members have not said is made up.
+  static void AddWords(EtcdSnapshot& keys) {
+    const std::string prefix = ElectionPrefix("c", "b");
+    const auto group = keys.values.find(GroupKey(prefix));
+    if (group == keys.values.end()) return;
+    const EtcdRevision revision = group->second.modified;
+    const GroupView view = *DecodeView(prefix, keys);
+    for (BrokerId id = 1; id <= 3; ++id) {
+      if (view.lost.contains(id)) continue;
+      keys.values[LostKey(prefix, id)].value = EncodeLost({revision, 1, 0});
+    }
   }
 
   void AskForPromise(BrokerId master, BrokerId slave, const PromiseRequest& request) {
@@ -212,16 +278,20 @@ class Model {
     SimMember& member = members_[id];
     if (const auto* elected = std::get_if<Elected>(&event)) {
       ++totals_.elections;
+      if (!member.whole && elected->in_sync.size() > 1) ++totals_.by_word;
       member.reign = elected->reign;
-      member.log_epoch = elected->reign->epoch();
       member.proposed = member.waits_for = elected->in_sync;
-      const std::set<int> has(member.log.begin(), member.log.end());
-      if (!std::includes(has.begin(), has.end(), acknowledged_.begin(), acknowledged_.end())) {
-        Break("a new master lacks what was acknowledged");
-      }
+      member.begun = false;
+      CheckLog(member, elected->in_sync);
+      member.log.push_back({elected->reign->epoch(), 0});
+      member.whole = true;
+      Open(id);
     } else if (std::holds_alternative<Deposed>(event)) {
       member.reign.reset();
-      member.election->SetStanding({.may_stand = true, .last_epoch = member.log_epoch});
+      Open(id);
+    } else if (std::holds_alternative<LogEndWanted>(event)) {
+      ++totals_.reopened;
+      Open(id);
     } else if (const auto* recorded = std::get_if<InSyncRecorded>(&event)) {
       member.waits_for = recorded->in_sync;
       member.waits_for.insert(member.proposed.begin(), member.proposed.end());
@@ -234,9 +304,12 @@ class Model {
     SimMember& to = members_[slave];
     if (!Works(to) || !Linked(master, slave) || !Linked(slave, master)) return false;
     if (!to.election->AcceptsFrames(from.reign->epoch()) || to.reign != nullptr) return false;
+    const auto parted =
+        std::mismatch(to.log.begin(), to.log.end(), from.log.begin(), from.log.end()).first;
+    to.synced = std::min(to.synced, static_cast<size_t>(parted - to.log.begin()));
     to.log = from.log;
-    to.log_epoch = from.reign->epoch();
-    to.election->SetStanding({.may_stand = true, .last_epoch = to.log_epoch});
+    if (from.begun) to.whole = true;
+    to.election->SetStanding(StandingOf(to));
     return true;
   }
 
@@ -247,11 +320,12 @@ class Model {
     if (!Works(member) || member.reign == nullptr) return;
     if (!member.reign->MayAcknowledge(ClockOf(member))) return;
     const int number = ++writes_;
-    member.log.push_back(number);
+    member.log.push_back({member.reign->epoch(), number});
     for (const BrokerId slave : member.waits_for) {
       if (slave != id && !Replicate(id, slave)) return;
     }
     if (!member.reign->MayAcknowledge(ClockOf(member))) return;
+    member.begun = true;
     acknowledged_.insert(number);
     ++totals_.acknowledged;
   }
@@ -289,11 +363,16 @@ class Model {
     const BrokerId id = AnyMember();
     if (Happens(0.004)) members_[id].paused_until = now_ + Random(absl::Seconds(8));
     if (Happens(0.002) && members_[id].election != nullptr) Crash(id);
+    if (Happens(0.001)) CutPower(id);
+    if (Happens(0.0006)) {
+      for (const BrokerId every : {1, 2, 3}) CutPower(every);
+    }
     if (Happens(0.01) && members_[id].election == nullptr) Begin(id);
+    if (Happens(0.05)) members_[id].synced = members_[id].log.size();
     if (Happens(0.008)) Cut();
     if (Happens(0.02)) cut_.clear();
     if (Happens(0.01)) loss_ = Happens(0.5) ? 0 : 0.3 * Chance();
-    if (Happens(0.003)) HandOver();
+    if (Happens(0.005)) HandOver();
     if (Happens(0.05)) ChangeSet();
   }
   // A way between two, in one direction or both; or all ways to etcd, or of a member.
@@ -344,6 +423,18 @@ class Model {
 
   void Break(const std::string& rule) {
     if (broken_.empty()) broken_ = rule;
+  }
+
+  // The log of one that was elected by these: nothing that any of them has may be missing.
+  void CheckLog(const SimMember& elected, const std::set<BrokerId>& in_sync) {
+    std::erase_if(acknowledged_, [&](int number) {
+      if (elected.Has(number)) return false;
+      for (const BrokerId id : in_sync) {
+        if (members_[id].Has(number)) Break("a new master lacks what was acknowledged");
+      }
+      ++totals_.lost;
+      return true;
+    });
   }
 
   void Check() {
@@ -398,6 +489,10 @@ TEST(ElectionModelTest, NoTwoMayAcknowledgeAndNothingIsLost) {
     all.handed_over += model.totals().handed_over;
     all.crashes += model.totals().crashes;
     all.without_key += model.totals().without_key;
+    all.power_cuts += model.totals().power_cuts;
+    all.reopened += model.totals().reopened;
+    all.by_word += model.totals().by_word;
+    all.lost += model.totals().lost;
   }
   const int seeds = static_cast<int>(Seeds());
   EXPECT_GT(all.elections, 3 * seeds);
@@ -405,11 +500,17 @@ TEST(ElectionModelTest, NoTwoMayAcknowledgeAndNothingIsLost) {
   EXPECT_GT(all.handed_over, seeds / 2);
   EXPECT_GT(all.crashes, 3 * seeds);
   EXPECT_GT(all.without_key, 10 * seeds);
+  EXPECT_GT(all.power_cuts, 5 * seeds);
+  EXPECT_GT(all.by_word, seeds / 2);
   RecordProperty("elections", all.elections);
   RecordProperty("acknowledged", all.acknowledged);
   RecordProperty("handed_over", all.handed_over);
   RecordProperty("crashes", all.crashes);
   RecordProperty("without_key", all.without_key);
+  RecordProperty("power_cuts", all.power_cuts);
+  RecordProperty("reopened", all.reopened);
+  RecordProperty("by_word", all.by_word);
+  RecordProperty("lost", all.lost);
 }
 
 // The first broken rule in some runs.
@@ -432,6 +533,18 @@ TEST(ElectionModelTest, AMemberThatBreaksItsPromiseIsCaught) {
 
 TEST(ElectionModelTest, AMasterThatDoesNotWaitForTheRecordOfItsSetIsCaught) {
   EXPECT_EQ(BrokenBy(Fault::kLeavesWithoutRecord), "a new master lacks what was acknowledged");
+}
+
+TEST(ElectionModelTest, AMemberThatForgetsItsPowerCutIsCaught) {
+  EXPECT_EQ(BrokenBy(Fault::kForgetsPowerCut), "a new master lacks what was acknowledged");
+}
+
+TEST(ElectionModelTest, AMemberThatDoesNotWaitForWhatTheOthersHaveIsCaught) {
+  EXPECT_EQ(BrokenBy(Fault::kWaitsForNobody), "a new master lacks what was acknowledged");
+}
+
+TEST(ElectionModelTest, TheElectionOfTheShortestLogIsCaught) {
+  EXPECT_EQ(BrokenBy(Fault::kStandsWithLeast), "a new master lacks what was acknowledged");
 }
 
 }  // namespace

@@ -154,7 +154,6 @@ TEST_F(ElectionTest, UnlessNobodyElseIsInTheSetOrThatIsAllowed) {
 }
 
 TEST_F(ElectionTest, WhoDoesNotStandSaysWhy) {
-  group_.etcd.Put("/other", "");  // so that there is something to be read
   group_.Start(2);
   group_.Pass(absl::Seconds(5));
   EXPECT_THAT(group_.election(2).State(group_.now()).trouble, HasSubstr("election.founds"));
@@ -311,6 +310,10 @@ TEST_F(ElectionTest, WhereOutsidersMayBeElectedPromisesDoNotHelp) {
 
 TEST_F(ElectionTest, AnOlderEpochIsRefused) {
   Election election(Options(2), group_.now());
+  EXPECT_FALSE(election.PromiseAsked(group_.now(), {7, 1}).has_value()) << "it has not looked yet";
+  election.Tick(group_.now());
+  const EtcdRequest look = RequestOf(election.TakeWork());
+  election.Replied(group_.now(), look.id, group_.etcd.Apply(look, group_.now()));
   ASSERT_TRUE(election.PromiseAsked(group_.now(), {7, 1}).has_value());
   EXPECT_FALSE(election.PromiseAsked(group_.now(), {6, 2}).has_value());
   EXPECT_FALSE(election.AcceptsFrames(6));

@@ -235,6 +235,7 @@ class Member final : public ElectionListener {
     const MutexLock lock(&mutex_);
     master_ = master;
   }
+  void OnLogEndWanted() override {}
   void OnInSyncRecorded(std::set<BrokerId> in_sync) override {
     const MutexLock lock(&mutex_);
     in_sync_ = std::move(in_sync);

@@ -125,7 +125,7 @@ class FakeEtcd {
     return reply;
   }
 
-  EtcdSnapshot keys_;
+  EtcdSnapshot keys_{.revision = 1};  // as that of an empty etcd
   std::map<EtcdLeaseId, Lease> leases_;
   EtcdLeaseId last_lease_ = 0;
 };

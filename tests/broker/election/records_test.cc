@@ -6,7 +6,9 @@
 namespace mansio::broker {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 EtcdSnapshot Keys(const std::string& master, const std::string& group) {
   EtcdSnapshot keys;
@@ -33,6 +35,27 @@ TEST(ElectionRecordsTest, TheyAreReadAsTheyWereWritten) {
 TEST(ElectionRecordsTest, OperatorsCanReadThem) {
   EXPECT_EQ(EncodeMaster({2, 9, "h:1"}), R"({"id":2,"epoch":9,"address":"h:1"})");
   EXPECT_EQ(EncodeGroup({9, {1, 2}}), R"({"epoch":9,"in_sync":[1,2]})");
+}
+
+TEST(ElectionRecordsTest, WhatMembersHaveCountsForOneGroupRecordAlone) {
+  const std::string prefix = ElectionPrefix("c", "b");
+  EXPECT_EQ(LostKey(prefix, 2), "/mansio/c/b/lost/2");
+  const LostRecord present{6, 9, 4096};
+  EXPECT_EQ(EncodeLost(present), R"({"group":6,"epoch":9,"end":4096})");
+  EtcdSnapshot keys = Keys("", EncodeGroup({9, {1, 2}}));
+  keys.values[LostKey(prefix, 2)] = {EncodeLost(present), 8, 8, 0};
+  keys.values[LostKey(prefix, 3)] = {EncodeLost({5, 9, 5000}), 5, 5, 0};
+  const auto view = DecodeView(prefix, keys);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_THAT(view->lost, ElementsAre(Pair(2, present)));
+
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"lost/x", "{}"},
+                                   {"lost/1", "x"},
+                                   {"lost/1", R"({"group":6,"epoch":9})"}}) {
+    EtcdSnapshot bad = keys;
+    bad.values[prefix + key] = {value, 8, 8, 0};
+    EXPECT_THAT(std::string(DecodeView(prefix, bad).status().message()), HasSubstr(key));
+  }
 }
 
 TEST(ElectionRecordsTest, NothingIsThereAtFirst) {

@@ -135,7 +135,8 @@ class ElectedRoleTest : public ::testing::Test {
   BrokerConfig Open(store::Epoch last_epoch) {
     role_->Detach();
     BrokerConfig opening = role_->NextOpening(config_);
-    EXPECT_EQ(role_->Attach(&told_, last_epoch, /*copying=*/false), absl::OkStatus());
+    EXPECT_EQ(role_->Attach(&told_, last_epoch, /*end=*/last_epoch * 100, /*copying=*/false),
+              absl::OkStatus());
     return opening;
   }
 
@@ -215,6 +216,22 @@ TEST_F(ElectedRoleTest, AMemberWhoseDiskWasReplacedDoesNotStand) {
   role_->HoldsAll();
   AwaitReopening();
   EXPECT_EQ(Open(4).store.role, store::Role::kMaster);
+}
+
+TEST_F(ElectedRoleTest, AfterAPowerCutOfAllTheOneThatHasMostIsElected) {
+  ASSERT_TRUE(ReplaceFile(files_, "data/RUNNING", "boot-0\n").ok());
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})"}});
+  EXPECT_EQ(Open(5).store.role, store::Role::kSlave);
+  AwaitTrouble("waits for members {2} to say what they have");
+  EXPECT_FALSE(role_->AcceptsFrames(5)) << "its log stays as it has said";
+  etcd_.Put({{"/mansio/c/b/lost/2", R"({"group":2,"epoch":5,"end":501})"}});
+  AwaitTrouble("lets member 2 take over");
+  etcd_.Put({{"/mansio/c/b/lost/2", R"({"group":2,"epoch":5,"end":499})"}});
+  AwaitReopening();
+  const BrokerConfig opening = Open(5);
+  EXPECT_EQ(opening.store.role, store::Role::kMaster);
+  EXPECT_EQ(opening.store.reign, 6u);
+  EXPECT_THAT(role_->in_sync(), ElementsAre(1, 2));
 }
 
 TEST_F(ElectedRoleTest, IsOpenedAgainOnlyWhenThatWasAskedFor) {
