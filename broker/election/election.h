@@ -34,6 +34,9 @@
 // 4. The set changes by a transaction that compares the group's record: one that was changed by
 //    anybody else's reign is not changed any more by this one's. The master waits for a member that
 //    is to join from the proposal on, and for one that is to leave until the change is recorded.
+//    Rule 1's transaction is such a change, too: a master whose key went without an heir, and one
+//    that hands over as it ends, leave the set with their reign if enough others are in it. Nothing
+//    is waited for that is not there: they join again as anybody does.
 // 5. A slave refuses frames of an epoch older than one that it has promised to, has seen in etcd,
 //    or has in its log.
 // 6. A master hands over by one transaction that takes its key away and names the heir, after it
@@ -62,6 +65,8 @@ struct ElectionOptions {
   // on its lease alone, as promises of the set's members would not bind the others.
   bool allow_outside = false;
   absl::Duration lease = absl::Seconds(3);  // whole seconds, as etcd's
+  // So many members stay in the set when a master leaves it with its reign.
+  size_t min_in_sync = 1;
   // Of the lease, what the master does not count. A second, which is etcd's own election time-out:
   // so long an etcd server that is cut off may take itself for the leader, and renew.
   absl::Duration margin = absl::Seconds(1);
@@ -170,8 +175,9 @@ class Election {
   absl::Status ProposeInSync(std::set<BrokerId> members);
   // Gives the group to a member of the recorded set. The broker must have ceased to take sends;
   // from now on nothing may be acknowledged any more, whatever comes of it, and Deposed follows.
-  // FailedPrecondition says why it cannot be.
-  absl::Status HandOver(BrokerId heir);
+  // `leaves`: this process ends then, and is not to be waited for. FailedPrecondition says why it
+  // cannot be.
+  absl::Status HandOver(BrokerId heir, bool leaves);
   // Gives up being master, if it is: its disk has failed, for example. Nothing may be acknowledged
   // any more. It stands again when SetStanding says that it may.
   void StepDown(std::string why);
@@ -225,6 +231,8 @@ class Election {
   // Why nothing may be acknowledged, for people.
   std::string WhyItMustWait() const;
   void Campaign(absl::Duration now);
+  // Takes a member out that is not there, unless too few would be left.
+  void Leave(std::set<BrokerId>& in_sync, BrokerId member) const;
   void OnCampaign(absl::Duration now, const EtcdReply& reply);
   void OnSettle(absl::Duration now, const EtcdReply& reply);
   void BeginReign(absl::Duration now, EtcdRevision revision);
@@ -281,6 +289,7 @@ class Election {
   bool end_wanted_ = false;                  // LogEndWanted was told
   // The group's record by which this member, or a process of it before, may have said what it has.
   EtcdRevision said_at_ = 0;
+  std::optional<MasterRecord> last_master_;  // the newest that was seen
   absl::Duration heir_seen_;
 
   // Also of a campaign.
@@ -300,6 +309,7 @@ class Election {
   std::set<BrokerId> maybe_;      // all who may be in the set in etcd
   bool set_in_doubt_ = false;     // a change has failed without saying whether it was made
   std::optional<BrokerId> heir_;  // is handing over to
+  bool leaves_ = false;           // and ends then
 };
 
 }  // namespace mansio::broker

@@ -178,7 +178,7 @@ void Election::Recorded(std::set<BrokerId> members, EtcdRevision revision) {
   work_.events.emplace_back(InSyncRecorded{recorded_});
 }
 
-absl::Status Election::HandOver(BrokerId heir) {
+absl::Status Election::HandOver(BrokerId heir, bool leaves) {
   if (reign_ == nullptr) return absl::FailedPreconditionError("this broker is not the master");
   if (!key_held_) {
     return absl::FailedPreconditionError(
@@ -189,11 +189,14 @@ absl::Status Election::HandOver(BrokerId heir) {
         fmt::format("member {} is not another one of the in-sync set", heir));
   }
   heir_ = heir;
+  leaves_ = leaves;
   UpdateAuthority();
   return absl::OkStatus();
 }
 
 void Election::SendHandOver(absl::Duration now) {
+  ElectionRecord group{reign_->epoch(), recorded_, heir_};
+  if (leaves_) Leave(group.in_sync, options_.self);
   EtcdTxn txn;
   txn.compares = {{.key = MasterKey(options_.prefix),
                    .field = EtcdCompare::Field::kCreated,
@@ -202,7 +205,7 @@ void Election::SendHandOver(absl::Duration now) {
                    .field = EtcdCompare::Field::kModified,
                    .revision = view_.group_modified}};
   txn.changes = {{MasterKey(options_.prefix), std::nullopt},
-                 {GroupKey(options_.prefix), EncodeGroup({reign_->epoch(), recorded_, heir_})}};
+                 {GroupKey(options_.prefix), EncodeGroup(group)}};
   Commit(now, Step::kHandOver, std::move(txn));
 }
 

@@ -25,7 +25,10 @@ void Election::TickMember(absl::Duration now) {
 
 void Election::LookAsMember(absl::Duration now, const std::optional<MasterRecord>& before) {
   if (view_.group.has_value()) fence_ = std::max(fence_, view_.group->epoch);
-  if (view_.master.has_value()) no_master_since_ = now;
+  if (view_.master.has_value()) {
+    no_master_since_ = now;
+    last_master_ = view_.master;
+  }
   if (view_.master != before) work_.events.emplace_back(MasterSeen{view_.master});
 }
 
@@ -84,6 +87,10 @@ std::string Election::WhyItDoesNotStand() const {
 void Election::Campaign(absl::Duration now) {
   ElectionRecord group;
   if (view_.group.has_value()) group = *view_.group;
+  // Its lease has ended, or it has given up: it is away, or as one that was.
+  if (last_master_.has_value() && last_master_->epoch == group.epoch && !group.heir.has_value()) {
+    Leave(group.in_sync, last_master_->id);
+  }
   group.epoch = LastEpoch() + 1;
   group.heir.reset();
   if (!view_.group.has_value() || !IsInSync()) group.in_sync = {options_.self};
@@ -96,6 +103,11 @@ void Election::Campaign(absl::Duration now) {
   txn.changes = {{MasterKey(options_.prefix), EncodeMaster(Self()), lease_.id},
                  {GroupKey(options_.prefix), EncodeGroup(group)}};
   Commit(now, Step::kCampaign, std::move(txn));
+}
+
+void Election::Leave(std::set<BrokerId>& in_sync, BrokerId member) const {
+  const bool is_self = reign_ == nullptr && member == options_.self;
+  if (!is_self && in_sync.size() > options_.min_in_sync) in_sync.erase(member);
 }
 
 void Election::OnCampaign(absl::Duration now, const EtcdReply& reply) {

@@ -213,9 +213,9 @@ absl::Status Elector::ProposeInSync(std::set<BrokerId> members) {
   return status;
 }
 
-absl::Status Elector::HandOver(BrokerId heir) {
+absl::Status Elector::HandOver(BrokerId heir, bool leaves) {
   const MutexLock lock(&shared_->mutex);
-  absl::Status status = shared_->election.HandOver(heir);
+  absl::Status status = shared_->election.HandOver(heir, leaves);
   shared_->Wake();
   return status;
 }

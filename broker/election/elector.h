@@ -56,7 +56,7 @@ class Elector {
   void Promised(BrokerId from, const Promise& promise);
   bool AcceptsFrames(store::Epoch epoch);
   absl::Status ProposeInSync(std::set<BrokerId> members);
-  absl::Status HandOver(BrokerId heir);
+  absl::Status HandOver(BrokerId heir, bool leaves);
   void StepDown(std::string why);
   ElectionState State() const;
 

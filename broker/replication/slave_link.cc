@@ -87,7 +87,9 @@ SlaveLink::SlaveLink(SlaveLinkOptions options, store::ReplicatedLog* log, const 
       client_(rpc::Client::Create({})),
       pump_([this] {
         Work();
-        return std::min(options_.slave.heartbeat, options_.pause);
+        const absl::Duration pause =
+            connection_ == nullptr ? Pause(clock_->BootNow()) : options_.pause;
+        return std::min(options_.slave.heartbeat, pause);
       }) {}
 
 SlaveLink::~SlaveLink() { Stop(); }
@@ -136,6 +138,10 @@ void SlaveLink::Work() {
   slave_.Tick();
 }
 
+absl::Duration SlaveLink::Pause(absl::Duration now) const {
+  return now < turned_ + options_.first ? options_.first_pause : options_.pause;
+}
+
 void SlaveLink::SetMaster(std::string master) {
   {
     const MutexLock lock(&mutex_);
@@ -156,12 +162,12 @@ void SlaveLink::Turn(absl::Duration now) {
     return connection_->uplink->End(absl::CancelledError("it is not the master any more"));
   }
   master_ = std::move(wanted);
-  next_try_ = now;
+  turned_ = next_try_ = now;
   last_error_.clear();
 }
 
 void SlaveLink::Open(absl::Duration now) {
-  next_try_ = now + options_.pause;
+  next_try_ = now + Pause(now);
   auto connection = std::make_shared<Connection>();
   connection->uplink = std::make_unique<Uplink>(connection.get());
   rpc::OutgoingCall call;
@@ -197,7 +203,7 @@ void SlaveLink::Leave(absl::Duration now) {
     const MutexLock lock(&connection->mutex);
     why = connection->why.ok() ? *connection->ended : connection->why;
   }
-  next_try_ = std::max(next_try_, now + options_.pause);
+  next_try_ = std::max(next_try_, now + Pause(now));
   if (slave_.must_reopen()) {
     following_ = false;
     LOG_INFO("The store is opened again: {}", std::string(why.message()));

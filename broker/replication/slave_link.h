@@ -18,6 +18,9 @@ struct SlaveLinkOptions {
   std::string master = {};                         // HOST:PORT; empty: not known yet
   std::string cluster_secret;                      // empty: none
   absl::Duration pause = absl::Milliseconds(500);  // between two attempts to connect
+  // The same to a master that it was told of just now, and that opens its store yet.
+  absl::Duration first_pause = absl::Milliseconds(50);
+  absl::Duration first = absl::Seconds(3);
   // Asks whoever opened the store to open it again, once; see Slave::must_reopen. Must not wait for
   // that.
   std::function<void()> reopen;
@@ -52,6 +55,7 @@ class SlaveLink {
   struct Connection;
 
   void Work();
+  absl::Duration Pause(absl::Duration now) const;
   // Turns to the wanted master.
   void Turn(absl::Duration now);
   // Hands on what the master has sent; says whether the stream has ended.
@@ -74,6 +78,7 @@ class SlaveLink {
   std::string master_;  // of the connection, or of the next one
   std::shared_ptr<Connection> connection_;
   absl::Duration next_try_ = absl::ZeroDuration();
+  absl::Duration turned_ = -absl::InfiniteDuration();  // to this master
   std::string last_error_;
   bool reopen_asked_ = false;
 

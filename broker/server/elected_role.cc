@@ -18,6 +18,7 @@ ElectionOptions ElectionOptionsOf(const BrokerConfig& config, const std::string&
   options.founds = config.founds;
   options.allow_outside = config.allow_outside;
   options.lease = config.lease;
+  options.min_in_sync = config.min_in_sync;
   options.promise = config.lease - absl::Seconds(1);
   return options;
 }

@@ -84,7 +84,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void StoreHasFailed(const std::string& why);
   // As Elector's.
   ElectionState State() const { return elector_.State(); }
-  absl::Status HandOver(BrokerId heir) { return elector_.HandOver(heir); }
+  absl::Status HandOver(BrokerId heir, bool leaves) { return elector_.HandOver(heir, leaves); }
 
   // GroupElection.
   absl::Status ProposeInSync(std::set<BrokerId> members) override;

@@ -126,7 +126,9 @@ HandOver::Environment GroupMember::HandOverEnvironmentOf() {
   environment.changed = [this] { Look(); };
   if (environment_.elected != nullptr) {
     environment.is_deposed = [this] { return environment_.elected->is_deposed(); };
-    environment.elect = [this](BrokerId heir) { return environment_.elected->HandOver(heir); };
+    environment.elect = [this](BrokerId heir) {
+      return environment_.elected->HandOver(heir, /*leaves=*/true);
+    };
   }
   return environment;
 }
@@ -283,7 +285,9 @@ PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
     if (hand_over_ != nullptr) hand_over_->TakeCalls();
   };
   if (environment_.elected != nullptr) {
-    promotion.elect = [this](BrokerId heir) { return environment_.elected->HandOver(heir); };
+    promotion.elect = [this](BrokerId heir) {
+      return environment_.elected->HandOver(heir, /*leaves=*/false);
+    };
   }
   promotion.members = [this]() -> std::vector<v1::BrokerIdentity> {
     if (link_ != nullptr) return link_->Members();

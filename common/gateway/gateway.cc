@@ -23,13 +23,8 @@ namespace v2 = apache::rocketmq::v2;
 
 namespace {
 
-// The route of a topic as this client can read it.
-absl::StatusOr<TopicRoute> RouteFor(const rpc::Call& call, const Directory& directory,
-                                    const std::string& topic) {
-  absl::StatusOr<TopicRoute> route = directory.Route(topic);
-  // Node.js, which says so, joins several addresses into one that it cannot connect to.
-  if (route.ok() && call.Metadata("x-mq-language") == "HTTP") KeepFirstAddresses(&*route);
-  return route;
+AddressForm FormFor(const rpc::Call& call) {
+  return AddressFormOf(call.Metadata("x-mq-language"), call.Metadata("x-mq-client-version"));
 }
 
 absl::StatusOr<v2::QueryRouteResponse> QueryRoute(const rpc::Call& call,
@@ -40,9 +35,9 @@ absl::StatusOr<v2::QueryRouteResponse> QueryRoute(const rpc::Call& call,
   if (!id.ok()) return id.status();
   const std::string& topic = request.topic().name();
   if (absl::Status status = names::ValidateTopic(topic); !status.ok()) return status;
-  const absl::StatusOr<TopicRoute> route = RouteFor(call, directory, topic);
+  const absl::StatusOr<TopicRoute> route = directory.Route(topic);
   if (!route.ok()) return route.status();
-  return MakeRouteResponse(request.topic(), *route);
+  return MakeRouteResponse(request.topic(), *route, FormFor(call));
 }
 
 absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
@@ -54,11 +49,12 @@ absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
   const std::string& group = request.group().name();
   if (absl::Status status = names::ValidateTopic(topic); !status.ok()) return status;
   if (absl::Status status = names::ValidateConsumerGroup(group); !status.ok()) return status;
-  const absl::StatusOr<TopicRoute> route = RouteFor(call, directory, topic);
+  const absl::StatusOr<TopicRoute> route = directory.Route(topic);
   if (!route.ok()) return route.status();
   if (observer != nullptr) observer->OnSubscription(*id, group, {topic});
   if (relay != nullptr) relay->Subscribed(*id, topic);
-  return MakeAssignmentResponse(request.topic(), *route, directory.Group(group).fifo);
+  return MakeAssignmentResponse(request.topic(), *route, directory.Group(group).fifo,
+                                FormFor(call));
 }
 
 template <typename Response>

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "common/names/utf8.h"
 #include "common/status/wire_status.h"
 
@@ -15,6 +16,10 @@ namespace mansio::gateway {
 namespace v2 = apache::rocketmq::v2;
 
 namespace {
+
+// The releases whose target is known.
+constexpr std::string_view kNodeJs = "1.0.";
+constexpr int kLastNodeJs = 8;
 
 v2::AddressScheme SchemeOf(const std::string& host) {
   in6_addr binary;  // large enough for both families
@@ -55,11 +60,23 @@ absl::Status NoQueues(const v2::Resource& topic) {
 
 }  // namespace
 
-v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses) {
+AddressForm AddressFormOf(std::string_view language, std::string_view version) {
+  if (language != "HTTP") return AddressForm::kAll;
+  // What later ones do with a scheme is not known.
+  int patch = 0;
+  if (!version.starts_with(kNodeJs)) return AddressForm::kFirst;
+  version.remove_prefix(kNodeJs.size());
+  const bool known =
+      absl::SimpleAtoi({version.data(), version.size()}, &patch) && patch <= kLastNodeJs;
+  return known ? AddressForm::kTarget : AddressForm::kFirst;
+}
+
+v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses, AddressForm form) {
   v2::Endpoints endpoints;
   if (addresses.empty()) return endpoints;
   const v2::AddressScheme scheme = SchemeOf(addresses.front().host);
-  bool usable_together = scheme != v2::DOMAIN_NAME;
+  bool usable_together = scheme != v2::DOMAIN_NAME && form != AddressForm::kFirst &&
+                         (form != AddressForm::kTarget || scheme == v2::IPv4);
   for (const HostPort& address : addresses) {
     usable_together = usable_together && SchemeOf(address.host) == scheme;
   }
@@ -70,23 +87,21 @@ v2::Endpoints MakeEndpoints(const std::vector<HostPort>& addresses) {
     out->set_port(address.port);
     if (!usable_together) break;
   }
+  if (form == AddressForm::kTarget && endpoints.addresses_size() > 1) {
+    endpoints.mutable_addresses(0)->set_host("ipv4:" + addresses.front().host);
+  }
   return endpoints;
 }
 
-void KeepFirstAddresses(TopicRoute* route) {
-  for (BrokerQueues& broker : route->brokers) {
-    if (broker.endpoints.size() > 1) broker.endpoints.resize(1);
-  }
-}
-
 absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& topic,
-                                                         const TopicRoute& route) {
+                                                         const TopicRoute& route,
+                                                         AddressForm form) {
   const std::vector<v2::MessageType> types = AcceptedTypes(route);
   std::vector<std::pair<const BrokerQueues*, v2::Endpoints>> brokers;
   int32_t most_queues = 0;
   for (const BrokerQueues& broker : route.brokers) {
     if (!Usable(broker)) continue;
-    brokers.emplace_back(&broker, MakeEndpoints(broker.endpoints));
+    brokers.emplace_back(&broker, MakeEndpoints(broker.endpoints, form));
     most_queues = std::max(most_queues, broker.queues);
   }
   v2::QueryRouteResponse response;
@@ -105,11 +120,12 @@ absl::StatusOr<v2::QueryRouteResponse> MakeRouteResponse(const v2::Resource& top
 
 absl::StatusOr<v2::QueryAssignmentResponse> MakeAssignmentResponse(const v2::Resource& topic,
                                                                    const TopicRoute& route,
-                                                                   bool fifo_group) {
+                                                                   bool fifo_group,
+                                                                   AddressForm form) {
   v2::QueryAssignmentResponse response;
   for (const BrokerQueues& broker : route.brokers) {
     if (!Usable(broker)) continue;
-    const v2::Endpoints endpoints = MakeEndpoints(broker.endpoints);
+    const v2::Endpoints endpoints = MakeEndpoints(broker.endpoints, form);
     const int32_t first = fifo_group ? 0 : -1;
     const int32_t end = fifo_group ? broker.queues : 0;
     for (int32_t id = first; id < end; ++id) {

@@ -81,7 +81,7 @@ struct Totals {
 
 class Model {
  public:
-  Model(uint64_t seed, Fault fault) : random_(seed), fault_(fault) {
+  Model(uint64_t seed, Fault fault) : random_(seed), fault_(fault), min_in_sync_(1 + seed % 2) {
     etcd_.lateness = [this] { return Random(absl::Milliseconds(800)); };
     etcd_.committed = [this](const EtcdSnapshot& before, const EtcdSnapshot& after) {
       CheckCommit(before, after);
@@ -146,6 +146,7 @@ class Model {
     options.self = id;
     options.prefix = ElectionPrefix("c", "b");
     options.founds = id == 1;
+    options.min_in_sync = min_in_sync_;
     if (fault_ == Fault::kIgnoresLease) options.margin = -absl::Hours(1);
     return options;
   }
@@ -355,7 +356,7 @@ class Model {
     const BrokerId id = AnyMember();
     SimMember& member = members_[id];
     if (!Works(member) || member.reign == nullptr) return;
-    if (member.election->HandOver(AnyMember()).ok()) ++totals_.handed_over;
+    if (member.election->HandOver(AnyMember(), Happens(0.5)).ok()) ++totals_.handed_over;
     Work(id);
   }
 
@@ -458,6 +459,7 @@ class Model {
 
   std::mt19937_64 random_;
   const Fault fault_;
+  const size_t min_in_sync_;
   FakeEtcd etcd_;
   absl::Duration now_ = absl::Seconds(1);
   std::map<BrokerId, SimMember> members_;

@@ -61,7 +61,59 @@ TEST_F(ElectionTest, AMemberOfTheSetFollowsAMasterThatIsGone) {
   EXPECT_FALSE(group_.MayAcknowledge(2)) << "the lease of member 1 is 3 s";
   group_.Pass(absl::Seconds(2));
   EXPECT_TRUE(group_.MayAcknowledge(2));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {2}}));
+}
+
+TEST_F(ElectionTest, TheMasterThatIsGoneLeavesTheSetWithItsReign) {
+  group_.Form({1, 2, 3});
+  group_.Kill(1);
+  group_.Kill(3);  // nobody knows that yet: the new master waits for it
+  group_.Pass(absl::Seconds(5));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {2, 3}}));
+  EXPECT_THAT(group_.at(2).recorded.front(), ElementsAre(2, 3));
+}
+
+TEST_F(ElectionTest, UnlessTooFewWouldBeLeft) {
+  for (const BrokerId id : {1, 2}) {
+    ElectionOptions options = Options(id);
+    options.min_in_sync = 2;
+    group_.Start(id, options);
+  }
+  group_.Pass(absl::Seconds(3));
+  ASSERT_TRUE(group_.election(1).ProposeInSync({1, 2}).ok());
+  group_.Pass(absl::Seconds(1));
+  group_.Kill(1);
+  group_.Pass(absl::Seconds(5));
   EXPECT_EQ(group_.View().group, (ElectionRecord{2, {1, 2}}));
+}
+
+TEST_F(ElectionTest, AMasterThatIsElectedAgainStaysInTheSet) {
+  group_.Form({1, 2});
+  group_.Kill(2);
+  group_.at(1).sees_etcd = group_.at(1).sees_others = false;
+  group_.Pass(absl::Seconds(5));
+  group_.at(1).sees_etcd = true;
+  group_.election(1).StepDown("its disk has failed");
+  group_.Pass(absl::Seconds(1));
+  group_.election(1).SetStanding({.may_stand = true, .last_epoch = 1});
+  group_.Pass(absl::Seconds(5));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {1, 2}}));
+}
+
+TEST_F(ElectionTest, WhoIsMasterNoLongerByTheGroupsRecordLeavesNothing) {
+  group_.Form({1, 2, 3});
+  // Member 3 does not hear of the reign of member 2, which ends in order.
+  group_.at(3).sees_etcd = false;
+  group_.election(1).Resign();
+  group_.Pass(absl::Seconds(5));
+  ASSERT_THAT(group_.Acknowledging(), ElementsAre(2));
+  ASSERT_TRUE(group_.election(2).ProposeInSync({1, 2, 3}).ok());
+  group_.Pass(absl::Seconds(1));
+  group_.election(2).Resign();
+  group_.Settle();
+  group_.at(3).sees_etcd = true;
+  group_.Pass(absl::Seconds(5));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{3, {1, 2, 3}})) << "member 1 was master before";
 }
 
 TEST_F(ElectionTest, ItsEpochIsGreaterThanAllInItsLog) {
@@ -243,6 +295,8 @@ TEST_F(ElectionTest, AMasterThatWasFrozenFindsThatItMayNot) {
   EXPECT_THAT(group_.at(1).deposed[0].why, HasSubstr("member 2"));
   EXPECT_EQ(group_.at(1).master->id, 2);
   // Its next reign is another one.
+  ASSERT_TRUE(group_.election(2).ProposeInSync({1, 2}).ok());
+  group_.Pass(absl::Seconds(1));
   group_.Kill(2);
   group_.Pass(absl::Seconds(6));
   EXPECT_THAT(group_.Acknowledging(), ElementsAre(1));
@@ -390,7 +444,7 @@ TEST_F(ElectionTest, TheSetIsChangedByItsMasterAlone) {
   ASSERT_TRUE(group_.election(1).ProposeInSync({1}).ok());
   group_.at(1).sees_etcd = true;
   group_.Pass(absl::Seconds(2));
-  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {1, 2}}));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {2}})) << "and not of member 1 alone";
   EXPECT_THAT(group_.at(1).recorded.back(), ElementsAre(1, 2));
   EXPECT_EQ(group_.at(1).deposed.size(), 1u);
 }
@@ -437,7 +491,7 @@ TEST_F(ElectionTest, WhoeverIsToLeaveMustPromiseUntilItHasLeft) {
 TEST_F(ElectionTest, TheHeirIsElectedAtOnce) {
   group_.Form({1, 2, 3});
   group_.Pass(absl::Seconds(10));
-  ASSERT_TRUE(group_.election(1).HandOver(3).ok());
+  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/false).ok());
   EXPECT_THAT(group_.Acknowledging(), IsEmpty()) << "from the first moment on";
   group_.Pass(absl::Milliseconds(1100));  // member 3 has asked etcd once
   EXPECT_THAT(group_.Acknowledging(), ElementsAre(3));
@@ -446,10 +500,18 @@ TEST_F(ElectionTest, TheHeirIsElectedAtOnce) {
   EXPECT_EQ(group_.at(1).master->id, 3);
 }
 
+TEST_F(ElectionTest, AMasterThatEndsLeavesTheSetAsItHandsOver) {
+  group_.Form({1, 2, 3});
+  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/true).ok());
+  group_.Pass(absl::Milliseconds(1100));
+  EXPECT_THAT(group_.Acknowledging(), ElementsAre(3));
+  EXPECT_EQ(group_.View().group, (ElectionRecord{2, {2, 3}}));
+}
+
 TEST_F(ElectionTest, AnHeirThatDoesNotComeIsNotWaitedForForEver) {
   group_.Form({1, 2, 3});
   group_.Kill(3);
-  ASSERT_TRUE(group_.election(1).HandOver(3).ok());
+  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/false).ok());
   group_.Pass(absl::Milliseconds(2900));
   EXPECT_THAT(group_.Acknowledging(), IsEmpty());
   group_.Pass(absl::Seconds(3));
@@ -459,14 +521,14 @@ TEST_F(ElectionTest, AnHeirThatDoesNotComeIsNotWaitedForForEver) {
 TEST_F(ElectionTest, HandingOverIsRefusedWhenItWouldNotWork) {
   group_.Form({1, 2});
   group_.Start(3);
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(2).HandOver(1)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(1)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(3)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(2).HandOver(1, /*leaves=*/false)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(1, /*leaves=*/false)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(3, /*leaves=*/false)));
   for (const BrokerId id : {1, 2}) group_.at(id).sees_etcd = false;
   group_.Pass(absl::Seconds(20));
   for (const BrokerId id : {1, 2}) group_.at(id).sees_etcd = true;
   group_.Pass(absl::Seconds(2));
-  EXPECT_TRUE(group_.election(1).HandOver(2).ok());
+  EXPECT_TRUE(group_.election(1).HandOver(2, /*leaves=*/false).ok());
 }
 
 TEST_F(ElectionTest, AMasterThatStepsDownStandsAgainWhenItMay) {
@@ -476,6 +538,8 @@ TEST_F(ElectionTest, AMasterThatStepsDownStandsAgainWhenItMay) {
   group_.Pass(absl::Seconds(3));
   EXPECT_THAT(group_.Acknowledging(), ElementsAre(2));
   EXPECT_EQ(group_.at(1).deposed.back().why, "its disk has failed");
+  ASSERT_TRUE(group_.election(2).ProposeInSync({1, 2}).ok());
+  group_.Pass(absl::Seconds(1));
   group_.Kill(2);
   group_.Pass(absl::Minutes(1));
   EXPECT_THAT(group_.Acknowledging(), IsEmpty());

@@ -43,6 +43,34 @@ TEST(EndpointsTest, ADomainNameStandsAlone) {
   }
 }
 
+// Node.js 1.0 makes the gRPC target HOST:PORT,HOST:PORT of them.
+TEST(EndpointsTest, AClientThatMakesATargetOfThemFindsItsSchemeInTheFirst) {
+  const v2::Endpoints v4 =
+      MakeEndpoints({{"192.0.2.1", 1}, {"192.0.2.2", 2}}, AddressForm::kTarget);
+  EXPECT_EQ(v4.scheme(), v2::IPv4);
+  ASSERT_EQ(v4.addresses_size(), 2);
+  EXPECT_EQ(v4.addresses(0).host(), "ipv4:192.0.2.1");
+  EXPECT_EQ(v4.addresses(0).port(), 1);
+  EXPECT_EQ(v4.addresses(1).host(), "192.0.2.2");
+
+  const v2::Endpoints one = MakeEndpoints({{"192.0.2.1", 1}}, AddressForm::kTarget);
+  EXPECT_EQ(one.addresses(0).host(), "192.0.2.1");
+  const v2::Endpoints v6 =
+      MakeEndpoints({{"2001:db8::1", 1}, {"2001:db8::2", 2}}, AddressForm::kTarget);
+  ASSERT_EQ(v6.addresses_size(), 1);
+  EXPECT_EQ(v6.addresses(0).host(), "2001:db8::1");
+}
+
+TEST(EndpointsTest, TheFormIsThatOfTheClientsVersion) {
+  EXPECT_EQ(AddressFormOf("JAVA", "5.0.8"), AddressForm::kAll);
+  EXPECT_EQ(AddressFormOf("", ""), AddressForm::kAll);
+  EXPECT_EQ(AddressFormOf("HTTP", "1.0.0"), AddressForm::kTarget);
+  EXPECT_EQ(AddressFormOf("HTTP", "1.0.8"), AddressForm::kTarget);
+  for (const char* const unknown : {"1.0.9", "1.1.0", "2.0.0", "1.0.", "1.0.8-beta", ""}) {
+    EXPECT_EQ(AddressFormOf("HTTP", unknown), AddressForm::kFirst) << unknown;
+  }
+}
+
 TEST(EndpointsTest, FamiliesAreNotMixed) {
   const v2::Endpoints endpoints = MakeEndpoints({{"192.0.2.1", 1}, {"2001:db8::1", 2}});
   EXPECT_EQ(endpoints.scheme(), v2::IPv4);

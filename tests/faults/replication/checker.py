@@ -139,7 +139,9 @@ def out_of_turn(sends, receives, acks, stored):
     group_of = {send.key: send.message_group for send in sends if send.message_group is not None}
     offsets = {send.key: offset_of(send, stored) for send in sends if send.key in group_of and places(send, stored)}
     in_order = collections.defaultdict(list)
+    turns = {}  # key -> its place in its message group
     for key in sorted(offsets, key=offsets.get):
+        turns[key] = len(in_order[group_of[key]])
         in_order[group_of[key]].append(key)
     for consumers in {(receive.topic, receive.group) for receive in receives}:
         tried = {}  # key -> when it was first tried to acknowledge it
@@ -152,9 +154,7 @@ def out_of_turn(sends, receives, acks, stored):
             together = {key for key, *_ in receive.messages}
             for key in sorted(together & offsets.keys(), key=offsets.get):
                 group = group_of[key]
-                for earlier in in_order[group][waiting[group] :]:
-                    if earlier == key:
-                        break
+                for earlier in in_order[group][waiting[group] : turns[key]]:
                     if tried.get(earlier, receive.completed) < receive.completed:
                         if earlier == in_order[group][waiting[group]]:
                             waiting[group] += 1

@@ -7,6 +7,7 @@ topic t are stored at the offsets given.
 import functools
 
 import checker
+import sdk_load
 from checker import LogFacts, Place
 from history import Ack, End, History, Receive, Send, Sight
 
@@ -110,6 +111,13 @@ CASES = [
         stored_of(a=0, b=1, c=2),
         NO_LOG,
     ),
+    (
+        "the first of a batch comes again alone after an open acknowledgement",
+        None,
+        [*GROUPED, received(7, "a"), acked("a", 8), received(9, "a", "b"), received(10, "a")],
+        stored_of(a=0, b=1, c=2),
+        NO_LOG,
+    ),
     ("a batch comes again", None, [*GROUPED, received(7, "a", "b"), received(8, "a", "b")], stored_of(a=0, b=1, c=2), NO_LOG),
     ("again after an open acknowledgement", None, [received(2, "a"), acked("a", 3), received(9, "a")], {}, NO_LOG),
     ("again after the acknowledgement", "again", [received(2, "a"), acked("a", 3, 4), received(9, "a")], {}, NO_LOG),
@@ -155,8 +163,20 @@ def undelivered():
     assert not checker.undelivered([received(1, "a"), received(2, "b")], "c", stored)
 
 
+def sdk_rules():
+    in_order = {"s-0": Place(0, 0, 0), "s-8": Place(0, 1, 0), "s-1": Place(1, 0, 0)}
+    assert not list(sdk_load.misordered(in_order, "an"))
+    assert list(sdk_load.misordered({**in_order, "s-8": Place(0, 1, 0), "s-0": Place(0, 2, 0)}, "an"))
+    assert list(sdk_load.misordered({**in_order, "s-8": Place(1, 1, 0)}, "an"))
+    assert not list(sdk_load.out_of_turn({"s-0": 0, "s-1": 1, "s-8": 2}, "an"))
+    assert list(sdk_load.out_of_turn({"s-8": 0, "s-0": 1}, "an"))
+    assert sdk_load.lost({"s-0", "s-8"}, in_order, "an") == []
+    assert sdk_load.lost({"s-16"}, in_order, "an")
+
+
 def cases():
     """(name, function) of each."""
     for name, rule, *situation in CASES:
         yield f"checker: {name}", functools.partial(run, rule, *situation)
     yield "checker: what a group was never given", undelivered
+    yield "checker: the rules of the SDKs' load", sdk_rules

@@ -4,9 +4,11 @@
 Usage: failover.py [--rounds N] [--durability D] NAME|CLIENT…   (the command of an SDK's test client, see sdk_client.py)
 
 Each round: the master is killed, stands still, or is cut off from its group while clients still reach it; then the first
-send is awaited that begins after the fault and is acknowledged, through each client at the same time. "raw" is a connection
-to any member that goes to the next one after each failure and gives a call up after a second: it shows when the new
-master serves. The SDKs have their default settings and the addresses of the nameservers.
+send is awaited that begins after the fault and is acknowledged, through each client at the same time. "raw" is a
+connection to any member that goes to the next one after each failure and gives a call up after a second; "all" is one to
+each member, and shows when the new master serves. The SDKs have their default settings and the addresses of the
+nameservers. In each round a planned switch-over follows, and the sends are counted that fail meanwhile, in the eyes of
+the application.
 """
 
 import argparse
@@ -28,7 +30,7 @@ KINDS = ("is killed", "stands still", "is cut off from its group")
 START_TIMEOUT = 60
 PATIENCE = 120  # seconds until a client counts as one that does not send again
 SENDS_BEFORE = 20  # of each client, until a fault strikes
-WORK_MS = 3000  # an SDK's client has 64 threads, each of which waits so long after a send
+WORK_MS = 500  # an SDK's client has 64 threads, each of which waits so long after a send
 
 
 class TimedClient(SdkClient):
@@ -49,6 +51,7 @@ class RawSender:
 
     def __init__(self, addresses):
         self.times = []
+        self.errors = []
         self._session = Session(addresses, deadline=1)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -67,8 +70,30 @@ class RawSender:
             try:
                 self._session.client.send(TOPIC, b"raw")
                 self.times.append(time.monotonic())
-            except FAILURES:
+            except FAILURES as error:
+                self.errors.append(str(error))
                 self._session.change()
+
+
+class RawSenders(contextlib.ExitStack):
+    """One to each member."""
+
+    def __init__(self, addresses):
+        super().__init__()
+        self._senders = [RawSender([address]) for address in addresses]
+
+    def __enter__(self):
+        for sender in self._senders:
+            self.enter_context(sender)
+        return self
+
+    @property
+    def times(self):
+        return sorted(one for sender in self._senders for one in list(sender.times))
+
+    @property
+    def errors(self):
+        return [error for sender in self._senders for error in list(sender.errors)]
 
 
 def first_after(times, since):
@@ -82,14 +107,18 @@ def first_after(times, since):
     return end if end is not None and time.monotonic() - later[-1] < longest else None
 
 
+def await_sends(group, clients):
+    for client in clients.values():
+        goal = len(client.times) + SENDS_BEFORE
+        group.await_true(lambda c=client, g=goal: len(c.times) >= g, "each client sends", PATIENCE)
+
+
 def strike(group, clients, kind, chance):
     """One fault; returns the seconds from it to the first acknowledged send, by the client's name.
 
     A client is left out that has not sent again before PATIENCE ended.
     """
-    for client in clients.values():
-        goal = len(client.times) + SENDS_BEFORE
-        group.await_true(lambda c=client, g=goal: len(c.times) >= g, "each client sends", PATIENCE)
+    await_sends(group, clients)
     old = group.master()
     with Fault("the master", kind, 0).striking(group, chance):
         struck = time.monotonic()
@@ -102,6 +131,33 @@ def strike(group, clients, kind, chance):
         seconds = {name: first_after(clients[name].times, struck) - struck for name in clients.keys() - missing}
     group.await_whole()
     return seconds
+
+
+def switch_over(group, clients):
+    """A planned one; returns how many sends have failed, by the client's name, and the longest time without one."""
+    await_sends(group, clients)
+    old, began = group.master(), time.monotonic()
+    failed = {name: len(client.errors) for name, client in clients.items()}
+    group.mansio("broker", "switchover", "broker-a", "--yes", endpoint=old.address)
+    assert group.master() is not old, "the master is the same"
+    group.await_whole()
+    await_sends(group, clients)
+    return {
+        name: (len(client.errors) - failed[name], longest_pause(client.times, began)) for name, client in clients.items()
+    }
+
+
+def longest_pause(times, since):
+    later = [one for one in list(times) if one >= since]
+    return max((after - before for before, after in zip([since, *later], later)), default=0)
+
+
+def table_of_switches(switches):
+    print(f"\na planned switch-over, {len(switches)} rounds: sends that failed, seconds without a send")
+    for name in switches[0] if switches else ():
+        failed = sum(one[name][0] for one in switches)
+        pauses = sorted(one[name][1] for one in switches)
+        print(f"  {name:10} {failed} failed   p50 {statistics.median(pauses):6.2f}   max {pauses[-1]:6.2f}")
 
 
 def table(rounds):
@@ -123,14 +179,19 @@ def main():
     chance = random.Random(1)
     report = Report()
     rounds = {kind: [] for kind in KINDS}
+    switches = []
     with Network() as network, ReplicatedGroup(network, options.durability, election=True) as group:
         group.create_topic(TOPIC, "--queues", "2")
         addresses = [nameserver.address for nameserver in group.nameservers]
         with contextlib.ExitStack() as running:
-            clients = {"raw": running.enter_context(RawSender(group.addresses))}
+            clients = {
+                "raw": running.enter_context(RawSender(group.addresses)),
+                "all": running.enter_context(RawSenders(group.addresses)),
+            }
             for name, command in (text.split("|", 1) for text in options.clients):
                 arguments = ["--endpoint", joined(name, addresses), "--topic", TOPIC, "--prefix", name]
                 arguments += ["--count", "10000000", "--work", str(WORK_MS)]
+                arguments += ["--timeout", "3"] if name == "Java" else []  # as its SDK has it
                 client = TimedClient(command.split(), group.directory, "produce", *arguments)
                 clients[name] = running.enter_context(client)
                 client.await_event("ready", START_TIMEOUT)
@@ -139,7 +200,11 @@ def main():
                     with report.case(f"round {number + 1}: the master {kind}"):
                         rounds[kind].append(strike(group, clients, kind, chance))
                         print("     " + ", ".join(f"{name} {took:.2f} s" for name, took in rounds[kind][-1].items()))
+                with report.case(f"round {number + 1}: a planned switch-over"):
+                    switches.append(switch_over(group, clients))
+                    print(f"     {switches[-1]}")
     table({kind: measured for kind, measured in rounds.items() if measured})
+    table_of_switches(switches)
     report.finish()
 
 

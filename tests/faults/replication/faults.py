@@ -27,8 +27,12 @@ class Fault:
         return f"{self._target} {self._kind} for {self.seconds:.1f} s"
 
     @property
+    def is_masters(self):
+        return self._target == "the master"
+
+    @property
     def pauses_master(self):
-        return self._target == "the master" and KINDS[self._kind] == "pause"
+        return self.is_masters and KINDS[self._kind] == "pause"
 
     @contextlib.contextmanager
     def striking(self, group, chance):
@@ -85,13 +89,16 @@ class Fault:
 
 
 def deck(count, election, chance, shortest, longest):
-    """So many faults; all there are come once before one comes again."""
+    """So many faults; all there are come once before one comes again. The first one is the master's, and a long one."""
     targets = [target for target in TARGETS if election or target != "etcd"]
     all_kinds = [(target, kind) for target in targets for kind in TARGETS[target]]
     faults = []
     while len(faults) < count:
         chance.shuffle(all_kinds)
         faults += [Fault(target, kind, chance.uniform(shortest, longest)) for target, kind in all_kinds]
+    first = next(number for number, fault in enumerate(faults) if fault.is_masters)
+    faults[0], faults[first] = faults[first], faults[0]
+    faults[0].seconds = longest
     return faults[:count]
 
 

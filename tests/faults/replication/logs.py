@@ -67,11 +67,12 @@ def differences(logs):
     master = longest(logs)
     whole = master.bytes()
     for log in logs:
-        copy = log.bytes()
-        offset = log.start - master.start
-        if offset < 0 or whole[offset : offset + len(copy)] != copy:
-            at = next((i for i, (a, b) in enumerate(zip(whole[offset:], copy)) if a != b), len(whole) - offset)
-            yield f"{log.directory} differs from {master.directory} from offset {log.start + at} on"
+        # Each member removes its oldest files in its own time.
+        start = max(log.start, master.start)
+        copy, original = log.bytes()[start - log.start :], whole[start - master.start :]
+        if original[: len(copy)] != copy:
+            at = next((i for i, (a, b) in enumerate(zip(original, copy)) if a != b), len(original))
+            yield f"{log.directory} differs from {master.directory} from offset {start + at} on"
 
 
 def falling_epochs(log):

@@ -91,10 +91,11 @@ class Etcd(Node):
 class ReplicatedGroup(Cluster):
     """Three members, two nameservers. Without an election member 1 is the master, always.
 
-    `broker` is the first member. `stopping_clocks`: Member.stop_clock is of use. Not thread-safe except for what says so.
+    `broker` is the first member. `stopping_clocks`: Member.stop_clock is of use. `settings`: of the members,
+    beside their own. Not thread-safe except for what says so.
     """
 
-    def __init__(self, network, durability, election, stopping_clocks=False):
+    def __init__(self, network, durability, election, stopping_clocks=False, settings=()):
         super().__init__(nameserver=False)
         self.network = network
         self.election = election
@@ -109,7 +110,7 @@ class ReplicatedGroup(Cluster):
         if election:
             self.etcd = Etcd(os.environ["MANSIO_ETCD"], network.machine(), self.directory)
         settings = [
-            f"durability={durability}", "store.segment-bytes=1MiB", "replication.max-lag=2s", "replication.min-in-sync=2",
+            *settings, f"durability={durability}", "store.segment-bytes=1MiB", "replication.max-lag=2s", "replication.min-in-sync=2",
             "admin.allow=10.77.0.0/16",
             "nameservers=" + ",".join(process.address for process in self.nameservers),
         ]  # fmt: skip

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """A replicated broker group under load, while its processes and their network fail at random.
 
-Usage: replication.py [--seed N] [--faults N] [--election] [--python CLIENT] [DURABILITY…]
+Usage: replication.py [--seed N] [--faults N] [--roles static|election]… [--sdk NAME|CLIENT]… [DURABILITY…]
 
-Three members, two nameservers and, with --election, etcd, each in a network namespace of its own. With replica and
-replica-sync nothing acknowledged may be lost, moved, doubled or misordered, whatever happens (checker.py has the rules);
-with async and sync a failover may lose what came last, and a master that stood still may answer once more: that is said.
+Three members, two nameservers and, where the group elects its master, etcd, each in a network namespace of its own;
+clients of official SDKs beside connections of our own. With replica and replica-sync nothing acknowledged may be lost,
+moved, doubled or misordered, whatever happens (checker.py and sdk_load.py have the rules); with async and sync a failover
+may lose what came last, and a master that stood still may answer once more: that is said.
 """
 
 import argparse
-import contextlib
 import os
 import random
 import threading
 import time
 
+import catch_up
 import checker
 import checker_cases
 import faults
@@ -26,10 +27,8 @@ from load import DELAY_GROUP, DELAY_TOPIC, FIFO_GROUP, FIFO_TOPIC, TRANSACTION_T
 from members import ReplicatedGroup
 from network import Network
 from report import Report
-from sdk_client import SdkClient
+from sdk_load import SdkLoad
 
-PLAIN_TOPIC = "plain"  # of the SDK's clients
-START_TIMEOUT = 60
 PATIENCE = 90  # seconds until something must have happened
 REPLICATED = ("replica", "replica-sync")
 LOOK_EVERY = 1.0  # seconds
@@ -60,77 +59,69 @@ class Watch:
                         self._history.add(Sight(time.monotonic(), member.id, row["role"], row["epoch"], row["committed"]))
 
 
-class Sdk:
-    """A producer and a push consumer of the Python SDK."""
-
-    def __init__(self, group, command):
-        self._group = group
-        self._command = command
-
-    @contextlib.contextmanager
-    def running(self):
-        endpoint = ";".join(nameserver.address for nameserver in self._group.nameservers)
-
-        def client(kind, *options):
-            arguments = [kind, "--endpoint", endpoint, "--topic", PLAIN_TOPIC, *options]
-            return SdkClient(self._command, self._group.directory, *arguments)
-
-        with client("push", "--group", "plain-consumers") as self._push, client(
-            "produce", "--prefix", "plain", "--count", "1000000", "--work", "2000"
-        ) as self._producer:
-            for one in (self._push, self._producer):
-                one.await_event("ready", START_TIMEOUT)
-            yield self
-
-    def stop_sending(self):
-        """Returns the bodies that were acknowledged."""
-        self._producer.kill9()
-        return set(self._producer.sent)
-
-    def has_received(self, bodies):
-        return all(body in self._push.received for body in bodies)
-
-
 class Run:
-    """One group of one durability."""
+    """One group of one durability, whose roles are static or elected."""
 
-    def __init__(self, report, options, durability):
+    def __init__(self, report, options, durability, election):
         self._report = report
         self._options = options
         self._durability = durability
+        self._election = election
         self._chance = random.Random(f"{options.seed} {durability}")
         self._paused = 0  # how often a master stood still
         self.history = History()
 
     def run(self):
-        name = f"{self._durability}{' with an election' if self._options.election else ''}"
+        name = f"{self._durability}{' with an election' if self._election else ''}"
         with self._report.case(f"{name}: start and orderly end"), Network() as network:
-            with ReplicatedGroup(network, self._durability, self._options.election) as group:
+            with ReplicatedGroup(network, self._durability, self._election) as group:
                 self._use(group, name)
 
     def _use(self, group, name):
         """Everything that needs the group; its logs are compared when its processes have ended."""
         Load.create_topics(group)
-        group.create_topic(PLAIN_TOPIC, "--queues", "2")
         load = Load(group.addresses, self.history, self._options.seed)
-        sdk = Sdk(group, self._options.python.split())
-        with sdk.running(), Watch(group, self.history):
+        sdks = SdkLoad(group, self._options.sdk)
+        sdks.create_topics()
+        with sdks.running(), Watch(group, self.history):
             load.start()
             try:
                 load.await_sends(50, PATIENCE)
+                if self._election:
+                    self._switch_over(group, sdks, name)
                 self._strike(group, load, name)
                 load.stop_sending()
-                sent = sdk.stop_sending()
-                self._settle(group, sdk, sent)
+                self._await_sends_of(group, sdks)
+                sdks.stop_sending()
+                self._settle(group, sdks)
             finally:
                 load.join()
-        stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, TRANSACTION_TOPIC, PLAIN_TOPIC])
+            topics = [FIFO_TOPIC, DELAY_TOPIC, TRANSACTION_TOPIC, *sdks.topics]
+            stored = final_state.read(group.master().address, topics)
         group.stop()
-        self._audit(group, name, stored, sent)
+        self._audit(group, name, stored, sdks)
+
+    def _await_sends_of(self, group, sdks):
+        """Each SDK sends again, however long that takes it."""
+        before = sdks.acknowledged()
+        group.await_true(
+            lambda: all(count > before[key] for key, count in sdks.acknowledged().items()), "each SDK sends", PATIENCE
+        )
+
+    def _switch_over(self, group, sdks, name):
+        with self._report.case(f"{name}: a planned switch-over, and no send of an SDK fails"):
+            self._await_sends_of(group, sdks)
+            failed, old = sdks.failed(), group.master()
+            group.mansio("broker", "switchover", "broker-a", "--yes", endpoint=old.address)
+            assert group.master() is not old, "the master is the same"
+            group.await_whole()
+            self._await_sends_of(group, sdks)
+            now = sdks.failed()
+            assert now == failed, f"sends have failed: {failed} before, {now} after: {sdks.last_errors()}"
 
     def _strike(self, group, load, name):
-        shortest, longest = (1, 9) if self._options.election else (0.5, 5)
-        deck = faults.deck(self._options.faults, self._options.election, self._chance, shortest, longest)
+        shortest, longest = (1, 9) if self._election else (0.5, 5)
+        deck = faults.deck(self._options.faults, self._election, self._chance, shortest, longest)
         for number, fault in enumerate(deck, 1):
             began = time.monotonic()
             failed = True
@@ -144,20 +135,19 @@ class Run:
             print(f"     the longest time without a send was {self.history.longest_pause(began):.1f} s", flush=True)
             assert not failed, "the group did not come back; no more faults"
 
-    def _settle(self, group, sdk, sent):
+    def _settle(self, group, sdks):
         """All that was stored is delivered."""
         final_state.await_nothing_pending(group, PATIENCE)
-        stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, PLAIN_TOPIC])
+        stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, *sdks.topics])
         for consumers in (FIFO_GROUP, DELAY_GROUP):
             group.await_true(
                 lambda c=consumers: not checker.undelivered(self.history.of(Receive), c, stored),
                 f"{consumers} has been given everything",
                 PATIENCE,
             )
-        kept = sent & stored[PLAIN_TOPIC].keys()
-        group.await_true(lambda: sdk.has_received(kept), "the SDK has received what it had sent", PATIENCE)
+        group.await_true(lambda: sdks.has_received(stored), "the SDKs have received what is stored", PATIENCE)
 
-    def _audit(self, group, name, stored, sent):
+    def _audit(self, group, name, stored, sdks):
         path = group.directory / "history.jsonl"
         self.history.save(path)
         member_logs = [logs.MemberLog(directory) for directory in group.log_directories()]
@@ -169,9 +159,7 @@ class Run:
             assert not found, "\n     ".join(found[:5])
         with self._report.case(f"{name}: the history breaks no rule"):
             if self._durability in REPLICATED:
-                missing = [body for body in sent if body not in stored[PLAIN_TOPIC]]
-                found += checker.check(self.history, stored, facts)
-                found += [f"lost: {body} was acknowledged to the SDK" for body in missing]
+                found += checker.check(self.history, stored, facts) + sdks.violations(stored)
             else:
                 gone = sum(1 for _ in checker.lost(self.history.of(Send), stored))
                 print(f"     {gone} acknowledged sends are gone, which {self._durability} allows")
@@ -181,8 +169,8 @@ class Run:
             assert not found, f"{len(found)} violations:\n     " + "\n     ".join(found[:10])
         sends = self.history.of(Send)
         print(
-            f"     {self.history.acknowledged()} of {len(sends)} sends were acknowledged, and {len(sent)} of the SDK's;"
-            f" {sum(len(receive.messages) for receive in self.history.of(Receive))} deliveries;"
+            f"     {self.history.acknowledged()} of {len(sends)} sends were acknowledged, and of the SDKs'"
+            f" {sdks.acknowledged()}; {sum(len(receive.messages) for receive in self.history.of(Receive))} deliveries;"
             f" {len(facts.reigns)} reigns; {sum(len(log.cut_out()) for log in member_logs)} logs were cut"
         )
         assert not found, f"violations; the history is {path}"
@@ -201,24 +189,28 @@ def parse():
     parser = argparse.ArgumentParser()
     long = os.environ.get("MANSIO_LONG") == "1"
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--faults", type=int, default=100 if long else 10)
-    parser.add_argument("--election", action="store_true")
-    parser.add_argument("--python", required=True)
+    parser.add_argument("--faults", type=int, default=100 if long else 5, help="for each durability and kind of roles")
+    parser.add_argument("--roles", choices=["election", "static"], action="append")
+    parser.add_argument("--sdk", action="append", default=[])
     parser.add_argument("durability", nargs="*", default=["replica", "replica-sync"] if long else ["replica"])
-    return parser.parse_args()
+    return parser.parse_args(), long
 
 
 def main():
-    options = parse()
+    options, long = parse()
     print(f"seed {options.seed} (--seed {options.seed} chooses the same faults)", flush=True)
     report = Report()
     for name, case in checker_cases.cases():
         with report.case(name):
             case()
-    for durability in options.durability:
-        Run(report, options, durability).run()
-    if options.election:
-        run_overlap(report, options.seed)
+    for roles in options.roles or ["election", "static"]:
+        election = roles == "election"
+        for durability in options.durability:
+            Run(report, options, durability, election).run()
+        if long:
+            catch_up.run(report, options.durability[0], election, options.seed)
+        if long and election:
+            run_overlap(report, options.seed)
     report.finish()
 
 

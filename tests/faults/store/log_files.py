@@ -12,7 +12,12 @@ Frame = collections.namedtuple("Frame", "at version kind assignments payload epo
 
 def segments(cluster):
     """The segment files, oldest first."""
-    return sorted(path for path in (cluster.directory / "broker" / "log").iterdir() if path.name.isdigit())
+    return segments_in(cluster.directory / "broker" / "log")
+
+
+def segments_in(directory):
+    """The same of any log."""
+    return sorted(path for path in directory.iterdir() if path.name.isdigit())
 
 
 def frames(path):

@@ -2,7 +2,7 @@
 
 Every SDK's test client takes the same arguments
 
-    produce --endpoint E --topic T --prefix P --count N [--pause-at K] [--work MS]
+    produce --endpoint E --topic T --prefix P --count N [--pause-at K] [--work MS] [--groups G]
     simple  --endpoint E --topic T --group G [--count N] [--sql EXPRESSION] [--fail BODY] [--work MS] [--invisible S]
             [--change S] [--batch N] [--receivers N]
     push    --endpoint E --topic T --group G [--count N] [--sql EXPRESSION] [--fail BODY] [--work MS]
@@ -17,7 +17,9 @@ for MS, and acknowledges it, except the messages with the body that it fails ("*
 message another invisible time first if there is --change. It ends after N distinct messages that it did not fail, or,
 without --count, when its input is closed; it says goodbye to the server.
 
-A producer has some sends under way at a time; after each of them it waits for MS.
+A producer has some sends under way at a time; after each of them it waits for MS. With --groups it sends in G message
+groups, P-0 to P-(G-1), number n in group n modulo G, one message of a group at a time. Java's waits --timeout S for an
+answer, 15 if there is none; the others as long as their SDKs do.
 
 "transact" sends one half message (none if B is empty), ends it, is done, and answers check-backs, {"event": "check",
 "id", "body"} for each, until its input is closed.

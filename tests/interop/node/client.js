@@ -41,13 +41,13 @@ async function produce(options) {
   emit('ready');
 
   // Sends one message until it is acknowledged: an application that cannot lose it does the same.
-  const send = async number => {
+  const send = async (number, messageGroup) => {
     const body = `${options.prefix}-${number}`;
     for (;;) {
       try {
         const receipt = await producer.send({
           topic: options.topic, tag: 'interop', keys: [ body ], body: Buffer.from(body),
-          properties: new Map([[ 'number', String(number) ]]),
+          properties: new Map([[ 'number', String(number) ]]), messageGroup,
         });
         emit('sent', { id: receipt.messageId, body });
         if (options.work > 0) await pause(options.work);
@@ -57,6 +57,15 @@ async function produce(options) {
       }
     }
   };
+  if (options.groups > 0) {
+    await Promise.all(Array.from({ length: options.groups }, async (_, group) => {
+      for (let number = group; number < options.count; number += options.groups) {
+        await send(number, `${options.prefix}-${group}`);
+      }
+    }));
+    emit('done');
+    return producer;
+  }
   if (options.pauseAt > 0) {
     await forEachParallel(0, options.pauseAt, IN_FLIGHT, send);
     emit('paused');
@@ -185,7 +194,7 @@ async function transact(options) {
 }
 
 async function main() {
-  const numbers = { count: 0, 'pause-at': 0, work: 0, invisible: 20, batch: 32, receivers: 4 };
+  const numbers = { count: 0, 'pause-at': 0, groups: 0, work: 0, invisible: 20, batch: 32, receivers: 4 };
   const texts = [ 'endpoint', 'topic', 'group', 'sql', 'fail', 'change', 'prefix', 'body', 'ending', 'answer' ];
   const { values, positionals } = parseArgs({
     allowPositionals: true,

@@ -74,13 +74,15 @@ def produce(options, configuration):
     producer.startup()
     emit("ready")
 
-    def send(number):
+    def send(number, message_group=None):
         """Sends one message until it is acknowledged: an application that cannot lose it does the same."""
         body = f"{options.prefix}-{number}"
         while True:
             message = Message()
             message.topic, message.tag, message.keys, message.body = options.topic, "interop", body, body.encode()
             message.add_property("number", str(number))
+            if message_group is not None:
+                message.message_group = message_group
             try:
                 receipt = producer.send_async(message).result()
                 emit("sent", id=receipt.message_id, body=body)
@@ -95,6 +97,15 @@ def produce(options, configuration):
             for future in [pool.submit(send, number) for number in numbers]:
                 future.result()
 
+    def send_group(group):
+        for number in range(group, options.count, options.groups):
+            send(number, f"{options.prefix}-{group}")
+
+    if options.groups:
+        with concurrent.futures.ThreadPoolExecutor(options.groups) as pool:
+            list(pool.map(send_group, range(options.groups)))
+        emit("done")
+        return producer
     if options.pause_at:
         send_all(range(options.pause_at))
         emit("paused")
@@ -192,6 +203,7 @@ def main():
     parser.add_argument("--prefix")
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--pause-at", type=int, default=0)
+    parser.add_argument("--groups", type=int, default=0)
     parser.add_argument("--body")
     parser.add_argument("--ending", choices=["commit", "rollback", "none"])
     parser.add_argument("--answer", choices=["commit", "rollback", "unknown"])

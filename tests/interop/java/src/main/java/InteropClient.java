@@ -44,7 +44,7 @@ public final class InteropClient {
     this.options = options;
     // TLS stays at the SDK's default: on. Its 3 s for a request do not last on a busy machine.
     configuration = ClientConfiguration.newBuilder().setEndpoints(options.get("endpoint"))
-        .setRequestTimeout(Duration.ofSeconds(15)).build();
+        .setRequestTimeout(Duration.ofSeconds(number("timeout", 15))).build();
     topic = options.get("topic");
     count = number("count", 0);
   }
@@ -57,6 +57,10 @@ public final class InteropClient {
     Producer producer =
         provider.newProducerBuilder().setClientConfiguration(configuration).setTopics(topic).build();
     emit("{\"event\":\"ready\"}");
+    if (options.containsKey("groups")) {
+      sendGroups(producer, number("groups", 0));
+      return;
+    }
     int pauseAt = number("pause-at", 0);
     if (pauseAt > 0) {
       sendAll(producer, 0, pauseAt);
@@ -73,6 +77,37 @@ public final class InteropClient {
       send(producer, number, free);
     }
     free.acquire(IN_FLIGHT);
+  }
+
+  /** Sends in message groups, one message of a group at a time. */
+  private void sendGroups(Producer producer, int groups) throws Exception {
+    ExecutorService senders = Executors.newFixedThreadPool(groups);
+    for (int group = 0; group < groups; ++group) {
+      int first = group;
+      senders.submit(() -> {
+        for (int number = first; number < count; number += groups) sendOne(producer, number, first);
+      });
+    }
+    senders.shutdown();
+    senders.awaitTermination(Long.MAX_VALUE, TimeUnit.NANOSECONDS);
+  }
+
+  private void sendOne(Producer producer, int number, int group) {
+    String prefix = options.get("prefix");
+    String body = prefix + "-" + number;
+    Message message = provider.newMessageBuilder().setTopic(topic).setTag("interop").setKeys(body)
+        .setMessageGroup(prefix + "-" + group).setBody(body.getBytes(StandardCharsets.UTF_8)).build();
+    for (;;) {
+      try {
+        SendReceipt receipt = producer.send(message);
+        emit("{\"event\":\"sent\",\"id\":" + quote(receipt.getMessageId().toString()) + ",\"body\":" + quote(body) + "}");
+        pause(number("work", 0));
+        return;
+      } catch (Exception error) {
+        emitError(error);
+        pause(200);
+      }
+    }
   }
 
   /** Sends one message until it is acknowledged: an application that cannot lose it does the same. */
