@@ -83,13 +83,15 @@ Schema MakeSchema() {
   config::AddMonitor(schema, &NameserverConfig::monitor);
   config::AddLogging(schema, &NameserverConfig::log);
   schema
-      .Rule([](const NameserverConfig& config) {
-        if (config.certificate.empty() == config.private_key.empty()) return absl::OkStatus();
-        return absl::InvalidArgumentError(
-            "tls.certificate and tls.key belong together: set both, or none for a self-signed "
-            "certificate");
-      })
-      .Rule([](const NameserverConfig& config) {
+      .Rule(
+          {"tls.certificate", "tls.key"},
+          [](const NameserverConfig& config) {
+            if (config.certificate.empty() == config.private_key.empty()) return absl::OkStatus();
+            return absl::InvalidArgumentError(
+                "tls.certificate and tls.key belong together: set both, or none for a self-signed "
+                "certificate");
+          })
+      .Rule({"advertise"}, [](const NameserverConfig& config) {
         if (config.advertise.host != "0.0.0.0" && config.advertise.host != "::") {
           return absl::OkStatus();
         }

@@ -73,11 +73,12 @@ std::string ModeOf(gateway::ClientRole role) {
 }  // namespace
 
 BrokerMetrics::BrokerMetrics(Sources sources, MetricLimits limits, std::string store_path,
-                             std::string durability)
+                             std::string durability, bool is_slave)
     : sources_(sources),
       limits_(limits),
       store_path_(std::move(store_path)),
       durability_(std::move(durability)),
+      is_slave_(is_slave),
       ages_(sources.store) {}
 
 void BrokerMetrics::Collect(metrics::Exposition& page) {
@@ -85,16 +86,17 @@ void BrokerMetrics::Collect(metrics::Exposition& page) {
   AddLog(page);
   AddTopics(page);
   AddDeliveries(page);
-  AddGroups(page);
   const Consumption::Usage usage = sources_.consumption->usage();
   page.Add(kLeases, Count(usage.leases));
   page.Add(kLeasesLimit, Count(limits_.leases));
   page.Add(kParked, Count(usage.parked_receives));
   page.Add(kParkedPulls, Count(sources_.offsets->parked()));
   page.Add(kParkedLimit, Count(limits_.parked_receives));
+  AddClients(page);
+  if (is_slave_) return;
+  AddGroups(page);
   AddTimers(page);
   AddTransactions(page);
-  AddClients(page);
 }
 
 void BrokerMetrics::AddTimers(metrics::Exposition& page) const {

@@ -52,9 +52,11 @@ class BrokerMetrics {
     const gateway::ClientRegistry* clients = nullptr;
     BrokerTime* time = nullptr;
   };
-  // `store_path`: whose disk is shown; `durability`: the word of the configuration.
+  // `store_path`: whose disk is shown; `durability`: the word of the configuration. A slave
+  // (`is_slave`) has what its master has of groups, timers and transactions, and leaves it to the
+  // master to show it, so that sums over all brokers count it once.
   BrokerMetrics(Sources sources, MetricLimits limits, std::string store_path,
-                std::string durability);
+                std::string durability, bool is_slave);
 
   // Adds all of it.
   void Collect(metrics::Exposition& page);
@@ -75,6 +77,7 @@ class BrokerMetrics {
   const MetricLimits limits_;
   const std::string store_path_;
   const std::string durability_;
+  const bool is_slave_;
   const int64_t began_ = metrics::NowNanos();
   MessageAges ages_;
 };

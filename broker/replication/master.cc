@@ -223,8 +223,13 @@ void Master::SayCommitted(absl::Duration now) {
 std::vector<SlaveState> Master::Slaves() const {
   const Lock lock(&shared_->mutex);
   std::map<BrokerId, SlaveState> states;
+  for (const auto& [id, identity] : shared_->known) {
+    states[id] = {.id = id, .identity = identity};
+  }
   for (const BrokerId member : shared_->set.members()) {
-    if (member != options_.id) states[member] = {.id = member, .in_sync = keeps_set_};
+    if (member == options_.id) continue;
+    states[member].id = member;
+    states[member].in_sync = keeps_set_;
   }
   for (const auto& [session, peer] : shared_->peers) {
     if (!peer.streaming) continue;

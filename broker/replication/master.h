@@ -93,6 +93,7 @@ class Master {
   // OK, or Unavailable with the reason when too few in-sync members are connected for anything to
   // be committed: sends are refused then.
   absl::Status CheckSends() const;
+  // Those that have been there since the start, and those of the in-sync set; by their numbers.
   std::vector<SlaveState> Slaves() const;
   // Empty with static roles and durability `async` or `sync`.
   std::set<BrokerId> InSync() const;

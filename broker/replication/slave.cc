@@ -71,7 +71,7 @@ void Slave::End(const absl::Status& why) {
   if (MasterStream* const stream = std::exchange(shared_->stream, nullptr)) stream->End(why);
 }
 
-void Slave::Received(const v1::MasterMessage& message) {
+void Slave::Received(v1::MasterMessage message) {
   bool welcomed = false;
   {
     const MutexLock lock(&shared_->mutex);
@@ -80,7 +80,7 @@ void Slave::Received(const v1::MasterMessage& message) {
     welcomed = shared_->welcomed;
   }
   if (!welcomed && message.has_welcome()) return Welcomed(message.welcome());
-  if (welcomed && message.has_frames()) return Take(message.frames());
+  if (welcomed && message.has_frames()) return Take(std::move(*message.mutable_frames()));
   if (welcomed && message.has_members()) {
     const MutexLock lock(&shared_->mutex);
     shared_->members = message.members();
@@ -157,7 +157,7 @@ void Slave::AnswerPromise(const v1::PromiseRequest& asked) {
   if (shared_->stream != nullptr) shared_->stream->Send(std::move(message));
 }
 
-void Slave::Take(const v1::MasterFrames& frames) {
+void Slave::Take(v1::MasterFrames frames) {
   uint64_t generation = 0;
   store::Epoch reign = 0;
   {
@@ -175,7 +175,7 @@ void Slave::Take(const v1::MasterFrames& frames) {
     if (shared->HasCaughtUp(appended, committed)) election->HoldsAll();
   };
   if (frames.frames().empty()) return commit();
-  log_->AppendFrames(frames.frames(),
+  log_->AppendFrames(std::move(*frames.mutable_frames()),
                      [shared = shared_, generation, commit](const absl::Status& status) {
                        if (status.ok()) return commit();
                        const MutexLock lock(&shared->mutex);

@@ -42,7 +42,7 @@ class Slave {
   void Opened(MasterStream* stream);
   // A message of the master. May truncate the log, which waits for the disk. Ends the stream for
   // what is out of place, and for frames that do not fit.
-  void Received(const v1::MasterMessage& message);
+  void Received(v1::MasterMessage message);
   // The stream has ended; it is not used any more.
   void Closed();
 
@@ -69,7 +69,7 @@ class Slave {
   void Replace(const v1::MasterWelcome& welcome, std::optional<store::LogOffset> common);
   // Ends the stream for what has stopped the log.
   void Stopped(const absl::Status& why);
-  void Take(const v1::MasterFrames& frames);
+  void Take(v1::MasterFrames frames);
   void AnswerPromise(const v1::PromiseRequest& asked);
   // Ends the stream of a master that another one has followed; says whether it did.
   bool Refuses(store::Epoch reign);

@@ -119,9 +119,10 @@ bool SlaveLink::TakeArrived() {
     arrived.swap(connection_->arrived);
     ended = connection_->ended.has_value();
   }
-  for (const v1::MasterMessage& message : arrived) {
-    slave_.Received(message);
-    if (message.has_welcome() && slave_.welcomed()) NoteFollowing();
+  for (v1::MasterMessage& message : arrived) {
+    const bool is_welcome = message.has_welcome();
+    slave_.Received(std::move(message));
+    if (is_welcome && slave_.welcomed()) NoteFollowing();
   }
   return ended;
 }

@@ -371,9 +371,11 @@ void Broker::Parts::StartMetrics() {
                                  .time = &time_};
   features_.AddSources(&sources);
   metrics_ = std::make_unique<BrokerMetrics>(sources, MetricLimitsOf(config_), config_.store.path,
-                                             std::string(DurabilityName(config_.store.durability)));
+                                             std::string(DurabilityName(config_.store.durability)),
+                                             group_.is_slave());
   environment_.monitor->SetReady(
       [this](metrics::Exposition& page) {
+        AddMember(group_.View(), page);
         metrics_->Collect(page);
         metrics::AddRpc(page, *server_);
         AddRegistrations(node_.Registrations(), page);

@@ -70,10 +70,11 @@ void AddReplication(Schema& schema) {
            "The broker's number among the members of its group, which have the same broker.name "
            "and each an id of its own, from 1 on, that never changes. 0: it is alone, without "
            "replication.")
-      .Enum<Role>("role", Store(&StoreOptions::role), "master",
-                  {{"master", Role::kMaster}, {"slave", Role::kSlave}},
+      .Enum<Role>("role", Store(&StoreOptions::role), "",
+                  {{"master", Role::kMaster}, {"slave", Role::kSlave}, {"", Role::kMaster}},
                   "What the broker is in its group. A slave copies its master's log, and answers "
-                  "what can be read when the master is away; it passes other calls on to it.")
+                  "what can be read when the master is away; it passes other calls on to it. "
+                  "Empty: master, or with election.etcd what it is elected to be.")
       .Address("replication.master", &BrokerConfig::master, "",
                "A slave's master: the address that this one advertises.")
       .Int("replication.min-in-sync", &BrokerConfig::min_in_sync, 1, {1, 999}, "members",
@@ -312,64 +313,84 @@ void AddDelay(Schema& schema) {
                 "as long as they must.");
 }
 
+bool IsElected(const BrokerConfig& config) { return !config.etcd.empty(); }
+
 void AddRules(Schema& schema) {
   schema
-      .Rule([](const BrokerConfig& config) {
-        if (config.certificate.empty() == config.private_key.empty()) return absl::OkStatus();
-        return absl::InvalidArgumentError(
-            "tls.certificate and tls.key belong together: set both, or none for a self-signed "
-            "certificate");
-      })
-      .Rule([](const BrokerConfig& config) {
-        if (config.listen.port != 0 && (config.advertise.empty() || config.advertise.port != 0)) {
-          return absl::OkStatus();
-        }
-        return absl::InvalidArgumentError(
-            "listen and advertise need a port from 1 to 65535, because routes tell it to clients");
-      })
-      .Rule([](const BrokerConfig& config) {
-        if (config.advertise.host != "0.0.0.0" && config.advertise.host != "::") {
-          return absl::OkStatus();
-        }
-        return absl::InvalidArgumentError(
-            "advertise must be an address that clients can connect to; a wildcard is none");
-      })
-      .Rule([](const BrokerConfig& config) {
-        const bool is_static_slave = config.store.role == Role::kSlave && config.etcd.empty();
-        if (!is_static_slave || (config.id > 0 && !config.master.empty())) return absl::OkStatus();
-        return absl::InvalidArgumentError(
-            "a slave needs broker.id, its number in the group from 1 on, and replication.master, "
-            "the address of its master");
-      })
-      .Rule([](const BrokerConfig& config) {
-        if (config.etcd.empty()) return absl::OkStatus();
-        if (config.id == 0) {
-          return absl::InvalidArgumentError(
-              "election.etcd is for the members of a group: set broker.id, the broker's number in "
-              "it from 1 on");
-        }
-        if (config.store.role == Role::kSlave || !config.master.empty()) {
-          return absl::InvalidArgumentError(
-              "election.etcd does not go with role and replication.master, as the group elects its "
-              "master then: take these two out, or election.etcd");
-        }
-        if (config.lease == absl::Floor(config.lease, absl::Seconds(1))) return absl::OkStatus();
-        return absl::InvalidArgumentError("election.lease must be whole seconds, as etcd's are");
-      })
-      .Rule([](const BrokerConfig& config) {
-        if (!store::WaitsForInSyncSet(config.store.durability) || config.id > 0) {
-          return absl::OkStatus();
-        }
-        return absl::InvalidArgumentError(
-            "durability replica and replica-sync are for the members of a group: set broker.id, "
-            "the broker's number in it from 1 on");
-      })
-      .Rule([](const BrokerConfig& config) {
-        if (config.min_long_polling <= config.max_long_polling) return absl::OkStatus();
-        return absl::InvalidArgumentError(
-            "receive.min-long-polling must not be longer than receive.max-long-polling");
-      })
-      .Rule([](const BrokerConfig& config) {
+      .Rule(
+          {"tls.certificate", "tls.key"},
+          [](const BrokerConfig& config) {
+            if (config.certificate.empty() == config.private_key.empty()) return absl::OkStatus();
+            return absl::InvalidArgumentError(
+                "tls.certificate and tls.key belong together: set both, or none for a self-signed "
+                "certificate");
+          })
+      .Rule(
+          {"advertise", "listen"},
+          [](const BrokerConfig& config) {
+            if (config.listen.port != 0 &&
+                (config.advertise.empty() || config.advertise.port != 0)) {
+              return absl::OkStatus();
+            }
+            return absl::InvalidArgumentError(
+                "listen and advertise need a port from 1 to 65535, because routes tell it to clients");
+          })
+      .Rule({"advertise"},
+            [](const BrokerConfig& config) {
+              if (config.advertise.host != "0.0.0.0" && config.advertise.host != "::") {
+                return absl::OkStatus();
+              }
+              return absl::InvalidArgumentError(
+                  "advertise must be an address that clients can connect to; a wildcard is none");
+            })
+      .Rule(
+          {"role", "broker.id", "replication.master"},
+          [](const BrokerConfig& config) {
+            const bool is_static_slave = config.store.role == Role::kSlave && config.etcd.empty();
+            if (!is_static_slave || (config.id > 0 && !config.master.empty()))
+              return absl::OkStatus();
+            return absl::InvalidArgumentError(
+                "a slave needs broker.id, its number in the group from 1 on, and replication.master, "
+                "the address of its master");
+          })
+      .Rule(
+          {"election.etcd"},
+          [](const BrokerConfig& config) {
+            if (config.etcd.empty() || config.id > 0) return absl::OkStatus();
+            return absl::InvalidArgumentError(
+                "election.etcd is for the members of a group: set broker.id, the broker's number in it "
+                "from 1 on");
+          })
+      .Rule({"election.lease"},
+            [](const BrokerConfig& config) {
+              if (config.lease == absl::Floor(config.lease, absl::Seconds(1)))
+                return absl::OkStatus();
+              return absl::InvalidArgumentError(
+                  "election.lease must be whole seconds, as etcd's are");
+            })
+      .RefuseWhere(IsElected, "role",
+                   "role says nothing where the group elects its master (election.etcd): take it "
+                   "out, or election.etcd")
+      .RefuseWhere(IsElected, "replication.master",
+                   "replication.master says nothing where the group elects its master "
+                   "(election.etcd): take it out, or election.etcd")
+      .Rule(
+          {"durability", "broker.id"},
+          [](const BrokerConfig& config) {
+            if (!store::WaitsForInSyncSet(config.store.durability) || config.id > 0) {
+              return absl::OkStatus();
+            }
+            return absl::InvalidArgumentError(
+                "durability replica and replica-sync are for the members of a group: set broker.id, "
+                "the broker's number in it from 1 on");
+          })
+      .Rule({"receive.min-long-polling", "receive.max-long-polling"},
+            [](const BrokerConfig& config) {
+              if (config.min_long_polling <= config.max_long_polling) return absl::OkStatus();
+              return absl::InvalidArgumentError(
+                  "receive.min-long-polling must not be longer than receive.max-long-polling");
+            })
+      .Rule({"topics.default-queues", "limits.queues-per-topic"}, [](const BrokerConfig& config) {
         if (config.default_queues <= config.queues_per_topic) return absl::OkStatus();
         return absl::InvalidArgumentError(
             "topics.default-queues must not be more than limits.queues-per-topic");

@@ -180,6 +180,7 @@ void ElectedRole::AskToReopen() {
 }
 
 void ElectedRole::OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) {
+  ++elections_won_;
   const MutexLock lock(&mutex_);
   reign_ = std::move(reign);
   in_sync_ = std::move(in_sync);

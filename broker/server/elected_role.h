@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_SERVER_ELECTED_ROLE_H_
 #define MANSIO_BROKER_SERVER_ELECTED_ROLE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -84,6 +86,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void StoreHasFailed(const std::string& why);
   // As Elector's.
   ElectionState State() const { return elector_.State(); }
+  // How often this process was elected master.
+  uint64_t elections_won() const { return elections_won_; }
   absl::Status HandOver(BrokerId heir, bool leaves) { return elector_.HandOver(heir, leaves); }
 
   // GroupElection.
@@ -129,6 +133,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   bool closed_in_order_ ABSL_GUARDED_BY(standing_mutex_) = false;  // the last Broker's store
   bool started_ ABSL_GUARDED_BY(standing_mutex_) = false;
 
+  std::atomic<uint64_t> elections_won_{0};
   Elector elector_;
 };
 

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "broker/metrics/member_metrics.h"
 #include "broker/promotion/promotion_service.h"
 #include "broker/registration/registration_client.h"
 #include "broker/replication/in_sync_feature.h"
@@ -91,6 +92,8 @@ class GroupMember final : private ElectedMember {
 
   // What it tells others of that; once the store is attached.
   const GroupOverview& overview() const { return *overview_; }
+  // The same for metrics.
+  MemberView View() const { return overview_->View(SomebodyDecides()); }
 
  private:
   PromotionEnvironment PromotionEnvironmentOf();

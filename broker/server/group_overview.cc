@@ -1,5 +1,6 @@
 #include "broker/server/group_overview.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -57,6 +58,30 @@ v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
   overview.set_log_end(static_cast<int64_t>(slave.held));
   overview.set_committed(static_cast<int64_t>(slave.applied));
   return overview;
+}
+
+MemberView GroupOverview::View(bool takes_calls) const {
+  const BrokerConfig& config = *from_.config;
+  MemberView view;
+  view.is_master = !is_slave() && takes_calls;
+  view.epoch = from_.store->epoch();
+  if (config.id == 0) return view;
+  view.log_end = from_.log->Reached().appended;
+  if (has_set()) view.in_sync = !is_slave() || from_.in_sync->members().contains(config.id);
+  if (from_.elected != nullptr) {
+    const ElectionState state = from_.elected->State();
+    view.is_master = view.is_master && from_.elected->CheckPermit().ok();
+    view.epoch = std::max(view.epoch, state.epoch);
+    view.in_sync = state.in_sync.contains(config.id);
+    view.election = {.has_trouble = !state.trouble.empty(),
+                     .acknowledges = state.acknowledges,
+                     .won = from_.elected->elections_won()};
+  }
+  if (from_.master == nullptr) return view;
+  view.slaves = from_.master->Slaves();
+  if (has_set()) view.in_sync_members = from_.master->InSync().size();
+  if (config.store.WaitsForMembers()) view.min_in_sync = config.min_in_sync;
+  return view;
 }
 
 std::vector<gateway::HostPort> GroupOverview::SlaveAddresses() const {

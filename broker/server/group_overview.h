@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "broker/metrics/member_metrics.h"
 #include "broker/replication/in_sync_feature.h"
 #include "broker/replication/master.h"
 #include "broker/server/broker_config.h"
@@ -33,6 +34,8 @@ class GroupOverview {
   // The answer of ListBrokers, which has this broker in it: how far it has come, and a master's
   // slaves.
   void CompleteList(v1::ListBrokersResponse* response) const;
+  // The same for metrics. `takes_calls`: HandOver::reigns.
+  MemberView View(bool takes_calls) const;
   // Where the slaves that are connected to this master are reached, ordered by their numbers.
   std::vector<gateway::HostPort> SlaveAddresses() const;
 

@@ -135,9 +135,10 @@ int Run(int argc, const char* const* argv) {
     return EXIT_FAILURE;
   }
 
-  auto monitor = metrics::Monitor::Start(
-      config.monitor,
-      {{"cluster", config.cluster}, {"node_type", "broker"}, {"node_id", config.name}});
+  metrics::Labels labels = {
+      {"cluster", config.cluster}, {"node_type", "broker"}, {"node_id", config.name}};
+  if (config.id != 0) labels.emplace_back("member", std::to_string(config.id));
+  auto monitor = metrics::Monitor::Start(config.monitor, std::move(labels));
   std::optional<int> ended;
   if (monitor.ok()) {
     if (*monitor != nullptr) LOG_INFO("Metrics and health are on http://{}", (*monitor)->Address());

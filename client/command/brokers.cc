@@ -92,6 +92,7 @@ Json MemberJson(const v1::BrokerOverview& overview) {
           {"committed", known ? Json(overview.committed()) : Json()},
           {"in_sync", overview.has_in_sync() ? Json(overview.in_sync()) : Json()},
           {"copying", overview.copying()},
+          {"trouble", overview.trouble().empty() ? Json() : Json(overview.trouble())},
           {"durability", broker.durability()},
           {"addresses", Addresses(broker)},
           {"version", broker.version()}};
@@ -107,6 +108,8 @@ int ListMembers(const Context& context) {
   const std::vector<v1::BrokerOverview> members = MembersOf(context, *response);
   for (const v1::BrokerOverview& overview : members) {
     rows.push_back(MemberJson(overview));
+    // A sentence: below the table.
+    if (context.format == Format::kTable) rows.back().erase("trouble");
     online = online || overview.online();
   }
   context.Print(rows);
@@ -256,7 +259,8 @@ void AddBrokers(CLI::App& app, Context& context) {
   list->footer(
       "log_end: bytes of log that a broker has had so far; committed: of them, those that count as\n"
       "stored. in_sync: it is waited for when a message is stored with replica or replica-sync.\n"
-      "copying: a new slave that does not have all of its master's log yet.\n"
+      "copying: a new slave that does not have all of its master's log yet. trouble: why there is\n"
+      "no master, or why it stores nothing; below the table.\n"
       "Example:\n  mansio broker list");
   list->fallthrough();
   list->callback([&context] { context.action = [&context] { return ListMembers(context); }; });

@@ -74,6 +74,28 @@ void CheckClock(const std::string& name, absl::Time before, absl::Time there, ab
                        "synchronise the clocks of both machines (timedatectl status)"});
 }
 
+// What a broker knows of its group: an election that does not go on, and a master of its slaves.
+void CheckGroup(const v1::ListBrokersResponse& answer, Findings* findings) {
+  for (const v1::BrokerOverview& overview : answer.brokers()) {
+    const v1::BrokerIdentity& broker = overview.broker();
+    if (overview.trouble().empty()) continue;
+    findings->push_back({Severity::kProblem, "election-trouble", broker.name(),
+                         fmt::format("member {} of broker group {}: {}", broker.member(),
+                                     broker.name(), overview.trouble()),
+                         "see that etcd answers, and enough members run that were in sync"});
+  }
+  if (answer.brokers_size() == 0 || answer.brokers(0).broker().role() != "master") return;
+  for (const v1::BrokerOverview& overview : answer.brokers()) {
+    if (!overview.has_in_sync() || overview.in_sync()) continue;
+    const v1::BrokerIdentity& broker = overview.broker();
+    findings->push_back(
+        {Severity::kProblem, "out-of-sync", broker.name(),
+         fmt::format("member {} of broker group {} is not in sync{}", broker.member(),
+                     broker.name(), overview.online() ? "" : ", and not there"),
+         "its log says what keeps it away or behind; until it is back, one copy less is made"});
+  }
+}
+
 // A broker at the address that its clients are given, asked directly.
 void CheckBroker(const Context& context, const v1::BrokerIdentity& broker, Findings* findings) {
   const std::string name = NameOf(broker);
@@ -99,6 +121,7 @@ void CheckBroker(const Context& context, const v1::BrokerIdentity& broker, Findi
   for (const v1::BrokerOverview& overview : own->brokers()) {
     if (overview.has_store()) CheckStore(NameOf(overview.broker()), overview.store(), findings);
   }
+  CheckGroup(*own, findings);
 }
 
 }  // namespace

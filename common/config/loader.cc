@@ -58,9 +58,10 @@ class Loader {
  public:
   explicit Loader(absl::Span<const Key> keys) : keys_(keys) {
     for (const Key& key : keys) {
-      index_.emplace(key.name, values_.size());
-      values_.push_back(key.default_value);
+      index_.emplace(key.name, loaded_.values.size());
+      loaded_.values.push_back(key.default_value);
     }
+    loaded_.origins.resize(keys.size());
   }
 
   void ReadFile(std::string_view file, std::string_view content) {
@@ -95,8 +96,8 @@ class Loader {
     Set(where, where, name, text.substr(equals + 1));
   }
 
-  absl::StatusOr<std::vector<Value>> Take() {
-    if (errors_.empty()) return std::move(values_);
+  absl::StatusOr<LoadedValues> Take() {
+    if (errors_.empty()) return std::move(loaded_);
     return absl::InvalidArgumentError(fmt::format("{}", fmt::join(errors_, "\n")));
   }
 
@@ -117,7 +118,8 @@ class Loader {
     }
     absl::StatusOr<Value> value = ParseValue(keys_[found->second], text);
     if (value.ok()) {
-      values_[found->second] = *std::move(value);
+      loaded_.values[found->second] = *std::move(value);
+      loaded_.origins[found->second] = where;
     } else {
       const absl::string_view reason = value.status().message();
       errors_.push_back(fmt::format("{}: {}", key, std::string_view(reason.data(), reason.size())));
@@ -126,15 +128,15 @@ class Loader {
 
   const absl::Span<const Key> keys_;
   std::map<std::string, size_t> index_;
-  std::vector<Value> values_;
+  LoadedValues loaded_;
   std::vector<std::string> errors_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<Value>> LoadValues(absl::Span<const Key> keys, std::string_view file,
-                                              std::string_view content,
-                                              absl::Span<const std::string> overrides) {
+absl::StatusOr<LoadedValues> LoadValues(absl::Span<const Key> keys, std::string_view file,
+                                        std::string_view content,
+                                        absl::Span<const std::string> overrides) {
   Loader loader(keys);
   loader.ReadFile(file, content);
   for (const std::string& text : overrides) loader.Override(text);

@@ -33,12 +33,18 @@ struct Setting {
 std::vector<Setting> ReadYaml(std::string_view file, std::string_view content,
                               std::vector<std::string>* errors);
 
-// One value per key, in the order of `keys`: the default, or what the file says, or what an
-// override "key=value" says, the last one counting. InvalidArgument with every error found, one per
-// line. `file` names the content in errors.
-absl::StatusOr<std::vector<Value>> LoadValues(absl::Span<const Key> keys, std::string_view file,
-                                              std::string_view content,
-                                              absl::Span<const std::string> overrides);
+// One value per key, and where each was set: "broker.yaml:12" or "--set role"; empty for a default.
+struct LoadedValues {
+  std::vector<Value> values;
+  std::vector<std::string> origins;
+};
+
+// In the order of `keys`: the default, or what the file says, or what an override "key=value" says,
+// the last one counting. InvalidArgument with every error found, one per line. `file` names the
+// content in errors.
+absl::StatusOr<LoadedValues> LoadValues(absl::Span<const Key> keys, std::string_view file,
+                                        std::string_view content,
+                                        absl::Span<const std::string> overrides);
 
 // A new value for one of the keys.
 struct Change {

@@ -103,15 +103,19 @@ class Schema {
                 std::move(explanation), nullptr);
   }
 
-  // One of `words`; `default_word` is one of them. `refused` are words with an answer of their own,
-  // for example values that a later version will know.
+  // One of `words`; `default_word` is one of them. The empty word says that nothing is set: another
+  // one is to have the same value. `refused` are words with an answer of their own, for example
+  // values that a later version will know.
   template <typename E, typename Access>  // Access -> E&
   Schema& Enum(std::string name, Access access, std::string default_word,
                std::vector<Word<E>> words, std::string explanation,
                std::vector<Refused> refused = {}) {
     Key& key = Add(std::move(name), ValueType::kEnum, Value(std::move(default_word)),
                    std::move(explanation));
-    for (const Word<E>& word : words) key.words.push_back(word.word);
+    for (const Word<E>& word : words) {
+      if (!word.word.empty()) key.words.push_back(word.word);
+      key.may_be_empty = key.may_be_empty || word.word.empty();
+    }
     key.refused = std::move(refused);
     return Bind(
         [access, words](Config& config, const Value& value) {
@@ -152,23 +156,40 @@ class Schema {
     return *this;
   }
 
-  // A rule over several keys; its sentence names them. Checked when every key by itself is good.
-  Schema& Rule(std::function<absl::Status(const Config&)> rule) {
-    rules_.push_back(std::move(rule));
+  // A rule over these keys; its sentence names them. Checked when every key by itself is good. The
+  // error begins with where the first of them was set that was set at all.
+  Schema& Rule(std::vector<std::string> keys, std::function<absl::Status(const Config&)> rule) {
+    rules_.push_back({std::move(keys), [rule = std::move(rule)](const Config& config, const auto&) {
+                        return rule(config);
+                      }});
+    return *this;
+  }
+
+  // Where `rule` holds, `key` must not be set, not even to its default; empty counts as not set.
+  Schema& RefuseWhere(std::function<bool(const Config&)> rule, std::string key,
+                      std::string sentence) {
+    const auto refuse = [rule = std::move(rule), sentence = std::move(sentence)](
+                            const Config& config, const std::vector<std::string>& set) {
+      const bool good = set.empty() || !rule(config);
+      return good ? absl::OkStatus() : absl::InvalidArgumentError(sentence);
+    };
+    rules_.push_back({{std::move(key)}, refuse});
     return *this;
   }
 
   absl::Span<const Key> keys() const { return keys_; }
 
   // The struct with one value per key.
-  absl::StatusOr<Config> Build(const std::vector<Value>& values) const {
+  absl::StatusOr<Config> Build(const LoadedValues& loaded) const {
     Config config;
-    for (size_t i = 0; i < binders_.size(); ++i) binders_[i](config, values[i]);
+    for (size_t i = 0; i < binders_.size(); ++i) binders_[i](config, loaded.values[i]);
     std::string errors;
-    for (const auto& rule : rules_) {
-      const absl::Status status = rule(config);
+    for (const RuleOverKeys& rule : rules_) {
+      const std::vector<std::string> set = OriginsOf(rule.keys, loaded);
+      const absl::Status status = rule.check(config, set);
       if (status.ok()) continue;
       if (!errors.empty()) errors += "\n";
+      if (!set.empty()) errors += set.front() + ": ";
       errors.append(status.message().data(), status.message().size());
     }
     if (!errors.empty()) return absl::InvalidArgumentError(errors);
@@ -191,7 +212,7 @@ class Schema {
     if (!change.ok()) return change.status();
     std::vector<Value> values = ValuesOf(config);
     values[change->index] = change->value;
-    return Build(values);
+    return Build({std::move(values), {}});
   }
 
   // The struct with every default.
@@ -204,6 +225,23 @@ class Schema {
  private:
   using Binder = std::function<void(Config&, const Value&)>;
   using Reader = std::function<Value(Config&)>;
+  struct RuleOverKeys {
+    std::vector<std::string> keys;
+    // `set`: where those of the keys were set that were, in their order.
+    std::function<absl::Status(const Config&, const std::vector<std::string>& set)> check;
+  };
+
+  std::vector<std::string> OriginsOf(const std::vector<std::string>& names,
+                                     const LoadedValues& loaded) const {
+    std::vector<std::string> origins;
+    for (const std::string& name : names) {
+      for (size_t i = 0; i < loaded.origins.size(); ++i) {
+        if (keys_[i].name != name || loaded.origins[i].empty()) continue;
+        if (!FormatValue(keys_[i], loaded.values[i]).empty()) origins.push_back(loaded.origins[i]);
+      }
+    }
+    return origins;
+  }
 
   Key& Add(std::string name, ValueType type, Value default_value, std::string explanation) {
     Key& key = keys_.emplace_back();
@@ -259,7 +297,7 @@ class Schema {
   std::vector<Key> keys_;
   std::vector<Binder> binders_;
   std::vector<Reader> readers_;
-  std::vector<std::function<absl::Status(const Config&)>> rules_;
+  std::vector<RuleOverKeys> rules_;
 };
 
 // The configuration in `content` (named `file` in errors) with `overrides` ("key=value") on top.
@@ -269,9 +307,9 @@ template <typename Config>
 absl::StatusOr<Config> ParseConfig(const Schema<Config>& schema, std::string_view file,
                                    std::string_view content,
                                    absl::Span<const std::string> overrides) {
-  auto values = LoadValues(schema.keys(), file, content, overrides);
-  if (!values.ok()) return values.status();
-  return schema.Build(*values);
+  auto loaded = LoadValues(schema.keys(), file, content, overrides);
+  if (!loaded.ok()) return loaded.status();
+  return schema.Build(*loaded);
 }
 
 // The same with the file at `path`; an empty path means defaults and overrides only.

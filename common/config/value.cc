@@ -129,9 +129,8 @@ absl::StatusOr<Value> ParseEnum(const Key& key, std::string_view text) {
   for (const Refused& refused : key.refused) {
     if (refused.word == text) return absl::UnimplementedError(refused.sentence);
   }
-  if (std::find(key.words.begin(), key.words.end(), text) == key.words.end()) {
-    return NotAccepted(key, text);
-  }
+  const bool is_word = std::find(key.words.begin(), key.words.end(), text) != key.words.end();
+  if (!is_word && !(text.empty() && key.may_be_empty)) return NotAccepted(key, text);
   return Value(std::string(text));
 }
 
@@ -259,7 +258,7 @@ std::string Accepted(const Key& key) {
     case ValueType::kPath:
       return fmt::format("a path{}", or_empty);
     case ValueType::kEnum:
-      return fmt::format("one of {}", Join(key.words, ", "));
+      return fmt::format("one of {}{}", Join(key.words, ", "), or_empty);
     case ValueType::kHostPort:
       return fmt::format("an address HOST:PORT{}", or_empty);
     case ValueType::kHostPorts:

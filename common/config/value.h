@@ -60,7 +60,7 @@ struct Key {
   absl::Duration max_duration;
   std::vector<std::string> words;                       // kEnum: the accepted ones
   std::vector<Refused> refused;                         // kEnum
-  bool may_be_empty = false;                            // kString, kPath, kHostPort
+  bool may_be_empty = false;                            // kString, kPath, kEnum, kHostPort
   std::function<absl::Status(std::string_view)> check;  // kString, kPath: a rule of its own
 };
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "common/config/loader.h"
+#include "common/config/open_quote.h"
 #include "common/names/utf8.h"
 
 namespace mansio::config {
@@ -154,6 +155,12 @@ class SettingsCollector final : public YAML::EventHandler {
 
 std::vector<Setting> ReadYaml(std::string_view file, std::string_view content,
                               std::vector<std::string>* errors) {
+  if (const auto line = LineOfOpenQuote(content); line.has_value()) {
+    // What the parser made of the rest would only be misleading.
+    errors->push_back(fmt::format(
+        "{}:{}: a quote that begins here does not end in this line; close it", file, *line));
+    return {};
+  }
   SettingsCollector collector(file, errors);
   try {
     std::istringstream stream{std::string(content)};

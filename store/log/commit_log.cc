@@ -313,7 +313,13 @@ absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
 }
 
 bool CommitLogImpl::RunOnLogThread(absl::AnyInvocable<void()> job) {
-  return thread_.joinable() && !state_.failed() && queue_.PushJob(job);
+  if (!AcceptsJobs()) return false;
+  if (!is_slave()) return queue_.PushJob(job);
+  absl::AnyInvocable<void()> settled = [this, job = std::move(job)]() mutable {
+    writer_.SettleFrames();
+    job();
+  };
+  return queue_.PushJob(settled);
 }
 
 absl::Status CommitLogImpl::SyncAll() {

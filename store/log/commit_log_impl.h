@@ -82,6 +82,7 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   // returned.
   absl::Status StopFor(const Refill& refill, absl::Status why);
   bool is_slave() const { return options_.role == Role::kSlave; }
+  bool AcceptsJobs() const { return thread_.joinable() && !state_.failed(); }
   bool syncs_each_batch() const { return SyncsEachBatch(options_.durability); }
   // Of the reign that is about to begin; FailedPrecondition when the log is past it.
   absl::StatusOr<Epoch> NextEpoch() const;

@@ -46,9 +46,11 @@ void CommitLogImpl::AppendFrames(std::string frames,
   }
   // Shared with the job, which is destroyed unrun when the log has stopped.
   auto shared = std::make_shared<absl::AnyInvocable<void(const absl::Status&)>>(std::move(done));
-  const bool accepted = RunOnLogThread(
-      [this, shared, frames = std::move(frames)] { (*shared)(writer_.AppendFrames(frames)); });
-  if (accepted) return;
+  absl::AnyInvocable<void()> job = [this, shared, frames = std::move(frames)] {
+    writer_.AppendFrames(frames, [shared](const absl::Status& status) { (*shared)(status); });
+  };
+  // Not as other jobs, before which all frames are settled.
+  if (AcceptsJobs() && queue_.PushJob(job)) return;
   const absl::Status failure = state_.failure();
   (*shared)(failure.ok() ? absl::UnavailableError("the store is closing") : failure);
 }

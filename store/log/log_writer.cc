@@ -65,6 +65,7 @@ void LogWriter::Run(SubmissionQueue& queue) {
     }
     if (!refusal_.ok()) RefuseQueued(queue);
     for (auto& job : content_.jobs) job();
+    SettleFrames();
     content_.appends.clear();
     content_.jobs.clear();
   }

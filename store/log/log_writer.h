@@ -57,7 +57,12 @@ class LogWriter {
   void Run(SubmissionQueue& queue);
 
   // --- A slave: see ReplicatedLog.
-  absl::Status AppendFrames(std::string_view frames);
+  using FramesDone = absl::AnyInvocable<void(const absl::Status&)>;
+  // Written at once; durable, and answered, with the next SettleFrames.
+  void AppendFrames(std::string_view frames, FramesDone done);
+  // With one flush for all that was taken since the last time. At the end of each turn of Run; to
+  // be called before any other job.
+  void SettleFrames();
   // `marks` are what the log's directory says, and are brought up to date.
   absl::Status TruncateTo(LogOffset offset, ReplicaMarks& marks);
 
@@ -96,7 +101,9 @@ class LogWriter {
   // A slave goes on in the segment that begins at `first`, which is made now.
   absl::Status NextSegment(LogOffset first, uint64_t bytes);
   void NoteEnded();
+  absl::Status TakeFrames(std::string_view frames);
   absl::Status WriteFrames(std::string_view frames, LogOffset at);
+  absl::Status SyncFrames();
   absl::Status CutTo(LogOffset offset, ReplicaMarks& marks);
   void AnswerAppended();
   void AnswerApplied();
@@ -114,6 +121,11 @@ class LogWriter {
   LogOffset position_ = 0;
   std::shared_ptr<const Segment> segment_;
   std::shared_ptr<File> file_;
+  struct Taken {
+    absl::Status status;
+    FramesDone done;
+  };
+  std::vector<Taken> taken_;  // frames that are not answered yet
   Batch batch_;
   SubmissionQueue::Content content_;
   absl::AnyInvocable<void()> moved_;

@@ -11,6 +11,12 @@
 #include "store/log/log_writer.h"
 
 namespace mansio::store {
+namespace {
+
+// So many bytes are flushed for long enough that the master had better know what is written.
+constexpr uint64_t kWorthTelling = 1 << 20;
+
+}  // namespace
 
 absl::Status LogWriter::BeginAsSlave(LogOffset tail, Epoch epoch, StoreTime last_store_time,
                                      LogObserver* observer) {
@@ -23,7 +29,32 @@ absl::Status LogWriter::BeginAsSlave(LogOffset tail, Epoch epoch, StoreTime last
   return segment == nullptr ? absl::OkStatus() : Activate(std::move(segment));
 }
 
-absl::Status LogWriter::AppendFrames(std::string_view frames) {
+void LogWriter::AppendFrames(std::string_view frames, FramesDone done) {
+  absl::Status taken = TakeFrames(frames);
+  const bool good = taken.ok();
+  taken_.push_back({std::move(taken), std::move(done)});
+  // The master sends on while much is flushed here.
+  const bool is_much = position_ - parts_.state->synced() >= kWorthTelling;
+  if (good && (parts_.flusher != nullptr || is_much)) Moved();
+}
+
+void LogWriter::SettleFrames() {
+  if (taken_.empty()) return;
+  const absl::Status synced = SyncFrames();
+  Moved();
+  parts_.committer->Run();
+  for (Taken& taken : std::exchange(taken_, {})) {
+    taken.done(taken.status.ok() ? synced : taken.status);
+  }
+}
+
+absl::Status LogWriter::SyncFrames() {
+  if (parts_.state->failed()) return parts_.state->failure();
+  const bool is_due = parts_.flusher == nullptr && parts_.state->synced() < position_;
+  return is_due && file_ != nullptr ? SyncBatch() : absl::OkStatus();
+}
+
+absl::Status LogWriter::TakeFrames(std::string_view frames) {
   if (parts_.state->failed()) return parts_.state->failure();
   const auto checked = CheckFrames(frames, epoch_);
   if (!checked.ok()) return checked.status();
@@ -53,11 +84,6 @@ absl::Status LogWriter::AppendFrames(std::string_view frames) {
   position_ = checked->ends_segment ? segment_->end() : checked->end;
   parts_.state->appended.store(position_);
   parts_.cache->Publish(position_);
-  if (parts_.flusher == nullptr) {
-    if (absl::Status synced = SyncBatch(); !synced.ok()) return synced;
-  }
-  Moved();
-  parts_.committer->Run();
   return absl::OkStatus();
 }
 
@@ -76,6 +102,8 @@ absl::Status LogWriter::NextSegment(LogOffset first, uint64_t bytes) {
     return absl::DataLossError(fmt::format(
         "the frame at offset {} names a segment of {} bytes, which there cannot be", first, bytes));
   }
+  // The flush to come is one of the new file.
+  if (absl::Status synced = SyncFrames(); !synced.ok()) return synced;
   auto made = CreateSegment(parts_.segments->files(), parts_.segments->directory(), first, bytes);
   if (!made.ok()) return made.status();
   parts_.segments->Add(*std::move(made));

@@ -75,6 +75,13 @@ constexpr char kMembers[] = R"(
                        durability: "replica" } online: true log_end: 4000000 committed: 4000000
               in_sync: false }
     answered_by: "broker 10.0.0.5:8081")";
+constexpr char kNoMaster[] = R"(
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 epoch: 3
+                       role: "slave" addresses { host: "127.0.0.1" port: $PORT } version: "0.1.0"
+                       durability: "replica" } online: true log_end: 4000000 committed: 4000000
+              in_sync: false
+              trouble: "nobody is master, and this member is not in sync with the last one" }
+    answered_by: "broker 127.0.0.1:8082")";
 constexpr char kOwnBroker[] = R"(brokers { online: true broker { name: "broker-a"
     addresses { host: "127.0.0.1" port: $PORT } } })";
 constexpr char kSlaveAlone[] = R"(
@@ -91,6 +98,13 @@ constexpr char kGroupHere[] = R"(
     brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 epoch: 3
                        role: "slave" addresses { host: "127.0.0.1" port: $PORT } } online: true
               log_end: 5000000 committed: 5000000 in_sync: true }
+    answered_by: "broker 127.0.0.1:8082")";
+constexpr char kOneAway[] = R"(
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" member: 1 epoch: 3 role: "master"
+                       version: "0.1.0" addresses { host: "127.0.0.1" port: $PORT } } online: true
+              log_end: 5000000 committed: 5000000 in_sync: true }
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave" }
+              in_sync: false }
     answered_by: "broker 127.0.0.1:8082")";
 constexpr char kPromotion[] = R"(
     members { address: "10.0.0.5:8081" status { code: INTERNAL_SERVER_ERROR
@@ -198,6 +212,14 @@ Answers WithoutTransactions(Answers answers) {
   return answers;
 }
 
+// Nothing is wrong but what the brokers say of themselves.
+Answers WithBrokers(const std::string& brokers) {
+  Answers answers = WithoutTransactions(
+      ClusterAnswers("", "", "explanations { broker: 'broker-a' cause: GROUP_CAUSE_CAUGHT_UP }"));
+  answers["ListBrokers"] = brokers;
+  return answers;
+}
+
 std::vector<Case> ClusterCases() {
   const Answers good = WithoutTransactions(
       ClusterAnswers("", "", "explanations { broker: 'broker-a' cause: GROUP_CAUSE_CAUGHT_UP }"));
@@ -218,6 +240,8 @@ std::vector<Case> ClusterCases() {
                           "groups { broker: 'broker-a' group: 'billing' count: 12 "
                           "newest { seconds: 1767225710 } }",
                           "explanations { broker: 'broker-a' cause: GROUP_CAUSE_CAUGHT_UP }"))},
+      {{"cluster", "check"}, WithBrokers(kNoMaster)},
+      {{"cluster", "check"}, WithBrokers(kOneAway)},
       {{"cluster", "list"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"cluster", "check"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"broker", "config", "get", "broker-a", "retention.age"},
@@ -227,6 +251,7 @@ std::vector<Case> ClusterCases() {
        {{"ListBrokers", kOwnBroker},
         {"SetConfig", std::string("broker: 'broker-a' previous: '3d' setting ") + kSetting}}},
       {{"broker", "list"}, {{"ListBrokers", kMembers}}},
+      {{"broker", "list"}, {{"ListBrokers", kNoMaster}}},
       {{"broker", "promote", "broker-a", "2", "--yes"},
        {{"ListBrokers", kSlaveAlone},
         {"ListBrokers alone", kPromoted},

@@ -55,18 +55,18 @@ int ReadConfig(const uint8_t* data, size_t size) {
     at = end;
   }
   const auto& schema = broker::BrokerSchema();
-  const auto values = config::LoadValues(schema.keys(), "f.yaml", content, overrides);
-  if (!values.ok()) {
-    CheckPrintable(MessageOf(values.status()));
+  const auto loaded = config::LoadValues(schema.keys(), "f.yaml", content, overrides);
+  if (!loaded.ok()) {
+    CheckPrintable(MessageOf(loaded.status()));
     return 0;
   }
-  for (size_t i = 0; i < values->size(); ++i) {
+  for (size_t i = 0; i < loaded->values.size(); ++i) {
     const config::Key& key = schema.keys()[i];
-    const auto again = config::ParseValue(key, config::FormatValue(key, (*values)[i]));
+    const auto again = config::ParseValue(key, config::FormatValue(key, loaded->values[i]));
     MANSIO_FUZZ_CHECK(again.ok());
-    MANSIO_FUZZ_CHECK(*again == (*values)[i]);
+    MANSIO_FUZZ_CHECK(*again == loaded->values[i]);
   }
-  if (const auto config = schema.Build(*values); !config.ok()) {
+  if (const auto config = schema.Build(*loaded); !config.ok()) {
     CheckPrintable(MessageOf(config.status()));
   }
   return 0;

@@ -13,6 +13,7 @@ namespace mansio::broker {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 std::string ErrorOf(const std::vector<std::string>& overrides) {
   const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml", "", overrides);
@@ -96,6 +97,35 @@ TEST(BrokerConfigTest, WhereAMasterIsElectedRolesAreNotConfigured) {
   EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "role=slave"}), HasSubstr("role"));
   EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "election.lease=2500ms"}),
               HasSubstr("whole seconds"));
+  EXPECT_THAT(ErrorOf({"election.etcd=a:1", "broker.id=1", "role=master"}),
+              HasSubstr("elects its master"));
+  EXPECT_EQ(ErrorOf({"role=master"}), "");
+}
+
+TEST(BrokerConfigTest, WhatElectionsNeedIsSaidWithItsLine) {
+  const auto errors_of = [](std::string_view content) {
+    const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml", content, {});
+    return std::string(config.status().message());
+  };
+  EXPECT_THAT(errors_of("election:\n  etcd: [a:1]\n"),
+              StartsWith("broker.yaml:2: election.etcd is for the members of a group"));
+  EXPECT_THAT(errors_of("election:\n  etcd: [a]\n"), StartsWith("broker.yaml:2: election.etcd: "));
+  EXPECT_THAT(errors_of("broker.id: 1\nelection:\n  etcd: [a:1]\n  lease: 2500ms\n"),
+              StartsWith("broker.yaml:4: election.lease must be whole seconds"));
+  EXPECT_THAT(errors_of("election:\n  lease: 1s\n"), StartsWith("broker.yaml:2: election.lease: "));
+  EXPECT_THAT(errors_of("election:\n  leases: 3s\n"),
+              StartsWith("broker.yaml:2: unknown key 'election.leases'"));
+  EXPECT_THAT(errors_of("broker.id: 1\nrole: master\nelection.etcd: [a:1]\n"),
+              StartsWith("broker.yaml:2: role says nothing"));
+  EXPECT_THAT(errors_of("broker.id: 1\nelection.etcd: [a:1]\nreplication:\n  master: b:1\n"),
+              StartsWith("broker.yaml:4: replication.master says nothing"));
+}
+
+TEST(BrokerConfigTest, TheReadyFileGoesWithAnElection) {
+  const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml",
+                                          config::RenderDefault(BrokerSchema().keys()),
+                                          {"election.etcd=a:1", "broker.id=1"});
+  EXPECT_TRUE(config.ok()) << config.status();
 }
 
 TEST(BrokerConfigTest, CombinationsThatCannotWorkAreRefused) {

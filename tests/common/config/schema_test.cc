@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/limits.h"
+#include "common/config/open_quote.h"
 #include "common/files/recording_file_system.h"
 
 namespace mansio::config {
@@ -49,7 +50,7 @@ Schema<TestConfig> MakeSchema() {
       .Size("limits.body", &TestConfig::body, 4 * kMiB, {1, 128 * kMiB}, "The largest body.")
       .Duration("store.retention", &TestConfig::retention, absl::Hours(72),
                 {absl::Minutes(1), absl::Hours(24 * 365)}, "How long messages are kept.")
-      .Rule([](const TestConfig& config) {
+      .Rule({"limits.body", "limits.request-bytes"}, [](const TestConfig& config) {
         if (config.body <= static_cast<uint64_t>(config.network.request_bytes)) {
           return absl::OkStatus();
         }
@@ -196,8 +197,50 @@ TEST(SchemaErrors, TheSameKeyNestedAndDottedIsSetTwice) {
 }
 
 TEST(SchemaErrors, RulesOverSeveralKeys) {
-  EXPECT_EQ(ErrorOf("limits: {body: 64MiB}"), "limits.body must not exceed limits.request-bytes");
+  const std::string sentence = ": limits.body must not exceed limits.request-bytes";
+  EXPECT_EQ(ErrorOf("\nlimits: {body: 64MiB}"), "broker.yaml:2" + sentence);
+  EXPECT_EQ(ErrorOf("limits:\n  request-bytes: 1MiB\n"), "broker.yaml:2" + sentence)
+      << "the other one is a default";
+  EXPECT_EQ(ErrorOf("limits: {body: 64MiB}", {"limits.body=65MiB"}),
+            "--set limits.body" + sentence);
   EXPECT_TRUE(Parse("limits: {body: 64MiB, request-bytes: 64MiB}").ok());
+}
+
+TEST(SchemaErrors, AKeyThatSaysNothingBesideAnotherIsRefusedEvenWithItsDefault) {
+  Schema<TestConfig> schema = MakeSchema();
+  schema.RefuseWhere([](const TestConfig& config) { return config.create_topics; }, "advertise",
+                     "advertise says nothing here");
+  const auto error_of = [&](std::string_view content) {
+    return std::string(ParseConfig(schema, "broker.yaml", content, {}).status().message());
+  };
+  EXPECT_EQ(error_of("topics.create: true\nadvertise: a:1\n"),
+            "broker.yaml:2: advertise says nothing here");
+  EXPECT_EQ(error_of("advertise: a:1\n"), "");
+  EXPECT_EQ(error_of("topics.create: true\nadvertise: \"\"\n"), "") << "empty is not set";
+  EXPECT_EQ(error_of("topics.create: true\n"), "");
+}
+
+TEST(SchemaErrors, AQuoteEndsInItsLine) {
+  const auto open_in = [](int line) {
+    return fmt::format(
+        "broker.yaml:{}: a quote that begins here does not end in this line; close it", line);
+  };
+  EXPECT_EQ(ErrorOf("cluster: a\nlisten: \"a:1\n"), open_in(2));
+  EXPECT_EQ(ErrorOf("cluster: \"a\nlisten: a:1\nadvertise: \"b:1\"\n"), open_in(1));
+  EXPECT_EQ(ErrorOf("cluster: 'a\nlisten: a:1"), open_in(1));
+  EXPECT_EQ(ErrorOf("\"cluster: a\nlisten: a:1"), open_in(1));
+  EXPECT_EQ(ErrorOf("nameservers:\n  - a:1\n  - \"b:1\n"), open_in(3));
+  EXPECT_EQ(ErrorOf("nameservers: [a:1,\n  'b:1]\n"), open_in(2));
+  EXPECT_EQ(ErrorOf("cluster: 'it''s\n"), open_in(1));
+  EXPECT_EQ(ErrorOf("cluster: \"a\\\"\n"), open_in(1));
+}
+
+TEST(SchemaErrors, AQuoteInsideOfTextIsNone) {
+  EXPECT_EQ(Parse("cluster: it's  # isn't \"it\nlisten: 'a:1'\n")->cluster, "it's");
+  EXPECT_EQ(Parse("cluster: a, \"b\n")->cluster, "a, \"b");
+  EXPECT_EQ(Parse("cluster: 'it''s'\n")->cluster, "it's");
+  EXPECT_EQ(LineOfOpenQuote("a: |\n  \"b\nc: 'd'\n"), std::nullopt) << "a block of text";
+  EXPECT_EQ(LineOfOpenQuote("a: |\n  \"b\nc: 'd\n"), 3);
 }
 
 TEST(SchemaErrors, BadYamlIsASentenceNotAnException) {
@@ -267,10 +310,10 @@ TEST(Describe, TheRenderedFileListsEveryKeyAndLoadsToTheDefaults) {
   const Schema<TestConfig> schema = MakeSchema();
   const std::string yaml = RenderDefault(schema.keys());
   EXPECT_THAT(UnlistedKeys(schema.keys(), yaml), IsEmpty());
-  auto values = LoadValues(schema.keys(), "rendered", yaml, {});
-  ASSERT_TRUE(values.ok()) << values.status() << "\n" << yaml;
-  for (size_t i = 0; i < values->size(); ++i) {
-    EXPECT_EQ((*values)[i], schema.keys()[i].default_value) << schema.keys()[i].name;
+  auto loaded = LoadValues(schema.keys(), "rendered", yaml, {});
+  ASSERT_TRUE(loaded.ok()) << loaded.status() << "\n" << yaml;
+  for (size_t i = 0; i < loaded->values.size(); ++i) {
+    EXPECT_EQ(loaded->values[i], schema.keys()[i].default_value) << schema.keys()[i].name;
   }
   EXPECT_THAT(UnlistedKeys(schema.keys(), "listen: a:1"), Not(IsEmpty()));
   EXPECT_THAT(yaml, HasSubstr("  # The largest body.\n"

@@ -18,6 +18,8 @@ from report import Report
 from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 
+# What only members of a group with an election show, or a broker while one of its groups is paused.
+SELDOM = {"mansio_group_paused", "mansio_election_trouble", "mansio_elections_won_total", "mansio_master_lease_seconds"}
 HERE = pathlib.Path(__file__).resolve().parent
 COMMON = {"cluster", "node_type", "node_id"}
 
@@ -43,6 +45,7 @@ class Monitored:
     """A broker and a nameserver with metrics, on which there was some of everything."""
 
     def __init__(self):
+        self.members = []
         self._reserved = [reserve_port(), reserve_port()]
         self.broker_metrics, self.nameserver_metrics = (
             f"127.0.0.1:{reserved.getsockname()[1]}" for reserved in self._reserved
@@ -70,6 +73,11 @@ class Monitored:
 
     def nameserver(self):
         return Page(self.nameserver_metrics)
+
+    def shown(self):
+        """The names of everything that these two and the group of members_of_a_group have shown."""
+        pages = [self.broker(), self.nameserver(), *self.members]
+        return {name for page in pages for name, _, _ in page.samples}
 
     def _fill(self):
         cluster = self.cluster
@@ -241,7 +249,7 @@ def prometheus_reads_it(monitored, report):
             wrong = prometheus.alerts() - {"MansioDeadLetters", "MansioDiskSpaceLow", "MansioDiskSpaceCritical"}
             assert not wrong, f"{wrong} are raised, too"
         with report.case("the dashboard shows only what there is"):
-            known = {name for name, _, _ in monitored.broker().samples + monitored.nameserver().samples}
+            known = monitored.shown() | SELDOM
             count = 0
             for title, expression in dashboard_metrics():
                 prometheus.query(expression)
@@ -255,9 +263,7 @@ def alert_rules_name_what_there_is(monitored):
     promtool("check", "rules", str(ROOT / "conf" / "prometheus-alerts.yml"))
     promtool("test", "rules", str(HERE / "alerts_test.yml"))
     rules = (ROOT / "conf" / "prometheus-alerts.yml").read_text(encoding="utf-8")
-    known = {name for name, _, _ in monitored.broker().samples + monitored.nameserver().samples}
-    # Only while a group is paused.
-    missing = set(re.findall(r"\b(?:rocketmq|mansio)_[a-z_]+", rules)) - known - {"mansio_group_paused"}
+    missing = set(re.findall(r"\b(?:rocketmq|mansio)_[a-z_]+", rules)) - monitored.shown() - SELDOM
     assert not missing, f"there is no {missing}"
 
 
@@ -266,6 +272,39 @@ def paused_groups_are_shown(monitored):
     assert monitored.broker().value("mansio_group_paused", consumer_group="billing") == 1
     monitored.cluster.mansio("group", "resume", "billing")
     assert monitored.broker().value("mansio_group_paused", consumer_group="billing") is None
+
+
+def members_of_a_group(monitored):
+    """A master and its slave, which goes: each shows its part, and what they share is shown once."""
+    with contextlib.ExitStack() as stack:
+        reserved = [stack.enter_context(contextlib.closing(reserve_port())) for _ in range(2)]
+        pages = [f"127.0.0.1:{socket.getsockname()[1]}" for socket in reserved]
+        settings = [[f"broker.id={number}", f"metrics.listen={page}"] for number, page in enumerate(pages, 1)]
+        master = stack.enter_context(Cluster(nameserver=False, durability="replica", broker_settings=settings[0]))
+        master.create_topic("orders")
+        settings[1] += ["role=slave", f"replication.master={master.broker.address}"]
+        slave = stack.enter_context(Cluster(nameserver=False, durability="replica", broker_settings=settings[1]))
+        connected = {"name": "mansio_slave_connected", "slave": "2", "member": "1"}
+        await_true = Prometheus.await_true
+        await_true(lambda: Page(pages[0]).value("mansio_slave_in_sync", slave="2") == 1, "the slave is in sync")
+        with contextlib.closing(RawClient(master.broker.address)) as client:
+            for number in range(10):
+                client.send("orders", b"order %d" % number)
+        await_true(lambda: Page(pages[0]).value("mansio_slave_lag_bytes", slave="2") == 0, "the slave has everything")
+        await_true(lambda: Page(pages[1]).value("mansio_broker_in_sync") == 1, "the slave knows that it is in sync")
+        monitored.members = [Page(page) for page in pages]
+        of_master, of_slave = monitored.members
+        assert [page.value("mansio_broker_is_master") for page in monitored.members] == [1, 0]
+        assert of_master.value("mansio_broker_epoch") == of_slave.value("mansio_broker_epoch") > 0
+        assert of_master.value("mansio_group_in_sync_members") == 2
+        assert of_master.value(**connected) == 1
+        assert of_master.value("mansio_timers_pending_limit") and not of_slave.value("mansio_timers_pending_limit")
+        for page in monitored.members:
+            promtool("check", "metrics", stdin=page.text)
+        slave.broker.terminate()
+        await_true(lambda: Page(pages[0]).value(**connected) == 0, "the slave is gone")
+        await_true(lambda: Page(pages[0]).value("mansio_slave_in_sync", slave="2") == 0, "the slave has left the set")
+        assert Page(pages[0]).value("mansio_group_in_sync_members") == 1
 
 
 def a_lost_broker_is_seen(monitored):
@@ -348,6 +387,7 @@ def main():
             ("the nameserver shows its brokers", nameserver_shows_its_brokers),
             ("promtool check metrics is clean", promtool_finds_nothing_to_say),
             ("names, types and labels are RocketMQ 5's", names_are_rocketmqs),
+            ("members of a group", members_of_a_group),
             ("alert rules", alert_rules_name_what_there_is),
             ("gRPC health and reflection", grpc_health_and_reflection),
             ("a paused group", paused_groups_are_shown),

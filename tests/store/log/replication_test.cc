@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "tests/store/log/replication_testing.h"
 
 namespace mansio::store::testing {
@@ -146,6 +148,66 @@ TEST_P(ReplicationTest, FramesThatDoNotFitAreRefusedAndNothingIsWritten) {
   EXPECT_EQ(slave.Take(frames), absl::OkStatus());
   EXPECT_TRUE(absl::IsOutOfRange(slave.Take(frames))) << "twice";
   EXPECT_TRUE(slave.log->Health().ok());
+}
+
+TEST_P(ReplicationTest, FramesThatWaitForTheLogThreadAreFlushedTogether) {
+  TestLog master(&master_disk_, MasterOptions(Durability::kAsync));
+  ASSERT_TRUE(master.Begin().ok());
+  WriteMuch(master, 120);
+  TestLog slave(&slave_disk_, SlaveOptions(durability()));
+  ASSERT_TRUE(slave.Begin().ok());
+  const LogOffset end = master.log->cursors().appended;
+  const uint64_t before = slave_disk_.count(RecordingFileSystem::Operation::kDatasync);
+  absl::Notification queued;
+  ASSERT_TRUE(slave.log->RunOnLogThread([&] { queued.WaitForNotification(); }));
+  std::vector<std::shared_ptr<Outcome>> taken;
+  for (LogOffset next = 0; next < end;) {
+    const auto run = master.log->replicated()->ReadFrames(next, 3000);
+    ASSERT_TRUE(run.ok()) << run.status();
+    next = run->next;
+    const auto outcome = taken.emplace_back(std::make_shared<Outcome>());
+    slave.log->replicated()->AppendFrames(
+        std::string(run->bytes.bytes),
+        [outcome](const absl::Status& status) { outcome->Finish(status, {}); });
+  }
+  queued.Notify();
+  for (const auto& outcome : taken) EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  EXPECT_EQ(LogBytesOf(slave_disk_, end), LogBytesOf(master_disk_, end));
+  if (!SyncsEachBatch(durability())) return;
+  EXPECT_EQ(slave.log->cursors().synced, end) << "before they are answered";
+  const uint64_t flushes = slave_disk_.count(RecordingFileSystem::Operation::kDatasync) - before;
+  EXPECT_GT(taken.size(), 3 * (end / kSegment + 1));
+  EXPECT_LE(flushes, 2 * (end / kSegment + 1)) << "one for each file, and what making one takes";
+}
+
+TEST_P(ReplicationTest, AFlushThatFailsIsToldToAllWhoseFramesItWasFor) {
+  if (!SyncsEachBatch(durability())) return;
+  TestLog master(&master_disk_, MasterOptions(Durability::kAsync));
+  ASSERT_TRUE(master.Begin().ok());
+  WriteMuch(master, 5);
+  TestLog slave(&slave_disk_, SlaveOptions(durability()));
+  ASSERT_TRUE(slave.Begin().ok());
+  ASSERT_EQ(CatchUp(master, slave), absl::OkStatus());
+  WriteMuch(master, 40);
+  const LogOffset held = slave.log->cursors().appended;
+  absl::Notification queued;
+  ASSERT_TRUE(slave.log->RunOnLogThread([&] { queued.WaitForNotification(); }));
+  std::vector<std::shared_ptr<Outcome>> taken;
+  for (LogOffset next = held; next < master.log->cursors().appended;) {
+    const auto run = master.log->replicated()->ReadFrames(next, 3000);
+    ASSERT_TRUE(run.ok()) << run.status();
+    next = run->next;
+    const auto outcome = taken.emplace_back(std::make_shared<Outcome>());
+    slave.log->replicated()->AppendFrames(
+        std::string(run->bytes.bytes),
+        [outcome](const absl::Status& status) { outcome->Finish(status, {}); });
+  }
+  slave_disk_.Inject({.operation = RecordingFileSystem::Operation::kDatasync});
+  queued.Notify();
+  ASSERT_GT(taken.size(), 2u);
+  for (const auto& outcome : taken) EXPECT_FALSE(outcome->Wait().ok());
+  EXPECT_EQ(slave.log->cursors().synced, held);
+  EXPECT_FALSE(slave.log->Health().ok());
 }
 
 TEST_P(ReplicationTest, FramesOfAnOlderReignAreRefused) {
