@@ -5,14 +5,10 @@
 #include "common/clock/clock.h"
 
 namespace mansio::nameserver {
-namespace {
-
-bool IsSame(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b) {
-  return std::forward_as_tuple(a.cluster(), a.name(), a.id()) ==
-         std::forward_as_tuple(b.cluster(), b.name(), b.id());
+bool LostBrokers::IsSame(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b) {
+  if (std::tie(a.cluster(), a.name()) != std::tie(b.cluster(), b.name())) return false;
+  return a.member() != 0 && b.member() != 0 ? a.member() == b.member() : a.id() == b.id();
 }
-
-}  // namespace
 
 void LostBrokers::Add(const v1::BrokerIdentity& broker) {
   Remove(broker);

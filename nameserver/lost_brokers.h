@@ -23,6 +23,10 @@ class LostBrokers {
   // `clock` is borrowed.
   explicit LostBrokers(const Clock* clock) : clock_(clock) {}
 
+  // Whether both are of the same broker: a member of a group has another id when it becomes the
+  // master, and keeps its number.
+  static bool IsSame(const v1::BrokerIdentity& a, const v1::BrokerIdentity& b);
+
   void Add(const v1::BrokerIdentity& broker);
   // It is back.
   void Remove(const v1::BrokerIdentity& broker);

@@ -237,10 +237,20 @@ absl::Status RoutingTable::KeepAlive(SessionId session) {
 }
 
 void RoutingTable::Drop(const Key& key) {
-  const v1::BrokerIdentity& broker = cluster_.Find(key)->identity;
+  const v1::BrokerIdentity broker = cluster_.Find(key)->identity;
   if (listener_ != nullptr) listener_->OnLeft(broker);
-  lost_.Add(broker);
   cluster_.Remove(key);
+  if (!IsHere(broker)) lost_.Add(broker);
+}
+
+bool RoutingTable::IsHere(const v1::BrokerIdentity& broker) const {
+  auto member = cluster_.members().lower_bound({broker.cluster(), broker.name(), 0});
+  for (; member != cluster_.members().end(); ++member) {
+    const v1::BrokerIdentity& other = member->second.identity;
+    if (other.cluster() != broker.cluster() || other.name() != broker.name()) return false;
+    if (LostBrokers::IsSame(other, broker)) return true;
+  }
+  return false;
 }
 
 void RoutingTable::Remove(SessionId session) {

@@ -126,6 +126,8 @@ class RoutingTable final : public gateway::Directory {
   std::vector<Overview> Merged(StringMap<Info> Member::*infos, Info* (Overview::*field)()) const;
   // Takes a broker out.
   void Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Perhaps in another role.
+  bool IsHere(const v1::BrokerIdentity& broker) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLimits(size_t topics, size_t groups) const;
 
   const Options options_;

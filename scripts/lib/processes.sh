@@ -25,11 +25,16 @@ answers() {
     grep -q "answered by $1"
 }
 
-# port_inodes PORT: the socket inodes that listen on this TCP port, IPv4 and IPv6.
+# port_inodes PORT: the socket inodes that listen on this TCP port, at MANSIO_HOST or at all addresses.
 port_inodes() {
-  local hex
-  hex="$(printf '%04X' "$1")"
-  awk -v port=":$hex\$" '$4 == "0A" && $2 ~ port { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+  local address='[0-9A-F]*'  # of a name: any
+  if [[ "$MANSIO_HOST" =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ ]]; then
+    address="$(printf '(00000000|%02X%02X%02X%02X)' \
+      "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[1]}")"
+    address="(0000000000000000FFFF0000)?$address|$(printf '0%.0s' {1..32})"
+  fi
+  awk -v socket="^($address):$(printf '%04X' "$1")\$" '$4 == "0A" && $2 ~ socket { print $10 }' \
+    /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
 # port_holder PORT: "process PID (COMMAND)" that listens there, as far as we may see; fails when the port is free.
@@ -49,18 +54,32 @@ port_holder() {
   echo "a process of another user (as root, 'ss -ltnp' names it)"
 }
 
+# is_mansio NAME PORT: whether what listens on the port is a Mansio process of that kind.
+is_mansio() { running_pid "$1" >/dev/null || { [ -x "$MANSIO_BIN_DIR/mansio" ] && answers "$1" "$2"; }; }
+
+# require_ports: that nobody else has the two ports, before anything is built or started.
+require_ports() {
+  local name port holder nameserver_port="$MANSIO_NAMESERVER_PORT" broker_port="$MANSIO_BROKER_PORT" taken=()
+  for name in nameserver broker; do
+    port="$MANSIO_NAMESERVER_PORT"
+    [ "$name" = nameserver ] || port="$MANSIO_BROKER_PORT"
+    if holder="$(port_holder "$port")" && ! is_mansio "$name" "$port"; then
+      taken+=("port $port of $MANSIO_HOST is taken by $holder, which is no Mansio $name.")
+      if [ "$name" = nameserver ]; then nameserver_port=$((port + 1)); else broker_port=$((port + 1)); fi
+    fi
+  done
+  ((${#taken[@]} == 0)) || die "${taken[*]} End it, or choose other ports:" \
+    "MANSIO_NAMESERVER_PORT=$nameserver_port MANSIO_BROKER_PORT=$broker_port scripts/quickstart"
+}
+
 # start_process NAME PORT ARGUMENT…: starts mansio-NAME detached, unless it already answers on PORT, and waits
 # until it logs that it is ready.
 start_process() {
   local name="$1" port="$2" holder log pid
   shift 2
-  if holder="$(port_holder "$port")"; then
-    if answers "$name" "$port"; then
-      say "$name already answers on $MANSIO_HOST:$port: $holder"
-      return 0
-    fi
-    die "port $port is taken by $holder, which is no Mansio $name. Stop it, or choose another port:" \
-      "MANSIO_$(tr '[:lower:]' '[:upper:]' <<<"$name")_PORT=$((port + 1)) $0"
+  if holder="$(port_holder "$port")" && answers "$name" "$port"; then
+    say "$name already answers on $MANSIO_HOST:$port: $holder"
+    return 0
   fi
 
   if pid="$(running_pid "$name")"; then

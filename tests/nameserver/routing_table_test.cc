@@ -328,6 +328,26 @@ TEST_F(RoutingTableTest, WhoHasLeftIsRememberedForADay) {
   EXPECT_TRUE(table_.Lost().empty()) << "a may have been taken away for good";
 }
 
+TEST_F(RoutingTableTest, AMemberThatHasAnotherRoleNowIsNotLost) {
+  const auto member = [](int number, int id) {
+    v1::BrokerIdentity identity = Identity("a", "192.0.2." + std::to_string(number));
+    identity.set_member(number);
+    identity.set_id(id);
+    return identity;
+  };
+  ASSERT_TRUE(Install(1, member(1, 0), {"orders"}).ok());
+  ASSERT_TRUE(Install(2, member(2, 2), {"orders"}).ok());
+  table_.Remove(1);
+  ASSERT_EQ(table_.Lost().size(), 1u);
+  // Its registration as the master comes before the end of the one as a slave.
+  ASSERT_TRUE(Install(3, member(2, 0), {"orders"}).ok());
+  table_.Remove(2);
+  ASSERT_EQ(table_.Lost().size(), 1u) << "member 2 is here";
+  EXPECT_EQ(table_.Lost()[0].broker().member(), 1) << "which is not back with the next master";
+  ASSERT_TRUE(Install(4, member(1, 1), {"orders"}).ok());
+  EXPECT_TRUE(table_.Lost().empty()) << "member 1 is back as a slave";
+}
+
 TEST_F(RoutingTableTest, RefusesWhatRoutesCannotContain) {
   EXPECT_EQ(Install(1, Identity(""), {}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Install(1, Identity("a", "0.0.0.0"), {}).code(), absl::StatusCode::kInvalidArgument);
