@@ -168,11 +168,12 @@ absl::Status RoutingTable::JudgeSession(SessionId session, const Key& key) const
 
 absl::Status RoutingTable::JudgeClaim(const Key& key, const v1::BrokerIdentity& identity) const {
   const auto refuse = [&identity](const v1::BrokerIdentity& present) {
-    return absl::FailedPreconditionError(
-        fmt::format("{} (epoch {}) has registered with the name that {} (epoch {}) claims; calls "
-                    "are forwarded by this name, so stop one of the two or give it another "
-                    "broker.name",
-                    Describe(present), present.epoch(), Describe(identity), identity.epoch()));
+    const bool is_of_group = identity.member() != 0 && identity.cluster() == present.cluster();
+    return absl::FailedPreconditionError(fmt::format(
+        "{} (epoch {}) has registered with the name that {} (epoch {}) claims; calls "
+        "are forwarded by this name, so stop one of the two or give it another {}",
+        Describe(present), present.epoch(), Describe(identity), identity.epoch(),
+        is_of_group ? "broker.id, or broker.name if it is of another group" : "broker.name"));
   };
   if (const Member* const other = FindElsewhere(identity); other != nullptr) {
     return refuse(other->identity);

@@ -138,7 +138,7 @@ ElectionState Election::State(absl::Duration now) const {
   state.trouble = trouble_;
   if (reign_ != nullptr) {
     state.master = Self();
-    state.in_sync = recorded_;
+    state.in_sync = recorded_.members;
     state.acknowledges = std::max(absl::ZeroDuration(), Authority() - now);
     if (state.acknowledges == absl::ZeroDuration()) state.trouble = WhyItMustWait();
   } else if (view_.group.has_value()) {

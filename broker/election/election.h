@@ -51,6 +51,10 @@
 //    return of a master's key changes it, a member takes no frames and promises nothing, and so
 //    never has more than it said. A process that finds no master at its first look does the same,
 //    as the one before it may have said something.
+// 9. A number in the set means one store: the group's record names it. A member with another one
+//    counts as outside the set and says nothing by rule 8, and its promise, or one of a member
+//    whose store is not recorded yet, counts for nothing. The store of a number changes only while
+//    that is not in the set.
 namespace mansio::broker {
 
 struct ElectionOptions {
@@ -88,6 +92,7 @@ struct Standing {
   // somebody may look for a disk that was not mounted. Never when it is whole.
   bool began_empty = false;
   store::Epoch last_epoch = 0;  // of its log; 0: that is empty
+  StoreId store = {};           // its own; empty: any
   // Where its log ends, which was just opened and has taken nothing since; nullopt: no news of it.
   std::optional<store::LogOffset> log_end = {};
 };
@@ -113,6 +118,7 @@ struct EtcdReply {
 struct Elected {
   std::shared_ptr<const Reign> reign;
   std::set<BrokerId> in_sync;
+  StoreIds stores = {};  // of these, as far as known
 };
 struct Deposed {
   store::Epoch epoch = 0;
@@ -170,9 +176,10 @@ class Election {
   bool AcceptsFrames(store::Epoch epoch);
 
   // The master wants this set recorded; InSyncRecorded follows, after others perhaps. Until then
-  // it must wait for the members of both. FailedPrecondition when this is not the master;
-  // InvalidArgument when the master is not in the set.
-  absl::Status ProposeInSync(std::set<BrokerId> members);
+  // it must wait for the members of both. `stores`: of the members, as far as known; the master's
+  // own is added. FailedPrecondition when this is not the master; InvalidArgument when the master
+  // is not in the set.
+  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores = {});
   // Gives the group to a member of the recorded set. The broker must have ceased to take sends;
   // from now on nothing may be acknowledged any more, whatever comes of it, and Deposed follows.
   // `leaves`: this process ends then, and is not to be waited for. FailedPrecondition says why it
@@ -188,6 +195,11 @@ class Election {
   ElectionState State(absl::Duration now) const;
 
  private:
+  struct InSync {
+    std::set<BrokerId> members;
+    StoreIds stores;  // of the members
+    friend bool operator==(const InSync&, const InSync&) = default;
+  };
   // What the one request under way is for; renewals and revocations go beside it.
   enum class Step { kRead, kGrant, kCampaign, kSettle, kResume, kRecord, kHandOver, kSay };
   struct Pending {
@@ -226,13 +238,16 @@ class Election {
   // The greatest that this member has heard of.
   store::Epoch LastEpoch() const;
   bool IsInSync() const;  // as etcd has it, and rightly so
+  // Its number means another store in the group's record (rule 9).
+  bool HasAnotherStore() const;
+  std::string WhyItsStoreDoesNotCount() const;
   // Why it does not stand, for people; empty when it does, or there is a master.
   std::string WhyItDoesNotStand() const;
   // Why nothing may be acknowledged, for people.
   std::string WhyItMustWait() const;
   void Campaign(absl::Duration now);
   // Takes a member out that is not there, unless too few would be left.
-  void Leave(std::set<BrokerId>& in_sync, BrokerId member) const;
+  void Leave(ElectionRecord& group, BrokerId member) const;
   void OnCampaign(absl::Duration now, const EtcdReply& reply);
   void OnSettle(absl::Duration now, const EtcdReply& reply);
   void BeginReign(absl::Duration now, EtcdRevision revision);
@@ -262,7 +277,8 @@ class Election {
   void SendHandOver(absl::Duration now);
   void OnHandOver(absl::Duration now, const EtcdReply& reply);
   void Depose(std::string why);
-  void Recorded(std::set<BrokerId> members, EtcdRevision revision);
+  void Recorded(InSync in_sync, EtcdRevision revision);
+  ElectionRecord GroupOf(const InSync& in_sync) const;  // of its reign
   std::set<BrokerId> Others() const;
   absl::Duration Authority() const;  // until when it may acknowledge
   void UpdateAuthority();
@@ -303,9 +319,9 @@ class Election {
   absl::Duration ask_at_;
   bool key_held_ = false;  // the master's key is there, with `lease_`
   EtcdRevision key_created_ = 0;
-  std::set<BrokerId> recorded_;   // the in-sync set in etcd, as far as known
-  std::set<BrokerId> wanted_;     // the last that was proposed
-  std::set<BrokerId> recording_;  // in the transaction under way
+  InSync recorded_;               // the in-sync set in etcd, as far as known
+  InSync wanted_;                 // the last that was proposed
+  InSync recording_;              // in the transaction under way
   std::set<BrokerId> maybe_;      // all who may be in the set in etcd
   bool set_in_doubt_ = false;     // a change has failed without saying whether it was made
   std::optional<BrokerId> heir_;  // is handing over to

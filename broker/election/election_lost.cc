@@ -25,7 +25,7 @@ void Election::SetStanding(const Standing& standing) {
 }
 
 bool Election::IsLacking() const {
-  return !standing_.whole && view_.group.has_value() &&
+  return !standing_.whole && !HasAnotherStore() && view_.group.has_value() &&
          view_.group->in_sync.contains(options_.self);
 }
 

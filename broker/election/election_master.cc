@@ -38,6 +38,9 @@ void Election::AskForPromises(absl::Duration now) {
 
 void Election::Promised(absl::Duration, BrokerId from, const Promise& promise) {
   if (reign_ == nullptr) return;
+  // Whoever has its number might stand, as far as etcd says.
+  const InSync& in_sync = recorded_.members.contains(from) ? recorded_ : wanted_;
+  if (!standing_.store.empty() && StoreOf(in_sync.stores, from).empty()) return;
   promises_->Take(from, promise);
   UpdateAuthority();
 }
@@ -87,8 +90,8 @@ void Election::LookAsMaster(absl::Duration now) {
     return Depose(fmt::format("epoch {} has begun", view_.group->epoch));
   }
   if (view_.group.has_value() && view_.group->epoch == epoch) {
-    recorded_ = view_.group->in_sync;
-    maybe_.insert(recorded_.begin(), recorded_.end());
+    recorded_ = {view_.group->in_sync, view_.group->stores};
+    maybe_.insert(recorded_.members.begin(), recorded_.members.end());
   } else {
     set_in_doubt_ = true;  // etcd has forgotten: it is told again
   }
@@ -112,7 +115,7 @@ void Election::Resume(absl::Duration now) {
                    .field = EtcdCompare::Field::kModified,
                    .revision = view_.group_modified}};
   txn.changes = {{MasterKey(options_.prefix), EncodeMaster(Self()), lease_.id},
-                 {GroupKey(options_.prefix), EncodeGroup({reign_->epoch(), recorded_})}};
+                 {GroupKey(options_.prefix), EncodeGroup(GroupOf(recorded_))}};
   recording_ = recorded_;
   Commit(now, Step::kResume, std::move(txn));
 }
@@ -130,18 +133,26 @@ void Election::OnResume(absl::Duration now, const EtcdReply& reply) {
   Recorded(recording_, reply.commit.revision);
 }
 
-absl::Status Election::ProposeInSync(std::set<BrokerId> members) {
+ElectionRecord Election::GroupOf(const InSync& in_sync) const {
+  return {.epoch = reign_->epoch(), .in_sync = in_sync.members, .stores = in_sync.stores};
+}
+
+absl::Status Election::ProposeInSync(std::set<BrokerId> members, StoreIds stores) {
   if (reign_ == nullptr) return absl::FailedPreconditionError("this broker is not the master");
   if (!members.contains(options_.self)) {
     return absl::InvalidArgumentError("the master is always in the in-sync set");
   }
-  wanted_ = std::move(members);
+  stores[options_.self] = standing_.store;
+  std::erase_if(stores, [&](const auto& store) {
+    return store.second.empty() || !members.contains(store.first);
+  });
+  wanted_ = {std::move(members), std::move(stores)};
   return absl::OkStatus();
 }
 
 void Election::Record(absl::Duration now) {
   recording_ = wanted_;
-  maybe_.insert(wanted_.begin(), wanted_.end());
+  maybe_.insert(wanted_.members.begin(), wanted_.members.end());
   UpdateAuthority();  // it may be in force before the answer comes
   EtcdTxn txn;
   txn.compares = {{.key = MasterKey(options_.prefix),
@@ -150,7 +161,7 @@ void Election::Record(absl::Duration now) {
                   {.key = GroupKey(options_.prefix),
                    .field = EtcdCompare::Field::kModified,
                    .revision = view_.group_modified}};
-  txn.changes = {{GroupKey(options_.prefix), EncodeGroup({reign_->epoch(), wanted_})}};
+  txn.changes = {{GroupKey(options_.prefix), EncodeGroup(GroupOf(wanted_))}};
   Commit(now, Step::kRecord, std::move(txn));
 }
 
@@ -169,13 +180,18 @@ void Election::OnRecord(absl::Duration now, const EtcdReply& reply) {
   }
 }
 
-void Election::Recorded(std::set<BrokerId> members, EtcdRevision revision) {
-  recorded_ = maybe_ = std::move(members);
+void Election::Recorded(InSync in_sync, EtcdRevision revision) {
+  // It may come back with another store.
+  for (const BrokerId member : maybe_) {
+    if (!in_sync.members.contains(member)) promises_->Forget(member);
+  }
+  recorded_ = std::move(in_sync);
+  maybe_ = recorded_.members;
   set_in_doubt_ = false;
-  view_.group = ElectionRecord{reign_->epoch(), recorded_};
+  view_.group = GroupOf(recorded_);
   view_.group_modified = revision;
   UpdateAuthority();
-  work_.events.emplace_back(InSyncRecorded{recorded_});
+  work_.events.emplace_back(InSyncRecorded{recorded_.members});
 }
 
 absl::Status Election::HandOver(BrokerId heir, bool leaves) {
@@ -184,7 +200,7 @@ absl::Status Election::HandOver(BrokerId heir, bool leaves) {
     return absl::FailedPreconditionError(
         "the master has no lease from etcd at the moment: try again when etcd is there");
   }
-  if (heir == options_.self || !recorded_.contains(heir)) {
+  if (heir == options_.self || !recorded_.members.contains(heir)) {
     return absl::FailedPreconditionError(
         fmt::format("member {} is not another one of the in-sync set", heir));
   }
@@ -195,8 +211,9 @@ absl::Status Election::HandOver(BrokerId heir, bool leaves) {
 }
 
 void Election::SendHandOver(absl::Duration now) {
-  ElectionRecord group{reign_->epoch(), recorded_, heir_};
-  if (leaves_) Leave(group.in_sync, options_.self);
+  ElectionRecord group = GroupOf(recorded_);
+  group.heir = heir_;
+  if (leaves_) Leave(group, options_.self);
   EtcdTxn txn;
   txn.compares = {{.key = MasterKey(options_.prefix),
                    .field = EtcdCompare::Field::kCreated,

@@ -53,12 +53,29 @@ bool Election::MayStand(absl::Duration now) {
 }
 
 bool Election::IsInSync() const {
+  if (HasAnotherStore()) return false;
   const std::set<BrokerId>& set = view_.group->in_sync;
   if (!set.contains(options_.self)) return false;
   return standing_.whole || (set.size() == 1 && standing_.last_epoch > 0) || HasAsMuchAsAny();
 }
 
+bool Election::HasAnotherStore() const {
+  return view_.group.has_value() &&
+         IsAnotherStore(StoreOf(view_.group->stores, options_.self), standing_.store);
+}
+
+std::string Election::WhyItsStoreDoesNotCount() const {
+  const bool is_master = view_.master.has_value() && view_.master->id == options_.self;
+  return fmt::format(
+      "broker.id {0} of this group belongs to another store{1}. Two processes have the same number: "
+      "give one of them another broker.id. Or this one's disk was replaced: then the master takes "
+      "it in when it has not heard of the other for replication.max-lag",
+      options_.self,
+      is_master ? fmt::format(", of the master at {}", view_.master->address) : std::string());
+}
+
 std::string Election::WhyItDoesNotStand() const {
+  if (reign_ == nullptr && HasAnotherStore()) return WhyItsStoreDoesNotCount();
   if (reign_ != nullptr || view_.master.has_value() || view_.revision == 0) return "";
   if (!standing_.may_stand) return "this member cannot be master: its store has failed";
   if (LastEpoch() >= store::kMaxEpoch) {
@@ -89,11 +106,15 @@ void Election::Campaign(absl::Duration now) {
   if (view_.group.has_value()) group = *view_.group;
   // Its lease has ended, or it has given up: it is away, or as one that was.
   if (last_master_.has_value() && last_master_->epoch == group.epoch && !group.heir.has_value()) {
-    Leave(group.in_sync, last_master_->id);
+    Leave(group, last_master_->id);
   }
   group.epoch = LastEpoch() + 1;
   group.heir.reset();
-  if (!view_.group.has_value() || !IsInSync()) group.in_sync = {options_.self};
+  if (!view_.group.has_value() || !IsInSync()) {
+    group.in_sync = {options_.self};
+    group.stores.clear();
+  }
+  if (!standing_.store.empty()) group.stores[options_.self] = standing_.store;
   campaign_ = group;
   EtcdTxn txn;
   txn.compares = {{.key = MasterKey(options_.prefix), .field = EtcdCompare::Field::kCreated},
@@ -105,9 +126,11 @@ void Election::Campaign(absl::Duration now) {
   Commit(now, Step::kCampaign, std::move(txn));
 }
 
-void Election::Leave(std::set<BrokerId>& in_sync, BrokerId member) const {
+void Election::Leave(ElectionRecord& group, BrokerId member) const {
   const bool is_self = reign_ == nullptr && member == options_.self;
-  if (!is_self && in_sync.size() > options_.min_in_sync) in_sync.erase(member);
+  if (is_self || group.in_sync.size() <= options_.min_in_sync) return;
+  group.in_sync.erase(member);
+  group.stores.erase(member);
 }
 
 void Election::OnCampaign(absl::Duration now, const EtcdReply& reply) {
@@ -148,12 +171,13 @@ void Election::BeginReign(absl::Duration now, EtcdRevision revision) {
   log_end_.reset();
   fence_ = group.epoch;
   promises_.emplace(group.epoch, options_.promise_margin);
-  recorded_ = wanted_ = maybe_ = group.in_sync;
+  recorded_ = wanted_ = {group.in_sync, group.stores};
+  maybe_ = group.in_sync;
   key_held_ = true;
   key_created_ = revision;
   renew_at_ = ask_at_ = now;
   UpdateAuthority();
-  work_.events.emplace_back(Elected{reign_, recorded_});
+  work_.events.emplace_back(Elected{reign_, recorded_.members, recorded_.stores});
 }
 
 std::optional<Promise> Election::PromiseAsked(absl::Duration now, const PromiseRequest& request) {

@@ -139,7 +139,7 @@ void Elector::Tell(const ElectionEvent& event) {
   if (const auto* elected = std::get_if<Elected>(&event)) {
     LOG_INFO("This broker has been elected master with epoch {}; in sync: {{{}}}.",
              elected->reign->epoch(), fmt::join(elected->in_sync, ", "));
-    listener_->OnElected(elected->reign, elected->in_sync);
+    listener_->OnElected(elected->reign, elected->in_sync, elected->stores);
   } else if (const auto* deposed = std::get_if<Deposed>(&event)) {
     LOG_WARNING("This broker is not the master any more (epoch {}): {}.", deposed->epoch,
                 deposed->why);
@@ -206,9 +206,9 @@ bool Elector::AcceptsFrames(store::Epoch epoch) {
   return shared_->election.AcceptsFrames(epoch);
 }
 
-absl::Status Elector::ProposeInSync(std::set<BrokerId> members) {
+absl::Status Elector::ProposeInSync(std::set<BrokerId> members, StoreIds stores) {
   const MutexLock lock(&shared_->mutex);
-  absl::Status status = shared_->election.ProposeInSync(std::move(members));
+  absl::Status status = shared_->election.ProposeInSync(std::move(members), std::move(stores));
   shared_->Wake();
   return status;
 }

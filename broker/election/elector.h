@@ -21,8 +21,10 @@ class ElectionListener {
   virtual ~ElectionListener() = default;
 
   // This broker is the master now. The log is to begin `reign->epoch()`, and whatever acknowledges
-  // or shows something asks `reign` first. `in_sync` is the set that is recorded.
-  virtual void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) = 0;
+  // or shows something asks `reign` first. `in_sync` is the set that is recorded,
+  // and `stores` what is known of its members'.
+  virtual void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync,
+                         StoreIds stores) = 0;
   // It is not any more; the reign has ended before this call.
   virtual void OnDeposed(store::Epoch epoch, const std::string& why) = 0;
   // Another member has become master, or nobody is. Not told of this broker's own reign.
@@ -55,7 +57,7 @@ class Elector {
   std::optional<Promise> PromiseAsked(const PromiseRequest& request);
   void Promised(BrokerId from, const Promise& promise);
   bool AcceptsFrames(store::Epoch epoch);
-  absl::Status ProposeInSync(std::set<BrokerId> members);
+  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores = {});
   absl::Status HandOver(BrokerId heir, bool leaves);
   void StepDown(std::string why);
   ElectionState State() const;

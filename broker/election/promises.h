@@ -23,6 +23,8 @@ class PromisesOfOthers {
   PromiseRequest Ask(absl::Duration now);
   // A promise of another reign, or to a request that is long over, counts for nothing.
   void Take(BrokerId from, const Promise& promise);
+  // What `member` has promised counts no more: its number is to mean another store.
+  void Forget(BrokerId member) { until_.erase(member); }
   // Until when all of `others` have promised: for ever when there are none.
   absl::Duration Until(const std::set<BrokerId>& others) const;
 

@@ -45,6 +45,17 @@ std::optional<MasterRecord> DecodeMaster(const std::string& text) {
   return MasterRecord{*id, *epoch, address->get<std::string>()};
 }
 
+// False when it is malformed.
+bool DecodeStores(const Json& stores, StoreIds* decoded) {
+  if (!stores.is_object()) return false;
+  for (const auto& [key, store] : stores.items()) {
+    BrokerId member = 0;
+    if (!absl::SimpleAtoi(key, &member) || !store.is_string()) return false;
+    (*decoded)[member] = store.get<std::string>();
+  }
+  return true;
+}
+
 std::optional<ElectionRecord> DecodeGroup(const std::string& text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("in_sync")) return std::nullopt;
@@ -58,6 +69,7 @@ std::optional<ElectionRecord> DecodeGroup(const std::string& text) {
     if (!id) return std::nullopt;
     group.in_sync.insert(*id);
   }
+  if (json.contains("stores") && !DecodeStores(json["stores"], &group.stores)) return std::nullopt;
   if (json.contains("heir")) {
     group.heir = Id(json["heir"]);
     if (!group.heir) return std::nullopt;
@@ -118,6 +130,7 @@ std::string EncodeGroup(const ElectionRecord& group) {
   Json json;
   json["epoch"] = group.epoch;
   json["in_sync"] = group.in_sync;
+  for (const auto& [member, store] : group.stores) json["stores"][fmt::to_string(member)] = store;
   if (group.heir.has_value()) json["heir"] = *group.heir;
   return json.dump();
 }

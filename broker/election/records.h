@@ -17,8 +17,9 @@
 //
 //   /mansio/CLUSTER/BROKER/master   {"id":1,"epoch":7,"address":"10.0.0.1:8081"}
 //                                   there as long as the master's lease lives
-//   /mansio/CLUSTER/BROKER/group    {"epoch":7,"in_sync":[1,2],"heir":2}
-//                                   stays; `epoch` counts the reigns
+//   /mansio/CLUSTER/BROKER/group    {"epoch":7,"in_sync":[1,2],"stores":{"1":"…","2":"…"},"heir":2}
+//                                   stays; `epoch` counts the reigns. A number in the set means
+//                                   that member's store; one that is not named, any
 //   /mansio/CLUSTER/BROKER/lost/2   {"group":17,"epoch":7,"end":4096}
 //                                   what member 2 still has, which may have lost something; void
 //                                   once `group` has another revision than 17
@@ -37,6 +38,7 @@ struct ElectionRecord {
   store::Epoch epoch = 0;  // of the last reign that has begun
   std::set<BrokerId> in_sync;
   std::optional<BrokerId> heir = {};  // whom the last master has handed the group over to
+  StoreIds stores = {};               // of `in_sync`, as far as known
   friend bool operator==(const ElectionRecord&, const ElectionRecord&) = default;
 };
 

@@ -38,8 +38,9 @@ class GroupElection {
   // --- A master.
 
   // This is to be the in-sync set; it is told when that is recorded. Until then the members of both
-  // are waited for. An error: it is not the master any more.
-  virtual absl::Status ProposeInSync(std::set<BrokerId> members) = 0;
+  // are waited for. `stores`: of the members, as far as known. An error: it is not the master any
+  // more.
+  virtual absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) = 0;
   virtual void Promised(BrokerId from, const Promise& promise) = 0;
 
   // --- A slave.

@@ -1,5 +1,7 @@
 #include "broker/replication/master.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -12,6 +14,8 @@ namespace {
 
 // As long as the longest lease.
 constexpr absl::Duration kLongestPromise = absl::Minutes(1);
+// A process that is refused comes again some times a second.
+constexpr absl::Duration kRefusalShown = absl::Seconds(10);
 
 }  // namespace
 
@@ -26,6 +30,7 @@ Master::Master(MasterOptions options, store::ReplicatedLog* log, const Clock* cl
           InSyncSet(options_.id, std::move(in_sync), options_.min_in_sync,
                     options_.durability == store::Durability::kReplicaSync))) {
   const Lock lock(&shared_->mutex);
+  shared_->stores = options_.stores;
   for (const BrokerId member : shared_->set.members()) shared_->good[member] = clock_->BootNow();
 }
 
@@ -95,7 +100,6 @@ void Master::Held(Session session, const v1::SlaveHeld& held) {
     if (fits) {
       peer->streaming = true;
       peer->held = held;
-      shared_->set.SetHeld(peer->id, {held.held(), held.synced()});
     }
   }
   if (!fits) {
@@ -109,7 +113,7 @@ void Master::Promised(Session session, const v1::Promise& promise) {
   {
     const Lock lock(&shared_->mutex);
     const Peer* const peer = shared_->Find(session);
-    if (peer == nullptr) return;
+    if (peer == nullptr || !shared_->Counts(*peer)) return;
     from = peer->id;
   }
   const absl::Duration lasts = std::min(absl::Milliseconds(promise.lasts_ms()), kLongestPromise);
@@ -122,7 +126,7 @@ void Master::AskForPromise(BrokerId slave, const PromiseRequest& request) {
   message.mutable_promise_request()->set_sequence(request.sequence);
   const Lock lock(&shared_->mutex);
   for (auto& [session, peer] : shared_->peers) {
-    if (peer.id == slave) peer.stream->Send(message);
+    if (peer.id == slave && shared_->Counts(peer)) peer.stream->Send(message);
   }
 }
 
@@ -236,11 +240,19 @@ std::vector<SlaveState> Master::Slaves() const {
     SlaveState& state = states[peer.id];
     state.id = peer.id;
     state.connected = true;
+    state.in_sync = state.in_sync && shared_->Counts(peer);
     state.copying = peer.held.copying();
     state.held = peer.held.held();
     state.synced = peer.held.synced();
     state.applied = peer.held.applied();
     state.identity = peer.identity;
+  }
+  for (const auto& [id, refusal] : shared_->refused) {
+    if (clock_->BootNow() - refusal.at > kRefusalShown) continue;
+    states[id].id = id;
+    states[id].trouble = fmt::format(
+        "a second process with broker.id {} at {} is refused: give one of the two another broker.id",
+        id, refusal.address);
   }
   std::vector<SlaveState> all;
   for (const auto& [id, state] : states) all.push_back(state);

@@ -43,6 +43,7 @@ struct MasterOptions {
   std::function<v1::BrokerIdentity()> identity = {};
   // Where the master is elected; borrowed. Null: roles are static.
   GroupElection* election = nullptr;
+  StoreIds stores = {};  // of the in-sync set, as far as the election knows
 };
 
 // How the master sees a slave.
@@ -55,6 +56,8 @@ struct SlaveState {
   store::LogOffset synced = 0;
   store::LogOffset applied = 0;
   v1::BrokerIdentity identity = {};  // as it said when it connected
+  // For people; empty: nothing is wrong. A second process with its number is refused.
+  std::string trouble = {};
 };
 
 // The master's side of replication.proto: finds where each slave's log joins its own, sends frames
@@ -106,10 +109,16 @@ class Master {
   using Lock = MutexLock;
   void Hello(Session session, const v1::SlaveHello& hello);
   absl::Status CheckHello(const v1::SlaveHello& hello) const;
+  // A number means one store: whether this one may come with it now. Notes who may not.
+  absl::Status CheckStore(Session session, const v1::SlaveHello& hello);
+  // Of members of the set that were not known before.
+  void RecordStores();
   // The logs have nothing in common that both still hold.
   void StartOver(Session session, const v1::SlaveHello& hello, const store::LogHistory& own);
   // The welcome of a slave whose log goes on at `start`.
   void Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome);
+  // False: another stream of its number has come meanwhile.
+  bool Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome);
   // The slave has more of this master's last reign than this master, and is in the set.
   bool LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const;
   // Tells every slave who is in the group.

@@ -4,12 +4,19 @@
 #include <utility>
 
 #include "broker/replication/master_peers.h"
+#include "common/logging/logging.h"
 
 namespace mansio::broker {
 namespace {
 
 constexpr BrokerId kMaxMember = 999;  // as broker.id
 constexpr size_t kMaxIdentityBytes = 8 << 10;
+constexpr size_t kMaxStoreBytes = 64;
+
+std::string AddressOf(const v1::BrokerIdentity& identity) {
+  if (identity.addresses().empty()) return "an unknown address";
+  return fmt::format("{}:{}", identity.addresses(0).host(), identity.addresses(0).port());
+}
 
 }  // namespace
 
@@ -20,7 +27,8 @@ absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
                     "replication.master, cluster or broker.name",
                     options_.cluster, options_.broker, hello.cluster(), hello.broker()));
   }
-  if (hello.identity().ByteSizeLong() > kMaxIdentityBytes) {
+  if (hello.identity().ByteSizeLong() > kMaxIdentityBytes ||
+      hello.store().size() > kMaxStoreBytes) {
     return absl::InvalidArgumentError("the slave says too much of itself");
   }
   if (hello.id() < 1 || hello.id() > kMaxMember || hello.id() == options_.id) {
@@ -30,6 +38,35 @@ absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
                     hello.id(), options_.id));
   }
   return absl::OkStatus();
+}
+
+absl::Status Master::CheckStore(Session session, const v1::SlaveHello& hello) {
+  const BrokerId id = hello.id();
+  const absl::Duration now = clock_->BootNow();
+  const std::string address = AddressOf(hello.identity());
+  const Lock lock(&shared_->mutex);
+  for (const auto& [other, peer] : shared_->peers) {
+    if (other == session || peer.id != id || !IsAnotherStore(peer.store, hello.store())) continue;
+    const std::string why = fmt::format(
+        "two processes have broker.id {}: {} and {}; give one of them another broker.id", id,
+        AddressOf(peer.identity), address);
+    const auto known = shared_->refused.find(id);
+    if (known == shared_->refused.end() || known->second.address != address) {
+      LOG_ERROR("The second is refused: {}", why);
+    }
+    shared_->refused[id] = {address, now};
+    return absl::FailedPreconditionError(why);
+  }
+  const bool is_replaced = shared_->set.members().contains(id) &&
+                           IsAnotherStore(StoreOf(shared_->stores, id), hello.store());
+  if (!keeps_set_ || !is_replaced || now - shared_->good[id] > options_.max_lag) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("broker.id {} belongs to another store, which had everything less than "
+                  "replication.max-lag ago. If this one's disk was replaced, it is taken in after "
+                  "that; else two processes have this number: give one of them another broker.id",
+                  id));
 }
 
 bool Master::LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const {
@@ -84,6 +121,7 @@ void Master::StartOver(Session session, const v1::SlaveHello& hello, const store
 }
 
 void Master::Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome) {
+  if (absl::Status store = CheckStore(session, hello); !store.ok()) return End(session, store);
   std::vector<Session> older;
   {
     const Lock lock(&shared_->mutex);
@@ -98,20 +136,35 @@ void Master::Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWel
   ReignsToWire(own.epochs, welcome.mutable_reigns());
   welcome.set_log_begin(own.begin);
   welcome.set_log_end(own.end);
-  {
-    const Lock lock(&shared_->mutex);
-    Peer* const peer = shared_->Find(session);
-    if (peer == nullptr) return;
-    peer->id = hello.id();
-    peer->identity = hello.identity();
-    peer->next = welcome.start();
-    peer->said = clock_->BootNow();
-    v1::MasterMessage message;
-    *message.mutable_welcome() = std::move(welcome);
-    peer->stream->Send(std::move(message));
-    shared_->known[peer->id] = peer->identity;
+  if (!Begin(session, hello, std::move(welcome))) {
+    return End(session, absl::AbortedError("another stream of the same slave has come"));
   }
   if (options_.identity) TellMembers();
+}
+
+bool Master::Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome) {
+  const Lock lock(&shared_->mutex);
+  Peer* const peer = shared_->Find(session);
+  if (peer == nullptr) return true;
+  for (const auto& [other, another] : shared_->peers) {
+    if (another.id == hello.id()) return false;
+  }
+  peer->id = hello.id();
+  peer->store = hello.store();
+  peer->identity = hello.identity();
+  peer->next = welcome.start();
+  peer->said = clock_->BootNow();
+  v1::MasterMessage message;
+  *message.mutable_welcome() = std::move(welcome);
+  peer->stream->Send(std::move(message));
+  shared_->known[peer->id] = peer->identity;
+  // Whoever comes first has the number, where the set's records do not say.
+  if (shared_->set.coming().contains(peer->id) && !peer->store.empty()) {
+    StoreId& store = shared_->stores[peer->id];
+    shared_->store_is_new = shared_->store_is_new || store.empty();
+    if (store.empty()) store = peer->store;
+  }
+  return true;
 }
 
 void Master::TellMembers() {

@@ -40,7 +40,9 @@ void Master::MeasureLag(absl::Duration now) {
   const Lock lock(&shared_->mutex);
   shared_->set.SetHeld(options_.id, {reached.appended, reached.synced});
   for (auto& [session, peer] : shared_->peers) {
-    if (!peer.streaming || peer.held.held() < peer.mark) continue;
+    if (!peer.streaming || !shared_->Counts(peer)) continue;
+    shared_->set.SetHeld(peer.id, {peer.held.held(), peer.held.synced()});
+    if (peer.held.held() < peer.mark) continue;
     if (peer.held.held() >= reached.appended) {
       shared_->good[peer.id] = now;  // however long ago that was looked at last
     } else if (peer.mark_time != absl::ZeroDuration()) {
@@ -63,6 +65,7 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
   const Lock lock(&shared_->mutex);
   if (shared_->set.on_its_way()) return std::nullopt;
   std::set<BrokerId> members = shared_->set.coming();
+  shared_->DropStores();
   // Also what is about to be committed without it: a change that is recorded elsewhere than in the
   // log does not come behind that.
   const store::LogOffset all = std::max({committed, shared_->allowed, log_->ReignStart()});
@@ -70,8 +73,13 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
     const auto good = shared_->good.find(peer.id);
     const absl::Duration behind =
         good == shared_->good.end() ? absl::InfiniteDuration() : now - good->second;
-    if (!members.contains(peer.id) && MayJoin(peer, all, behind)) {
+    if (!shared_->Counts(peer)) {
+      // Its number leaves the set first, even if too few are left: nobody is to be elected by it
+      // before this store has everything.
+      members.erase(peer.id);
+    } else if (!members.contains(peer.id) && MayJoin(peer, all, behind)) {
       members.insert(peer.id);
+      if (!peer.store.empty()) shared_->stores[peer.id] = peer.store;
       shared_->good[peer.id] = now;
     }
   }
@@ -86,8 +94,26 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
 }
 
 bool Master::Record(const std::set<BrokerId>& members) {
-  if (options_.election != nullptr) return options_.election->ProposeInSync(members).ok();
+  if (options_.election != nullptr) {
+    StoreIds stores;
+    {
+      const Lock lock(&shared_->mutex);
+      stores = shared_->stores;
+    }
+    return options_.election->ProposeInSync(members, std::move(stores)).ok();
+  }
   return log_->SubmitRecord(std::make_unique<ChangeAppend>(shared_, members)).ok();
+}
+
+void Master::RecordStores() {
+  std::set<BrokerId> members;
+  {
+    const Lock lock(&shared_->mutex);
+    if (options_.election == nullptr || !std::exchange(shared_->store_is_new, false)) return;
+    members = shared_->set.coming();
+  }
+  // False: the reign is over.
+  static_cast<void>(Record(members));
 }
 
 void Master::KeepSet(absl::Duration now) {
@@ -96,6 +122,7 @@ void Master::KeepSet(absl::Duration now) {
     const Lock lock(&shared_->mutex);
     shared_->set.Withdraw();
   }
+  RecordStores();
   store::LogOffset committed = 0;
   {
     const Lock lock(&shared_->mutex);
@@ -112,7 +139,8 @@ absl::Status Master::CheckSends() const {
   const Lock lock(&shared_->mutex);
   size_t connected = 1;
   for (const auto& [session, peer] : shared_->peers) {
-    if (peer.streaming && shared_->set.members().contains(peer.id)) ++connected;
+    const bool is_member = shared_->Counts(peer) && shared_->set.members().contains(peer.id);
+    if (peer.streaming && is_member) ++connected;
   }
   if (connected >= options_.min_in_sync) return absl::OkStatus();
   return absl::UnavailableError(fmt::format(

@@ -17,6 +17,7 @@ namespace mansio::broker {
 struct Master::Peer {
   std::shared_ptr<SlaveStream> stream;
   BrokerId id = 0;  // 0: it has not said hello
+  StoreId store;
   v1::BrokerIdentity identity;
   bool streaming = false;
   store::LogOffset next = 0;  // to be sent
@@ -39,6 +40,15 @@ struct Master::Shared {
   std::map<Session, Peer> peers ABSL_GUARDED_BY(mutex);
   // Whoever has been a slave since the start.
   std::map<BrokerId, v1::BrokerIdentity> known ABSL_GUARDED_BY(mutex);
+  // What the numbers of the set mean, and of those that are to join; as far as known.
+  StoreIds stores ABSL_GUARDED_BY(mutex);
+  bool store_is_new ABSL_GUARDED_BY(mutex) = false;  // one of them, and the election does not know
+  struct Refusal {
+    std::string address;
+    absl::Duration at;
+  };
+  // Second processes with the number of a member; the last of each.
+  std::map<BrokerId, Refusal> refused ABSL_GUARDED_BY(mutex);
   // The log was told so far that it may commit up to here.
   store::LogOffset allowed ABSL_GUARDED_BY(mutex) = 0;
   // When a member of the set was last known to have all there was.
@@ -48,6 +58,19 @@ struct Master::Shared {
     const Peer* const peer = Find(session);
     if (peer != nullptr && peer->streaming) set.Forget(peer->id);
     peers.erase(session);
+  }
+  // Its store is the one that its number means. Else it is to take a place over, and is nobody
+  // until the one before has left the set.
+  bool Counts(const Peer& peer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return !IsAnotherStore(StoreOf(stores, peer.id), peer.store);
+  }
+  // Of whoever has left the set.
+  void DropStores() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    for (auto store = stores.begin(); store != stores.end();) {
+      const bool is_needed =
+          set.members().contains(store->first) || set.coming().contains(store->first);
+      store = is_needed ? std::next(store) : stores.erase(store);
+    }
   }
   // Those of `members` that were last known to have all before `since`: whoever has gone comes
   // first, then who is behind longest.

@@ -2,6 +2,7 @@
 #define MANSIO_BROKER_REPLICATION_RECORDS_H_
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,6 +16,21 @@ namespace mansio::broker {
 
 // A member's fixed number in its broker group; the configuration's `broker.id`.
 using BrokerId = int32_t;
+
+// Which store directory a member's log is in: 32 hexadecimal digits (server/store_id.h). Empty: not
+// known, as an older version does not say it.
+using StoreId = std::string;
+using StoreIds = std::map<BrokerId, StoreId>;
+
+// Whether both are known, and not the same.
+inline bool IsAnotherStore(const StoreId& one, const StoreId& other) {
+  return !one.empty() && !other.empty() && one != other;
+}
+// That of `member`; empty when it is not known.
+inline StoreId StoreOf(const StoreIds& stores, BrokerId member) {
+  const auto found = stores.find(member);
+  return found == stores.end() ? StoreId() : found->second;
+}
 
 // The members that hold every record that was acknowledged with `replica` or `replica-sync` from
 // here on (design section 9).

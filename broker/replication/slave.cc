@@ -49,6 +49,7 @@ void Slave::Opened(MasterStream* stream) {
   hello->set_cluster(options_.cluster);
   hello->set_broker(options_.broker);
   hello->set_id(options_.id);
+  hello->set_store(options_.store);
   ReignsToWire(history.epochs, hello->mutable_reigns());
   hello->set_log_begin(history.begin);
   hello->set_log_end(history.end);

@@ -22,6 +22,7 @@ struct SlaveOptions {
   std::string cluster;
   std::string broker;  // the group's name
   BrokerId id = 1;
+  StoreId store = {};                                 // told to the master
   std::function<v1::BrokerIdentity()> identity = {};  // told to the master; null: nothing is
   absl::Duration heartbeat = absl::Seconds(1);        // something is said at least so often
   absl::Duration silence = absl::Seconds(5);  // the master is gone when it said nothing so long

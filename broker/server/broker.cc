@@ -119,7 +119,8 @@ class Broker::Parts {
                 .identity = [this] { return Identity(); },
                 .roles = environment.roles,
                 .peers = node_.peers(),
-                .advertised = advertised}),
+                .advertised = advertised,
+                .files = environment.files}),
         gate_(std::move(access), environment.clock) {
     features_.AddTo(&folded_);
     folded_.Add(group_.feature());

@@ -59,7 +59,7 @@ void ElectedRole::End() {
 }
 
 absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end,
-                                 bool copying) {
+                                 bool copying, const StoreId& store) {
   bool is_master = false;
   {
     const MutexLock lock(&mutex_);
@@ -83,6 +83,7 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, stor
       standing_.whole = !run_->began_empty() && (run_->whole() || !may_lose_);
     }
     standing_.last_epoch = epoch;
+    standing_.store = store;
     copying_ = copying;
     closed_in_order_ = false;
     is_first = !std::exchange(started_, true);
@@ -144,6 +145,11 @@ std::set<BrokerId> ElectedRole::in_sync() const {
   return in_sync_;
 }
 
+StoreIds ElectedRole::stores() const {
+  const MutexLock lock(&mutex_);
+  return stores_;
+}
+
 std::function<bool()> ElectedRole::Permit() const {
   const MutexLock lock(&mutex_);
   return [reign = opened_, clock = environment_.clock] { return MayAcknowledge(reign, clock); };
@@ -179,11 +185,13 @@ void ElectedRole::AskToReopen() {
   if (!std::exchange(reopening_, true)) environment_.reopen();
 }
 
-void ElectedRole::OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) {
+void ElectedRole::OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync,
+                            StoreIds stores) {
   ++elections_won_;
   const MutexLock lock(&mutex_);
   reign_ = std::move(reign);
   in_sync_ = std::move(in_sync);
+  stores_ = std::move(stores);
   master_.clear();
   AskToReopen();
 }
@@ -221,8 +229,8 @@ void ElectedRole::AskForPromise(BrokerId slave, const PromiseRequest& request) {
   if (member_ != nullptr && opened_ != nullptr) member_->AskForPromise(slave, request);
 }
 
-absl::Status ElectedRole::ProposeInSync(std::set<BrokerId> members) {
-  return elector_.ProposeInSync(std::move(members));
+absl::Status ElectedRole::ProposeInSync(std::set<BrokerId> members, StoreIds stores) {
+  return elector_.ProposeInSync(std::move(members), std::move(stores));
 }
 
 void ElectedRole::Promised(BrokerId from, const Promise& promise) {

@@ -63,10 +63,11 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   // --- Of the Broker that is open.
 
   // Its store is open, and nothing was appended since; the log's last epoch is `epoch`, and it ends
-  // at `end`. From now on this broker may stand, unless its log is being copied (`copying`). The
-  // member is told at once how things are; borrowed until Detach. Errors of the disk.
-  absl::Status Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end,
-                      bool copying);
+  // at `end`, in the directory of the identity `store`. From now on this broker may stand, unless
+  // its log is being copied (`copying`). The member is told at once how things are; borrowed until
+  // Detach. Errors of the disk.
+  absl::Status Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end, bool copying,
+                      const StoreId& store);
   // The member is not called any more. Idempotent.
   void Detach();
 
@@ -74,6 +75,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void Reopen();
   // The set that is recorded.
   std::set<BrokerId> in_sync() const;
+  // Of the set at this broker's election, as far as known.
+  StoreIds stores() const;
   // Whether what the open Broker commits may be acknowledged now; hot. Outlives this object.
   std::function<bool()> Permit() const;
   // OK, or Unavailable with the reason why it may not.
@@ -91,7 +94,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   absl::Status HandOver(BrokerId heir, bool leaves) { return elector_.HandOver(heir, leaves); }
 
   // GroupElection.
-  absl::Status ProposeInSync(std::set<BrokerId> members) override;
+  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) override;
   void Promised(BrokerId from, const Promise& promise) override;
   bool AcceptsFrames(store::Epoch reign) override;
   std::optional<Promise> PromiseAsked(const PromiseRequest& request) override;
@@ -99,7 +102,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
 
  private:
   // ElectionListener.
-  void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) override;
+  void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync,
+                 StoreIds stores) override;
   void OnDeposed(store::Epoch epoch, const std::string& why) override;
   void OnMaster(const std::optional<MasterRecord>& master) override;
   void OnInSyncRecorded(std::set<BrokerId> in_sync) override;
@@ -120,6 +124,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   std::shared_ptr<const Reign> reign_ ABSL_GUARDED_BY(mutex_);   // null: a slave
   std::shared_ptr<const Reign> opened_ ABSL_GUARDED_BY(mutex_);  // of the Broker that is open
   std::set<BrokerId> in_sync_ ABSL_GUARDED_BY(mutex_);
+  StoreIds stores_ ABSL_GUARDED_BY(mutex_);
   std::string master_ ABSL_GUARDED_BY(mutex_);  // another one's address
   ElectedMember* member_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool reopening_ ABSL_GUARDED_BY(mutex_) = true;  // NextOpening is about to be called

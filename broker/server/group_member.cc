@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "broker/server/store_id.h"
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
@@ -64,6 +65,9 @@ absl::Status GroupMember::Attach(store::Store* store) {
   store_ = store;
   if (config_.id != 0) {
     log_ = store->replicated_log();
+    absl::StatusOr<StoreId> id = OpenStoreId(environment_.files, config_.store.path);
+    if (!id.ok()) return id.status();
+    store_id_ = *std::move(id);
     absl::Status attached = is_slave() ? AttachSlave() : AttachMaster();
     if (!attached.ok()) return attached;
   }
@@ -76,11 +80,13 @@ absl::Status GroupMember::Attach(store::Store* store) {
                              .elected = environment_.elected});
   if (environment_.elected == nullptr) return absl::OkStatus();
   const store::LogHistory history = log_->History();
-  return environment_.elected->Attach(this, history.epochs.last(), history.end, log_->IsCopying());
+  return environment_.elected->Attach(this, history.epochs.last(), history.end, log_->IsCopying(),
+                                      store_id_);
 }
 
 absl::Status GroupMember::AttachSlave() {
   SlaveLinkOptions options = LinkOptionsOf(config_, cluster_secret_);
+  options.slave.store = store_id_;
   options.slave.identity = environment_.identity;
   options.slave.election = environment_.elected;
   options.reopen = environment_.reopen;
@@ -97,6 +103,7 @@ absl::Status GroupMember::AttachMaster() {
   MasterOptions options = MasterOptionsOf(config_);
   options.identity = environment_.identity;
   options.election = environment_.elected;
+  if (options.election != nullptr) options.stores = environment_.elected->stores();
   master_ = std::make_unique<MasterService>(std::move(options), log_, environment_.clock,
                                             *std::move(members));
   reign_gate_ = std::make_unique<ReignGate>(

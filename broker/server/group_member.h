@@ -48,6 +48,7 @@ class GroupMember final : private ElectedMember {
     KeptRole* roles = nullptr;                     // as Broker::Environment
     rpc::Client* peers = nullptr;                  // borrowed
     HostPort advertised = {};
+    FileSystem* files = nullptr;  // borrowed
   };
   GroupMember(const BrokerConfig& config, std::string cluster_secret, Environment environment);
   ~GroupMember() override;
@@ -117,6 +118,7 @@ class GroupMember final : private ElectedMember {
   InSyncFeature in_sync_;
   DecisionHold hold_;
   store::Store* store_ = nullptr;
+  StoreId store_id_;                       // of a member of a group
   store::ReplicatedLog* log_ = nullptr;    // of a member of a group
   std::unique_ptr<MasterService> master_;  // of a group's master
   std::unique_ptr<SlaveLink> link_;        // of a slave

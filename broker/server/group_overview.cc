@@ -52,6 +52,7 @@ v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
   identity.set_member(slave.id);
   identity.set_role(std::string(RoleName(store::Role::kSlave)));
   overview.set_online(slave.connected);
+  overview.set_trouble(slave.trouble);
   if (!slave.connected) return overview;
   identity.set_epoch(static_cast<int64_t>(from_.store->epoch()));  // else it was not connected
   overview.set_copying(slave.copying);

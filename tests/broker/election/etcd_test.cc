@@ -225,7 +225,8 @@ class Member final : public ElectionListener {
   Member(BrokerId id, Etcd* etcd, const Clock* clock, Members* all)
       : clock_(clock), all_(all), gate(etcd), elector(Options(id), &gate, clock, this) {}
 
-  void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync) override {
+  void OnElected(std::shared_ptr<const Reign> reign, std::set<BrokerId> in_sync,
+                 StoreIds) override {
     const MutexLock lock(&mutex_);
     reign_ = std::move(reign);
     in_sync_ = std::move(in_sync);

@@ -37,6 +37,20 @@ TEST(ElectionRecordsTest, OperatorsCanReadThem) {
   EXPECT_EQ(EncodeGroup({9, {1, 2}}), R"({"epoch":9,"in_sync":[1,2]})");
 }
 
+TEST(ElectionRecordsTest, TheGroupsRecordNamesTheStoresOfItsMembers) {
+  const std::string prefix = ElectionPrefix("c", "b");
+  const ElectionRecord group{9, {1, 2}, 2, {{1, "ab"}, {2, "cd"}}};
+  EXPECT_EQ(EncodeGroup(group),
+            R"({"epoch":9,"in_sync":[1,2],"stores":{"1":"ab","2":"cd"},"heir":2})");
+  const auto view = DecodeView(prefix, Keys("", EncodeGroup(group)));
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->group, group);
+  for (const char* const stores : {"[]", R"({"x":"ab"})", R"({"1":7})"}) {
+    const std::string bad = std::string(R"({"epoch":9,"in_sync":[1],"stores":)") + stores + "}";
+    EXPECT_TRUE(absl::IsDataLoss(DecodeView(prefix, Keys("", bad)).status())) << bad;
+  }
+}
+
 TEST(ElectionRecordsTest, WhatMembersHaveCountsForOneGroupRecordAlone) {
   const std::string prefix = ElectionPrefix("c", "b");
   EXPECT_EQ(LostKey(prefix, 2), "/mansio/c/b/lost/2");

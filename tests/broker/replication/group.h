@@ -128,6 +128,7 @@ class Group {
     options.window_bytes = 8000;
     options.catch_up_bytes_per_second = catch_up_bytes_per_second;
     options.max_lag = max_lag;
+    options.election = election;
     member.master = std::make_unique<Master>(options, log, &clock, *in_sync);
     master_ = id;
   }
@@ -138,7 +139,11 @@ class Group {
     SlaveOptions options;
     options.cluster = "c";
     options.broker = "b";
-    options.id = id;
+    options.id = numbers.contains(id) ? numbers[id] : id;
+    options.store = "store-" + std::to_string(id);
+    v1::BrokerIdentity identity;
+    identity.add_addresses()->set_host("host-" + std::to_string(id));
+    options.identity = [identity] { return identity; };
     member.slave = std::make_unique<Slave>(options, member.log->log->replicated(), &clock);
   }
   // As a slave that its log has asked for that.
@@ -272,8 +277,10 @@ class Group {
 
   FakeClock clock;
   absl::Status last_end;
-  uint64_t catch_up_bytes_per_second = 0;  // of masters that start from now on
+  uint64_t catch_up_bytes_per_second = 0;      // of masters that start from now on
   absl::Duration max_lag = absl::Seconds(10);  // of the next master
+  GroupElection* election = nullptr;           // its, too
+  std::map<BrokerId, BrokerId> numbers;        // the broker.id of a member, if it is not its own
 
  private:
   static store::RecoveryStart FoldNothing() {

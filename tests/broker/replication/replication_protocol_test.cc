@@ -423,5 +423,128 @@ TEST_F(ProtocolTest, ASecondStreamOfASlaveReplacesTheFirst) {
   EXPECT_FALSE(second->ended());
 }
 
+// --- Two processes with one number.
+
+TEST_F(ProtocolTest, ASecondProcessWithTheNumberOfASlaveIsRefused) {
+  group_.numbers[3] = 2;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  const std::shared_ptr<Link> first = group_.at(2).link;
+  ASSERT_NE(first, nullptr);
+  group_.StartSlave(3);
+  group_.Heal(/*rounds=*/5);
+  EXPECT_FALSE(first->ended());
+  group_.Disconnect(3);
+  group_.Connect(3);
+  group_.ToMaster(3);
+  group_.Tick(3);
+  EXPECT_TRUE(absl::IsFailedPrecondition(group_.last_end));
+  EXPECT_THAT(std::string(group_.last_end.message()),
+              HasSubstr("two processes have broker.id 2: host-2:0 and host-3:0"));
+  const auto outcome = Send("one");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  EXPECT_THAT(group_.Applied(2), ElementsAre("one"));
+  EXPECT_THAT(group_.Applied(3), IsEmpty());
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  ASSERT_EQ(group_.present()->Slaves().size(), 1u);
+  EXPECT_THAT(group_.present()->Slaves()[0].trouble,
+              HasSubstr("a second process with broker.id 2 at host-3:0 is refused"));
+  group_.Down(3);
+  group_.Heal();
+  EXPECT_EQ(group_.present()->Slaves()[0].trouble, "");
+}
+
+TEST_F(ProtocolTest, ANewerStreamOfTheSameStoreReplacesTheOlder) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  // The master has not heard that the stream is gone.
+  Member& slave = group_.at(2);
+  const std::shared_ptr<Link> first = std::exchange(slave.link, nullptr);
+  slave.slave->Closed();
+  group_.Connect(2);
+  group_.ToMaster(2);
+  EXPECT_TRUE(first->ended());
+  EXPECT_THAT(std::string(first->why().message()), HasSubstr("a newer stream"));
+  group_.present()->Closed(first->session);
+  group_.Heal(/*rounds=*/5);
+  const auto outcome = Send("one");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+}
+
+TEST_F(ProtocolTest, AnotherStoreTakesANumberOverWhenItHasEverything) {
+  group_.numbers[3] = 2;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  const auto before = Send("before");
+  group_.Heal();
+  ASSERT_EQ(before->Wait(), absl::OkStatus());
+  group_.Down(2);
+  group_.StartSlave(3);
+  group_.Heal(/*rounds=*/5);
+  EXPECT_THAT(std::string(group_.last_end.message()), HasSubstr("belongs to another store"));
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2)) << "the first may come again";
+  EXPECT_FALSE(group_.present()->CheckSends().ok());
+  group_.Heal();
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  const auto after = Send("after");
+  group_.Heal();
+  EXPECT_EQ(after->Wait(), absl::OkStatus());
+  EXPECT_THAT(group_.Applied(3), ElementsAre("before", "after"));
+  // Now the first one is the second.
+  group_.StartSlave(2);
+  group_.Heal(/*rounds=*/5);
+  EXPECT_THAT(group_.Applied(2), IsEmpty());
+}
+
+// Records what it is asked to, when the test says so.
+class SlowElection final : public GroupElection {
+ public:
+  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) override {
+    proposed.emplace_back(std::move(members), std::move(stores));
+    return absl::OkStatus();
+  }
+  void Promised(BrokerId, const Promise&) override {}
+  bool AcceptsFrames(store::Epoch) override { return true; }
+  std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
+  void HoldsAll() override {}
+
+  std::vector<std::pair<std::set<BrokerId>, StoreIds>> proposed;
+};
+
+TEST_F(ProtocolTest, TheSetIsRecordedWithoutANumberBeforeItMeansAnotherStore) {
+  SlowElection election;
+  const auto last = [&election] { return election.proposed.back(); };
+  group_.election = &election;
+  group_.numbers[3] = 2;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal(/*rounds=*/5);
+  EXPECT_EQ(last(), std::pair(std::set<BrokerId>({1, 2}), StoreIds({{2, "store-2"}})));
+  group_.present()->InSyncRecorded({1, 2});
+  group_.Heal(/*rounds=*/5);
+  const auto before = Send("before");
+  group_.Heal(/*rounds=*/5);
+  ASSERT_THAT(group_.Applied(1), ElementsAre("before"));
+  const auto after = Send("after");
+  group_.Down(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  EXPECT_EQ(last(), std::pair(std::set<BrokerId>({1}), StoreIds({{2, "store-2"}})));
+  EXPECT_THAT(group_.Applied(1), ElementsAre("before"))
+      << "the recorded store has not confirmed the second";
+  group_.present()->InSyncRecorded({1});
+  group_.Heal(/*rounds=*/5);
+  EXPECT_EQ(last(), std::pair(std::set<BrokerId>({1, 2}), StoreIds({{2, "store-3"}})));
+  group_.present()->InSyncRecorded({1, 2});
+  group_.Heal(/*rounds=*/5);
+  EXPECT_THAT(group_.Applied(1), ElementsAre("before", "after"));
+  group_.Down(1);
+}
+
 }  // namespace
 }  // namespace mansio::broker::testing

@@ -18,6 +18,7 @@ namespace mansio::broker {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Pair;
 
 // A FakeEtcd that answers at once.
 class DirectEtcd final : public Etcd {
@@ -135,14 +136,16 @@ class ElectedRoleTest : public ::testing::Test {
   BrokerConfig Open(store::Epoch last_epoch) {
     role_->Detach();
     BrokerConfig opening = role_->NextOpening(config_);
-    EXPECT_EQ(role_->Attach(&told_, last_epoch, /*end=*/last_epoch * 100, /*copying=*/false),
-              absl::OkStatus());
+    EXPECT_EQ(
+        role_->Attach(&told_, last_epoch, /*end=*/last_epoch * 100, /*copying=*/false, store_),
+        absl::OkStatus());
     return opening;
   }
 
   RecordingFileSystem files_;
   FakeClock clock_;
   DirectEtcd etcd_{&clock_};
+  StoreId store_ = "s1";
   BrokerConfig config_;
   Told told_;
   Mutex mutex_;
@@ -216,6 +219,17 @@ TEST_F(ElectedRoleTest, AMemberWhoseDiskWasReplacedDoesNotStand) {
   role_->HoldsAll();
   AwaitReopening();
   EXPECT_EQ(Open(4).store.role, store::Role::kMaster);
+}
+
+TEST_F(ElectedRoleTest, AMemberWhoseNumberBelongsToAnotherStoreDoesNotStand) {
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2],"stores":{"1":"s2","2":"s3"}})"}});
+  Open(5);
+  AwaitTrouble("broker.id 1 of this group belongs to another store");
+  store_ = "s2";
+  Open(5);
+  AwaitReopening();
+  EXPECT_EQ(Open(5).store.role, store::Role::kMaster);
+  EXPECT_THAT(role_->stores(), ElementsAre(Pair(1, "s2"), Pair(2, "s3")));
 }
 
 TEST_F(ElectedRoleTest, AfterAPowerCutOfAllTheOneThatHasMostIsElected) {
