@@ -289,6 +289,12 @@ absl::StatusOr<gateway::TopicRoute> RoutingTable::Route(std::string_view topic) 
   gateway::TopicRoute route = cluster_.Route(topic);
   if (!route.brokers.empty()) return route;
   if (registrations_.empty()) return WireError(v2::TOPIC_NOT_FOUND, std::string(kNoBroker));
+  const std::vector<std::string> headless = cluster_.WithoutMaster();
+  if (!headless.empty()) {
+    // Their members may have begun with a state from before the topic was made.
+    return absl::UnavailableError(fmt::format("topic '{}' is not known here, and may exist: {}",
+                                              EscapeForLog(topic), NoMaster(headless)));
+  }
   return WireError(v2::TOPIC_NOT_FOUND,
                    fmt::format("no broker of this nameserver has a topic '{}'; create it with: "
                                "mansio topic create",
@@ -308,6 +314,11 @@ std::vector<std::string> RoutingTable::OthersWith(std::string_view topic) const 
 std::vector<std::string> RoutingTable::OthersWithGroup(std::string_view group) const {
   ReaderMutexLock lock(&mutex_);
   return cluster_.MastersWithGroup(group);
+}
+
+std::vector<std::string> RoutingTable::WithoutMaster() const {
+  ReaderMutexLock lock(&mutex_);
+  return cluster_.WithoutMaster();
 }
 
 std::vector<std::string> RoutingTable::Sharing(std::string_view topic) const {

@@ -84,6 +84,7 @@ class RoutingTable final : public gateway::Directory {
   gateway::GroupPolicy Group(std::string_view group) const override;
   std::vector<std::string> OthersWith(std::string_view topic) const override;
   std::vector<std::string> OthersWithGroup(std::string_view group) const override;
+  std::vector<std::string> WithoutMaster() const override;
   std::vector<std::string> Sharing(std::string_view topic) const override;
   std::string GroupOwner(std::string_view topic, std::string_view message_group) const override;
   std::vector<gateway::Master> Masters() const override;

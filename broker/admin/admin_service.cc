@@ -403,7 +403,8 @@ void AdminService::DescribeTopic(rpc::UnaryCall& call,
                                  const v1::DescribeTopicRequest& request) const {
   const TopicPtr topic = environment_.metadata->FindTopic(request.name());
   if (topic == nullptr) {
-    return Answer(call, TopicNotFound(request.name()), v1::DescribeTopicResponse());
+    return Answer(call, environment_.metadata->TopicMissing(request.name()),
+                  v1::DescribeTopicResponse());
   }
   v1::DescribeTopicResponse response;
   *response.mutable_topic() = TopicInfoOf(*topic);
@@ -475,7 +476,8 @@ void AdminService::DescribeGroup(rpc::UnaryCall& call,
                                  const v1::DescribeGroupRequest& request) const {
   const GroupPtr group = environment_.metadata->FindGroup(request.name());
   if (group == nullptr) {
-    return Answer(call, GroupNotFound(request.name()), v1::DescribeGroupResponse());
+    return Answer(call, environment_.metadata->GroupMissing(request.name()),
+                  v1::DescribeGroupResponse());
   }
   v1::DescribeGroupResponse response;
   *response.mutable_group() = GroupInfoOf(*group);
@@ -492,7 +494,8 @@ void AdminService::ExplainGroup(rpc::UnaryCall& call,
                                 const v1::ExplainGroupRequest& request) const {
   const GroupPtr group = environment_.metadata->FindGroup(request.name());
   if (group == nullptr) {
-    return Answer(call, GroupNotFound(request.name()), v1::ExplainGroupResponse());
+    return Answer(call, environment_.metadata->GroupMissing(request.name()),
+                  v1::ExplainGroupResponse());
   }
   const auto explain = [this, &call, group](bool may_read) {
     v1::ExplainGroupResponse response;
@@ -578,9 +581,10 @@ void AdminService::ResetGroup(rpc::UnaryCall& call, const v1::ResetGroupRequest&
     Answer(call, status, v1::ResetGroupResponse());
   };
   const GroupPtr group = environment_.metadata->FindGroup(request.group());
-  if (group == nullptr) return refuse(GroupNotFound(request.group()));
+  if (group == nullptr) return refuse(environment_.metadata->GroupMissing(request.group()));
   const TopicPtr topic = environment_.metadata->FindTopic(request.topic());
-  if (topic == nullptr || !IsReadable(topic->kind)) return refuse(TopicNotFound(request.topic()));
+  if (topic == nullptr || !IsReadable(topic->kind))
+    return refuse(environment_.metadata->TopicMissing(request.topic()));
   const absl::StatusOr<ResetPoint> to = PointOf(request);
   if (!to.ok()) return refuse(to.status());
   std::optional<uint32_t> queue;

@@ -137,7 +137,7 @@ void DeadLetterService::GoOn(rpc::UnaryCall& call, std::shared_ptr<Work<Response
 absl::StatusOr<DeadLetterService::Letters> DeadLetterService::Find(const std::string& name) const {
   Letters letters;
   letters.group = environment_.metadata->FindGroup(name);
-  if (letters.group == nullptr) return GroupNotFound(name);
+  if (letters.group == nullptr) return environment_.metadata->GroupMissing(name);
   letters.topic = environment_.metadata->FindDeadLetters(*letters.group);
   return letters;
 }
@@ -340,7 +340,7 @@ absl::Status DeadLetterService::SetTarget(const v1::ResendDeadLettersRequest& re
   if (!request.to_topic().empty()) {
     move.target = ResendTarget::kTopic;
     move.topic = environment_.metadata->FindTopic(request.to_topic());
-    if (move.topic == nullptr) return TopicNotFound(request.to_topic());
+    if (move.topic == nullptr) return environment_.metadata->TopicMissing(request.to_topic());
     if (move.topic->kind != TopicKind::kUser) {
       return WireError(v2::ILLEGAL_TOPIC,
                        fmt::format("topic {} belongs to a group; dead letters can be resent to "

@@ -75,7 +75,8 @@ void DelayAdmin::Stats(rpc::UnaryCall& call) const {
 void DelayAdmin::List(rpc::UnaryCall& call, const v1::ListDelayedMessagesRequest& request) const {
   const TopicPtr topic = request.topic().empty() ? nullptr : metadata_->FindTopic(request.topic());
   if (topic == nullptr && !request.topic().empty()) {
-    return Answer(call, TopicNotFound(request.topic()), v1::ListDelayedMessagesResponse());
+    return Answer(call, metadata_->TopicMissing(request.topic()),
+                  v1::ListDelayedMessagesResponse());
   }
   const auto limit = static_cast<size_t>(
       request.limit() <= 0 ? kDefaultListed : std::min(request.limit(), kMaxListed));

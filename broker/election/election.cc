@@ -42,6 +42,7 @@ void Election::Forget(EtcdLeaseId lease) {
 }
 
 void Election::Replied(absl::Duration now, uint64_t request, const EtcdReply& reply) {
+  if (reply.status.ok()) etcd_seen_ = now;
   if (renewal_.has_value() && renewal_->id == request) {
     const Renewal renewal = *std::exchange(renewal_, std::nullopt);
     OnKeepAlive(now, renewal, reply);

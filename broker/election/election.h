@@ -153,6 +153,10 @@ struct ElectionState {
   std::string trouble;
 };
 
+// What whoever wants a hand-over is told while etcd does not answer: Unavailable. `why`: its last
+// error, or empty.
+absl::Status EtcdIsAway(const std::string& why);
+
 // The rules of one member, without threads, clocks or connections: it is told what has happened and
 // when (`now`: BootNow, never less than before), and TakeWork says what is to be done. Not
 // thread-safe.
@@ -183,8 +187,12 @@ class Election {
   // Gives the group to a member of the recorded set. The broker must have ceased to take sends;
   // from now on nothing may be acknowledged any more, whatever comes of it, and Deposed follows.
   // `leaves`: this process ends then, and is not to be waited for. FailedPrecondition says why it
-  // cannot be.
-  absl::Status HandOver(BrokerId heir, bool leaves);
+  // cannot be, as CheckHandOver.
+  absl::Status HandOver(absl::Duration now, BrokerId heir, bool leaves);
+  // Whether it could be now, and somebody be elected then: FailedPrecondition when this is not the
+  // master, or `heir` not another member of the recorded set; Unavailable when etcd has not
+  // answered just now.
+  absl::Status CheckHandOver(absl::Duration now, BrokerId heir) const;
   // Gives up being master, if it is: its disk has failed, for example. Nothing may be acknowledged
   // any more. It stands again when SetStanding says that it may.
   void StepDown(std::string why);
@@ -293,6 +301,7 @@ class Election {
   absl::Duration retry_at_;  // of what has failed
   GroupView view_;           // as read last
   std::string trouble_;
+  absl::Duration etcd_seen_ = -absl::InfiniteDuration();  // its last answer that was no error
   bool resigned_ = false;
 
   // As a member.

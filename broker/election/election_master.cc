@@ -9,6 +9,13 @@
 
 namespace mansio::broker {
 
+absl::Status EtcdIsAway(const std::string& why) {
+  return absl::UnavailableError(fmt::format(
+      "etcd is not reached{}{}: nobody could be elected in the master's place; try again when "
+      "mansio cluster check shows no trouble of the election any more",
+      why.empty() ? "" : ": ", why));
+}
+
 void Election::TickMaster(absl::Duration now) {
   if (lease_.id != 0 && !renewal_.has_value() && now >= renew_at_) {
     renewal_ = Renewal{++last_request_, lease_.id, now};
@@ -194,16 +201,19 @@ void Election::Recorded(InSync in_sync, EtcdRevision revision) {
   work_.events.emplace_back(InSyncRecorded{recorded_.members});
 }
 
-absl::Status Election::HandOver(BrokerId heir, bool leaves) {
+absl::Status Election::CheckHandOver(absl::Duration now, BrokerId heir) const {
   if (reign_ == nullptr) return absl::FailedPreconditionError("this broker is not the master");
-  if (!key_held_) {
-    return absl::FailedPreconditionError(
-        "the master has no lease from etcd at the moment: try again when etcd is there");
-  }
+  // Two renewals: with less than that a slow answer would look like none.
+  if (!key_held_ || now - etcd_seen_ > 2 * options_.renew) return EtcdIsAway(trouble_);
   if (heir == options_.self || !recorded_.members.contains(heir)) {
     return absl::FailedPreconditionError(
         fmt::format("member {} is not another one of the in-sync set", heir));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Election::HandOver(absl::Duration now, BrokerId heir, bool leaves) {
+  if (absl::Status status = CheckHandOver(now, heir); !status.ok()) return status;
   heir_ = heir;
   leaves_ = leaves;
   UpdateAuthority();

@@ -13,9 +13,10 @@ namespace mansio::broker {
 namespace {
 
 constexpr absl::Duration kTurn = absl::Milliseconds(100);
-constexpr absl::Duration kWatchPause = absl::Seconds(1);     // after one has ended
-constexpr absl::Duration kFarewell = absl::Seconds(1);       // for etcd, at the end
-constexpr absl::Duration kTroubleEvery = absl::Seconds(10);  // log lines
+constexpr absl::Duration kWatchPause = absl::Seconds(1);      // after one has ended
+constexpr absl::Duration kAnswerPatience = absl::Seconds(1);  // for etcd, before a hand-over
+constexpr absl::Duration kFarewell = absl::Seconds(1);        // for etcd, at the end
+constexpr absl::Duration kTroubleEvery = absl::Seconds(10);   // log lines
 
 }  // namespace
 
@@ -213,9 +214,37 @@ absl::Status Elector::ProposeInSync(std::set<BrokerId> members, StoreIds stores)
   return status;
 }
 
-absl::Status Elector::HandOver(BrokerId heir, bool leaves) {
+absl::Status Elector::CheckHandOver(BrokerId heir) const {
   const MutexLock lock(&shared_->mutex);
-  absl::Status status = shared_->election.HandOver(heir, leaves);
+  return shared_->election.CheckHandOver(clock_->BootNow(), heir);
+}
+
+absl::Status Elector::AwaitEtcd() {
+  struct Answer {
+    Mutex mutex;
+    CondVar came;
+    std::optional<absl::Status> status ABSL_GUARDED_BY(mutex);
+  };
+  const auto answer = std::make_shared<Answer>();
+  etcd_->Read(prefix_, [answer](const absl::StatusOr<EtcdSnapshot>& snapshot) {
+    const MutexLock lock(&answer->mutex);
+    answer->status = snapshot.status();
+    answer->came.SignalAll();
+  });
+  const absl::Duration deadline = clock_->BootNow() + kAnswerPatience;
+  const MutexLock lock(&answer->mutex);
+  while (!answer->status.has_value() && clock_->BootNow() < deadline) {
+    static_cast<void>(answer->came.WaitFor(&answer->mutex, kTurn));
+  }
+  if (!answer->status.has_value()) return EtcdIsAway("it does not answer");
+  return answer->status->ok() ? absl::OkStatus()
+                              : EtcdIsAway(std::string(answer->status->message()));
+}
+
+absl::Status Elector::HandOver(BrokerId heir, bool leaves) {
+  if (absl::Status status = AwaitEtcd(); !status.ok()) return status;
+  const MutexLock lock(&shared_->mutex);
+  absl::Status status = shared_->election.HandOver(clock_->BootNow(), heir, leaves);
   shared_->Wake();
   return status;
 }

@@ -39,7 +39,8 @@ class ElectionListener {
 };
 
 // Runs an Election on a thread of its own: sends its requests to etcd, watches the group's keys,
-// and tells the listener what has come to be. Thread-safe; nothing here waits for etcd but Stop.
+// and tells the listener what has come to be. Thread-safe; nothing here waits for etcd but Stop and
+// HandOver.
 class Elector {
  public:
   // Borrowed, and must outlive this object: `clock` is the machine's.
@@ -58,6 +59,9 @@ class Elector {
   void Promised(BrokerId from, const Promise& promise);
   bool AcceptsFrames(store::Epoch epoch);
   absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores = {});
+  absl::Status CheckHandOver(BrokerId heir) const;
+  // Reads from etcd first, and waits for that: Unavailable, and nothing is given up, without an
+  // answer.
   absl::Status HandOver(BrokerId heir, bool leaves);
   void StepDown(std::string why);
   ElectionState State() const;
@@ -72,6 +76,8 @@ class Elector {
   void Tell(const ElectionEvent& event);
   void KeepWatch();
   void AwaitAnswers();
+  // Whether etcd answers now; waits for that.
+  absl::Status AwaitEtcd();
 
   Etcd* const etcd_;
   const Clock* const clock_;

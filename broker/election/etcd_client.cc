@@ -1,7 +1,9 @@
 #include "broker/election/etcd_client.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <set>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -85,19 +87,27 @@ class EtcdClient::Endpoints {
   // What a call to `endpoint` has come to; returns that with the server's name in it. Only a
   // failure of the present one counts: others are of calls that began before the last change.
   absl::Status Noted(const std::string& endpoint, const absl::Status& status) {
-    if (status.ok()) return status;
-    if (!IsOfTheRequest(status.code())) {
-      const MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
+    if (IsOfTheRequest(status.code())) {
+      silent_.clear();
+    } else {
+      silent_.insert(endpoint);
       if (all_[present_] == endpoint) present_ = (present_ + 1) % all_.size();
     }
-    return absl::Status(
-        status.code(), fmt::format("etcd at {} says: {}", endpoint, std::string(status.message())));
+    if (status.ok()) return status;
+    std::string text = fmt::format("etcd at {} says: {}", endpoint, std::string(status.message()));
+    if (all_.size() > 1 && silent_.size() == all_.size()) {
+      text = fmt::format("none of the {} etcd servers answers ({}); the last: {}", all_.size(),
+                         fmt::join(all_, ", "), text);
+    }
+    return absl::Status(status.code(), text);
   }
 
  private:
   const std::vector<std::string> all_;
   Mutex mutex_;
   size_t present_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<std::string> silent_ ABSL_GUARDED_BY(mutex_);  // since any of them has answered
 };
 
 EtcdClient::EtcdClient(EtcdOptions options, rpc::Client* client)

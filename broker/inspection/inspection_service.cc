@@ -124,7 +124,8 @@ absl::StatusOr<v1::GetMessageResponse> InspectionService::ReadOne(const Topic& t
 void InspectionService::Get(rpc::UnaryCall& call, const v1::GetMessageRequest& request) const {
   using Response = v1::GetMessageResponse;
   const TopicPtr topic = environment_.metadata->FindTopic(request.topic());
-  if (topic == nullptr) return Answer<Response>(call, TopicNotFound(request.topic()));
+  if (topic == nullptr)
+    return Answer<Response>(call, environment_.metadata->TopicMissing(request.topic()));
   if (request.queue_id() < 0 || static_cast<uint32_t>(request.queue_id()) >= topic->queues ||
       request.offset() < 0) {
     return Answer<Response>(

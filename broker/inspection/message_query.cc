@@ -39,7 +39,7 @@ absl::StatusOr<MessageQuery> MessageQuery::From(const v1::QueryMessagesRequest& 
   }
   if (!request.topic().empty()) {
     query.topic_ = environment.metadata->FindTopic(request.topic());
-    if (query.topic_ == nullptr) return TopicNotFound(request.topic());
+    if (query.topic_ == nullptr) return environment.metadata->TopicMissing(request.topic());
   }
   query.key_ = request.key();
   query.message_id_ = request.message_id();

@@ -12,6 +12,7 @@
 #include "common/clock/broker_time.h"
 #include "common/gateway/group_owner.h"
 #include "common/names/names.h"
+#include "common/names/utf8.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::broker {
@@ -108,6 +109,13 @@ absl::Status BelongsToGroup(std::string_view topic) {
                                topic));
 }
 
+absl::Status NotKnownYet(std::string_view what, std::string_view name) {
+  return absl::UnavailableError(
+      fmt::format("{} {} is not known here, and may exist: its broker group has no master at "
+                  "present, and this member may not know all that the group has; try again soon",
+                  what, EscapeForLog(name)));
+}
+
 }  // namespace
 
 absl::Status TopicNotFound(std::string_view name) {
@@ -146,6 +154,14 @@ class Metadata::Change : public store::Append {
 };
 
 Metadata::Metadata(Limits limits, BrokerTime* time) : limits_(limits), time_(time) {}
+
+absl::Status Metadata::TopicMissing(std::string_view name) const {
+  return MayLack() ? NotKnownYet("topic", name) : TopicNotFound(name);
+}
+
+absl::Status Metadata::GroupMissing(std::string_view name) const {
+  return MayLack() ? NotKnownYet("consumer group", name) : GroupNotFound(name);
+}
 
 TopicPtr Metadata::FindTopic(std::string_view name) const {
   ReaderMutexLock lock(&mutex_);
@@ -300,7 +316,7 @@ void Metadata::AlterTopic(std::string_view name, const TopicChange& change, Done
       topic_claims_[topic->name];
     }
   }
-  if (!topic) return done(TopicNotFound(name));
+  if (!topic) return done(TopicMissing(name));
   if (change.first_check_ms) topic->check_back.first_check_ms = *change.first_check_ms;
   if (change.check_interval_ms) topic->check_back.interval_ms = *change.check_interval_ms;
   if (change.max_checks) topic->check_back.max_checks = *change.max_checks;
@@ -344,7 +360,7 @@ void Metadata::DeleteTopic(std::string_view name, Done<TopicPtr> done) {
       topic_claims_[topic->name];
     }
   }
-  if (topic == nullptr) return done(TopicNotFound(name));
+  if (topic == nullptr) return done(TopicMissing(name));
   Log(kTopicDeletedRecord, ByteWriter().Varint(topic->id).Take(),
       [this, topic, done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
@@ -442,7 +458,7 @@ void Metadata::AlterGroup(std::string_view name, GroupChange change, Done<GroupP
       group_claims_[group->name];
     }
   }
-  if (!group) return done(GroupNotFound(name));
+  if (!group) return done(GroupMissing(name));
   if (change.max_attempts) group->max_attempts = *change.max_attempts;
   if (change.backoff) group->backoff = *std::move(change.backoff);
   if (change.start) group->start = *change.start;
@@ -482,7 +498,7 @@ void Metadata::DeleteGroup(std::string_view name, Done<GroupPtr> done) {
       group_claims_[group->name];
     }
   }
-  if (group == nullptr) return done(GroupNotFound(name));
+  if (group == nullptr) return done(GroupMissing(name));
   Log(kGroupDeletedRecord, ByteWriter().Varint(group->id).Take(),
       [this, group, done = std::move(done)](const absl::Status& status) mutable {
         if (status.ok()) {
@@ -512,7 +528,7 @@ void Metadata::SetPaused(std::string_view name, bool paused, Done<GroupPtr> done
       if (log) group_claims_[group->name];
     }
   }
-  if (group == nullptr) return done(GroupNotFound(name));
+  if (group == nullptr) return done(GroupMissing(name));
   if (!log) return done(std::move(group));
   LogGroup(kGroupPausedRecord, GroupPausedRecord{group->id, paused}.Encode(), group->id,
            group->name, std::move(done));

@@ -98,6 +98,13 @@ class Metadata : public Feature {
   TopicPtr FindTopic(uint32_t id) const;
   GroupPtr FindGroup(std::string_view name) const;
   GroupPtr FindGroup(uint32_t id) const;
+  // Why there is none: as TopicNotFound and GroupNotFound, or Unavailable while this broker
+  // may not know all that its group has (SetMayLack): then whoever asks is to ask again.
+  absl::Status TopicMissing(std::string_view name) const;
+  absl::Status GroupMissing(std::string_view name) const;
+  // `may_lack`: from any thread. Set before serving.
+  void SetMayLack(std::function<bool()> may_lack) { may_lack_ = std::move(may_lack); }
+  bool MayLack() const { return may_lack_ && may_lack_(); }
   std::vector<TopicPtr> Topics() const;  // by name, of all kinds
   std::vector<GroupPtr> Groups() const;  // by name
 
@@ -209,6 +216,7 @@ class Metadata : public Feature {
   store::Store* store_ = nullptr;
   std::vector<Listener> listeners_;
   GroupElsewhere group_elsewhere_;
+  std::function<bool()> may_lack_;
 
   mutable Mutex mutex_;
   StringMap<TopicPtr> topics_ ABSL_GUARDED_BY(mutex_);

@@ -55,7 +55,8 @@ absl::StatusOr<NamedQueue> FindQueue(const OffsetsContext& context, const v2::Me
                                  broker, context.options.broker_name));
   }
   TopicPtr topic = context.environment.metadata->FindTopic(name);
-  if (topic == nullptr || !IsReadable(topic->kind)) return TopicNotFound(name);
+  if (topic == nullptr || !IsReadable(topic->kind))
+    return context.environment.metadata->TopicMissing(name);
   if (queue.id() < 0 || static_cast<uint32_t>(queue.id()) >= topic->queues) {
     return WireError(v2::BAD_REQUEST, fmt::format("topic {} has no queue {} on this broker; its "
                                                   "queues are 0 to {}",

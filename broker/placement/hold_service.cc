@@ -21,7 +21,7 @@ void HoldService::Register(rpc::MethodTable& methods) {
 
 void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
   const TopicPtr topic = environment_.metadata->FindTopic(request.name());
-  if (topic == nullptr) return Answer(call, TopicNotFound(request.name()));
+  if (topic == nullptr) return Answer(call, environment_.metadata->TopicMissing(request.name()));
   const int64_t ms = MillisOf(request.time());
   if (ms <= 0) {
     environment_.holds->Release(request.name(), request.holder());

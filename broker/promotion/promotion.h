@@ -43,8 +43,8 @@ struct PromotionEnvironment {
   // Takes calls again after that.
   std::function<void()> resume;
   // Where the members elect their master, or null: gives up being master in favour of `heir`, which
-  // has all of the log. FailedPrecondition when that cannot be; else this member ceases to be
-  // master soon, and nothing is acknowledged any more.
+  // has all of the log; waits for etcd. FailedPrecondition or Unavailable when that cannot be; else
+  // this member ceases to be master soon, and nothing is acknowledged any more.
   std::function<absl::Status(BrokerId heir)> elect;
   // Runs a job that may block; false when there are too many.
   std::function<bool(absl::AnyInvocable<void()>)> run_cold;

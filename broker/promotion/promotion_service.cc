@@ -129,14 +129,22 @@ void PromotionService::HandOver(rpc::UnaryCall& call, const v1::HandOverRequest&
   if (check.ok() && busy_.exchange(true)) check = Busy();
   if (!check.ok()) return Answer(call, check, v1::HandOverResponse());
   const BrokerId heir = request.heir();
-  environment_.hand_over(heir, [this, &call, heir](absl::Status status) {
-    if (status.ok()) {
-      status = environment_.elect(heir);
-      if (!status.ok()) environment_.resume();
-    }
-    // Else it is another broker's turn to be asked, when this one has begun anew.
-    if (!status.ok()) busy_ = false;
-    Answer(call, status, v1::HandOverResponse());
+  // Where it has succeeded, it is another broker's turn to be asked, when this one has begun anew.
+  const auto refuse = [this, &call](const absl::Status& why) {
+    busy_ = false;
+    Answer(call, why, v1::HandOverResponse());
+  };
+  environment_.hand_over(heir, [this, &call, heir, refuse](const absl::Status& status) {
+    if (!status.ok()) return refuse(status);
+    const auto step = [this, &call, heir, refuse] {
+      const absl::Status elected = environment_.elect(heir);
+      if (elected.ok()) return Answer(call, elected, v1::HandOverResponse());
+      environment_.resume();
+      refuse(elected);
+    };
+    if (environment_.run_cold(step)) return;
+    environment_.resume();
+    refuse(absl::ResourceExhaustedError("the broker is busy; try again soon"));
   });
 }
 

@@ -31,6 +31,13 @@ struct Slave::Shared {
     if (holds_all || appended < committed || committed <= reign.first) return false;
     return holds_all = true;
   }
+  // What had been committed when a master that this slave follows first said so; nullopt before.
+  std::optional<store::LogOffset> heard_committed ABSL_GUARDED_BY(mutex);
+
+  void HeardCommitted(store::LogOffset committed) {
+    const MutexLock lock(&mutex);
+    if (!heard_committed.has_value() && committed > reign.first) heard_committed = committed;
+  }
   absl::Duration heard ABSL_GUARDED_BY(mutex);
   absl::Duration said ABSL_GUARDED_BY(mutex);
   v1::SlaveHeld last ABSL_GUARDED_BY(mutex);
@@ -172,6 +179,7 @@ void Slave::Take(v1::MasterFrames frames) {
     // Never ahead of the log: another master may write something else there.
     const store::LogOffset appended = log->Reached().appended;
     log->AllowCommit(std::min(committed, appended));
+    shared->HeardCommitted(committed);
     if (election == nullptr || log->IsCopying()) return;
     if (shared->HasCaughtUp(appended, committed)) election->HoldsAll();
   };
@@ -183,6 +191,15 @@ void Slave::Take(v1::MasterFrames frames) {
                        if (shared->stream == nullptr || shared->generation != generation) return;
                        std::exchange(shared->stream, nullptr)->End(status);
                      });
+}
+
+bool Slave::HasFollowed() const {
+  std::optional<store::LogOffset> committed;
+  {
+    const MutexLock lock(&shared_->mutex);
+    committed = shared_->heard_committed;
+  }
+  return committed.has_value() && !log_->IsCopying() && log_->Reached().applied >= *committed;
 }
 
 void Slave::Tick() {

@@ -59,6 +59,9 @@ class Slave {
   // EndCopy).
   bool must_reopen() const;
 
+  // Once, since this was made, it had applied all that its master had committed, in that one's own
+  // reign: so it knows all that was acknowledged before.
+  bool HasFollowed() const;
   // The members of the group, as a master has last told; empty before.
   std::vector<v1::BrokerIdentity> Members() const;
 

@@ -42,6 +42,8 @@ class SlaveLink {
 
   // As Slave::Members.
   std::vector<v1::BrokerIdentity> Members() const { return slave_.Members(); }
+  // As Slave::HasFollowed.
+  bool has_followed() const { return slave_.HasFollowed(); }
   // Another master than before, HOST:PORT, or nobody is when it is empty. Only wakes the thread
   // that leaves the old one.
   void SetMaster(std::string master);

@@ -125,6 +125,7 @@ class Broker::Parts {
     features_.AddTo(&folded_);
     folded_.Add(group_.feature());
     clients_.SetObserver(ClientObserver());
+    features_.metadata()->SetMayLack([this] { return group_.may_lack(); });
   }
 
   absl::Status Start(std::unique_ptr<rpc::Server> port);
@@ -134,6 +135,7 @@ class Broker::Parts {
 
   std::string Address() const { return server_->Address(); }
   std::string Advertised() const { return advertised_.ToString(); }
+  bool WaitsForMaster() const { return group_.is_alone(); }
   absl::Status Health() const { return store_->Health(); }
 
  private:
@@ -440,6 +442,8 @@ Broker::~Broker() { Stop(); }
 std::string Broker::Address() const { return parts_->Address(); }
 std::string Broker::Advertised() const { return parts_->Advertised(); }
 absl::Status Broker::Health() const { return parts_->Health(); }
+bool Broker::WaitsForMaster() const { return parts_->WaitsForMaster(); }
+
 void Broker::StepAside() { parts_->StepAside(); }
 void Broker::Stop() { parts_->Stop(/*keep_port=*/false); }
 std::unique_ptr<rpc::Server> Broker::Leave() { return parts_->Stop(/*keep_port=*/true); }

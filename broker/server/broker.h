@@ -58,6 +58,8 @@ class Broker {
   // Where it listens and what routes contain, HOST:PORT.
   std::string Address() const;
   std::string Advertised() const;
+  // A slave that does not follow a master now.
+  bool WaitsForMaster() const;
   // OK, or why nothing can be stored any more; the broker goes on answering.
   absl::Status Health() const;
 

@@ -368,6 +368,13 @@ void AddRules(Schema& schema) {
               return absl::InvalidArgumentError(
                   "election.lease must be whole seconds, as etcd's are");
             })
+      .Rule({"replication.min-in-sync"},
+            [](const BrokerConfig& config) {
+              if (config.min_in_sync <= 1 || config.id > 0) return absl::OkStatus();
+              return absl::InvalidArgumentError(
+                  "replication.min-in-sync is for the members of a group: set broker.id, the "
+                  "broker's number in it from 1 on");
+            })
       .RefuseWhere(IsElected, "role",
                    "role says nothing where the group elects its master (election.etcd): take it "
                    "out, or election.etcd")

@@ -91,6 +91,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   ElectionState State() const { return elector_.State(); }
   // How often this process was elected master.
   uint64_t elections_won() const { return elections_won_; }
+  absl::Status CheckHandOver(BrokerId heir) const { return elector_.CheckHandOver(heir); }
   absl::Status HandOver(BrokerId heir, bool leaves) { return elector_.HandOver(heir, leaves); }
 
   // GroupElection.

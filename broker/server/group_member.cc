@@ -71,13 +71,14 @@ absl::Status GroupMember::Attach(store::Store* store) {
     absl::Status attached = is_slave() ? AttachSlave() : AttachMaster();
     if (!attached.ok()) return attached;
   }
-  overview_.emplace(
-      GroupOverview::Sources{.config = &config_,
-                             .in_sync = &in_sync_,
-                             .store = store_,
-                             .log = log_,
-                             .master = master_ != nullptr ? &master_->master() : nullptr,
-                             .elected = environment_.elected});
+  overview_.emplace(GroupOverview::Sources{
+      .config = &config_,
+      .in_sync = &in_sync_,
+      .store = store_,
+      .log = log_,
+      .master = master_ != nullptr ? &master_->master() : nullptr,
+      .elected = environment_.elected,
+      .following = [this] { return link_ == nullptr || link_->following(); }});
   if (environment_.elected == nullptr) return absl::OkStatus();
   const store::LogHistory history = log_->History();
   return environment_.elected->Attach(this, history.epochs.last(), history.end, log_->IsCopying(),
@@ -133,6 +134,9 @@ HandOver::Environment GroupMember::HandOverEnvironmentOf() {
   environment.changed = [this] { Look(); };
   if (environment_.elected != nullptr) {
     environment.is_deposed = [this] { return environment_.elected->is_deposed(); };
+    environment.may_elect = [this](BrokerId heir) {
+      return environment_.elected->CheckHandOver(heir);
+    };
     environment.elect = [this](BrokerId heir) {
       return environment_.elected->HandOver(heir, /*leaves=*/true);
     };

@@ -57,6 +57,11 @@ class GroupMember final : private ElectedMember {
   bool is_slave() const { return config_.store.role == store::Role::kSlave; }
   // A slave whose master is away.
   bool is_alone() const { return link_ != nullptr && !link_->following(); }
+  // It may not know all that was acknowledged: a slave that has not followed a master since its
+  // store was opened, or a master whose reign has not begun.
+  bool may_lack() const {
+    return link_ != nullptr ? !link_->has_followed() : !DecidesAtOnce() && !begun_;
+  }
   // A slave's master; nullopt: nobody has been elected.
   std::optional<HostPort> PresentMaster() const;
   // Decisions may be made, and records appended, as soon as the store is open.

@@ -1,5 +1,7 @@
 #include "broker/server/group_overview.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -32,7 +34,7 @@ void GroupOverview::CompleteList(v1::ListBrokersResponse* response) const {
   if (from_.elected != nullptr) {
     ElectionState state = from_.elected->State();
     self.set_in_sync(state.in_sync.contains(from_.config->id));
-    self.set_trouble(std::move(state.trouble));
+    self.set_trouble(TroubleOf(state));
   }
   if (from_.master == nullptr) return;
   for (const SlaveState& slave : from_.master->Slaves()) {
@@ -40,6 +42,20 @@ void GroupOverview::CompleteList(v1::ListBrokersResponse* response) const {
     if (has_set()) overview.set_in_sync(slave.in_sync);
     *response->add_brokers() = std::move(overview);
   }
+}
+
+std::string GroupOverview::TroubleOf(const ElectionState& state) const {
+  if (!state.trouble.empty()) return state.trouble;
+  if (!is_slave()) {
+    const absl::Status sends = from_.master->CheckSends();
+    return sends.ok() ? "" : std::string(sends.message());
+  }
+  if (from_.following == nullptr || from_.following()) return "";
+  if (!state.master.has_value()) return "the group has no master, and is about to elect one";
+  return fmt::format(
+      "the master, member {} at {}, is not reached; if it has gone, another member is elected some "
+      "seconds after that",
+      state.master->id, state.master->address);
 }
 
 v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {

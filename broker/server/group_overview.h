@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_SERVER_GROUP_OVERVIEW_H_
 #define MANSIO_BROKER_SERVER_GROUP_OVERVIEW_H_
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "broker/metrics/member_metrics.h"
@@ -26,6 +28,7 @@ class GroupOverview {
     const store::ReplicatedLog* log = nullptr;  // null: not in a group
     const Master* master = nullptr;             // null: not a group's master
     const ElectedRole* elected = nullptr;       // null: roles are static
+    std::function<bool()> following = nullptr;  // of a slave: its master's frames come
   };
   explicit GroupOverview(const Sources& sources) : from_(sources) {}
 
@@ -44,6 +47,8 @@ class GroupOverview {
   // Whether the group has a set of members that are in sync.
   bool has_set() const;
   v1::BrokerOverview OverviewOf(const SlaveState& slave) const;
+  // Why this member of a group that elects its master cannot do its part, for people; or empty.
+  std::string TroubleOf(const ElectionState& state) const;
 
   const Sources from_;
 };

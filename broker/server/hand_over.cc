@@ -62,6 +62,7 @@ void HandOver::To(BrokerId heir, Done done) {
           "mansio broker list shows them",
           heir, fmt::join(in_sync, ", "))));
     }
+    if (absl::Status may = environment_.may_elect(heir); !may.ok()) return done(may);
   }
   if (!reigns_.exchange(false)) {
     return done(absl::FailedPreconditionError(
@@ -87,18 +88,31 @@ bool HandOver::HoldsAll(BrokerId heir) const {
   return false;
 }
 
+bool HandOver::IsConnected(BrokerId member) const {
+  for (const SlaveState& slave : environment_.slaves()) {
+    if (slave.id == member && slave.connected) return true;
+  }
+  return false;
+}
+
 void HandOver::AwaitHeir(BrokerId heir, absl::Duration deadline, const Done& done) {
   if (is_deposed()) {
     return done(absl::AbortedError(
         "this broker is not the master any more: mansio broker list shows who is"));
   }
   if (HoldsAll(heir)) return done(absl::OkStatus());
+  if (ends_ && !IsConnected(heir)) {
+    TakeCalls();
+    return done(absl::UnavailableError(fmt::format("member {} has gone, too", heir)));
+  }
   if (environment_.clock->BootNow() >= deadline) {
     TakeCalls();
-    return done(absl::DeadlineExceededError(fmt::format(
-        "member {} does not get all of the log in {}: look whether it is connected, with mansio "
-        "broker list. The master goes on",
-        heir, absl::FormatDuration(kHandOverPatience))));
+    return done(absl::DeadlineExceededError(
+        fmt::format("member {} does not get all of the log in {}{}", heir,
+                    absl::FormatDuration(kHandOverPatience),
+                    ends_ ? ""
+                          : ": look whether it is connected, with mansio broker list. The "
+                            "master goes on")));
   }
   environment_.timers->ScheduleAfter(
       kLookAgainMs, [this, heir, deadline, done] { AwaitHeir(heir, deadline, done); });
@@ -117,6 +131,7 @@ std::optional<BrokerId> HandOver::BestHeir() const {
 
 void HandOver::StepAside() {
   if (environment_.elect == nullptr || !reigns_) return;
+  ends_ = true;
   const std::optional<BrokerId> heir = BestHeir();
   if (!heir.has_value()) return;
   const auto answer = std::make_shared<Answer>();

@@ -31,8 +31,10 @@ absl::StatusOr<gateway::TopicRoute> LocalDirectory::Route(std::string_view topic
     return RouteOf(known->type, known->queues, !known->draining, std::move(others));
   }
   if (!others.brokers.empty()) return others;
-  if (here || names::IsGroupTopic(topic) || !options_.auto_create_topics)
-    return TopicNotFound(topic);
+  if (here) return TopicNotFound(topic);
+  // One that may exist is not made up.
+  if (names::IsGroupTopic(topic) || !options_.auto_create_topics || metadata_->MayLack())
+    return metadata_->TopicMissing(topic);
   // A creation that fails is told to the sender, whose send tries it again.
   metadata_->CreateTopic(std::string(topic), MessageType::kNormal, options_.default_queues,
                          [](const absl::StatusOr<TopicPtr>&) {});
@@ -69,6 +71,12 @@ gateway::GroupPolicy LocalDirectory::Group(std::string_view group) const {
     return policy;
   }
   return others_->Group(group).value_or(policy);
+}
+
+absl::Status LocalDirectory::CheckGroup(std::string_view group) const {
+  const bool known = !metadata_->MayLack() || metadata_->FindGroup(group) != nullptr ||
+                     others_->Group(group).has_value();
+  return known ? absl::OkStatus() : metadata_->GroupMissing(group);
 }
 
 std::vector<std::string> LocalDirectory::OthersWith(std::string_view topic) const {

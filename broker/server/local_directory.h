@@ -44,6 +44,7 @@ class LocalDirectory final : public gateway::Directory {
   // its route is answered at once: the first send comes after it in the log.
   absl::StatusOr<gateway::TopicRoute> Route(std::string_view topic) const override;
   gateway::GroupPolicy Group(std::string_view group) const override;
+  absl::Status CheckGroup(std::string_view group) const override;
   std::string_view Self() const override {
     return options_.master.has_value() ? std::string_view() : options_.broker_name;
   }

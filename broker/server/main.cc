@@ -49,10 +49,11 @@ std::optional<int> Serve(const config::ProcessDescription& process,
     return signals.Take();
   }
   if (!broker.ok()) return CannotStart(process, broker.status());
-  logging::Announce(fmt::format("{} {} ready on {}, advertised as {}, durability {}, data in {}",
+  logging::Announce(fmt::format("{} {} ready on {}, advertised as {}, durability {}, data in {}{}",
                                 process.name, process.version, (*broker)->Address(),
                                 (*broker)->Advertised(), DurabilityName(config.store.durability),
-                                config.store.path));
+                                config.store.path,
+                                (*broker)->WaitsForMaster() ? "; it waits for a master" : ""));
   int received = 0;
   do {
     received = signals.Take();

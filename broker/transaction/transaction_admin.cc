@@ -145,7 +145,8 @@ void TransactionAdmin::List(rpc::UnaryCall& call,
   const TopicPtr topic =
       request.topic().empty() ? nullptr : environment_.metadata->FindTopic(request.topic());
   if (topic == nullptr && !request.topic().empty()) {
-    return Answer(call, TopicNotFound(request.topic()), v1::ListTransactionsResponse());
+    return Answer(call, environment_.metadata->TopicMissing(request.topic()),
+                  v1::ListTransactionsResponse());
   }
   const size_t max = request.limit() <= 0
                          ? kDefaultListed

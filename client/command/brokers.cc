@@ -196,7 +196,9 @@ void AddBrokerConfig(CLI::App& broker, Context& context) {
       "get", "Show what a broker is configured with, and what can be changed while it runs");
   get->add_option("BROKER", arguments->broker, "The broker's name")->required();
   get->add_option("KEY", arguments->key, "Only this key");
-  get->footer("Example:\n  mansio broker config get broker-a retention.age");
+  get->footer(
+      "Of a group of members, its master is asked.\n"
+      "Example:\n  mansio broker config get broker-a retention.age");
   get->fallthrough();
   get->callback([&context, arguments] {
     context.action = [&context, arguments] { return GetConfig(context, *arguments); };
@@ -209,6 +211,7 @@ void AddBrokerConfig(CLI::App& broker, Context& context) {
   set->add_option("VALUE", arguments->value, "As in a configuration file")->required();
   set->add_flag("--yes", arguments->yes, "Do not ask");
   set->footer(
+      "Of a group of members, its master alone is changed.\n"
       "The change is in force at once and lost when the broker stops: write it into its\n"
       "configuration file, too, if it is to stay.\n"
       "Examples:\n"
@@ -269,7 +272,9 @@ void AddBrokers(CLI::App& app, Context& context) {
   CLI::App* describe = broker->add_subcommand(
       "describe", "Show one broker: addresses, durability, version, disk and log");
   describe->add_option("NAME", *name, "The broker's name")->required();
-  describe->footer("Example:\n  mansio broker describe broker-a");
+  describe->footer(
+      "Of a group of members, its master is shown.\n"
+      "Example:\n  mansio broker describe broker-a");
   describe->fallthrough();
   describe->callback([&context, name] {
     context.action = [&context, name] { return DescribeBroker(context, *name); };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -124,9 +125,34 @@ void CheckBroker(const Context& context, const v1::BrokerIdentity& broker, Findi
   CheckGroup(*own, findings);
 }
 
+// Groups that have members, none of them the master.
+void CheckMasters(const Sight& sight, Findings* findings) {
+  std::map<std::string, std::string> headless;  // the members, by the group's name
+  std::set<std::string> led;
+  for (const v1::BrokerOverview& overview : sight.brokers.brokers()) {
+    const v1::BrokerIdentity& broker = overview.broker();
+    if (!overview.online()) continue;
+    if (broker.role() != "slave") led.insert(broker.name());
+    std::string& members = headless[broker.name()];
+    members += fmt::format("{}{}", members.empty() ? "" : ", ", broker.member());
+  }
+  for (const auto& [name, members] : headless) {
+    if (led.contains(name)) continue;
+    findings->push_back(
+        {Severity::kProblem, "no-master", name,
+         fmt::format(
+             "broker group {} has no master, so nothing can be sent to it; of its members are "
+             "there: {}",
+             name, members),
+         "where the members elect it, see what keeps them from it (mansio broker list); else start "
+         "the master again, or make another one: mansio broker promote"});
+  }
+}
+
 }  // namespace
 
 void CheckBrokers(const Context& context, const Sight& sight, Findings* findings) {
+  CheckMasters(sight, findings);
   std::set<std::string> versions;
   for (const v1::BrokerOverview& overview : sight.brokers.brokers()) {
     const v1::BrokerIdentity& broker = overview.broker();

@@ -6,9 +6,9 @@
 
 namespace mansio::command {
 
-// Brokers that are lost, or do not answer at the address that clients get; clocks that differ from
-// this machine's; stores that fail or run out of room; versions that differ. Asks every broker
-// itself.
+// Brokers that are lost, or do not answer at the address that clients get; groups without a master;
+// clocks that differ from this machine's; stores that fail or run out of room; versions that
+// differ. Asks every broker itself.
 void CheckBrokers(const Context& context, const Sight& sight, Findings* findings);
 
 }  // namespace mansio::command

@@ -28,6 +28,13 @@ int64_t OnlineOf(const Sight& sight) {
                        [](const v1::BrokerOverview& broker) { return broker.online(); });
 }
 
+bool AnyMaster(const Sight& sight) {
+  const auto& brokers = sight.brokers.brokers();
+  return std::any_of(brokers.begin(), brokers.end(), [](const v1::BrokerOverview& overview) {
+    return overview.online() && overview.broker().role() != "slave";
+  });
+}
+
 // Everything but the brokers, whom nobody needs to ask when none of them is there.
 absl::Status LookAround(client::AdminClient& admin, Sight* sight) {
   auto topics = admin.ListTopics();
@@ -131,8 +138,11 @@ int CheckCluster(const Context& context, const CheckArguments& arguments) {
   if (absl::Status s = LookAtBrokers(**admin, &sight); !s.ok()) return Fail(context, s);
   Findings findings;
   CheckBrokers(context, sight, &findings);
-  if (OnlineOf(sight) > 0) {
-    if (absl::Status s = LookAround(**admin, &sight); !s.ok()) return Fail(context, s);
+  const absl::Status around =
+      OnlineOf(sight) > 0 ? LookAround(**admin, &sight) : absl::UnavailableError("nobody is there");
+  // Slaves alone may not be asked for the rest.
+  if (!around.ok() && AnyMaster(sight)) return Fail(context, around);
+  if (around.ok()) {
     const std::set<std::string> ignored(arguments.ignored_groups.begin(),
                                         arguments.ignored_groups.end());
     if (absl::Status s = CheckGroups(**admin, sight, ignored, &findings); !s.ok()) {

@@ -57,6 +57,8 @@ Explanation Explain(const Context& context, const absl::Status& status) {
                           "--endpoint HOST:PORT, MANSIO_ENDPOINT or mansio context use",
                           context.client.endpoint)};
     case absl::StatusCode::kDeadlineExceeded:
+      if (!client::IsTransportError(status))
+        return {kUnreachable, ""};  // its own sentence says why
       return {kUnreachable,
               "the node is busy or the network drops packets; --timeout 10s waits longer"};
     case absl::StatusCode::kUnimplemented:

@@ -93,8 +93,10 @@ int CreateGroup(const Context& context, const PolicyArguments& arguments) {
   if (!response.ok()) return Fail(context, response.status());
   const Json made = GroupJson(response->group());
   PrintDone(context, made,
-            fmt::format("{}: {}, start {}", MadeText("group", arguments.name, response->existed()),
-                        made["mode"].get<std::string>(), made["start"].get<std::string>()));
+            fmt::format("{}: {}, {} attempts, back-off {}, start {}",
+                        MadeText("group", arguments.name, response->existed()),
+                        made["mode"].get<std::string>(), response->group().max_attempts(),
+                        made["backoff"].get<std::string>(), made["start"].get<std::string>()));
   return ReportRefusals(context, response->results());
 }
 

@@ -36,7 +36,8 @@ absl::Status ResolveReach(bool endpoint_given, bool tls_given, Context* context)
   PosixFileSystem files;
   absl::Status status = UseSavedContext(files, endpoint_given, tls_given, context);
   if (!status.ok()) return status;
-  absl::StatusOr<std::string> secret = access::ReadSecret(files, context->cluster_secret_file);
+  absl::StatusOr<std::string> secret =
+      access::ReadSecret(files, context->cluster_secret_file, "--cluster-secret-file");
   if (!secret.ok()) return secret.status();
   context->client.cluster_secret = *std::move(secret);
   return absl::OkStatus();

@@ -50,17 +50,21 @@ std::vector<std::string_view> Words(std::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadSecret(FileSystem& files, const std::string& path) {
+absl::StatusOr<std::string> ReadSecret(FileSystem& files, const std::string& path,
+                                       std::string_view key) {
   if (path.empty()) return std::string();
   absl::StatusOr<std::string> content = ReadWholeFile(files, path, 4 * kMaxSecret);
-  if (!content.ok()) return content.status();
+  if (!content.ok()) {
+    return absl::Status(content.status().code(),
+                        fmt::format("{}: {}", key, std::string(content.status().message())));
+  }
   const std::string_view line = std::string_view(*content).substr(0, content->find('\n'));
   const absl::string_view trimmed = absl::StripAsciiWhitespace(ToAbsl(line));
   if (trimmed.size() >= kLeastSecret && trimmed.size() <= kMaxSecret) return std::string(trimmed);
   return absl::InvalidArgumentError(
-      fmt::format("the first line of {} must be a secret of {} to {} bytes; "
+      fmt::format("{}: the first line of {} must be a secret of {} to {} bytes; "
                   "`openssl rand -hex 32` makes one",
-                  path, kLeastSecret, kMaxSecret));
+                  key, path, kLeastSecret, kMaxSecret));
 }
 
 std::string MakeProof(std::string_view secret, std::string_view method, absl::Time now) {

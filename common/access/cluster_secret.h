@@ -27,9 +27,10 @@ inline constexpr std::string_view kProofHeader = "x-mansio-proof";
 // A proof is good this long before and after the server's wall time.
 inline constexpr absl::Duration kProofLife = absl::Seconds(60);
 
-// The secret in the first line of `path`: 16 to 1,024 bytes. The error names the file and the cure.
-// An empty path gives an empty secret: there is none.
-absl::StatusOr<std::string> ReadSecret(FileSystem& files, const std::string& path);
+// The secret in the first line of `path`: 16 to 1,024 bytes. The error names the file, the
+// option that has named it, and the cure. An empty path gives an empty secret: there is none.
+absl::StatusOr<std::string> ReadSecret(FileSystem& files, const std::string& path,
+                                       std::string_view key = "admin.cluster-secret-file");
 
 // The header's value for one call of `method` ("/package.Service/Method"). Thread-safe.
 std::string MakeProof(std::string_view secret, std::string_view method, absl::Time now);

@@ -107,8 +107,13 @@ std::string FormatWithUnit(int64_t value, const std::array<Unit, 5>& units) {
 }
 
 absl::Status NotAccepted(const Key& key, std::string_view text) {
+  std::string example;
+  if (key.type == ValueType::kDuration) {
+    const absl::Duration usual = std::max(key.min_duration, absl::Seconds(3));
+    example = fmt::format(", such as {}", DurationText(std::min(usual, key.max_duration)));
+  }
   return absl::InvalidArgumentError(
-      fmt::format("'{}' is not {}", EscapeForLog(text), Accepted(key)));
+      fmt::format("'{}' is not {}{}", EscapeForLog(text), Accepted(key), example));
 }
 
 absl::StatusOr<Value> ParseBool(const Key& key, std::string_view text) {

@@ -15,6 +15,7 @@
 #include "common/gateway/local_call.h"
 #include "common/names/utf8.h"
 #include "common/rpc/proto_call.h"
+#include "common/status/no_broker.h"
 #include "common/status/wire_status.h"
 #include "common/sync/sync.h"
 #include "common/timer/timer_queue.h"
@@ -274,6 +275,11 @@ void AdminGateway::PutInFront(rpc::MethodTable& methods, const char* name, Serve
   };
 }
 
+absl::Status AdminGateway::Nobody() const {
+  const std::vector<std::string> headless = environment_.directory->WithoutMaster();
+  return absl::UnavailableError(headless.empty() ? std::string(kNoBroker) : NoMaster(headless));
+}
+
 template <typename Request, typename Response>
 void AdminGateway::Spread(rpc::MethodTable& methods, const char* name,
                           Response (*merge)(const Answers<Response>&)) {
@@ -310,6 +316,7 @@ void AdminGateway::Spread(rpc::MethodTable& methods, const char* name,
               Response response = merge(request, answers);
               const std::vector<Outcome> outcomes = OutcomesOf(answers);
               FillOutcomes(outcomes, &response);
+              if (outcomes.empty()) ToWire(Nobody(), response.mutable_status());
               AwaitShown(shown ? shown(request, Successful(outcomes)) : nullptr,
                          absl::Now() + options_.routes_deadline,
                          [this, &call, response = std::move(response)] {

@@ -165,6 +165,15 @@ std::vector<Master> ClusterTable::Masters() const {
   return masters;
 }
 
+std::vector<std::string> ClusterTable::WithoutMaster() const {
+  std::vector<std::string> names;
+  for (const auto& [key, member] : members_) {
+    if (member.identity.id() == 0 || !IsHead(member)) continue;
+    names.push_back(member.identity.name());
+  }
+  return names;
+}
+
 const v1::GroupInfo* ClusterTable::GroupInfo(std::string_view group) const {
   const auto having = groups_.find(group);
   if (having == groups_.end()) return nullptr;

@@ -60,6 +60,8 @@ class ClusterTable {
   std::string GroupOwner(std::string_view topic, std::string_view message_group,
                          std::string_view first = {}) const;
   std::vector<Master> Masters() const;
+  // The names of the broker groups that have members, but no master.
+  std::vector<std::string> WithoutMaster() const;
   // A group as the first broker has it that knows it; null when none does.
   const v1::GroupInfo* GroupInfo(std::string_view group) const;
   // Its policy; nullopt when no broker knows it.

@@ -52,10 +52,12 @@ class Directory {
  public:
   virtual ~Directory() = default;
   // The route of a topic that can be used now. TOPIC_NOT_FOUND (wire status) with a sentence
-  // otherwise.
+  // otherwise; Unavailable while it may exist all the same.
   virtual absl::StatusOr<TopicRoute> Route(std::string_view topic) const = 0;
   // The policy of a group; the defaults for one that is not known.
   virtual GroupPolicy Group(std::string_view group) const = 0;
+  // Unavailable while a group that is not known may exist, so that its policy would be wrong.
+  virtual absl::Status CheckGroup(std::string_view) const { return absl::OkStatus(); }
 
   // The name of the broker that this node is; "" for a nameserver.
   virtual std::string_view Self() const { return {}; }
@@ -78,6 +80,8 @@ class Directory {
   virtual std::string GroupOwner(std::string_view, std::string_view) const { return {}; }
   // Every broker that takes changes, by name, this node included where it is one.
   virtual std::vector<Master> Masters() const { return {}; }
+  // The names of the broker groups that have members here, but no master at present.
+  virtual std::vector<std::string> WithoutMaster() const { return {}; }
   // Where the master of a broker listens; nullopt for a name that is not known, or a broker that
   // was lost.
   virtual std::optional<HostPort> MasterOf(std::string_view broker) const = 0;

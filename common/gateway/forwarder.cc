@@ -214,8 +214,8 @@ absl::StatusOr<std::optional<Forwarder::Owner>> Forwarder::Locate(const rpc::Cal
   if (!hop.empty() && !may_go_on) {
     return WireError(
         v2::INTERNAL_SERVER_ERROR,
-        fmt::format("{} forwarded this call to {}, which cannot serve it, and a call is not "
-                    "forwarded for ever; it belongs to another broker by now: try again",
+        fmt::format("{} forwarded this call to {}, which cannot serve it: the broker group has no "
+                    "master at present, or another one since just now; try again soon",
                     EscapeForLog(hop, 100), options_.node));
   }
   absl::StatusOr<Owner> owner;
@@ -275,8 +275,8 @@ rpc::OutgoingCall Forwarder::Outgoing(const rpc::Call& call, const OwnedMethod& 
   }
   const std::string_view hop = call.Metadata(kForwardedBy);
   outgoing.headers.emplace_back(
-      kForwardedBy, hop.empty() ? options_.node
-                                : fmt::format("{}{}{}", hop, kForwardedAgainBy, options_.node));
+      kForwardedBy,
+      hop.empty() ? options_.node : fmt::format("{}{}{}", hop, kForwardedAgainBy, options_.node));
   outgoing.deadline = method.shape == Shape::kServerStream ? call.Deadline() : DeadlineFor(call);
   return outgoing;
 }

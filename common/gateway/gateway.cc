@@ -51,6 +51,7 @@ absl::StatusOr<v2::QueryAssignmentResponse> QueryAssignment(
   if (absl::Status status = names::ValidateConsumerGroup(group); !status.ok()) return status;
   const absl::StatusOr<TopicRoute> route = directory.Route(topic);
   if (!route.ok()) return route.status();
+  if (absl::Status status = directory.CheckGroup(group); !status.ok()) return status;
   if (observer != nullptr) observer->OnSubscription(*id, group, {topic});
   if (relay != nullptr) relay->Subscribed(*id, topic);
   return MakeAssignmentResponse(request.topic(), *route, directory.Group(group).fifo,

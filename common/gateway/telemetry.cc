@@ -92,6 +92,8 @@ class TelemetryStream final : public rpc::ParsedBidiEvents<v2::TelemetryCommand>
     TellRelay();
 
     const bool consumer = role != ClientRole::kProducer;
+    const absl::Status known = consumer ? directory_.CheckGroup(group) : absl::OkStatus();
+    if (!known.ok()) return End(known);
     if (ReceivesByLease(role) && observer_ != nullptr)
       observer_->OnSubscription(client_id_, group, topics);
     MergeSettings(options_, consumer ? directory_.Group(group) : GroupPolicy(), &settings);

@@ -1,7 +1,9 @@
 #ifndef MANSIO_COMMON_STATUS_NO_BROKER_H_
 #define MANSIO_COMMON_STATUS_NO_BROKER_H_
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 // What whoever asks a node is told while it knows no broker: the same everywhere, so that the
 // command can tell it from a topic or group that is missing.
@@ -9,6 +11,9 @@ namespace mansio {
 
 inline constexpr std::string_view kNoBroker =
     "no broker is registered with this node; start one with nameservers= naming it";
+
+// The same while members of these broker groups are there, and none of them is the master.
+std::string NoMaster(const std::vector<std::string>& groups);
 
 }  // namespace mansio
 

@@ -131,6 +131,23 @@ TEST_F(RoutingTableTest, ASlaveStandsForAGroupWithoutAMasterButTakesNoChanges) {
   EXPECT_TRUE(table_.Masters().empty());
 }
 
+TEST_F(RoutingTableTest, WhatAGroupWithoutAMasterMayHaveIsNotDenied) {
+  v1::BrokerIdentity slave = Identity("b", "192.0.2.2");
+  slave.set_id(2);
+  ASSERT_TRUE(Install(1, Identity("a"), {"t"}).ok());
+  EXPECT_EQ(CodeOf(table_.Route("late").status()), v2::TOPIC_NOT_FOUND);
+  ASSERT_TRUE(Install(2, slave, {}).ok());
+  EXPECT_EQ(table_.WithoutMaster(), std::vector<std::string>{"b"});
+  const absl::Status unknown = table_.Route("late").status();
+  EXPECT_EQ(CodeOf(unknown), v2::HA_NOT_AVAILABLE);
+  EXPECT_NE(unknown.message().find("broker group b has members here, but no master"),
+            std::string::npos)
+      << unknown;
+  ASSERT_TRUE(Install(3, Identity("b", "192.0.2.3"), {}).ok());
+  EXPECT_TRUE(table_.WithoutMaster().empty());
+  EXPECT_EQ(CodeOf(table_.Route("late").status()), v2::TOPIC_NOT_FOUND);
+}
+
 TEST_F(RoutingTableTest, ATopicThatIsDrainedIsForReadersOnly) {
   v1::Snapshot snapshot = SnapshotOf(Identity("a"), {"orders"});
   snapshot.mutable_topics(0)->set_permission(v2::READ);

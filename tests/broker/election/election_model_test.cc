@@ -409,7 +409,8 @@ class Model {
     const BrokerId id = AnyMember();
     SimMember& member = members_[id];
     if (!Works(member) || member.reign == nullptr) return;
-    if (member.election->HandOver(AnyMember(), Happens(0.5)).ok()) ++totals_.handed_over;
+    if (member.election->HandOver(ClockOf(member), AnyMember(), Happens(0.5)).ok())
+      ++totals_.handed_over;
     Work(id);
   }
 

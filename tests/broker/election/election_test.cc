@@ -491,7 +491,7 @@ TEST_F(ElectionTest, WhoeverIsToLeaveMustPromiseUntilItHasLeft) {
 TEST_F(ElectionTest, TheHeirIsElectedAtOnce) {
   group_.Form({1, 2, 3});
   group_.Pass(absl::Seconds(10));
-  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/false).ok());
+  ASSERT_TRUE(group_.election(1).HandOver(group_.now(), 3, /*leaves=*/false).ok());
   EXPECT_THAT(group_.Acknowledging(), IsEmpty()) << "from the first moment on";
   group_.Pass(absl::Milliseconds(1100));  // member 3 has asked etcd once
   EXPECT_THAT(group_.Acknowledging(), ElementsAre(3));
@@ -502,7 +502,7 @@ TEST_F(ElectionTest, TheHeirIsElectedAtOnce) {
 
 TEST_F(ElectionTest, AMasterThatEndsLeavesTheSetAsItHandsOver) {
   group_.Form({1, 2, 3});
-  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/true).ok());
+  ASSERT_TRUE(group_.election(1).HandOver(group_.now(), 3, /*leaves=*/true).ok());
   group_.Pass(absl::Milliseconds(1100));
   EXPECT_THAT(group_.Acknowledging(), ElementsAre(3));
   EXPECT_EQ(group_.View().group, (ElectionRecord{2, {2, 3}}));
@@ -511,7 +511,7 @@ TEST_F(ElectionTest, AMasterThatEndsLeavesTheSetAsItHandsOver) {
 TEST_F(ElectionTest, AnHeirThatDoesNotComeIsNotWaitedForForEver) {
   group_.Form({1, 2, 3});
   group_.Kill(3);
-  ASSERT_TRUE(group_.election(1).HandOver(3, /*leaves=*/false).ok());
+  ASSERT_TRUE(group_.election(1).HandOver(group_.now(), 3, /*leaves=*/false).ok());
   group_.Pass(absl::Milliseconds(2900));
   EXPECT_THAT(group_.Acknowledging(), IsEmpty());
   group_.Pass(absl::Seconds(3));
@@ -521,14 +521,31 @@ TEST_F(ElectionTest, AnHeirThatDoesNotComeIsNotWaitedForForEver) {
 TEST_F(ElectionTest, HandingOverIsRefusedWhenItWouldNotWork) {
   group_.Form({1, 2});
   group_.Start(3);
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(2).HandOver(1, /*leaves=*/false)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(1, /*leaves=*/false)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(group_.election(1).HandOver(3, /*leaves=*/false)));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(group_.election(2).HandOver(group_.now(), 1, /*leaves=*/false)));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(group_.election(1).HandOver(group_.now(), 1, /*leaves=*/false)));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(group_.election(1).HandOver(group_.now(), 3, /*leaves=*/false)));
   for (const BrokerId id : {1, 2}) group_.at(id).sees_etcd = false;
   group_.Pass(absl::Seconds(20));
   for (const BrokerId id : {1, 2}) group_.at(id).sees_etcd = true;
   group_.Pass(absl::Seconds(2));
-  EXPECT_TRUE(group_.election(1).HandOver(2, /*leaves=*/false).ok());
+  EXPECT_TRUE(group_.election(1).HandOver(group_.now(), 2, /*leaves=*/false).ok());
+}
+
+TEST_F(ElectionTest, NothingIsHandedOverWhileEtcdIsNotReached) {
+  group_.Form({1, 2, 3});
+  group_.Pass(absl::Seconds(10));
+  ASSERT_EQ(group_.election(1).CheckHandOver(group_.now(), 3), absl::OkStatus());
+  for (const BrokerId id : {1, 2, 3}) group_.at(id).sees_etcd = false;
+  group_.Pass(absl::Milliseconds(1600));
+  const absl::Status refused = group_.election(1).HandOver(group_.now(), 3, /*leaves=*/false);
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << "while its lease still goes on: " << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("etcd is not reached"));
+  EXPECT_EQ(group_.election(1).CheckHandOver(group_.now(), 3), refused);
+  group_.Pass(absl::Minutes(1));
+  EXPECT_THAT(group_.Acknowledging(), ElementsAre(1)) << "nothing was given up";
 }
 
 TEST_F(ElectionTest, AMasterThatStepsDownStandsAgainWhenItMay) {

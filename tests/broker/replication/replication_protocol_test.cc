@@ -46,6 +46,28 @@ TEST_F(ProtocolTest, ASendIsAnsweredWhenAllOfTheSetHoldIt) {
   EXPECT_EQ(slaves[0].held, group_.at(1).log->log->cursors().appended);
 }
 
+TEST_F(ProtocolTest, ASlaveHasFollowedWhenItKnowsAllThatWasAcknowledged) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  EXPECT_FALSE(group_.at(2).slave->HasFollowed());
+  group_.Heal();
+  EXPECT_TRUE(group_.at(2).slave->HasFollowed());
+  Send("one");
+  group_.Heal();
+  group_.Restart(2);
+  group_.Tick(2);
+  EXPECT_THAT(group_.Applied(2), IsEmpty()) << "it begins with its checkpoint";
+  EXPECT_FALSE(group_.at(2).slave->HasFollowed());
+  group_.Connect(2);
+  EXPECT_FALSE(group_.at(2).slave->HasFollowed()) << "a connection alone tells nothing";
+  group_.Heal();
+  EXPECT_TRUE(group_.at(2).slave->HasFollowed());
+  EXPECT_THAT(group_.Applied(2), ElementsAre("one"));
+  group_.Down(1);
+  group_.Tick(2);
+  EXPECT_TRUE(group_.at(2).slave->HasFollowed()) << "it knows no less for that";
+}
+
 TEST_F(ProtocolTest, ASlaveThatIsGoneIsWaitedForAndThenLeavesTheSet) {
   group_.StartMaster(1);
   group_.StartSlave(2);

@@ -84,6 +84,8 @@ TEST(BrokerConfigTest, MembersOfAGroupNeedNumbersAndSlavesAMaster) {
   EXPECT_THAT(ErrorOf({"durability=fast"}), HasSubstr("replica-sync"));
   EXPECT_THAT(ErrorOf({"durability=replica"}), HasSubstr("broker.id"));
   EXPECT_EQ(ErrorOf({"durability=replica-sync", "broker.id=1"}), "");
+  EXPECT_THAT(ErrorOf({"replication.min-in-sync=2"}), HasSubstr("broker.id"));
+  EXPECT_EQ(ErrorOf({"replication.min-in-sync=2", "broker.id=1"}), "");
   EXPECT_THAT(ErrorOf({"role=slave", "broker.id=2"}), HasSubstr("replication.master"));
   EXPECT_THAT(ErrorOf({"role=slave", "replication.master=a:1"}), HasSubstr("broker.id"));
   EXPECT_EQ(ErrorOf({"role=slave", "broker.id=2", "replication.master=a:1"}), "");

@@ -39,11 +39,19 @@ class HandOverTest : public ::testing::Test {
     environment.clock = &clock_;
     environment.timers = &timers_;
     environment.gate = &gate_;
-    environment.slaves = [this] { return slaves_; };
+    environment.slaves = [this] {
+      std::vector<SlaveState> slaves = slaves_;
+      if (heir_gone_) {
+        ++looks_for_gone_;
+        slaves.clear();
+      }
+      return slaves;
+    };
     environment.in_sync = [] { return std::set<BrokerId>{1, 2, 3}; };
     environment.committed_end = [this] { return end_; };
     environment.changed = [this] { told_ = hand_over_.reigns(); };
     environment.is_deposed = [this] { return deposed_.load(); };
+    environment.may_elect = [this](BrokerId) { return may_elect_; };
     environment.elect = [this](BrokerId heir) {
       elected_ = heir;
       deposed_ = true;
@@ -96,6 +104,9 @@ class HandOverTest : public ::testing::Test {
   std::vector<SlaveState> slaves_;
   std::optional<store::LogOffset> end_ = 100;
   std::atomic<bool> deposed_{false};
+  absl::Status may_elect_;
+  std::atomic<bool> heir_gone_{false};
+  std::atomic<int> looks_for_gone_{0};
   std::optional<BrokerId> elected_;
   bool timers_stopped_ = false;
   bool told_ = false;
@@ -150,6 +161,25 @@ TEST_F(HandOverTest, WhatCannotBeIsRefused) {
   hand_over_.To(2, [&](const absl::Status& status) { second = status; });
   ASSERT_TRUE(second.has_value());
   EXPECT_TRUE(absl::IsFailedPrecondition(*second)) << *second;
+}
+
+TEST_F(HandOverTest, NothingIsGivenUpWhileNobodyCouldBeElected) {
+  hand_over_.TakeCalls();
+  may_elect_ = absl::UnavailableError("etcd is not reached");
+  Begin(3);
+  EXPECT_EQ(came_, may_elect_);
+  EXPECT_TRUE(TakesCalls());
+  StepAside();
+  EXPECT_FALSE(elected_.has_value());
+  EXPECT_TRUE(TakesCalls());
+}
+
+TEST_F(HandOverTest, AnEndDoesNotWaitForAnHeirThatHasGone) {
+  hand_over_.TakeCalls();
+  timers_.ScheduleAfter(1000, [this] { heir_gone_ = true; });
+  StepAside();
+  EXPECT_FALSE(elected_.has_value());
+  EXPECT_LE(looks_for_gone_, 2);
 }
 
 TEST_F(HandOverTest, ADeposedMasterEndsItAtOnceAndTakesNothing) {

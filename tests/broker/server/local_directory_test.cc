@@ -70,6 +70,24 @@ TEST_F(LocalDirectoryTest, UnknownTopicsAreNotFound) {
   EXPECT_EQ(metadata_.FindTopic("nowhere"), nullptr);
 }
 
+TEST_F(LocalDirectoryTest, WhatAMemberMayLackIsNotDenied) {
+  bool lacks = true;
+  metadata_.SetMayLack([&lacks] { return lacks; });
+  GroupRecord group;
+  group.name = "billing";
+  metadata_.CreateGroup(group, [](const absl::StatusOr<GroupPtr>&) {});
+  for (const bool auto_create : {false, true}) {
+    const LocalDirectory directory = Directory(auto_create);
+    EXPECT_TRUE(directory.Route("queue").ok()) << "what it knows it answers";
+    EXPECT_EQ(CodeOf(directory.Route("late").status()), v2::HA_NOT_AVAILABLE) << auto_create;
+    EXPECT_TRUE(directory.CheckGroup("billing").ok());
+    EXPECT_EQ(CodeOf(directory.CheckGroup("late")), v2::HA_NOT_AVAILABLE);
+  }
+  lacks = false;
+  EXPECT_EQ(CodeOf(Directory(false).Route("late").status()), v2::TOPIC_NOT_FOUND);
+  EXPECT_TRUE(Directory(false).CheckGroup("late").ok());
+}
+
 TEST_F(LocalDirectoryTest, OrAreCreatedWhereThatIsConfigured) {
   const auto route = Directory(true).Route("fresh");
   ASSERT_TRUE(route.ok());

@@ -86,6 +86,8 @@ TEST_F(SecretFileTest, ShortAndMissingOnesAreRefused) {
   EXPECT_THAT(Text(Read("short\n").status()), HasSubstr("the first line of /secret must be"));
   EXPECT_FALSE(Read("\n0123456789abcdef").ok());
   EXPECT_THAT(Text(ReadSecret(files_, "/missing").status()), HasSubstr("/missing"));
+  EXPECT_THAT(Text(ReadSecret(files_, "/missing").status()),
+              HasSubstr("admin.cluster-secret-file"));
 }
 
 }  // namespace

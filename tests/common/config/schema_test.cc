@@ -170,6 +170,7 @@ TEST(SchemaErrors, WrongTypesAndRangesSayWhatIsAllowed) {
   EXPECT_THAT(ErrorOf("limits.body: 4MB"), HasSubstr("'4MB'"));
   EXPECT_THAT(ErrorOf("limits.body: 99999999999999TiB"), HasSubstr("is not a size"));
   EXPECT_THAT(ErrorOf("store.retention: 72"), HasSubstr("'72' is not a duration"));
+  EXPECT_THAT(ErrorOf("store.retention: 72"), HasSubstr(", such as 1m"));
   EXPECT_THAT(ErrorOf("store.retention: 1s"), HasSubstr("from 1m to 365d"));
   EXPECT_EQ(ErrorOf("durability: sometimes"),
             "broker.yaml:1: durability: 'sometimes' is not one of async, sync");

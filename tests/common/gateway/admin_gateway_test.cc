@@ -92,10 +92,12 @@ class AdminGatewayTest : public ::testing::Test {
     }
     std::optional<HostPort> MasterOf(std::string_view) const override { return std::nullopt; }
     std::vector<Master> Masters() const override { return all; }
+    std::vector<std::string> WithoutMaster() const override { return headless; }
     std::vector<std::string> Sharing(std::string_view) const override { return shares; }
 
     std::string self;
     std::vector<Master> all;
+    std::vector<std::string> headless;
     std::vector<std::string> shares;
     std::map<std::string, HostPort, std::less<>> masters;
     std::map<std::string, TopicRoute, std::less<>> routes;
@@ -213,6 +215,18 @@ TEST_F(AdminGatewayTest, ANodeThatIsNoBrokerPassesNothingOnTwice) {
   ASSERT_TRUE(call->finished());
   EXPECT_TRUE(absl::IsFailedPrecondition(call->status()));
   EXPECT_TRUE(peers_.unary.empty());
+}
+
+TEST_F(AdminGatewayTest, WhereNobodyIsMasterItSaysWhetherThereAreMembers) {
+  directory_.self = "";
+  directory_.all.clear();
+  Install();
+  const auto message = [this] {
+    return Call("CreateTopic", Creation())->Response<v1::CreateTopicResponse>().status().message();
+  };
+  EXPECT_NE(message().find("no broker is registered"), std::string::npos);
+  directory_.headless = {"b"};
+  EXPECT_NE(message().find("broker group b has members here, but no master"), std::string::npos);
 }
 
 TEST_F(AdminGatewayTest, CommandsUnderWayAreLimited) {

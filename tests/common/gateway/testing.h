@@ -35,6 +35,10 @@ class FakeDirectory final : public Directory {
     return it == groups.end() ? GroupPolicy() : it->second;
   }
 
+  absl::Status CheckGroup(std::string_view group) const override {
+    return unsure.contains(group) ? absl::UnavailableError("it may exist") : absl::OkStatus();
+  }
+
   std::string_view Self() const override { return self; }
   bool Stores(std::string_view topic) const override { return stored.contains(topic); }
   std::vector<std::string> OthersWith(std::string_view topic) const override {
@@ -62,6 +66,7 @@ class FakeDirectory final : public Directory {
   std::map<std::string, HostPort, std::less<>> masters;
   std::map<std::string, TopicRoute, std::less<>> routes;
   std::map<std::string, GroupPolicy, std::less<>> groups;
+  std::set<std::string, std::less<>> unsure;               // groups that may exist
   std::map<std::string, std::string, std::less<>> owners;  // of message groups that have one
 };
 
