@@ -22,11 +22,38 @@ namespace {
 constexpr absl::Duration kAskDeadline = absl::Seconds(2);
 // A master may wait for the new one's disk.
 constexpr absl::Duration kHandOverDeadline = absl::Seconds(15);
+// Three steps, one of them a hand-over.
+constexpr absl::Duration kPromoteDeadline = absl::Seconds(20);
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
 
 HostPort HostPortOf(const apache::rocketmq::v2::Address& address) {
   return {address.host(), static_cast<uint16_t>(address.port())};
+}
+
+rpc::OutgoingCall CallTo(const PromotionEnvironment& environment, std::string address,
+                         const std::string& path, absl::Duration deadline) {
+  rpc::OutgoingCall call{
+      .address = std::move(address),
+      .path = path,
+      .headers = {{std::string(gateway::kForwardedBy), environment.self.ToString()}},
+      .deadline = absl::Now() + deadline};
+  if (!environment.cluster_secret.empty()) {
+    call.headers.emplace_back(access::kProofHeader,
+                              access::MakeProof(environment.cluster_secret, path, absl::Now()));
+  }
+  return call;
+}
+
+template <typename Response>
+absl::StatusOr<Response> Parsed(absl::StatusOr<rpc::Payload> payload) {
+  if (!payload.ok()) return payload.status();
+  Response response;
+  if (!rpc::Parse(payload->Flatten(), &response)) {
+    return absl::InternalError("the answer cannot be read");
+  }
+  if (absl::Status status = FromWire(response.status()); !status.ok()) return status;
+  return response;
 }
 
 // One promotion under way; owned by what is to be called back. A step begins when the one before it
@@ -87,34 +114,14 @@ class Run : public std::enable_shared_from_this<Run> {
     const std::string path = fmt::format("/mansio.v1.Admin/{}", method);
     for (size_t n = 0; n < count; ++n) {
       auto [address, request] = request_to(n);
-      rpc::OutgoingCall call{
-          .address = std::move(address),
-          .path = path,
-          .headers = {{std::string(gateway::kForwardedBy), environment_.self.ToString()}},
-          .deadline = absl::Now() + deadline};
-      if (!environment_.cluster_secret.empty()) {
-        call.headers.emplace_back(
-            access::kProofHeader,
-            access::MakeProof(environment_.cluster_secret, path, absl::Now()));
-      }
       environment_.peers->CallUnary(
-          std::move(call), rpc::Payload(std::move(request)),
+          CallTo(environment_, std::move(address), path, deadline),
+          rpc::Payload(std::move(request)),
           [self = shared_from_this(), answers, missing, n, next](auto payload) mutable {
             (*answers)[n] = Parsed<Response>(std::move(payload));
             if (missing->fetch_sub(1) == 1) next(*self, std::move(*answers));
           });
     }
-  }
-
-  template <typename Response>
-  static absl::StatusOr<Response> Parsed(absl::StatusOr<rpc::Payload> payload) {
-    if (!payload.ok()) return payload.status();
-    Response response;
-    if (!rpc::Parse(payload->Flatten(), &response)) {
-      return absl::InternalError("the answer cannot be read");
-    }
-    if (absl::Status status = FromWire(response.status()); !status.ok()) return status;
-    return response;
   }
 
   void TakeAnswers(std::vector<absl::StatusOr<v1::ListBrokersResponse>> answers) {
@@ -141,7 +148,9 @@ class Run : public std::enable_shared_from_this<Run> {
                                                                              : store::Role::kSlave,
                      .epoch = static_cast<store::Epoch>(broker.epoch()),
                      .end = static_cast<store::LogOffset>(overview.log_end()),
-                     .copying = overview.copying()};
+                     .copying = overview.copying(),
+                     .whole = !overview.may_lack(),
+                     .returning = overview.returning()};
     }
     // Its last set may be in a part of the log that has to be read.
     InCold([](Run& run) { run.ReadSet(); });
@@ -163,6 +172,10 @@ class Run : public std::enable_shared_from_this<Run> {
   const Other* Master() const {
     for (const Other& other : asked_) {
       if (other.is_member && other.state.role == store::Role::kMaster) return &other;
+    }
+    // One that is to be the master, and has none, hands over to the one that has more.
+    for (const Other& other : asked_) {
+      if (other.is_member && other.state.returning) return &other;
     }
     return nullptr;
   }
@@ -297,6 +310,21 @@ class Run : public std::enable_shared_from_this<Run> {
 };
 
 }  // namespace
+
+void AskToPromote(const PromotionEnvironment& environment, const v1::BrokerIdentity& member,
+                  const v1::PromoteBrokerRequest& request,
+                  std::function<void(const absl::Status&)> done) {
+  if (member.addresses_size() == 0) {
+    return done(absl::UnavailableError("it does not say where it is reached"));
+  }
+  environment.peers->CallUnary(
+      CallTo(environment, HostPortOf(member.addresses(0)).ToString(),
+             "/mansio.v1.Admin/PromoteBroker", kPromoteDeadline),
+      rpc::Payload(request.SerializeAsString()),
+      [done = std::move(done)](absl::StatusOr<rpc::Payload> payload) {
+        done(Parsed<v1::PromoteBrokerResponse>(std::move(payload)).status());
+      });
+}
 
 void Promote(const PromotionEnvironment& environment, const v1::PromoteBrokerRequest& request,
              absl::AnyInvocable<void(absl::Status, v1::PromoteBrokerResponse)> done) {

@@ -59,6 +59,12 @@ struct PromotionEnvironment {
 void Promote(const PromotionEnvironment& environment, const v1::PromoteBrokerRequest& request,
              absl::AnyInvocable<void(absl::Status, v1::PromoteBrokerResponse)> done);
 
+// Sends that request to `member`, which is to become the master. `done` on any thread, with what it
+// has answered.
+void AskToPromote(const PromotionEnvironment& environment, const v1::BrokerIdentity& member,
+                  const v1::PromoteBrokerRequest& request,
+                  std::function<void(const absl::Status&)> done);
+
 }  // namespace mansio::broker
 
 #endif  // MANSIO_BROKER_PROMOTION_PROMOTION_H_

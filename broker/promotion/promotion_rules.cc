@@ -43,7 +43,22 @@ void AddSet(const Candidacy& candidacy, std::vector<std::string>& losses) {
   std::set<BrokerId> asked = {self};
   for (const MemberState& other : candidacy.answers) asked.insert(other.id);
   for (const BrokerId member : asked) silent.erase(member);
-  if (silent.size() < candidacy.min_in_sync) return;
+  // What all of a set that acknowledged it have lost is lost anyway.
+  if (silent.empty()) return;
+  std::set<BrokerId> lacking;
+  if (!candidacy.candidate.whole) lacking.insert(self);
+  for (const MemberState& other : candidacy.answers) {
+    if (!other.whole) lacking.insert(other.id);
+  }
+  if (silent.size() + lacking.size() < candidacy.min_in_sync) return;
+  if (!lacking.empty()) {
+    losses.push_back(fmt::format(
+        "the members {{{}}} may have lost what they had acknowledged together with {{{}}}, who do "
+        "not answer and follow, as their machines lost their power (replication.min-in-sync is "
+        "{}): start one of the latter, or say where it is (--member)",
+        fmt::join(lacking, ", "), fmt::join(silent, ", "), candidacy.min_in_sync));
+    return;
+  }
   losses.push_back(
       fmt::format("only the members {{{}}} answer and follow; {{{}}}, who do not, may have "
                   "acknowledged messages among themselves (replication.min-in-sync is {}): start "

@@ -20,6 +20,8 @@ struct MemberState {
   store::Epoch epoch = 0;    // of the last frame of its log
   store::LogOffset end = 0;  // of its log
   bool copying = false;      // its log is not complete
+  bool whole = true;         // it lacks nothing of what it has confirmed
+  bool returning = false;    // it is to be the master, and asks first what it may have lost
 };
 
 // A slave that is to become the master, and what is known of the other members.
@@ -38,7 +40,9 @@ struct Candidacy {
 //
 // With replica and replica-sync a message is acknowledged when all members of some set have it, and
 // a set has `min_in_sync` members at least. So nothing is lost when the candidate has all that
-// those have who answer, and too few others are left to be such a set. Pure.
+// those have who answer, and too few others are left to be such a set. One that answers and may
+// have lost the end of its log counts among the others, too, as long as one of them is silent.
+// Pure.
 std::vector<std::string> LossesOf(const Candidacy& candidacy);
 
 }  // namespace mansio::broker

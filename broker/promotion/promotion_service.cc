@@ -108,7 +108,9 @@ void PromotionService::Follow(rpc::UnaryCall& call, const v1::FollowMasterReques
   if (check.ok() && busy_.exchange(true)) check = Busy();
   if (!check.ok()) return Answer(call, check, v1::FollowMasterResponse());
   const HostPort master{request.master().host(), static_cast<uint16_t>(request.master().port())};
-  const bool hands_over = environment_.state().role == store::Role::kMaster && request.hand_over();
+  const MemberState state = environment_.state();
+  const bool hands_over =
+      (state.role == store::Role::kMaster || state.returning) && request.hand_over();
   const auto step = [this, &call, master, hands_over] {
     if (environment_.run_cold([this, &call, master] { Step(call, master); })) return;
     if (hands_over) environment_.resume();

@@ -65,23 +65,19 @@ struct SlaveState {
 // With durability `async` and `sync` the log commits by itself, and there is no set; where the
 // master is elected there is one, for which nobody waits: those who may be elected next. No threads
 // of its own: whoever runs it passes messages on and calls Pump. Thread-safe.
-class Master {
+class Master final : public SlaveStreams {
  public:
-  using Session = uint64_t;
-
   // Borrowed; `log` is a master's. `in_sync`: as the log says at its end, or the election; empty
   // for a new log.
   Master(MasterOptions options, store::ReplicatedLog* log, const Clock* clock,
          std::set<BrokerId> in_sync);
   // Appends on their way may outlive it.
-  ~Master();
+  ~Master() override;
 
-  // A slave has opened a stream, which is let go of when it is closed.
-  Session Opened(std::shared_ptr<SlaveStream> stream);
-  // A message of it. Ends the stream for what is out of place or cannot be served.
-  void Received(Session session, const v1::SlaveMessage& message);
-  // Its stream has ended; it is not used any more.
-  void Closed(Session session);
+  // SlaveStreams.
+  Session Opened(std::shared_ptr<SlaveStream> stream) override;
+  void Received(Session session, const v1::SlaveMessage& message) override;
+  void Closed(Session session) override;
 
   // Sends what there is to send, moves `committed`, changes the in-sync set, ends streams that have
   // fallen silent. Reads files; one thread at a time. Each time the log has moved or a message

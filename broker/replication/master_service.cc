@@ -1,18 +1,13 @@
 #include "broker/replication/master_service.h"
 
 #include <algorithm>
-#include <memory>
-#include <string>
 #include <utility>
 
-#include "common/rpc/proto_call.h"
+#include "broker/replication/slave_streams.h"
 
 namespace mansio::broker {
 
 namespace {
-
-// Of one stream: the window, and a frame of the largest size on top.
-constexpr int64_t kMaxUnsentBytes = 64 << 20;
 
 // An elected master looks so often whether it may commit again what it has held back.
 constexpr absl::Duration kPermitPeriod = absl::Milliseconds(100);
@@ -22,43 +17,7 @@ absl::Duration PumpPeriod(const MasterOptions& options) {
                                      : options.heartbeat;
 }
 
-class CallStream final : public SlaveStream {
- public:
-  explicit CallStream(std::shared_ptr<rpc::BidiCall> call) : call_(std::move(call)) {}
-  void Send(v1::MasterMessage message) override {
-    // False: it has ended, and Closed is about to come.
-    static_cast<void>(rpc::Write(*call_, message));
-  }
-  void End(const absl::Status& why) override { call_->Finish(why); }
-
- private:
-  const std::shared_ptr<rpc::BidiCall> call_;
-};
-
 }  // namespace
-
-// A slave's stream, as the transport tells of it.
-class MasterService::Stream final : public rpc::ParsedBidiEvents<v1::SlaveMessage> {
- public:
-  Stream(std::shared_ptr<rpc::BidiCall> call, MasterService* service)
-      : ParsedBidiEvents(call),
-        service_(service),
-        session_(service->master_.Opened(std::make_shared<CallStream>(call))) {}
-
-  void OnElement(v1::SlaveMessage message) override {
-    service_->master_.Received(session_, message);
-    service_->pump_.Wake();
-  }
-  void OnHalfClose() override { call()->Finish(absl::OkStatus()); }
-  void OnClosed() override {
-    service_->master_.Closed(session_);
-    service_->pump_.Wake();
-  }
-
- private:
-  MasterService* const service_;
-  const Master::Session session_;
-};
 
 MasterService::MasterService(MasterOptions options, store::ReplicatedLog* log, const Clock* clock,
                              std::set<BrokerId> in_sync)
@@ -70,20 +29,7 @@ MasterService::MasterService(MasterOptions options, store::ReplicatedLog* log, c
 MasterService::~MasterService() { Stop(); }
 
 void MasterService::Register(rpc::MethodTable& methods) {
-  methods.bidi.push_back({std::string(kReplicatePath),
-                          [this](std::shared_ptr<rpc::BidiCall> call) {
-                            return std::make_unique<Stream>(std::move(call), this);
-                          },
-                          kMaxUnsentBytes});
-}
-
-rpc::MethodTable::Bidi MasterService::Refused(std::string why) {
-  return {std::string(kReplicatePath),
-          [why = std::move(why)](const std::shared_ptr<rpc::BidiCall>& call) {
-            call->Finish(absl::FailedPreconditionError(why));
-            return std::unique_ptr<rpc::BidiEvents>();
-          },
-          kMaxUnsentBytes};
+  methods.bidi.push_back(ServeSlaves(&master_, [this] { pump_.Wake(); }));
 }
 
 void MasterService::Start() {

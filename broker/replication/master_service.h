@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <set>
-#include <string>
 
 #include "broker/replication/master.h"
 #include "broker/replication/pump.h"
@@ -21,8 +20,6 @@ class MasterService {
 
   // Adds the replication stream. This object must outlive the server.
   void Register(rpc::MethodTable& methods);
-  // The same of a broker that has none, and ends each stream for this reason.
-  static rpc::MethodTable::Bidi Refused(std::string why);
 
   // Once, before the server starts.
   void Start();
@@ -44,8 +41,6 @@ class MasterService {
   const Master& master() const { return master_; }
 
  private:
-  class Stream;
-
   // Returns when to be called again.
   absl::Duration Work();
 

@@ -32,24 +32,26 @@ absl::StatusOr<std::set<BrokerId>> DecodeInSyncSet(std::string_view body) {
   return members;
 }
 
-absl::StatusOr<std::set<BrokerId>> LastInSyncSet(store::ReplicatedLog& log, store::LogOffset from) {
-  std::set<BrokerId> last;
+absl::StatusOr<InSyncRecord> LastInSyncSet(store::ReplicatedLog& log, store::LogOffset from) {
+  InSyncRecord last{.end = from};
   for (;;) {
     const absl::StatusOr<store::FrameRun> run = log.ReadFrames(from, kReadBytes);
     if (!run.ok()) return run.status();
     if (run->next == from) return last;
     from = run->next;
+    store::LogOffset end = run->first;
     absl::Status bad;
     const auto look = [&](const store::RecordView& record, uint32_t) {
       if (record.kind != kInSyncSetRecord) return;
       const absl::StatusOr<std::set<BrokerId>> members = DecodeInSyncSet(record.body);
-      if (members.ok()) last = *members;
+      if (members.ok()) last = {*members, end};
       bad.Update(members.status());
     };
     for (std::string_view rest = run->bytes.bytes; !rest.empty();) {
       store::FrameHeader header;
       if (store::DecodeFrameHeader(rest, &header) != store::FrameFault::kNone) break;
       const std::string_view frame = rest.substr(0, store::FrameBytes(header));
+      end += frame.size();
       static_cast<void>(store::ForEachRecord(header, frame, /*replay=*/true, look));
       rest.remove_prefix(frame.size());
     }

@@ -40,9 +40,15 @@ std::string EncodeInSyncSet(const std::set<BrokerId>& members);
 // DataLoss for bytes that EncodeInSyncSet does not make.
 absl::StatusOr<std::set<BrokerId>> DecodeInSyncSet(std::string_view body);
 
+struct InSyncRecord {
+  std::set<BrokerId> members;
+  store::LogOffset end = 0;  // of its frame, or of what was read before there was one
+};
+
 // The last such record in [from, the end of the log), which need not be committed: who was in the
-// set when the broker stopped. Empty when there is none. Reads files; errors as of ReadFrames.
-absl::StatusOr<std::set<BrokerId>> LastInSyncSet(store::ReplicatedLog& log, store::LogOffset from);
+// set when the broker stopped. Without members when there is none. Reads files; errors as of
+// ReadFrames.
+absl::StatusOr<InSyncRecord> LastInSyncSet(store::ReplicatedLog& log, store::LogOffset from);
 
 }  // namespace mansio::broker
 

@@ -10,6 +10,14 @@
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
+namespace {
+
+std::function<void()> HoldsAllOf(const SlaveOptions& options) {
+  if (options.election == nullptr) return options.holds_all;
+  return [election = options.election] { election->HoldsAll(); };
+}
+
+}  // namespace
 
 // What a stream has come to.
 struct Slave::Shared {
@@ -22,7 +30,7 @@ struct Slave::Shared {
   CatchUp catch_up ABSL_GUARDED_BY(mutex);
   // The reign of the stream's master, and where its first frame stands.
   store::EpochStart reign ABSL_GUARDED_BY(mutex);
-  bool holds_all ABSL_GUARDED_BY(mutex) = false;  // the election was told
+  bool holds_all ABSL_GUARDED_BY(mutex) = false;  // that was told
 
   // What the log has now, of a master that had committed this much.
   bool HasCaughtUp(store::LogOffset appended, store::LogOffset committed) {
@@ -45,7 +53,11 @@ struct Slave::Shared {
 };
 
 Slave::Slave(SlaveOptions options, store::ReplicatedLog* log, const Clock* clock)
-    : options_(std::move(options)), log_(log), clock_(clock), shared_(std::make_shared<Shared>()) {}
+    : options_(std::move(options)),
+      holds_all_(HoldsAllOf(options_)),
+      log_(log),
+      clock_(clock),
+      shared_(std::make_shared<Shared>()) {}
 
 Slave::~Slave() = default;
 
@@ -60,6 +72,7 @@ void Slave::Opened(MasterStream* stream) {
   ReignsToWire(history.epochs, hello->mutable_reigns());
   hello->set_log_begin(history.begin);
   hello->set_log_end(history.end);
+  hello->set_whole(options_.is_whole && options_.is_whole());
   if (options_.identity) *hello->mutable_identity() = options_.identity();
   const MutexLock lock(&shared_->mutex);
   shared_->stream = stream;
@@ -174,14 +187,14 @@ void Slave::Take(v1::MasterFrames frames) {
     reign = shared_->reign.epoch;
   }
   if (Refuses(reign)) return;
-  const auto commit = [shared = shared_, log = log_, election = options_.election,
+  const auto commit = [shared = shared_, log = log_, holds_all = holds_all_,
                        committed = frames.committed()] {
     // Never ahead of the log: another master may write something else there.
     const store::LogOffset appended = log->Reached().appended;
     log->AllowCommit(std::min(committed, appended));
     shared->HeardCommitted(committed);
-    if (election == nullptr || log->IsCopying()) return;
-    if (shared->HasCaughtUp(appended, committed)) election->HoldsAll();
+    if (!holds_all || log->IsCopying()) return;
+    if (shared->HasCaughtUp(appended, committed)) holds_all();
   };
   if (frames.frames().empty()) return commit();
   log_->AppendFrames(std::move(*frames.mutable_frames()),

@@ -28,6 +28,10 @@ struct SlaveOptions {
   absl::Duration silence = absl::Seconds(5);  // the master is gone when it said nothing so long
   // Where the master is elected; borrowed, must outlive the log. Null: roles are static.
   GroupElection* election = nullptr;
+  // Where roles are static. Whether it has all that it has said it holds, and that it has that
+  // again, from its master; the latter on the log's thread, and after the end. Null: not known.
+  std::function<bool()> is_whole = {};
+  std::function<void()> holds_all = {};
 };
 
 // The slave's side of replication.proto: one stream at a time to its master. Says what it has, cuts
@@ -81,6 +85,7 @@ class Slave {
   void End(const absl::Status& why);
 
   const SlaveOptions options_;
+  const std::function<void()> holds_all_;  // may be null
   store::ReplicatedLog* const log_;
   const Clock* const clock_;
   const std::shared_ptr<Shared> shared_;

@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_REPLICATION_WIRE_H_
 #define MANSIO_BROKER_REPLICATION_WIRE_H_
 
+#include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -22,6 +24,18 @@ class SlaveStream {
   virtual void Send(v1::MasterMessage message) = 0;
   // Ends the stream; OK when another one of the same slave has come. Closed() follows.
   virtual void End(const absl::Status& why) = 0;
+};
+// Whoever takes slaves' streams. Thread-safe.
+class SlaveStreams {
+ public:
+  using Session = uint64_t;
+  virtual ~SlaveStreams() = default;
+  // A slave has opened a stream, which is let go of when it is closed.
+  virtual Session Opened(std::shared_ptr<SlaveStream> stream) = 0;
+  // A message of it. Ends the stream for what is out of place or cannot be served.
+  virtual void Received(Session session, const v1::SlaveMessage& message) = 0;
+  // Its stream has ended; it is not used any more.
+  virtual void Closed(Session session) = 0;
 };
 class MasterStream {
  public:

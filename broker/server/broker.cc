@@ -19,6 +19,7 @@
 #include "broker/server/group_member.h"
 #include "broker/server/part_options.h"
 #include "broker/server/process_config.h"
+#include "broker/server/static_run.h"
 #include "common/access/admin_gate.h"
 #include "common/access/cluster_secret.h"
 #include "common/clock/broker_time.h"
@@ -116,6 +117,7 @@ class Broker::Parts {
                 .reopen = environment.reopen,
                 .hold = [this](rpc::Holding what) { server_->Hold(what); },
                 .elected = environment.elected,
+                .run = environment.run,
                 .identity = [this] { return Identity(); },
                 .roles = environment.roles,
                 .peers = node_.peers(),
@@ -235,7 +237,8 @@ absl::Status Broker::Parts::Start(std::unique_ptr<rpc::Server> port) {
 LocalDirectory::Options Broker::Parts::DirectoryOptions() {
   LocalDirectory::Options options = DirectoryOptionsOf(config_, advertised_);
   options.alone = [this] { return group_.is_alone(); };
-  if (!config_.etcd.empty()) {
+  const bool is_returning = environment_.run != nullptr && environment_.run->is_returning();
+  if (!config_.etcd.empty() || is_returning) {
     options.elected = [this]() -> std::optional<gateway::HostPort> {
       const std::optional<HostPort> master = group_.PresentMaster();
       if (!master.has_value()) return std::nullopt;
@@ -281,6 +284,7 @@ std::unique_ptr<rpc::Server> Broker::Parts::Stop(bool keep_port) {
               std::string(closed.message()));
   }
   if (environment_.elected != nullptr) environment_.elected->StoreWasClosed(closed);
+  if (environment_.run != nullptr) environment_.run->StoreWasClosed(closed);
   return keep_port ? std::move(server_) : nullptr;
 }
 

@@ -22,6 +22,7 @@ namespace mansio::broker {
 class ElectedRole;
 class KeptRole;
 class ProcessConfig;
+class StaticRun;
 
 // A running broker: its store, its features and services, and the port they are served on.
 // Thread-safe.
@@ -45,6 +46,8 @@ class Broker {
     // Where the group elects its master: `config` is its NextOpening. Borrowed; null: roles are
     // static.
     ElectedRole* elected = nullptr;
+    // Where roles are static: `config` is its Opening. Borrowed; null: as where nothing is lost.
+    StaticRun* run = nullptr;
   };
 
   // Recovers the store, then serves. The error is one sentence for the user: a second broker on the

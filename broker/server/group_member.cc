@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "broker/replication/slave_streams.h"
 #include "broker/server/store_id.h"
 #include "common/logging/logging.h"
 
@@ -69,16 +70,21 @@ absl::Status GroupMember::Attach(store::Store* store) {
     if (!id.ok()) return id.status();
     store_id_ = *std::move(id);
     absl::Status attached = is_slave() ? AttachSlave() : AttachMaster();
+    if (attached.ok() && environment_.run != nullptr) {
+      attached = environment_.run->Attach(config_.store.role, log_->History().epochs.last() == 0);
+    }
     if (!attached.ok()) return attached;
   }
-  overview_.emplace(GroupOverview::Sources{
-      .config = &config_,
-      .in_sync = &in_sync_,
-      .store = store_,
-      .log = log_,
-      .master = master_ != nullptr ? &master_->master() : nullptr,
-      .elected = environment_.elected,
-      .following = [this] { return link_ == nullptr || link_->following(); }});
+  overview_.emplace(
+      GroupOverview::Sources{.config = &config_,
+                             .in_sync = &in_sync_,
+                             .store = store_,
+                             .log = log_,
+                             .master = master_ != nullptr ? &master_->master() : nullptr,
+                             .elected = environment_.elected,
+                             .following = [this] { return link_ == nullptr || link_->following(); },
+                             .run = environment_.run,
+                             .returning = returning_.get()});
   if (environment_.elected == nullptr) return absl::OkStatus();
   const store::LogHistory history = log_->History();
   return environment_.elected->Attach(this, history.epochs.last(), history.end, log_->IsCopying(),
@@ -90,23 +96,48 @@ absl::Status GroupMember::AttachSlave() {
   options.slave.store = store_id_;
   options.slave.identity = environment_.identity;
   options.slave.election = environment_.elected;
+  if (StaticRun* const run = environment_.run; run != nullptr) {
+    options.slave.is_whole = [run] { return run->is_whole(); };
+    options.slave.holds_all = [run] { run->HoldsAll(); };
+  }
+  if (is_returning()) options.master.clear();
   options.reopen = environment_.reopen;
   options.following_changed = [this] { Look(); };
   link_ = std::make_unique<SlaveLink>(std::move(options), log_, environment_.clock);
   slave_gate_ =
       std::make_unique<SlaveGate>(config_.name, held_.get(), [this] { return link_->following(); });
+  return is_returning() ? AttachReturning() : absl::OkStatus();
+}
+
+absl::Status GroupMember::AttachReturning() {
+  absl::StatusOr<InSyncRecord> in_sync = LastInSync();
+  if (!in_sync.ok()) return in_sync.status();
+  returning_ = std::make_unique<ReturningService>(
+      ReturningMasterOptions{.cluster = config_.cluster,
+                             .broker = config_.name,
+                             .id = config_.id,
+                             .log = log_->History(),
+                             .in_sync = *std::move(in_sync)},
+      ReturningService::Environment{
+          .clock = environment_.clock,
+          .begin =
+              [this] {
+                environment_.run->Decided();
+                environment_.reopen();
+              },
+          .promote = [this](const auto& heir, auto done) { AskForPromotion(heir, done); }});
   return absl::OkStatus();
 }
 
 absl::Status GroupMember::AttachMaster() {
-  absl::StatusOr<std::set<BrokerId>> members = LastInSync();
-  if (!members.ok()) return members.status();
+  absl::StatusOr<InSyncRecord> in_sync = LastInSync();
+  if (!in_sync.ok()) return in_sync.status();
   MasterOptions options = MasterOptionsOf(config_);
   options.identity = environment_.identity;
   options.election = environment_.elected;
   if (options.election != nullptr) options.stores = environment_.elected->stores();
   master_ = std::make_unique<MasterService>(std::move(options), log_, environment_.clock,
-                                            *std::move(members));
+                                            std::move(in_sync->members));
   reign_gate_ = std::make_unique<ReignGate>(
       held_.get(), [this] { return master_->master().CheckSends(); },
       [this] {
@@ -144,14 +175,18 @@ HandOver::Environment GroupMember::HandOverEnvironmentOf() {
   return environment;
 }
 
-absl::StatusOr<std::set<BrokerId>> GroupMember::LastInSync() const {
-  if (environment_.elected != nullptr) return environment_.elected->in_sync();
-  if (!config_.store.WaitsForCommit()) return in_sync_.members();
-  absl::StatusOr<std::set<BrokerId>> behind = LastInSyncSet(*log_, log_->Reached().applied);
-  return behind.ok() && behind->empty() ? in_sync_.members() : behind;
+absl::StatusOr<InSyncRecord> GroupMember::LastInSync() const {
+  if (environment_.elected != nullptr) {
+    return InSyncRecord{.members = environment_.elected->in_sync()};
+  }
+  if (!config_.store.WaitsForCommit()) return InSyncRecord{.members = in_sync_.members()};
+  absl::StatusOr<InSyncRecord> last = LastInSyncSet(*log_, log_->Reached().applied);
+  if (last.ok() && last->members.empty()) last->members = in_sync_.members();
+  return last;
 }
 
 std::optional<HostPort> GroupMember::PresentMaster() const {
+  if (is_returning()) return std::nullopt;
   if (environment_.elected == nullptr) return config_.master;
   const MutexLock lock(&mutex_);
   return present_master_;
@@ -186,9 +221,11 @@ void GroupMember::AddBehindForwarder(rpc::MethodTable& methods) {
   if (reign_gate_ != nullptr) reign_gate_->Protect(methods);
   if (master_ != nullptr) {
     master_->Register(methods);
+  } else if (returning_ != nullptr) {
+    returning_->Register(methods);
   } else {
     // A server cannot get methods later, and this broker may become the master.
-    methods.bidi.push_back(MasterService::Refused("this broker is not the master of its group"));
+    methods.bidi.push_back(RefuseSlaves("this broker is not the master of its group"));
   }
 }
 
@@ -200,6 +237,7 @@ void GroupMember::AddBeforeForwarder(rpc::MethodTable& methods) {
 void GroupMember::Start(std::function<absl::Status()> decide, std::function<void()> appear) {
   if (link_ != nullptr) link_->Start();
   if (master_ != nullptr) master_->Start();
+  if (returning_ != nullptr) returning_->Start();
   if (hand_over_ != nullptr && DecidesAtOnce()) hand_over_->TakeCalls();
   Look();
   if (DecidesAtOnce() || is_slave()) return appear();
@@ -250,6 +288,7 @@ void GroupMember::Stop() {
   StopBeginning();
   if (link_ != nullptr) link_->Stop();
   if (master_ != nullptr) master_->Stop();
+  if (returning_ != nullptr) returning_->Stop();
 }
 
 void GroupMember::Look() {
@@ -279,9 +318,17 @@ PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
   promotion.roles = environment_.roles;
   promotion.peers = environment_.peers;
   promotion.master = is_slave() ? config_.master : HostPort();
-  promotion.reopen = environment_.reopen;
+  promotion.reopen = [this] {
+    // Also a member that may lack something is what a command says.
+    if (environment_.run != nullptr) environment_.run->Decided();
+    environment_.reopen();
+  };
   promotion.state = [this] { return OwnState(); };
-  promotion.in_sync = [this] { return LastInSync(); };
+  promotion.in_sync = [this]() -> absl::StatusOr<std::set<BrokerId>> {
+    absl::StatusOr<InSyncRecord> last = LastInSync();
+    if (!last.ok()) return last.status();
+    return std::move(last->members);
+  };
   promotion.run_cold = [this](absl::AnyInvocable<void()> job) {
     return store_->RunCold(std::move(job));
   };
@@ -289,24 +336,47 @@ PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
     if (link_ != nullptr) link_->Stop();
   };
   promotion.hand_over = [this](BrokerId heir, HandOver::Done done) {
-    if (hand_over_ != nullptr) return hand_over_->To(heir, std::move(done));
-    done(absl::FailedPreconditionError("this broker is not the master of its group"));
+    HandOverTo(heir, std::move(done));
   };
-  promotion.resume = [this] {
-    if (hand_over_ != nullptr) hand_over_->TakeCalls();
-  };
+  promotion.resume = [this] { Resume(); };
   if (environment_.elected != nullptr) {
     promotion.elect = [this](BrokerId heir) {
       return environment_.elected->HandOver(heir, /*leaves=*/false);
     };
   }
-  promotion.members = [this]() -> std::vector<v1::BrokerIdentity> {
-    if (link_ != nullptr) return link_->Members();
-    std::vector<v1::BrokerIdentity> slaves;
-    for (const SlaveState& slave : master_->master().Slaves()) slaves.push_back(slave.identity);
-    return slaves;
-  };
+  promotion.members = [this] { return Members(); };
   return promotion;
+}
+
+std::vector<v1::BrokerIdentity> GroupMember::Members() const {
+  if (returning_ != nullptr) return returning_->Members();
+  if (link_ != nullptr) return link_->Members();
+  std::vector<v1::BrokerIdentity> slaves;
+  for (const SlaveState& slave : master_->master().Slaves()) slaves.push_back(slave.identity);
+  return slaves;
+}
+
+void GroupMember::HandOverTo(BrokerId heir, HandOver::Done done) {
+  if (hand_over_ != nullptr) return hand_over_->To(heir, std::move(done));
+  if (returning_ != nullptr) return done(returning_->HandOver(heir));
+  done(absl::FailedPreconditionError("this broker is not the master of its group"));
+}
+
+void GroupMember::Resume() {
+  if (hand_over_ != nullptr) hand_over_->TakeCalls();
+  if (returning_ != nullptr) returning_->Resume();
+}
+
+void GroupMember::AskForPromotion(const v1::BrokerIdentity& heir,
+                                  std::function<void(const absl::Status&)> done) {
+  v1::PromoteBrokerRequest request;
+  request.set_broker(config_.name);
+  request.set_member(heir.member());
+  request.set_demote(true);
+  for (const v1::BrokerIdentity& member : Members()) {
+    if (member.addresses_size() > 0) *request.add_others() = member.addresses(0);
+  }
+  AskToPromote(PromotionEnvironmentOf(), heir, request, std::move(done));
 }
 
 MemberState GroupMember::OwnState() const {
@@ -316,6 +386,8 @@ MemberState GroupMember::OwnState() const {
   state.epoch = store_->epoch();
   state.end = log_->Reached().appended;
   state.copying = log_->IsCopying();
+  state.whole = environment_.run == nullptr || environment_.run->is_whole();
+  state.returning = is_returning();
   return state;
 }
 

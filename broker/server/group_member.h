@@ -26,7 +26,9 @@
 #include "broker/server/hand_over.h"
 #include "broker/server/held_receives.h"
 #include "broker/server/reign_gate.h"
+#include "broker/server/returning_service.h"
 #include "broker/server/slave_gate.h"
+#include "broker/server/static_run.h"
 #include "common/gateway/directory.h"
 #include "mansio/v1/admin.pb.h"
 #include "store/store.h"
@@ -41,9 +43,10 @@ class GroupMember final : private ElectedMember {
     const Clock* clock = nullptr;  // borrowed, as the next two
     TimerQueue* timers = nullptr;
     gateway::ClientRegistry* clients = nullptr;
-    std::function<void()> reopen;                  // as Broker::Environment
-    std::function<void(rpc::Holding)> hold;        // rpc::Server::Hold
-    ElectedRole* elected = nullptr;                // as Broker::Environment
+    std::function<void()> reopen;            // as Broker::Environment
+    std::function<void(rpc::Holding)> hold;  // rpc::Server::Hold
+    ElectedRole* elected = nullptr;          // as Broker::Environment, as the next
+    StaticRun* run = nullptr;
     std::function<v1::BrokerIdentity()> identity;  // this broker's; from any thread
     KeptRole* roles = nullptr;                     // as Broker::Environment
     rpc::Client* peers = nullptr;                  // borrowed
@@ -62,7 +65,11 @@ class GroupMember final : private ElectedMember {
   bool may_lack() const {
     return link_ != nullptr ? !link_->has_followed() : !DecidesAtOnce() && !begun_;
   }
-  // A slave's master; nullopt: nobody has been elected.
+  // To be the master, and a slave without one until it has asked the others what it may have lost.
+  bool is_returning() const {
+    return environment_.run != nullptr && environment_.run->is_returning();
+  }
+  // A slave's master; nullopt: there is none.
   std::optional<HostPort> PresentMaster() const;
   // Decisions may be made, and records appended, as soon as the store is open.
   bool DecidesAtOnce() const { return !config_.store.WaitsForCommit(); }
@@ -105,8 +112,8 @@ class GroupMember final : private ElectedMember {
   PromotionEnvironment PromotionEnvironmentOf();
   HandOver::Environment HandOverEnvironmentOf();
   MemberState OwnState() const;
-  // The last in-sync set in the log; empty when it has never had one. Reads files.
-  absl::StatusOr<std::set<BrokerId>> LastInSync() const;
+  // The last in-sync set in the log; without members when it has never had one. Reads files.
+  absl::StatusOr<InSyncRecord> LastInSync() const;
   // ElectedMember.
   void SetMaster(const std::string& address) override;
   void AskForPromise(BrokerId slave, const PromiseRequest& request) override;
@@ -114,6 +121,14 @@ class GroupMember final : private ElectedMember {
 
   absl::Status AttachMaster();
   absl::Status AttachSlave();
+  absl::Status AttachReturning();
+  // Has another member promoted, to which this one hands over.
+  void AskForPromotion(const v1::BrokerIdentity& heir,
+                       std::function<void(const absl::Status&)> done);
+  // Of promotions.
+  void HandOverTo(BrokerId heir, HandOver::Done done);
+  void Resume();
+  std::vector<v1::BrokerIdentity> Members() const;
   void Begin(const std::function<absl::Status()>& decide, const std::function<void()>& appear);
   bool SomebodyDecides() const;
 
@@ -123,11 +138,12 @@ class GroupMember final : private ElectedMember {
   InSyncFeature in_sync_;
   DecisionHold hold_;
   store::Store* store_ = nullptr;
-  StoreId store_id_;                       // of a member of a group
-  store::ReplicatedLog* log_ = nullptr;    // of a member of a group
-  std::unique_ptr<MasterService> master_;  // of a group's master
-  std::unique_ptr<SlaveLink> link_;        // of a slave
-  std::unique_ptr<HeldReceives> held_;     // of a member of a group
+  StoreId store_id_;                             // of a member of a group
+  store::ReplicatedLog* log_ = nullptr;          // of a member of a group
+  std::unique_ptr<MasterService> master_;        // of a group's master
+  std::unique_ptr<SlaveLink> link_;              // of a slave
+  std::unique_ptr<ReturningService> returning_;  // where is_returning
+  std::unique_ptr<HeldReceives> held_;           // of a member of a group
   std::unique_ptr<SlaveGate> slave_gate_;
   std::unique_ptr<ReignGate> reign_gate_;  // of a group's master, as the next
   std::unique_ptr<HandOver> hand_over_;

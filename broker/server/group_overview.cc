@@ -31,6 +31,11 @@ void GroupOverview::CompleteList(v1::ListBrokersResponse* response) const {
     self.set_in_sync(!is_slave() || from_.in_sync->members().contains(from_.config->id));
   }
   self.set_copying(from_.log != nullptr && from_.log->IsCopying());
+  self.set_may_lack(from_.run != nullptr && !from_.run->is_whole());
+  if (from_.returning != nullptr) {
+    self.set_returning(true);
+    self.set_trouble(from_.returning->trouble());
+  }
   if (from_.elected != nullptr) {
     ElectionState state = from_.elected->State();
     self.set_in_sync(state.in_sync.contains(from_.config->id));

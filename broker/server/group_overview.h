@@ -10,6 +10,8 @@
 #include "broker/replication/master.h"
 #include "broker/server/broker_config.h"
 #include "broker/server/elected_role.h"
+#include "broker/server/returning_service.h"
+#include "broker/server/static_run.h"
 #include "common/gateway/directory.h"
 #include "mansio/v1/admin.pb.h"
 #include "store/store.h"
@@ -29,6 +31,9 @@ class GroupOverview {
     const Master* master = nullptr;             // null: not a group's master
     const ElectedRole* elected = nullptr;       // null: roles are static
     std::function<bool()> following = nullptr;  // of a slave: its master's frames come
+    const StaticRun* run = nullptr;             // as Broker::Environment
+    // Of one that is to be the master and asks the others first; else null.
+    const ReturningService* returning = nullptr;
   };
   explicit GroupOverview(const Sources& sources) : from_(sources) {}
 

@@ -16,6 +16,7 @@
 #include "broker/server/elected_role.h"
 #include "broker/server/process_config.h"
 #include "broker/server/process_signals.h"
+#include "broker/server/static_run.h"
 #include "common/clock/clock.h"
 #include "common/config/process_flags.h"
 #include "common/files/posix_file_system.h"
@@ -76,11 +77,16 @@ std::optional<int> ServeAsConfigured(const config::ProcessDescription& process,
                                      const ProcessSignals& signals) {
   KeptRole roles(environment.files, environment.process->started_with());
   environment.roles = &roles;
+  StaticRun run(environment.files, environment.process->started_with(), BootId());
+  environment.run = &run;
   std::optional<int> ended;
   std::unique_ptr<rpc::Server> port;
   do {
-    ended = Serve(process, roles.Apply(environment.process->Current()), environment, signals, port);
+    absl::StatusOr<BrokerConfig> config = roles.Apply(environment.process->Current());
+    if (config.ok()) config = run.Opening(*std::move(config));
+    ended = Serve(process, config, environment, signals, port);
   } while (ended == ProcessSignals::kReopen);
+  if (ended.has_value()) run.End();
   return ended;
 }
 

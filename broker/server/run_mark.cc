@@ -7,14 +7,28 @@ namespace mansio::broker {
 namespace {
 
 constexpr size_t kMaxBytes = 1000;
+constexpr char kName[] = "RUNNING";
 // In the place of a boot: no machine has it.
 constexpr char kBeganEmpty[] = "began empty\n";
 
+bool IsOfBoot(const std::string& left, const std::string& boot) {
+  return !boot.empty() && left == boot + "\n";
+}
+
 }  // namespace
+
+absl::StatusOr<bool> RunMark::LastRunIsWhole(FileSystem& files, const std::string& directory,
+                                             const std::string& boot) {
+  const absl::StatusOr<std::string> left =
+      ReadWholeFile(files, JoinPath(directory, kName), kMaxBytes);
+  if (absl::IsNotFound(left.status())) return true;
+  if (!left.ok()) return left.status();
+  return IsOfBoot(*left, boot);
+}
 
 absl::StatusOr<RunMark> RunMark::Begin(FileSystem* files, const std::string& directory,
                                        std::string boot, bool empty) {
-  std::string path = JoinPath(directory, "RUNNING");
+  std::string path = JoinPath(directory, kName);
   const absl::StatusOr<std::string> left = ReadWholeFile(*files, path, kMaxBytes);
   if (!left.ok() && !absl::IsNotFound(left.status())) return left.status();
   RunMark mark(files, std::move(path), std::move(boot));
@@ -27,7 +41,7 @@ absl::StatusOr<RunMark> RunMark::Begin(FileSystem* files, const std::string& dir
   } else {
     // That of the boot in which it may have lost something stays until it has that again.
     mark.began_empty_ = *left == kBeganEmpty;
-    mark.whole_ = !mark.boot_.empty() && *left == mark.boot_ + "\n";
+    mark.whole_ = IsOfBoot(*left, mark.boot_);
   }
   if (!written.ok()) return written;
   return mark;

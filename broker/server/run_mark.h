@@ -22,6 +22,10 @@ class RunMark {
   static absl::StatusOr<RunMark> Begin(FileSystem* files, const std::string& directory,
                                        std::string boot, bool empty);
 
+  // Whether Begin would find that the run that left `directory` so lacks nothing. Changes nothing.
+  static absl::StatusOr<bool> LastRunIsWhole(FileSystem& files, const std::string& directory,
+                                             const std::string& boot);
+
   // Everything that the broker has told others is in its log.
   bool whole() const { return whole_; }
   // It began with nothing, and has not got everything yet.

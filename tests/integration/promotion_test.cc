@@ -220,6 +220,78 @@ TEST(PromotionTest, AnOldMasterWithoutReplicasThatComesBackServesNoSends) {
   EXPECT_EQ(ReceiveAtLeast(group.at(2), 2), (std::multiset<std::string>{"kept", "later"}));
 }
 
+TEST(PromotionTest, AMasterWhoseMachineLostItsPowerHandsOverToTheOneThatHasMore) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2", "replication.max-lag=1s"});
+  group.StartAll();
+  CreateTopicAndGroup(group.master());
+  Load load(group.master());
+  load.AwaitAcknowledged(200);
+  // The third is away, so that nobody but the second can know.
+  group.at(3).Kill();
+  group.master().Kill();
+  const std::set<std::string> acknowledged = load.End();
+  group.LosePower(1, 12000);
+  group.master().Start();
+  AwaitReignOf(group.at(2));
+  AwaitMembers(group.at(2), {"2 master in sync", "1 slave in sync"});
+  EXPECT_THAT(group.at(2).Log(), HasSubstr("Becomes the master of broker-a by command"));
+  group.at(3).Start();
+  EXPECT_EQ(Promote(group.at(2), 2, {"--member", group.at(3).address()}).exit, 0);
+  AwaitMembers(group.at(2), {"2 master in sync", "1 slave in sync", "3 slave in sync"});
+  EXPECT_THAT(group.Missing(2, acknowledged), IsEmpty()) << "of " << acknowledged.size();
+  group.ExpectSameLogs(2);
+}
+
+TEST(PromotionTest, AfterAPowerCutOfAllTheMasterWaitsForAllOfTheSet) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2", "replication.max-lag=1s"});
+  group.StartAll();
+  CreateTopicAndGroup(group.master());
+  Load load(group.master());
+  load.AwaitAcknowledged(200);
+  for (const int id : {1, 2, 3}) group.at(id).Kill();
+  const std::set<std::string> acknowledged = load.End();
+  group.LosePower(1, 12000);
+  group.LosePower(2, 6000);
+  group.LosePower(3, 0);
+  for (const int id : {1, 2}) group.at(id).Start();
+  EXPECT_NE(group.master().WaitForLog("waits for one of the in-sync members {3}"), "")
+      << group.master().Log();
+  const Outcome lacking = Promote(group.at(2), 2);
+  EXPECT_NE(lacking.exit, 0);
+  EXPECT_THAT(lacking.err, HasSubstr("may have lost what they had acknowledged"));
+  group.at(3).Start();
+  AwaitReignOf(group.at(3));
+  AwaitMembers(group.at(3), {"3 master in sync", "1 slave in sync", "2 slave in sync"});
+  EXPECT_THAT(group.Missing(3, acknowledged), IsEmpty()) << "of " << acknowledged.size();
+  group.ExpectSameLogs(3);
+}
+
+TEST(PromotionTest, AMasterThatLostItsPowerAndNothingElseBegins) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=1", "replication.max-lag=1s"});
+  group.StartAll();
+  AwaitMembers(group.master(), {"1 master in sync", "2 slave in sync", "3 slave in sync"});
+  for (const int id : {1, 2, 3}) EXPECT_EQ(group.at(id).Stop(), 0);
+  group.LosePower(1, 0);
+  group.master().Start();
+  EXPECT_NE(group.master().WaitForLog("waits for one of the in-sync members"), "");
+  group.at(2).Start();
+  AwaitReignOf(group.master());
+  AwaitMembers(group.master(), {"1 master in sync", "2 slave in sync"});
+}
+
+TEST(PromotionTest, AMasterThatWaitsForOthersIsLetGoByForce) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=1", "replication.max-lag=1s"});
+  group.StartAll();
+  for (const int id : {1, 2, 3}) group.at(id).Kill();
+  group.LosePower(1, 0);
+  group.master().Start();
+  EXPECT_NE(group.master().WaitForLog("waits for one of the in-sync members {2, 3}"), "");
+  EXPECT_NE(Promote(group.master(), 1).exit, 0);
+  const Outcome forced = Promote(group.master(), 1, {"--force"});
+  EXPECT_EQ(forced.exit, 0) << forced.err;
+  AwaitReignOf(group.master());
+}
+
 TEST(PromotionTest, AChangeOfTheConfigurationWinsOverTheCommand) {
   BrokerGroup group({"durability=replica", "replication.min-in-sync=2", "replication.max-lag=1s"});
   group.StartAll();

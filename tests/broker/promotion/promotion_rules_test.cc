@@ -87,6 +87,21 @@ TEST(PromotionRulesTest, AMemberThatJoinedTheGroupSinceTheSetCounts) {
   EXPECT_THAT(LossesOf(candidacy), ElementsAre(HasSubstr("{1, 4}, who do not")));
 }
 
+TEST(PromotionRulesTest, WhoMayHaveLostSomethingCountsWithTheSilent) {
+  Candidacy candidacy = Two();
+  candidacy.answers.front().whole = false;
+  EXPECT_THAT(LossesOf(candidacy), ElementsAre(HasSubstr("the members {3} may have lost")));
+  candidacy = Two();
+  candidacy.candidate.whole = false;
+  EXPECT_THAT(LossesOf(candidacy), ElementsAre(HasSubstr("together with {1}, who do not answer")));
+  candidacy.min_in_sync = 3;
+  EXPECT_THAT(LossesOf(candidacy), IsEmpty());
+  // Nobody is left who could have it.
+  candidacy.min_in_sync = 2;
+  candidacy.answers.push_back(Slave(1, 900));
+  EXPECT_THAT(LossesOf(candidacy), IsEmpty());
+}
+
 TEST(PromotionRulesTest, WithoutReplicaDurabilityNobodyKnows) {
   Candidacy candidacy = Two();
   candidacy.durability = store::Durability::kSync;

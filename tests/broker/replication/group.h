@@ -129,7 +129,7 @@ class Group {
     options.catch_up_bytes_per_second = catch_up_bytes_per_second;
     options.max_lag = max_lag;
     options.election = election;
-    member.master = std::make_unique<Master>(options, log, &clock, *in_sync);
+    member.master = std::make_unique<Master>(options, log, &clock, in_sync->members);
     master_ = id;
   }
   void StartSlave(BrokerId id) {
