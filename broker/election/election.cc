@@ -91,6 +91,17 @@ void Election::OnRead(absl::Duration now, const EtcdReply& reply) {
   }
 }
 
+EtcdTxn Election::TxnWhere(EtcdRevision master_created) const {
+  EtcdTxn txn;
+  txn.compares = {{.key = MasterKey(options_.prefix),
+                   .field = EtcdCompare::Field::kCreated,
+                   .revision = master_created},
+                  {.key = GroupKey(options_.prefix),
+                   .field = EtcdCompare::Field::kModified,
+                   .revision = view_.group_modified}};
+  return txn;
+}
+
 bool Election::Look(absl::Duration now, const EtcdSnapshot& snapshot) {
   const absl::StatusOr<GroupView> view = DecodeView(options_.prefix, snapshot);
   if (!view.ok()) {

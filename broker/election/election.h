@@ -210,6 +210,8 @@ class Election {
   };
   // What the one request under way is for; renewals and revocations go beside it.
   enum class Step { kRead, kGrant, kCampaign, kSettle, kResume, kRecord, kHandOver, kSay };
+  static constexpr EtcdRevision kNoKey = 0;  // as the revision of a key that is not there
+
   struct Pending {
     uint64_t id = 0;
     Step step = Step::kRead;
@@ -229,6 +231,9 @@ class Election {
   void Send(absl::Duration now, Step step, EtcdRequest request);
   void SendRead(absl::Duration now) { Send(now, Step::kRead, {}); }
   void SendGrant(absl::Duration now);
+  // A transaction without changes yet, for while the group's record is as seen and the master's key
+  // is the one of that revision.
+  EtcdTxn TxnWhere(EtcdRevision master_created) const;
   void Commit(absl::Duration now, Step step, EtcdTxn txn);
   // Revokes it; it would end by itself, too.
   void Forget(EtcdLeaseId lease);

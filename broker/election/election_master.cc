@@ -116,11 +116,7 @@ void Election::Resume(absl::Duration now) {
     lease_ = {};
     return SendGrant(now);
   }
-  EtcdTxn txn;
-  txn.compares = {{.key = MasterKey(options_.prefix), .field = EtcdCompare::Field::kCreated},
-                  {.key = GroupKey(options_.prefix),
-                   .field = EtcdCompare::Field::kModified,
-                   .revision = view_.group_modified}};
+  EtcdTxn txn = TxnWhere(kNoKey);
   txn.changes = {{MasterKey(options_.prefix), EncodeMaster(Self()), lease_.id},
                  {GroupKey(options_.prefix), EncodeGroup(GroupOf(recorded_))}};
   recording_ = recorded_;
@@ -161,13 +157,7 @@ void Election::Record(absl::Duration now) {
   recording_ = wanted_;
   maybe_.insert(wanted_.members.begin(), wanted_.members.end());
   UpdateAuthority();  // it may be in force before the answer comes
-  EtcdTxn txn;
-  txn.compares = {{.key = MasterKey(options_.prefix),
-                   .field = EtcdCompare::Field::kCreated,
-                   .revision = key_created_},
-                  {.key = GroupKey(options_.prefix),
-                   .field = EtcdCompare::Field::kModified,
-                   .revision = view_.group_modified}};
+  EtcdTxn txn = TxnWhere(key_created_);
   txn.changes = {{GroupKey(options_.prefix), EncodeGroup(GroupOf(wanted_))}};
   Commit(now, Step::kRecord, std::move(txn));
 }
@@ -224,13 +214,7 @@ void Election::SendHandOver(absl::Duration now) {
   ElectionRecord group = GroupOf(recorded_);
   group.heir = heir_;
   if (leaves_) Leave(group, options_.self);
-  EtcdTxn txn;
-  txn.compares = {{.key = MasterKey(options_.prefix),
-                   .field = EtcdCompare::Field::kCreated,
-                   .revision = key_created_},
-                  {.key = GroupKey(options_.prefix),
-                   .field = EtcdCompare::Field::kModified,
-                   .revision = view_.group_modified}};
+  EtcdTxn txn = TxnWhere(key_created_);
   txn.changes = {{MasterKey(options_.prefix), std::nullopt},
                  {GroupKey(options_.prefix), EncodeGroup(group)}};
   Commit(now, Step::kHandOver, std::move(txn));

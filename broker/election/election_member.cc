@@ -116,11 +116,7 @@ void Election::Campaign(absl::Duration now) {
   }
   if (!standing_.store.empty()) group.stores[options_.self] = standing_.store;
   campaign_ = group;
-  EtcdTxn txn;
-  txn.compares = {{.key = MasterKey(options_.prefix), .field = EtcdCompare::Field::kCreated},
-                  {.key = GroupKey(options_.prefix),
-                   .field = EtcdCompare::Field::kModified,
-                   .revision = view_.group_modified}};
+  EtcdTxn txn = TxnWhere(kNoKey);
   txn.changes = {{MasterKey(options_.prefix), EncodeMaster(Self()), lease_.id},
                  {GroupKey(options_.prefix), EncodeGroup(group)}};
   Commit(now, Step::kCampaign, std::move(txn));
