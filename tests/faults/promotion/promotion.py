@@ -74,13 +74,16 @@ def send_batches(address, topic, count, due_ms=None):
 
 
 def receive_all(client, topic, group, count, ack):
-    """Receives until `count` messages have come; returns them."""
+    """Receives until `count` messages have come, or none for PATIENCE; returns them."""
     messages = []
-    deadline = time.monotonic() + PATIENCE
-    while len(messages) < count and time.monotonic() < deadline:
+    last = time.monotonic()
+    while len(messages) < count and time.monotonic() < last + PATIENCE:
         batch = client.receive(topic, group, invisible_seconds=3600, polling_seconds=5)
+        if not batch:
+            continue
+        last = time.monotonic()
         messages += batch
-        if ack and batch:
+        if ack:
             client.ack(topic, group, batch)
     return messages
 
