@@ -30,40 +30,6 @@ std::optional<store::QueueKey> QueueOfOrigin(const TopicPtr& retry, uint32_t ori
 
 }  // namespace
 
-void Metadata::EnsureGroupTopic(const std::string& name, NextTopic next, Done<TopicPtr> done) {
-  TopicPtr present;
-  std::optional<TopicRecord> changed;
-  {
-    MutexLock lock(&mutex_);
-    if (const auto claim = topic_claims_.find(name); claim != topic_claims_.end()) {
-      claim->second.push_back(
-          [this, name, next = std::move(next), done = std::move(done)]() mutable {
-            EnsureGroupTopic(name, std::move(next), std::move(done));
-          });
-      return;
-    }
-    if (const auto it = topics_.find(name); it != topics_.end()) present = it->second;
-    changed = next(present);
-    if (changed) {
-      changed->id = present != nullptr ? present->id : next_topic_id_++;
-      topic_claims_[name];
-    }
-  }
-  if (!changed) return done(std::move(present));
-  Log(kTopicRecord, changed->Encode(),
-      [this, id = changed->id, name, done = std::move(done)](const absl::Status& status) mutable {
-        TopicPtr topic = FindTopic(id);
-        if (!status.ok()) {
-          done(status);
-        } else if (topic == nullptr) {
-          done(absl::NotFoundError("the consumer group was deleted meanwhile"));
-        } else {
-          done(std::move(topic));
-        }
-        EndClaim(&Metadata::topic_claims_, name);
-      });
-}
-
 std::optional<store::QueueKey> Metadata::FindRetryQueue(const GroupRecord& group,
                                                         uint32_t origin) const {
   return QueueOfOrigin(FindTopic(names::RetryTopic(group.name)), origin);
@@ -71,20 +37,23 @@ std::optional<store::QueueKey> Metadata::FindRetryQueue(const GroupRecord& group
 
 void Metadata::EnsureRetryQueue(const GroupPtr& group, uint32_t origin,
                                 Done<store::QueueKey> done) {
-  const auto with_origin = [group, origin, now = time_->NowMillis()](
-                               const TopicPtr& present) -> std::optional<TopicRecord> {
-    if (QueueOfOrigin(present, origin).has_value()) return std::nullopt;
-    TopicRecord topic = present != nullptr ? static_cast<const TopicRecord&>(*present)
-                                           : NewGroupTopic(*group, TopicKind::kRetry, now);
-    topic.origins.push_back(origin);
-    topic.queues = static_cast<uint32_t>(topic.origins.size());
-    return topic;
-  };
-  EnsureGroupTopic(names::RetryTopic(group->name), with_origin,
-                   [origin, done = std::move(done)](absl::StatusOr<TopicPtr> topic) mutable {
-                     if (!topic.ok()) return done(topic.status());
-                     done(*QueueOfOrigin(*topic, origin));
-                   });
+  ChangeTopic(
+      names::RetryTopic(group->name),
+      [this, group, origin,
+       now = time_->NowMillis()](const TopicPtr& present) -> Verdict<TopicPtr> {
+        mutex_.AssertHeld();
+        if (QueueOfOrigin(present, origin).has_value()) return present;
+        TopicRecord topic = present != nullptr ? static_cast<const TopicRecord&>(*present)
+                                               : NewGroupTopic(*group, TopicKind::kRetry, now);
+        if (present == nullptr) topic.id = topics_.NewId();
+        topic.origins.push_back(origin);
+        topic.queues = static_cast<uint32_t>(topic.origins.size());
+        return ToLog<TopicPtr>{kTopicRecord, topic.Encode(), topic.id};
+      },
+      [origin, done = std::move(done)](absl::StatusOr<TopicPtr> topic) mutable {
+        if (!topic.ok()) return done(topic.status());
+        done(*QueueOfOrigin(*topic, origin));
+      });
 }
 
 TopicPtr Metadata::FindDeadLetters(const GroupRecord& group) const {
@@ -92,14 +61,17 @@ TopicPtr Metadata::FindDeadLetters(const GroupRecord& group) const {
 }
 
 void Metadata::EnsureDeadLetters(const GroupPtr& group, Done<TopicPtr> done) {
-  const auto create =
-      [group, now = time_->NowMillis()](const TopicPtr& present) -> std::optional<TopicRecord> {
-    if (present != nullptr) return std::nullopt;
-    TopicRecord topic = NewGroupTopic(*group, TopicKind::kDeadLetter, now);
-    topic.queues = 1;
-    return topic;
-  };
-  EnsureGroupTopic(names::DlqTopic(group->name), create, std::move(done));
+  ChangeTopic(
+      names::DlqTopic(group->name),
+      [this, group, now = time_->NowMillis()](const TopicPtr& present) -> Verdict<TopicPtr> {
+        mutex_.AssertHeld();
+        if (present != nullptr) return present;
+        TopicRecord topic = NewGroupTopic(*group, TopicKind::kDeadLetter, now);
+        topic.id = topics_.NewId();
+        topic.queues = 1;
+        return ToLog<TopicPtr>{kTopicRecord, topic.Encode(), topic.id};
+      },
+      std::move(done));
 }
 
 }  // namespace mansio::broker

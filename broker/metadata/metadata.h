@@ -9,17 +9,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/core/feature.h"
+#include "broker/metadata/entry_table.h"
+#include "broker/metadata/group.h"
 #include "broker/metadata/records.h"
-#include "broker/metadata/topic_counters.h"
-#include "common/names/string_map.h"
+#include "broker/metadata/topic.h"
 #include "common/sync/sync.h"
 #include "store/store.h"
 
@@ -29,45 +30,6 @@ class BrokerTime;
 
 namespace mansio::broker {
 
-// A topic as readers see it: immutable but for the rotation of its writers, its backlog and what is
-// counted.
-struct Topic : TopicRecord {
-  explicit Topic(TopicRecord r) : TopicRecord(std::move(r)) {}
-  mutable std::atomic<uint32_t> next_queue{0};  // round-robin of sends without a message group
-  // Of the slowest group; kept where there is a limit (broker/consumption/backlogs.h).
-  mutable std::atomic<uint64_t> backlog_now{0};
-  // While it is drained: whether its groups have finished what is here (broker/placement/).
-  mutable std::atomic<bool> finished{false};
-  std::shared_ptr<TopicCounters> counters = std::make_shared<TopicCounters>();
-
-  bool IsFinished() const { return draining && finished.load(std::memory_order_relaxed); }
-  // The broker that a message group belongs to; "" where each takes what is sent to it.
-  std::string OwnerOf(std::string_view message_group) const;
-};
-using TopicPtr = std::shared_ptr<const Topic>;
-using GroupPtr = std::shared_ptr<const GroupRecord>;
-
-// What of a topic's settings is to change; the rest stays.
-struct TopicChange {
-  std::optional<int64_t> ttl_ms;  // 0: none
-  std::optional<bool> expired_to_dead_letters;
-  std::optional<bool> priority_guard;
-  std::optional<uint64_t> max_backlog;  // 0: none
-  std::optional<Overflow> overflow;
-  std::optional<int64_t> first_check_ms;  // these three: 0 is the broker's default
-  std::optional<int64_t> check_interval_ms;
-  std::optional<uint32_t> max_checks;
-  std::optional<bool> draining;
-  std::optional<std::vector<std::string>> brokers;  // topics with message groups only
-};
-
-// What of a group's policy is to change; the rest stays.
-struct GroupChange {
-  std::optional<uint32_t> max_attempts;
-  std::optional<Backoff> backoff;
-  std::optional<StartPolicy> start;
-};
-
 // Why there is no such topic or group (wire statuses): TOPIC_NOT_FOUND or CONSUMER_GROUP_NOT_FOUND
 // with the cure, ILLEGAL_TOPIC or ILLEGAL_CONSUMER_GROUP for a name that none can have.
 absl::Status TopicNotFound(std::string_view name);
@@ -75,7 +37,10 @@ absl::Status GroupNotFound(std::string_view name);
 
 // The topic and group tables: a fold of log records. Look-ups are thread-safe and short; changes
 // are claimed here, logged, and visible when applied. A second change of a name that is claimed
-// waits until the first one is decided and is then judged anew.
+// waits until the first one is decided and is then judged by what that has left.
+//
+// metadata.cc has the look-ups, topic_changes.cc, group_changes.cc and group_topics.cc what can be
+// changed, metadata_changes.cc how a change is made, metadata_fold.cc what follows from the log.
 class Metadata : public Feature {
  public:
   struct Limits {
@@ -184,32 +149,52 @@ class Metadata : public Feature {
   void Clear() override;
 
  private:
-  class Change;
-  // Names with a change on its way into the log, and the calls that wait until it is decided.
-  using Claims = StringMap<std::vector<absl::AnyInvocable<void()>>>;
+  class LoggedRecord;
 
-  // The answer to a creation that needs no change, or is refused; nullopt when it is to be logged.
-  std::optional<absl::StatusOr<TopicPtr>> JudgeTopic(const TopicRecord& wanted) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::optional<absl::StatusOr<GroupPtr>> JudgeGroup(const GroupRecord& wanted) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Makes a topic of a group as `next` says: given the present one, or nullptr, it returns how it
-  // is to look, or nullopt when it is right already.
-  using NextTopic = std::function<std::optional<TopicRecord>(const TopicPtr& present)>;
-  void EnsureGroupTopic(const std::string& name, NextTopic next, Done<TopicPtr> done);
+  // What becomes of a change: it is answered at once; what it is about does not exist, which is
+  // answered as TopicMissing or GroupMissing; or a record is logged, and the answer is the entry
+  // with this id when that is applied, or what was `deleted`.
+  struct NoSuchEntry {};
+  template <typename Ptr>
+  struct ToLog {
+    store::RecordKind kind = 0;
+    std::string body;
+    uint32_t id = 0;
+    Ptr deleted = nullptr;
+  };
+  template <typename Ptr>
+  using Verdict = std::variant<absl::StatusOr<Ptr>, NoSuchEntry, ToLog<Ptr>>;
+  // Called once, under the lock, when no other change of the name is on its way, with the entry or
+  // nullptr.
+  template <typename Ptr>
+  using Judge = absl::AnyInvocable<Verdict<Ptr>(const Ptr& present)>;
+
+  // Judges a change of what has this name, and makes it.
+  void ChangeTopic(std::string_view name, Judge<TopicPtr> judge, Done<TopicPtr> done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void ChangeGroup(std::string_view name, Judge<GroupPtr> judge, Done<GroupPtr> done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  template <typename Ptr>
+  void Change(EntryTable<Ptr> Metadata::*table, std::string_view name, Judge<Ptr> judge,
+              Done<Ptr> done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The record is in the log, or refused: answers, and ends the claim.
+  template <typename Ptr>
+  void Decided(EntryTable<Ptr> Metadata::*table, const std::string& name, uint32_t id,
+               const Ptr& deleted, const absl::Status& status, Done<Ptr>& done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Log(store::RecordKind kind, std::string body,
+           absl::AnyInvocable<void(const absl::Status&)> done);
+  // As Log, and blocks until the record is applied.
+  absl::Status LogAndWait(store::RecordKind kind, std::string body);
+  // Whether one more fits.
+  absl::Status CheckRoomForTopic() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRoomForGroup() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   void ApplyTopic(TopicRecord topic) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyTopicDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyGroup(GroupRecord group) ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyGroupDeleted(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends a claim, then runs those that waited for it.
-  void EndClaim(Claims Metadata::*claims, const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Log(store::RecordKind kind, std::string body,
-           absl::AnyInvocable<void(const absl::Status&)> done);
-  // Logs a record of a claimed group; then tells `done` of the group as it is, and ends the claim.
-  void LogGroup(store::RecordKind kind, std::string body, uint32_t id, std::string name,
-                Done<GroupPtr> done) ABSL_LOCKS_EXCLUDED(mutex_);
-  // As Log, and blocks until the record is applied.
-  absl::Status LogAndWait(store::RecordKind kind, std::string body);
+  std::string EncodeNextIds() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Limits limits_;
   BrokerTime* const time_;
@@ -219,17 +204,11 @@ class Metadata : public Feature {
   std::function<bool()> may_lack_;
 
   mutable Mutex mutex_;
-  StringMap<TopicPtr> topics_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint32_t, TopicPtr> topics_by_id_ ABSL_GUARDED_BY(mutex_);
-  StringMap<GroupPtr> groups_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint32_t, GroupPtr> groups_by_id_ ABSL_GUARDED_BY(mutex_);
+  EntryTable<TopicPtr> topics_ ABSL_GUARDED_BY(mutex_);
+  EntryTable<GroupPtr> groups_ ABSL_GUARDED_BY(mutex_);
   size_t user_topics_ ABSL_GUARDED_BY(mutex_) = 0;  // those that limits.topics counts
   std::atomic<size_t> paused_groups_{0};            // counted under the lock
   std::atomic<size_t> draining_topics_{0};          // the same
-  uint32_t next_topic_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  uint32_t next_group_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  Claims topic_claims_ ABSL_GUARDED_BY(mutex_);
-  Claims group_claims_ ABSL_GUARDED_BY(mutex_);
   std::array<uint64_t, 2> handle_key_ ABSL_GUARDED_BY(mutex_) = {0, 0};
 
   // Log thread only: what the next checkpoint must write.

@@ -1,6 +1,5 @@
 // How the topic and group tables follow from the log, and how they go into a checkpoint and back.
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -73,17 +72,15 @@ void Metadata::ApplyTopic(TopicRecord record) {
   const TopicPtr topic = made;
   {
     MutexLock lock(&mutex_);
-    TopicPtr& slot = topics_[topic->name];
-    if (slot != nullptr && slot->id == topic->id) {
-      made->counters = slot->counters;
-      made->finished = slot->IsFinished();
+    const TopicPtr before = topics_.Find(topic->name);
+    if (before != nullptr && before->id == topic->id) {
+      made->counters = before->counters;
+      made->finished = before->IsFinished();
     }
-    if (slot == nullptr && topic->kind == TopicKind::kUser) ++user_topics_;
-    if (slot != nullptr && slot->draining) --draining_topics_;
+    if (before == nullptr && topic->kind == TopicKind::kUser) ++user_topics_;
+    if (before != nullptr && before->draining) --draining_topics_;
     if (topic->draining) ++draining_topics_;
-    slot = topic;
-    topics_by_id_[topic->id] = topic;
-    next_topic_id_ = std::max(next_topic_id_, topic->id + 1);
+    topics_.Put(topic);
   }
   dirty_topics_.insert(topic->id);
   store_->DefineTopic(topic->id, topic->queues);
@@ -97,10 +94,9 @@ void Metadata::ApplyTopicDeleted(uint32_t id) {
   if (topic == nullptr) return;
   {
     MutexLock lock(&mutex_);
-    topics_.erase(topic->name);
+    topics_.Erase(topic);
     if (topic->kind == TopicKind::kUser) --user_topics_;
     if (topic->draining) --draining_topics_;
-    topics_by_id_.erase(id);
   }
   dirty_topics_.insert(id);
   store_->DropTopic(id);
@@ -110,17 +106,15 @@ void Metadata::ApplyTopicDeleted(uint32_t id) {
 }
 
 void Metadata::ApplyGroup(GroupRecord record) {
-  auto group = std::make_shared<const GroupRecord>(std::move(record));
+  const GroupPtr group = std::make_shared<const GroupRecord>(std::move(record));
   bool resumed = false;
   {
     MutexLock lock(&mutex_);
-    GroupPtr& entry = groups_[group->name];
-    if (entry != nullptr && entry->paused) --paused_groups_;
+    const GroupPtr before = groups_.Find(group->name);
+    if (before != nullptr && before->paused) --paused_groups_;
     if (group->paused) ++paused_groups_;
-    resumed = entry != nullptr && entry->paused && !group->paused;
-    entry = group;
-    groups_by_id_[group->id] = group;
-    next_group_id_ = std::max(next_group_id_, group->id + 1);
+    resumed = before != nullptr && before->paused && !group->paused;
+    groups_.Put(group);
   }
   dirty_groups_.insert(group->id);
   for (const Listener& l : listeners_) {
@@ -137,14 +131,18 @@ void Metadata::ApplyGroupDeleted(uint32_t id) {
   }
   {
     MutexLock lock(&mutex_);
-    groups_.erase(group->name);
-    groups_by_id_.erase(id);
+    groups_.Erase(group);
     if (group->paused) --paused_groups_;
   }
   dirty_groups_.insert(id);
   for (const Listener& l : listeners_) {
     if (l.group_deleted) l.group_deleted(group);
   }
+}
+
+std::string Metadata::EncodeNextIds() const {
+  MutexLock lock(&mutex_);
+  return ByteWriter().Varint(topics_.next_id()).Varint(groups_.next_id()).Take();
 }
 
 void Metadata::CaptureDirty(store::StateSink& sink) {
@@ -165,8 +163,7 @@ void Metadata::CaptureDirty(store::StateSink& sink) {
   if (dirty_key_) sink.Put(KeyOf(kHandleKey), EncodeHandleKey(handle_key()));
   // Ids are never reused, also when the newest topic or group was deleted.
   if (!dirty_topics_.empty() || !dirty_groups_.empty()) {
-    MutexLock lock(&mutex_);
-    sink.Put(KeyOf(kNextIdsKey), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
+    sink.Put(KeyOf(kNextIdsKey), EncodeNextIds());
   }
   dirty_topics_.clear();
   dirty_groups_.clear();
@@ -179,8 +176,7 @@ void Metadata::CaptureAll(store::StateSink& sink) {
   if (const auto key = handle_key(); key[0] != 0 || key[1] != 0) {
     sink.Put(KeyOf(kHandleKey), EncodeHandleKey(key));
   }
-  MutexLock lock(&mutex_);
-  sink.Put(KeyOf(kNextIdsKey), ByteWriter().Varint(next_topic_id_).Varint(next_group_id_).Take());
+  sink.Put(KeyOf(kNextIdsKey), EncodeNextIds());
 }
 
 absl::Status Metadata::Restore(std::string_view key, std::string_view value) {
@@ -209,8 +205,8 @@ absl::Status Metadata::Restore(std::string_view key, std::string_view value) {
     }
     case kNextIdsKey: {
       MutexLock lock(&mutex_);
-      next_topic_id_ = std::max(next_topic_id_, reader.Varint32());
-      next_group_id_ = std::max(next_group_id_, reader.Varint32());
+      topics_.NeverBelow(reader.Varint32());
+      groups_.NeverBelow(reader.Varint32());
       break;
     }
     default:
@@ -221,14 +217,11 @@ absl::Status Metadata::Restore(std::string_view key, std::string_view value) {
 
 void Metadata::Clear() {
   MutexLock lock(&mutex_);
-  topics_.clear();
-  topics_by_id_.clear();
-  groups_.clear();
-  groups_by_id_.clear();
+  topics_.Clear();
+  groups_.Clear();
   user_topics_ = 0;
   draining_topics_ = 0;
   paused_groups_ = 0;
-  next_topic_id_ = next_group_id_ = 1;
   handle_key_ = {0, 0};
   dirty_topics_.clear();
   dirty_groups_.clear();

@@ -1,6 +1,7 @@
 #ifndef MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
 #define MANSIO_COMMON_GATEWAY_CLIENT_REGISTRY_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/gateway/client_info.h"
+#include "common/gateway/description_budget.h"
 #include "common/names/string_map.h"
 #include "common/rpc/call.h"
 
@@ -21,37 +24,6 @@ class Clock;
 }
 
 namespace mansio::gateway {
-
-// Identifies a client where its text would be too long (lease records). Depends on the client id
-// only: the same on every node and after every restart.
-uint64_t ClientHash(std::string_view client_id);
-
-enum class ClientRole { kUnknown, kProducer, kPushConsumer, kSimpleConsumer, kPullConsumer };
-
-// Whether a client of this role belongs to a consumer group.
-inline bool IsConsumer(ClientRole role) {
-  return role == ClientRole::kPushConsumer || role == ClientRole::kSimpleConsumer ||
-         role == ClientRole::kPullConsumer;
-}
-// Whether it receives under leases. One that does begins with its group at its first sign of life;
-// a pull consumer says itself where it reads and begins nowhere.
-inline bool ReceivesByLease(ClientRole role) {
-  return IsConsumer(role) && role != ClientRole::kPullConsumer;
-}
-
-// A client as this node sees it.
-struct ClientInfo {
-  std::string id;
-  ClientRole role = ClientRole::kUnknown;
-  std::string group;                   // consumers
-  std::vector<std::string> topics;     // published or subscribed, as it says itself
-  std::vector<std::string> published;  // by sends
-  std::string language;
-  std::string version;
-  std::string peer;
-  absl::Duration last_seen;  // on Clock::BootNow
-  bool stream_open = false;
-};
 
 // Told when a client is lost; called without the registry's lock, from the thread that found it
 // out.
@@ -144,8 +116,31 @@ class ClientRegistry {
   const Options& options() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  // Shards keep rpc threads and the expiry scan out of each other's way.
+  struct Shard;
+
+  Shard& ShardOf(uint64_t hash) const;
+  // Runs `change(client)` on the live entry of the client, created or revived if needed, and
+  // returns its status. `here`: the client itself gave a sign of life; else another node says so.
+  template <typename Change>
+  absl::Status Update(std::string_view id, bool here, Change change);
+  // Runs `close(client, now)`, which takes a stream from the client and returns it.
+  template <typename Close>
+  void CloseStream(std::string_view id, Close close);
+  // Runs `read(client)` on a living client.
+  template <typename Read>
+  void ReadOne(uint64_t hash, Read read) const;
+  // The same on all of them, a shard at a time.
+  template <typename Read>
+  void ReadAll(Read read) const;
+  void Tell(const ClientInfo& lost);
+
+  const Options options_;
+  const Clock* const clock_;
+  ClientObserver* observer_ = nullptr;
+  DescriptionBudget descriptions_;
+  std::atomic<size_t> count_{0};
+  const std::unique_ptr<Shard[]> shards_;
 };
 
 }  // namespace mansio::gateway
