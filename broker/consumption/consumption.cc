@@ -170,6 +170,9 @@ class ConsumptionImpl : public Consumption, public gateway::ClientObserver {
     if (client.role == gateway::ClientRole::kProducer) return;
     leases_.EndLeasesOf(gateway::ClientHash(client.id));
   }
+  void OnStreamLost(std::string_view client_id) override {
+    leases_.Doubt(gateway::ClientHash(client_id));
+  }
 
  private:
   void Receive(rpc::ServerStreamCall& call, const v2::ReceiveMessageRequest& request);

@@ -1,6 +1,7 @@
 #include "broker/consumption/lease_keeper.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -14,8 +15,11 @@ namespace {
 constexpr int64_t kRetryMs = 1000;
 // How many ended leases of a queue are looked at together.
 constexpr size_t kBatch = 256;
-// A message that was handed out so shortly before the end of a life may not have left the machine.
-constexpr int64_t kOnItsWayMs = 3000;
+// A message that was handed out so shortly before its connection was found broken may have gone
+// with it: a write that is not confirmed for 20 s is what finds that (common/rpc/server.cc).
+constexpr int64_t kConnectionLossMs = 30'000;
+// Each look for what may have gone goes through all leases.
+constexpr int64_t kLookAtDoubtedMs = 1000;
 }  // namespace
 
 // The end of some leases on its way into the log.
@@ -55,24 +59,26 @@ void LeaseKeeper::Note(const ProgressKey& key, int64_t deadline_ms) {
 
 void LeaseKeeper::Start(absl::Duration owner_grace) {
   last_life_ended_ = environment_.state->last_applied();
+  owner_grace_ms_ = absl::ToInt64Milliseconds(owner_grace);
   MutexLock lock(&mutex_);
   running_ = true;
   Arm();
-  grace_timer_ = environment_.timers->ScheduleAfter(absl::ToInt64Milliseconds(owner_grace),
-                                                    [this] { EndAbsent(); });
+  grace_timer_ = environment_.timers->ScheduleAfter(owner_grace_ms_, [this] { EndAbsent(); });
 }
 
 void LeaseKeeper::Stop() {
-  TimerQueue::Id timer, grace;
+  TimerQueue::Id timer, grace, doubt;
   {
     MutexLock lock(&mutex_);
     if (!running_) return;
     running_ = false;
     timer = timer_;
     grace = grace_timer_;
+    doubt = doubt_timer_;
   }
   environment_.timers->Cancel(timer);
   environment_.timers->Cancel(grace);
+  environment_.timers->Cancel(doubt);
 }
 
 void LeaseKeeper::Arm() {
@@ -242,10 +248,55 @@ void LeaseKeeper::EndAbsent() {
   });
 }
 
+// The last life may have ended before it found that a connection was broken, or before that had
+// waited for its time.
 bool LeaseKeeper::IsInDoubt(const Lease& lease) const {
   return last_life_ended_ != 0 && lease.auto_renew &&
          lease.id.epoch < environment_.state->store()->epoch() &&
-         lease.delivered_ms >= last_life_ended_ - kOnItsWayMs;
+         lease.delivered_ms >= last_life_ended_ - kConnectionLossMs - owner_grace_ms_;
+}
+
+void LeaseKeeper::Doubt(uint64_t owner) {
+  const int64_t now = environment_.time->NowMillis();
+  MutexLock lock(&mutex_);
+  if (!running_) return;  // EndAbsent will look
+  const auto [it, added] = doubted_.try_emplace(owner);
+  Doubted& doubted = it->second;
+  if (added) doubted.from_ms = now - kConnectionLossMs;
+  doubted.to_ms = now;
+  // A client whose connections break all the time is not waited for again and again.
+  const int64_t last = doubted.from_ms + kConnectionLossMs + owner_grace_ms_;
+  doubted.ends_ms = std::min(now, last) + owner_grace_ms_;
+  if (!std::exchange(doubt_armed_, true)) ArmForDoubted(now);
+}
+
+void LeaseKeeper::ArmForDoubted(int64_t now) {
+  int64_t next = std::numeric_limits<int64_t>::max();
+  for (const auto& [owner, doubted] : doubted_) next = std::min(next, doubted.ends_ms);
+  const int64_t wait = std::max(next - now, kLookAtDoubtedMs);
+  doubt_timer_ = environment_.timers->ScheduleAfter(wait, [this] { EndDoubted(); });
+}
+
+void LeaseKeeper::EndDoubted() {
+  const int64_t now = environment_.time->NowMillis();
+  absl::flat_hash_map<uint64_t, Doubted> due;
+  {
+    MutexLock lock(&mutex_);
+    if (!running_) return;
+    absl::erase_if(doubted_, [now, &due](const auto& entry) {
+      return entry.second.ends_ms <= now && due.insert(entry).second;
+    });
+  }
+  if (!due.empty()) {
+    Abandon([&due](const Lease& lease) {
+      const auto it = due.find(lease.owner);
+      return it != due.end() && lease.auto_renew && !lease.changed &&
+             lease.delivered_ms >= it->second.from_ms && lease.delivered_ms <= it->second.to_ms;
+    });
+  }
+  MutexLock lock(&mutex_);
+  doubt_armed_ = running_ && !doubted_.empty();
+  if (doubt_armed_) ArmForDoubted(now);
 }
 
 void LeaseKeeper::Abandon(absl::FunctionRef<bool(const Lease&)> whose) {

@@ -39,6 +39,7 @@ struct ClientInfo {
   std::string peer;
   absl::Duration last_seen;  // on Clock::BootNow
   bool stream_open = false;
+  uint64_t streams_lost = 0;  // how many of its streams at the node that says this have closed
 };
 
 }  // namespace mansio::gateway

@@ -88,11 +88,16 @@ void ClientRegistry::CloseStream(std::string_view id, Close close) {
   const absl::Duration now = clock_->BootNow();
   Shard& shard = ShardOf(hash);
   ClientStream closed;  // released after the lock
-  MutexLock lock(&shard.mutex);
-  const auto it = shard.clients.find(hash);
-  if (it == shard.clients.end()) return;
-  closed = close(it->second, now);
-  if (!it->second.alive() && !it->second.HasStream()) shard.Erase(it, count_);
+  bool lost = false;
+  {
+    MutexLock lock(&shard.mutex);
+    const auto it = shard.clients.find(hash);
+    if (it == shard.clients.end()) return;
+    closed = close(it->second, now);
+    lost = it->second.TakeStreamLost();
+    if (!it->second.alive() && !it->second.HasStream()) shard.Erase(it, count_);
+  }
+  if (lost && observer_ != nullptr) observer_->OnStreamLost(id);
 }
 
 template <typename Read>
@@ -149,9 +154,14 @@ absl::Status ClientRegistry::Relay(const void* link, ClientInfo client, ClientSt
   const std::string id = client.id;
   const absl::Duration now = clock_->BootNow();
   ClientStream replaced;  // released after the lock
-  return Update(id, /*here=*/false, [&](KnownClient& known) {
-    return known.Relay(link, std::move(client), std::move(stream), now, &replaced);
+  bool lost = false;
+  absl::Status status = Update(id, /*here=*/false, [&](KnownClient& known) {
+    absl::Status relayed = known.Relay(link, std::move(client), std::move(stream), now, &replaced);
+    lost = known.TakeStreamLost();
+    return relayed;
   });
+  if (lost && observer_ != nullptr) observer_->OnStreamLost(id);
+  return status;
 }
 
 void ClientRegistry::RelayAlive(std::string_view client_id) {

@@ -25,7 +25,7 @@ class Clock;
 
 namespace mansio::gateway {
 
-// Told when a client is lost; called without the registry's lock, from the thread that found it
+// Told what becomes of clients; called without the registry's lock, from the thread that found it
 // out.
 class ClientObserver {
  public:
@@ -36,6 +36,9 @@ class ClientObserver {
                               const std::vector<std::string>& topics) = 0;
   // The client is dead: terminated, silent for 120 s, or without any connection for 35 s.
   virtual void OnClientDead(const ClientInfo& client) = 0;
+  // One of its streams has closed, here or at another node, or that node is out of reach: what was
+  // on its way to the client may never come, and the client may live on.
+  virtual void OnStreamLost(std::string_view client_id) = 0;
 };
 
 // The clients of this node and when they are alive (design section 6): while any RPC or heartbeat

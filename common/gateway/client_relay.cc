@@ -62,6 +62,7 @@ v1::RelayedClient Describe(const ClientInfo& info, std::vector<std::string> topi
   client.set_version(info.version);
   client.set_peer(info.peer);
   client.set_stream_open(info.stream_open);
+  client.set_streams_lost(info.streams_lost);
   return client;
 }
 

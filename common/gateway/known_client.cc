@@ -132,6 +132,7 @@ absl::Status KnownClient::Relay(const void* link, ClientInfo client, Stream stre
     return other.link == link || other.link == nullptr;
   });
   if (found == relayed_.end()) found = relayed_.emplace(found);
+  if (found->link == link && client.streams_lost > found->info.streams_lost) stream_lost_ = true;
   absl::Status counted =
       Count(described_bytes_ - DescribedBytes(found->info) + DescribedBytes(client));
   if (counted.ok()) found->info = std::move(client);
@@ -149,6 +150,8 @@ KnownClient::Stream KnownClient::RemoveStream(const rpc::BidiCall* stream, absl:
   Stream closed = std::move(*found);
   streams_.erase(found);
   here_.stream_closed = anywhere_.stream_closed = now;
+  stream_lost_ = true;
+  ++streams_lost_;
   return closed;
 }
 
@@ -157,7 +160,10 @@ KnownClient::Stream KnownClient::RemoveLink(const void* link, absl::Duration now
                                   [link](const Relayed& other) { return other.link == link; });
   if (found == relayed_.end()) return nullptr;
   Stream closed = std::exchange(found->stream, nullptr);
-  if (closed != nullptr) anywhere_.stream_closed = now;
+  if (closed != nullptr) {
+    anywhere_.stream_closed = now;
+    stream_lost_ = true;
+  }
   found->link = nullptr;
   // Its death will be told with what is known of it.
   const bool known = info_.role != ClientRole::kUnknown || relayed_.size() > 1;
@@ -172,6 +178,7 @@ ClientInfo KnownClient::SnapshotHere() const {
   info.published.assign(published_.begin(), published_.end());
   info.last_seen = here_.last;
   info.stream_open = !streams_.empty();
+  info.streams_lost = streams_lost_;
   return info;
 }
 

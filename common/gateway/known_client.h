@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -63,6 +64,9 @@ class KnownClient {
   // What came through the link is kept only where nobody else knows the client; its stream is
   // returned.
   Stream RemoveLink(const void* link, absl::Duration now);
+  // Whether one of its streams has closed since this was last asked, here or, as another node says,
+  // there, or is out of reach.
+  bool TakeStreamLost() { return std::exchange(stream_lost_, false); }
 
   // As all nodes together know it; by what it said here.
   ClientInfo Snapshot() const;
@@ -100,6 +104,8 @@ class KnownClient {
   StringSet published_;  // by sends; `info_` has what its settings say
   bool alive_ = true;
   bool is_here_ = false;
+  bool stream_lost_ = false;
+  uint64_t streams_lost_ = 0;  // here
   Signs here_;
   Signs anywhere_;
   std::vector<Stream> streams_;   // to this node, oldest first

@@ -112,7 +112,8 @@ class RelayService::Stream final : public rpc::ParsedBidiEvents<v1::RelayUpdate>
                     .topics = {client.topics().begin(), client.topics().end()},
                     .language = client.language(),
                     .version = client.version(),
-                    .peer = client.peer()};
+                    .peer = client.peer(),
+                    .streams_lost = client.streams_lost()};
     const std::vector<std::string> topics = info.topics;
     std::shared_ptr<RelayedStream>& stream = told_[client.id()];
     if (!client.stream_open()) {

@@ -78,6 +78,9 @@ class RecordingObserver final : public ClientObserver {
     events.push_back(fmt::format("sub {} {} {}", client_id, group, fmt::join(topics, ",")));
   }
   void OnClientDead(const ClientInfo& client) override { events.push_back("dead " + client.id); }
+  void OnStreamLost(std::string_view client_id) override {
+    events.push_back("stream of " + std::string(client_id) + " lost");
+  }
 
   std::vector<std::string> events;
 };
