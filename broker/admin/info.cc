@@ -1,11 +1,8 @@
 #include "broker/admin/info.h"
 
-#include <fmt/format.h>
+#include <string>
 
-#include <utility>
-
-#include "broker/core/timestamps.h"
-#include "common/status/wire_status.h"
+#include "common/backoff/backoff.h"
 
 namespace mansio::broker {
 
@@ -99,43 +96,6 @@ v1::GroupInfo GroupInfoOf(const GroupRecord& group) {
   info.set_paused(group.paused);
   SetMillis(group.created_ms, info.mutable_created());
   return info;
-}
-
-absl::Status CheckStart(v1::StartPolicy start) {
-  if (v1::StartPolicy_IsValid(start)) return absl::OkStatus();
-  return WireError(v2::BAD_REQUEST,
-                   fmt::format("start policy number {} is not known; use earliest or latest",
-                               static_cast<int>(start)));
-}
-
-absl::StatusOr<uint32_t> AttemptsFrom(int32_t attempts) {
-  if (attempts > 0) return static_cast<uint32_t>(attempts);
-  return WireError(v2::BAD_REQUEST,
-                   fmt::format("a message cannot have {} attempts; give 1 or more", attempts));
-}
-
-absl::StatusOr<GroupRecord> GroupFrom(const v1::GroupInfo& info) {
-  GroupRecord group;
-  if (absl::Status s = CheckStart(info.start()); !s.ok()) return s;
-  if (info.max_attempts() != 0) {
-    const absl::StatusOr<uint32_t> attempts = AttemptsFrom(info.max_attempts());
-    if (!attempts.ok()) return attempts.status();
-    group.max_attempts = *attempts;
-  }
-  if (auto backoff = BackoffFromWire(info.backoff())) group.backoff = *std::move(backoff);
-  group.name = info.name();
-  group.fifo = info.fifo();
-  group.start = static_cast<StartPolicy>(info.start());
-  group.broadcast = info.broadcast();
-  return group;
-}
-
-absl::StatusOr<GroupRecord> GroupElsewhereFrom(const v1::GroupInfo& info) {
-  absl::StatusOr<GroupRecord> group = GroupFrom(info);
-  if (!group.ok()) return group;
-  group->paused = info.paused();
-  if (IsTime(info.created())) group->created_ms = MillisOf(info.created());
-  return group;
 }
 
 }  // namespace mansio::broker

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "broker/deadletter/dead_letter_import.h"
 #include "broker/deadletter/dead_letter_moves.h"
+#include "broker/deadletter/dead_letter_requests.h"
 #include "broker/deadletter/dead_letter_state.h"
 #include "broker/metadata/metadata.h"
 #include "broker/send/validation.h"
@@ -35,24 +37,19 @@ class DeadLetterService {
     DeadLetterMoves* moves = nullptr;
     BrokerTime* time = nullptr;
   };
-  DeadLetterService(Options options, Environment environment)
-      : options_(std::move(options)), environment_(environment) {}
+  DeadLetterService(Options options, Environment environment);
+  DeadLetterService(const DeadLetterService&) = delete;
+  DeadLetterService& operator=(const DeadLetterService&) = delete;
 
   // Adds its methods.
   void Register(rpc::MethodTable& methods);
 
  private:
-  class ImportAppend;
   // An answer that takes more than one job.
   template <typename Response>
   struct Work {
     std::function<absl::StatusOr<bool>(Response&)> piece;  // true: that was the last one
     Response response;
-  };
-  // The group of a call and its dead-letter topic, which is null when it has none yet.
-  struct Letters {
-    GroupPtr group;
-    TopicPtr topic;
   };
 
   void List(rpc::UnaryCall& call, const v1::ListDeadLettersRequest& request) const;
@@ -65,21 +62,6 @@ class DeadLetterService {
   // done when the group has no dead letters yet.
   template <typename Response, typename Tell>
   void RunMove(rpc::UnaryCall& call, DeadLetterMove move, Tell tell) const;
-  void Import(rpc::UnaryCall& call, const v1::ImportDeadLettersRequest& request) const;
-  void ImportInto(rpc::UnaryCall& call, const Letters& letters,
-                  v1::ImportDeadLettersRequest request) const;
-
-  absl::StatusOr<Letters> Find(const std::string& group) const;
-  // Refuses a call that is meant for another broker.
-  absl::Status CheckBroker(const std::string& broker) const;
-  absl::StatusOr<DeadLetterStretch> StretchOf(const v1::DeadLetterPage& page,
-                                              const Letters& letters) const;
-  // What resend and purge have in common.
-  absl::StatusOr<DeadLetterMove> MoveOf(const std::string& group,
-                                        const v1::DeadLetterSelection& selection,
-                                        const v1::DeadLetterPage& page) const;
-  absl::Status SetTarget(const v1::ResendDeadLettersRequest& request, DeadLetterMove& move) const;
-  absl::Status CheckImport(const v1::ImportDeadLettersRequest& request) const;
   // Counts a group's dead letters, if it has any.
   absl::Status AddStats(const GroupRecord& group, v1::DeadLetterStatsResponse& response) const;
   void Fill(const DeadLetterMessage& found, v1::DeadLetter* letter) const;
@@ -95,8 +77,9 @@ class DeadLetterService {
   template <typename Response>
   void GoOn(rpc::UnaryCall& call, std::shared_ptr<Work<Response>> work) const;
 
-  const Options options_;
-  const Environment environment_;
+  const DeadLetterContext context_;
+  const DeadLetterRequests requests_{&context_};
+  const DeadLetterImport import_{&context_};
 };
 
 }  // namespace mansio::broker

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "apache/rocketmq/v2/definition.pb.h"
+#include "broker/core/admin_call.h"
 #include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
-#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::broker {
@@ -25,29 +25,16 @@ constexpr size_t kListChunk = 256;
 
 template <typename Response>
 void DelayAdmin::Answer(rpc::UnaryCall& call, const absl::Status& status, Response response) const {
-  ToWire(status, response.mutable_status());
-  v1::BrokerResult* own = response.add_results();
-  own->set_broker(delay_->options().broker_name);
-  *own->mutable_status() = response.status();
-  rpc::Reply(call, response);
+  AnswerAdmin(call, delay_->options().broker_name, status, std::move(response));
 }
 
 void DelayAdmin::Register(rpc::MethodTable& methods) {
-  methods.unary.push_back(
-      {"/mansio.v1.Admin/DelayStats",
-       rpc::ParsedUnary<v1::DelayStatsRequest>(
-           [this](rpc::UnaryCall& call, const v1::DelayStatsRequest&) { Stats(call); })});
-  methods.unary.push_back(
-      {"/mansio.v1.Admin/ListDelayedMessages",
-       rpc::ParsedUnary<v1::ListDelayedMessagesRequest>(
-           [this](rpc::UnaryCall& call, const auto& request) { List(call, request); })});
-  methods.unary.push_back(
-      {"/mansio.v1.Admin/CancelDelayedMessage",
-       rpc::ParsedUnary<v1::CancelDelayedMessageRequest>(
-           [this](rpc::UnaryCall& call, const auto& request) { Cancel(call, request); })});
+  AddAdminMethod(methods, "DelayStats", this, &DelayAdmin::Stats);
+  AddAdminMethod(methods, "ListDelayedMessages", this, &DelayAdmin::List);
+  AddAdminMethod(methods, "CancelDelayedMessage", this, &DelayAdmin::Cancel);
 }
 
-void DelayAdmin::Stats(rpc::UnaryCall& call) const {
+void DelayAdmin::Stats(rpc::UnaryCall& call, const v1::DelayStatsRequest&) const {
   const DelayState& state = delay_->state();
   v1::DelayStatsResponse response;
   v1::DelayStats* stats = response.add_stats();

@@ -23,7 +23,7 @@ class DelayAdmin {
   void Register(rpc::MethodTable& methods);
 
  private:
-  void Stats(rpc::UnaryCall& call) const;
+  void Stats(rpc::UnaryCall& call, const v1::DelayStatsRequest& request) const;
   void List(rpc::UnaryCall& call, const v1::ListDelayedMessagesRequest& request) const;
   void Cancel(rpc::UnaryCall& call, const v1::CancelDelayedMessageRequest& request);
   // Blocks: on the cold pool. `topic` 0: of all.

@@ -6,11 +6,11 @@
 #include <string_view>
 
 #include "absl/time/clock.h"
+#include "broker/core/admin_call.h"
 #include "broker/inspection/found_message.h"
 #include "broker/inspection/message_query.h"
 #include "broker/inspection/message_trace.h"
 #include "broker/inspection/turn.h"
-#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::broker {
@@ -35,27 +35,14 @@ absl::Status PoolIsFull() {
 }  // namespace
 
 void InspectionService::Register(rpc::MethodTable& methods) {
-  const auto add = [this, &methods]<typename Request>(std::string_view name, auto method, Request) {
-    methods.unary.push_back(
-        {fmt::format("/mansio.v1.Admin/{}", name),
-         rpc::ParsedUnary<Request>([this, method](rpc::UnaryCall& call, const Request& request) {
-           (this->*method)(call, request);
-         })});
-  };
-  add("QueryMessages", &InspectionService::Query, v1::QueryMessagesRequest());
-  add("GetMessage", &InspectionService::Get, v1::GetMessageRequest());
-  add("TraceMessage", &InspectionService::Trace, v1::TraceMessageRequest());
+  AddAdminMethod(methods, "QueryMessages", this, &InspectionService::Query);
+  AddAdminMethod(methods, "GetMessage", this, &InspectionService::Get);
+  AddAdminMethod(methods, "TraceMessage", this, &InspectionService::Trace);
 }
 
 template <typename Response>
 void InspectionService::Answer(rpc::UnaryCall& call, absl::StatusOr<Response> result) const {
-  Response response;
-  if (result.ok()) response = *std::move(result);
-  ToWire(result.status(), response.mutable_status());
-  v1::BrokerResult* own = response.add_results();
-  own->set_broker(broker_name_);
-  *own->mutable_status() = response.status();
-  rpc::Reply(call, response);
+  AnswerAdmin(call, broker_name_, std::move(result));
 }
 
 template <typename Response, typename Work>

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "broker/core/admin_call.h"
 #include "broker/core/timestamps.h"
 #include "broker/placement/unfinished.h"
-#include "common/rpc/proto_call.h"
 #include "common/status/wire_status.h"
 
 namespace mansio::broker {
@@ -12,11 +14,7 @@ namespace mansio::broker {
 namespace v2 = apache::rocketmq::v2;
 
 void HoldService::Register(rpc::MethodTable& methods) {
-  methods.unary.push_back({"/mansio.v1.Admin/HoldTopic",
-                           rpc::ParsedUnary<v1::HoldTopicRequest>(
-                               [this](rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
-                                 Hold(call, request);
-                               })});
+  AddAdminMethod(methods, "HoldTopic", this, &HoldService::Hold);
 }
 
 void HoldService::Hold(rpc::UnaryCall& call, const v1::HoldTopicRequest& request) {
@@ -55,11 +53,7 @@ void HoldService::Answer(rpc::UnaryCall& call, const absl::StatusOr<TopicPtr>& t
     response.set_unfinished(static_cast<int64_t>(unfinished.messages));
     response.set_group(unfinished.group);
   }
-  ToWire(topic.status(), response.mutable_status());
-  v1::BrokerResult* result = response.add_results();
-  result->set_broker(broker_name_);
-  *result->mutable_status() = response.status();
-  rpc::Reply(call, response);
+  AnswerAdmin(call, broker_name_, topic.status(), std::move(response));
 }
 
 }  // namespace mansio::broker

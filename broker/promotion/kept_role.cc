@@ -4,17 +4,23 @@
 
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "common/crc/crc32c.h"
 #include "common/files/file_system.h"
+#include "common/files/sealed_text.h"
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
 namespace {
 
 constexpr size_t kMaxFileBytes = 4096;
-constexpr int kVersion = 1;
+constexpr SealedText kRoleText = {
+    .name = "role",
+    .damaged =
+        "says by which command this broker got its role: find out who the master of its "
+        "group is, set role and replication.master so, and remove it",
+    .unknown =
+        "start the version that wrote it, or set role and replication.master as they are to "
+        "be and remove it"};
 
 RoleSetting SettingOf(const BrokerConfig& config) {
   return {config.store.role, config.store.role == store::Role::kSlave ? config.master : HostPort()};
@@ -25,7 +31,10 @@ std::string SettingLine(const RoleSetting& setting) {
   return fmt::format("slave {}", setting.master.ToString());
 }
 
-bool ParseSetting(const std::vector<std::string>& words, RoleSetting* setting) {
+// A line "KEY master" or "KEY slave HOST:PORT".
+bool ParseSetting(std::string_view key, const std::string& line, RoleSetting* setting) {
+  const std::vector<std::string> words = absl::StrSplit(line, ' ');
+  if (words[0] != key) return false;
   if (words.size() == 2 && words[1] == "master") {
     *setting = {};
     return true;
@@ -37,15 +46,6 @@ bool ParseSetting(const std::vector<std::string>& words, RoleSetting* setting) {
   return true;
 }
 
-std::string CrcLine(std::string_view text) { return fmt::format("crc {:08x}\n", Crc32c(text)); }
-
-absl::Status Damaged(const std::string& path) {
-  return absl::DataLossError(
-      fmt::format("{} is damaged, and says by which command this broker got its role: find out who "
-                  "the master of its group is, set role and replication.master so, and remove it",
-                  path));
-}
-
 }  // namespace
 
 std::string RoleSetting::ToString() const {
@@ -53,36 +53,17 @@ std::string RoleSetting::ToString() const {
 }
 
 std::string EncodeRoleFile(const RoleFile& file) {
-  const std::string text = fmt::format("mansio role {}\nrole {}\nconfigured {}\n", kVersion,
-                                       SettingLine(file.role), SettingLine(file.configured));
-  return text + CrcLine(text);
+  return kRoleText.Seal(fmt::format("role {}\nconfigured {}\n", SettingLine(file.role),
+                                    SettingLine(file.configured)));
 }
 
 absl::StatusOr<RoleFile> DecodeRoleFile(std::string_view content, const std::string& path) {
-  const std::vector<std::string> lines = absl::StrSplit(std::string(content), '\n');
-  const std::vector<std::string> head = absl::StrSplit(lines[0], ' ');
-  int version = 0;
-  if (head.size() != 3 || head[0] != "mansio" || head[1] != "role" ||
-      !absl::SimpleAtoi(head[2], &version)) {
-    return Damaged(path);
-  }
-  if (version != kVersion) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} is of version {}, and this program knows version {} only: start the version that wrote "
-        "it, or set role and replication.master as they are to be and remove it",
-        path, version, kVersion));
-  }
-  const size_t crc_at = content.rfind("crc ");
-  if (crc_at == std::string_view::npos ||
-      content.substr(crc_at) != CrcLine(content.substr(0, crc_at))) {
-    return Damaged(path);
-  }
+  const absl::StatusOr<std::vector<std::string>> lines = kRoleText.Open(content, path);
+  if (!lines.ok()) return lines.status();
   RoleFile file;
-  const std::vector<std::string> role = absl::StrSplit(lines.size() > 1 ? lines[1] : "", ' ');
-  const std::vector<std::string> configured = absl::StrSplit(lines.size() > 2 ? lines[2] : "", ' ');
-  if (role[0] != "role" || !ParseSetting(role, &file.role) || configured[0] != "configured" ||
-      !ParseSetting(configured, &file.configured)) {
-    return Damaged(path);
+  if (lines->size() != 2 || !ParseSetting("role", (*lines)[0], &file.role) ||
+      !ParseSetting("configured", (*lines)[1], &file.configured)) {
+    return kRoleText.Damaged(path);
   }
   return file;
 }

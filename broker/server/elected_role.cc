@@ -33,8 +33,8 @@ ElectedRole::ElectedRole(const BrokerConfig& config, const std::string& address,
                          Environment environment)
     : self_(config.id),
       may_lose_(config.store.durability == store::Durability::kReplica),
-      directory_(config.store.path),
       environment_(std::move(environment)),
+      run_(environment_.files, config.store.path, environment_.boot),
       elector_(ElectionOptionsOf(config, address), environment_.etcd, environment_.clock, this) {}
 
 ElectedRole::~ElectedRole() { elector_.Stop(); }
@@ -51,11 +51,7 @@ BrokerConfig ElectedRole::NextOpening(BrokerConfig config) {
 void ElectedRole::End() {
   elector_.Stop();
   const MutexLock lock(&standing_mutex_);
-  if (!run_.has_value() || failed_ || !closed_in_order_) return;
-  if (absl::Status ended = run_->End(); !ended.ok()) {
-    LOG_WARNING("The next start takes this end for one without order: {}",
-                std::string(ended.message()));
-  }
+  if (!failed_) run_.End();
 }
 
 absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, store::LogOffset end,
@@ -74,19 +70,12 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, stor
   bool is_first = false;
   {
     const MutexLock lock(&standing_mutex_);
-    if (!run_.has_value()) {
-      absl::StatusOr<RunMark> run =
-          RunMark::Begin(environment_.files, directory_, environment_.boot, epoch == 0);
-      if (!run.ok()) return run.status();
-      run_ = *std::move(run);
-      standing_.began_empty = run_->began_empty();
-      standing_.whole = !run_->began_empty() && (run_->whole() || !may_lose_);
-    }
+    is_first = !run_.has_begun();
+    if (absl::Status begun = run_.StoreWasOpened(epoch == 0); !begun.ok()) return begun;
+    TakeOverRun();
     standing_.last_epoch = epoch;
     standing_.store = store;
     copying_ = copying;
-    closed_in_order_ = false;
-    is_first = !std::exchange(started_, true);
   }
   // What a master has is what the group has.
   if (is_master) BecomeWhole();
@@ -108,17 +97,16 @@ void ElectedRole::TellStanding(std::optional<store::LogOffset> log_end) {
   elector_.SetStanding(standing);
 }
 
+void ElectedRole::TakeOverRun() {
+  standing_.began_empty = run_.began_empty();
+  standing_.whole = !run_.began_empty() && (run_.whole() || !may_lose_);
+}
+
 void ElectedRole::BecomeWhole() {
   {
     const MutexLock lock(&standing_mutex_);
-    if (!run_.has_value() || run_->whole()) return;
-    if (absl::Status written = run_->SetWhole(); !written.ok()) {
-      LOG_WARNING("This member goes on as one that may lack something: {}",
-                  std::string(written.message()));
-      return;
-    }
-    standing_.whole = true;
-    standing_.began_empty = false;
+    if (!run_.BecomeWhole()) return;
+    TakeOverRun();
   }
   LOG_INFO("This member has all that the others may count on it to have.");
   TellStanding();
@@ -128,7 +116,7 @@ void ElectedRole::HoldsAll() { BecomeWhole(); }
 
 void ElectedRole::StoreWasClosed(const absl::Status& closed) {
   const MutexLock lock(&standing_mutex_);
-  closed_in_order_ = closed.ok();
+  run_.StoreWasClosed(closed);
 }
 
 void ElectedRole::StoreHasFailed(const std::string& why) {

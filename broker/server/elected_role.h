@@ -83,7 +83,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   absl::Status CheckPermit() const;
   // The reign that the Broker was opened for is over.
   bool is_deposed() const;
-  // The Broker has closed its store; an error: not in order, and something may not be on the disk.
+  // Of the Broker that was open, as RunMark's.
   void StoreWasClosed(const absl::Status& closed);
   // The Broker's log accepts nothing any more. This process stands no more.
   void StoreHasFailed(const std::string& why);
@@ -114,11 +114,12 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void AskToReopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `log_end`: of a log that was just opened.
   void TellStanding(std::optional<store::LogOffset> log_end = std::nullopt);
+  // What the run tells of this member, into its standing.
+  void TakeOverRun() ABSL_EXCLUSIVE_LOCKS_REQUIRED(standing_mutex_);
   void BecomeWhole();
 
   const BrokerId self_;
   const bool may_lose_;  // what it holds may be lost with the machine's power
-  const std::string directory_;
   const Environment environment_;
 
   mutable Mutex mutex_;
@@ -132,12 +133,10 @@ class ElectedRole final : public GroupElection, private ElectionListener {
 
   // Not held by what is called on the election's thread: it is held while a file is written.
   mutable Mutex standing_mutex_;
-  std::optional<RunMark> run_ ABSL_GUARDED_BY(standing_mutex_);
+  RunMark run_ ABSL_GUARDED_BY(standing_mutex_);
   Standing standing_ ABSL_GUARDED_BY(standing_mutex_);
   bool copying_ ABSL_GUARDED_BY(standing_mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(standing_mutex_) = false;  // its log accepts nothing any more
-  bool closed_in_order_ ABSL_GUARDED_BY(standing_mutex_) = false;  // the last Broker's store
-  bool started_ ABSL_GUARDED_BY(standing_mutex_) = false;
 
   std::atomic<uint64_t> elections_won_{0};
   Elector elector_;

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "broker/admin/info.h"
+#include "broker/admin/group_requests.h"
 #include "common/logging/logging.h"
 #include "common/names/utf8.h"
 

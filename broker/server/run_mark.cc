@@ -3,11 +3,12 @@
 #include <fstream>
 #include <utility>
 
+#include "common/logging/logging.h"
+
 namespace mansio::broker {
 namespace {
 
 constexpr size_t kMaxBytes = 1000;
-constexpr char kName[] = "RUNNING";
 // In the place of a boot: no machine has it.
 constexpr char kBeganEmpty[] = "began empty\n";
 
@@ -17,34 +18,41 @@ bool IsOfBoot(const std::string& left, const std::string& boot) {
 
 }  // namespace
 
-absl::StatusOr<bool> RunMark::LastRunIsWhole(FileSystem& files, const std::string& directory,
-                                             const std::string& boot) {
-  const absl::StatusOr<std::string> left =
-      ReadWholeFile(files, JoinPath(directory, kName), kMaxBytes);
-  if (absl::IsNotFound(left.status())) return true;
-  if (!left.ok()) return left.status();
-  return IsOfBoot(*left, boot);
+RunMark::RunMark(FileSystem* files, std::string_view directory, std::string boot)
+    : files_(files), path_(JoinPath(directory, "RUNNING")), boot_(std::move(boot)) {}
+
+absl::StatusOr<std::string> RunMark::ReadMark() const {
+  return ReadWholeFile(*files_, path_, kMaxBytes);
 }
 
-absl::StatusOr<RunMark> RunMark::Begin(FileSystem* files, const std::string& directory,
-                                       std::string boot, bool empty) {
-  std::string path = JoinPath(directory, kName);
-  const absl::StatusOr<std::string> left = ReadWholeFile(*files, path, kMaxBytes);
+absl::StatusOr<bool> RunMark::IsOrWouldBeWhole() const {
+  if (begun_) return whole_;
+  const absl::StatusOr<std::string> left = ReadMark();
+  if (absl::IsNotFound(left.status())) return true;
+  if (!left.ok()) return left.status();
+  return IsOfBoot(*left, boot_);
+}
+
+absl::Status RunMark::StoreWasOpened(bool empty) {
+  closed_in_order_ = false;
+  if (begun_) return absl::OkStatus();
+  absl::Status status = Begin(empty);
+  begun_ = status.ok();
+  return status;
+}
+
+absl::Status RunMark::Begin(bool empty) {
+  const absl::StatusOr<std::string> left = ReadMark();
   if (!left.ok() && !absl::IsNotFound(left.status())) return left.status();
-  RunMark mark(files, std::move(path), std::move(boot));
-  absl::Status written;
   if (empty) {
-    mark.began_empty_ = true;
-    written = ReplaceFile(*files, mark.path_, kBeganEmpty);
-  } else if (!left.ok()) {
-    written = mark.SetWhole();
-  } else {
-    // That of the boot in which it may have lost something stays until it has that again.
-    mark.began_empty_ = *left == kBeganEmpty;
-    mark.whole_ = IsOfBoot(*left, mark.boot_);
+    began_empty_ = true;
+    return ReplaceFile(*files_, path_, kBeganEmpty);
   }
-  if (!written.ok()) return written;
-  return mark;
+  if (!left.ok()) return SetWhole();
+  // That of the boot in which it may have lost something stays until it has that again.
+  began_empty_ = *left == kBeganEmpty;
+  whole_ = IsOfBoot(*left, boot_);
+  return absl::OkStatus();
 }
 
 absl::Status RunMark::SetWhole() {
@@ -55,10 +63,26 @@ absl::Status RunMark::SetWhole() {
   return absl::OkStatus();
 }
 
-absl::Status RunMark::End() {
-  if (!whole_) return absl::OkStatus();
-  if (absl::Status removed = files_->Remove(path_); !removed.ok()) return removed;
-  return files_->SyncDirectory(DirectoryOf(path_));
+bool RunMark::BecomeWhole() {
+  if (!begun_ || whole_) return false;
+  const absl::Status written = SetWhole();
+  if (!written.ok()) {
+    LOG_WARNING("This member goes on as one that may lack something: {}",
+                std::string(written.message()));
+  }
+  return written.ok();
+}
+
+void RunMark::StoreWasClosed(const absl::Status& closed) { closed_in_order_ = closed.ok(); }
+
+void RunMark::End() {
+  if (!begun_ || !whole_ || !closed_in_order_) return;
+  absl::Status removed = files_->Remove(path_);
+  if (removed.ok()) removed = files_->SyncDirectory(DirectoryOf(path_));
+  if (!removed.ok()) {
+    LOG_WARNING("The next start takes this end for one without order: {}",
+                std::string(removed.message()));
+  }
 }
 
 std::string BootId() {

@@ -2,6 +2,7 @@
 #define MANSIO_BROKER_SERVER_RUN_MARK_H_
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,36 +15,50 @@ namespace mansio::broker {
 // disk did not; after the end of a process alone it has everything. The file RUNNING in the store's
 // directory names the boot of the machine in which the broker began to work, until it has ended in
 // order. A broker that began with an empty log, as after its disk was replaced, lacks everything
-// whatever the durability: the file says so until it has got it. Not thread-safe.
+// whatever the durability: the file says so until it has got it.
+//
+// A run is that of a process: it begins when the store is opened first, which may be closed and
+// opened again, and ends in order if the store was closed so the last time. Not thread-safe.
 class RunMark {
  public:
-  // Looks at what the last run has left in `directory`, whose lock is held, and leaves the mark of
-  // this one. `boot`: BootId(). `empty`: there is nothing in the log. Errors of the disk.
-  static absl::StatusOr<RunMark> Begin(FileSystem* files, const std::string& directory,
-                                       std::string boot, bool empty);
+  // `directory`: the store's. `boot`: BootId(). `files` is borrowed. Touches no file yet.
+  RunMark(FileSystem* files, std::string_view directory, std::string boot);
 
-  // Whether Begin would find that the run that left `directory` so lacks nothing. Changes nothing.
-  static absl::StatusOr<bool> LastRunIsWhole(FileSystem& files, const std::string& directory,
-                                             const std::string& boot);
+  // The store is open, and so the directory's lock held. `empty`: there is nothing in its log.
+  // The first time, the run begins: looks at what the last one has left, and leaves the mark of
+  // this one. Errors of the disk, after which it has not begun.
+  absl::Status StoreWasOpened(bool empty);
+  // The store was closed; an error: not in order, and something may not be on the disk.
+  void StoreWasClosed(const absl::Status& closed);
+  // The run ends, and if everything is on the disk, so does its mark. What may be lost still may
+  // be. A file that cannot be removed is logged: the next start sees an end without order.
+  void End();
 
-  // Everything that the broker has told others is in its log.
+  bool has_begun() const { return begun_; }
+  // Of a run that has begun: everything that the broker has told others is in its log.
   bool whole() const { return whole_; }
   // It began with nothing, and has not got everything yet.
   bool began_empty() const { return began_empty_; }
+  // As whole(); before the run has begun, what it would find: then errors of the disk, too.
+  absl::StatusOr<bool> IsOrWouldBeWhole() const;
+
   // It has got from others what it may have lost, or what it has counts from now on. Writes a file.
   absl::Status SetWhole();
-  // The run ends in order: everything is on the disk. What may be lost still may be.
-  absl::Status End();
+  // The same for a run that has begun and is not whole. Whether it has just become so; a file that
+  // cannot be written is logged.
+  bool BecomeWhole();
 
  private:
-  RunMark(FileSystem* files, std::string path, std::string boot)
-      : files_(files), path_(std::move(path)), boot_(std::move(boot)) {}
+  absl::StatusOr<std::string> ReadMark() const;
+  absl::Status Begin(bool empty);
 
   FileSystem* files_;
   std::string path_;
   std::string boot_;
+  bool begun_ = false;
   bool whole_ = false;
   bool began_empty_ = false;
+  bool closed_in_order_ = false;
 };
 
 // Names the machine's present boot; empty where the system does not say. Then every run that did

@@ -1,7 +1,6 @@
 #ifndef MANSIO_BROKER_SERVER_STATIC_RUN_H_
 #define MANSIO_BROKER_SERVER_STATIC_RUN_H_
 
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -37,21 +36,17 @@ class StaticRun {
   bool is_whole() const;
   // It has all of that again, from its master.
   void HoldsAll();
-  // The Broker has closed its store; an error: not in order.
+  // Of the Broker that was open, as RunMark's.
   void StoreWasClosed(const absl::Status& closed);
   // The last Broker was stopped.
   void End();
 
  private:
   const bool may_lose_;
-  FileSystem* const files_;
-  const std::string directory_;
-  const std::string boot_;
   mutable Mutex mutex_;  // also of the file
-  std::optional<RunMark> run_ ABSL_GUARDED_BY(mutex_);
+  RunMark run_ ABSL_GUARDED_BY(mutex_);
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;
   bool returning_ ABSL_GUARDED_BY(mutex_) = false;
-  bool closed_in_order_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mansio::broker

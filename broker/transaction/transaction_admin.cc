@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/admin_call.h"
 #include "broker/core/timestamps.h"
 #include "broker/message/stored_message.h"
 #include "common/rpc/proto_call.h"
@@ -75,25 +76,14 @@ bool GoesOn(const rpc::UnaryCall& call, const absl::StatusOr<store::StoredMessag
 template <typename Response>
 void TransactionAdmin::Answer(rpc::UnaryCall& call, const absl::Status& status,
                               Response response) const {
-  ToWire(status, response.mutable_status());
-  v1::BrokerResult* result = response.add_results();
-  result->set_broker(broker_name_);
-  *result->mutable_status() = response.status();
-  rpc::Reply(call, response);
+  AnswerAdmin(call, broker_name_, status, std::move(response));
 }
 
 void TransactionAdmin::Register(rpc::MethodTable& methods) {
-  const auto add = [this, &methods]<typename Request>(std::string_view name, auto method, Request) {
-    methods.unary.push_back(
-        {fmt::format("/mansio.v1.Admin/{}", name),
-         rpc::ParsedUnary<Request>([this, method](rpc::UnaryCall& call, const Request& request) {
-           (this->*method)(call, request);
-         })});
-  };
-  add("TransactionStats", &TransactionAdmin::Stats, v1::TransactionStatsRequest());
-  add("ListTransactions", &TransactionAdmin::List, v1::ListTransactionsRequest());
-  add("DescribeTransaction", &TransactionAdmin::Describe, v1::DescribeTransactionRequest());
-  add("ResolveTransaction", &TransactionAdmin::Resolve, v1::ResolveTransactionRequest());
+  AddAdminMethod(methods, "TransactionStats", this, &TransactionAdmin::Stats);
+  AddAdminMethod(methods, "ListTransactions", this, &TransactionAdmin::List);
+  AddAdminMethod(methods, "DescribeTransaction", this, &TransactionAdmin::Describe);
+  AddAdminMethod(methods, "ResolveTransaction", this, &TransactionAdmin::Resolve);
 }
 
 void TransactionAdmin::Stats(rpc::UnaryCall& call, const v1::TransactionStatsRequest&) const {

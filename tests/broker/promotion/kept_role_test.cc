@@ -80,6 +80,18 @@ TEST_F(KeptRoleTest, ACommandForWhatTheConfigurationSaysLeavesNothingBehind) {
   EXPECT_EQ(AtStart(Configured(kOne)), "slave of 10.0.0.1:8081");
 }
 
+TEST_F(KeptRoleTest, TheFileIsAsItsPageSays) {
+  constexpr char kFile[] =
+      "mansio role 1\n"
+      "role slave 10.0.0.2:8081\n"
+      "configured master\n"
+      "crc a0dad44b\n";
+  Command(Configured({}), {store::Role::kSlave, kTwo});
+  EXPECT_EQ(Content(), kFile);
+  Write(kFile);
+  EXPECT_EQ(AtStart(Configured({})), "slave of 10.0.0.2:8081");
+}
+
 TEST_F(KeptRoleTest, ADamagedFileStopsTheStart) {
   Command(Configured(kOne), {store::Role::kSlave, kTwo});
   const std::string good = Content();

@@ -10,10 +10,22 @@ namespace {
 class RunMarkTest : public ::testing::Test {
  protected:
   RunMarkTest() { EXPECT_TRUE(MakeDurableDirectory(files_, "data").ok()); }
+  // The mark of a process whose store is open.
   RunMark Begin(const std::string& boot, bool empty = false) {
-    absl::StatusOr<RunMark> mark = RunMark::Begin(&files_, "data", boot, empty);
-    EXPECT_TRUE(mark.ok()) << mark.status();
-    return *std::move(mark);
+    RunMark mark(&files_, "data", boot);
+    EXPECT_EQ(mark.StoreWasOpened(empty), absl::OkStatus());
+    EXPECT_TRUE(mark.has_begun());
+    return mark;
+  }
+  static void EndInOrder(RunMark& mark) {
+    mark.StoreWasClosed(absl::OkStatus());
+    mark.End();
+  }
+  bool IsMarked() { return *files_.Exists("data/RUNNING"); }
+  bool WouldBeWhole(const std::string& boot) {
+    const absl::StatusOr<bool> whole = RunMark(&files_, "data", boot).IsOrWouldBeWhole();
+    EXPECT_TRUE(whole.ok()) << whole.status();
+    return whole.value_or(false);
   }
 
   RecordingFileSystem files_;
@@ -22,23 +34,51 @@ class RunMarkTest : public ::testing::Test {
 TEST_F(RunMarkTest, ANewBrokerAndOneThatEndedInOrderAreWhole) {
   RunMark first = Begin("boot-1");
   EXPECT_TRUE(first.whole());
-  EXPECT_EQ(first.End(), absl::OkStatus());
+  EndInOrder(first);
+  EXPECT_FALSE(IsMarked());
   EXPECT_TRUE(Begin("boot-2").whole());
 }
 
+TEST_F(RunMarkTest, OnlyAStoreThatWasClosedInOrderEndsARunSo) {
+  RunMark mark = Begin("boot-1");
+  mark.End();
+  EXPECT_TRUE(IsMarked()) << "its store was not closed";
+  mark.StoreWasClosed(absl::OkStatus());
+  EXPECT_EQ(mark.StoreWasOpened(/*empty=*/false), absl::OkStatus());
+  mark.End();
+  EXPECT_TRUE(IsMarked()) << "and opened again";
+  mark.StoreWasClosed(absl::DataLossError("the disk is gone"));
+  mark.End();
+  EXPECT_TRUE(IsMarked());
+  EndInOrder(mark);
+  EXPECT_FALSE(IsMarked());
+}
+
+TEST_F(RunMarkTest, ARunThatHasNotBegunEndsNothing) {
+  Begin("boot-1");
+  RunMark next(&files_, "data", "boot-1");
+  EndInOrder(next);
+  EXPECT_TRUE(IsMarked());
+  EXPECT_FALSE(next.BecomeWhole());
+}
+
 TEST_F(RunMarkTest, AProcessThatWasKilledIsWholeAndAMachineThatWentDownIsNot) {
+  EXPECT_TRUE(WouldBeWhole("boot-1"));
   EXPECT_TRUE(Begin("boot-1").whole());
+  EXPECT_TRUE(WouldBeWhole("boot-1"));
   EXPECT_TRUE(Begin("boot-1").whole());
+  EXPECT_FALSE(WouldBeWhole("boot-2"));
   EXPECT_FALSE(Begin("boot-2").whole());
 }
 
 TEST_F(RunMarkTest, WhatIsMissingIsRememberedUntilItIsThereAgain) {
   EXPECT_TRUE(Begin("boot-1").whole());
   RunMark after = Begin("boot-2");
-  EXPECT_EQ(after.End(), absl::OkStatus()) << "in order, and nothing came back";
+  EndInOrder(after);
   RunMark again = Begin("boot-2");
-  EXPECT_FALSE(again.whole());
-  EXPECT_EQ(again.SetWhole(), absl::OkStatus());
+  EXPECT_FALSE(again.whole()) << "the end was in order, and nothing came back";
+  EXPECT_TRUE(again.BecomeWhole());
+  EXPECT_FALSE(again.BecomeWhole()) << "it is";
   EXPECT_TRUE(again.whole());
   EXPECT_TRUE(Begin("boot-2").whole());
   EXPECT_FALSE(Begin("boot-3").whole());
@@ -49,7 +89,7 @@ TEST_F(RunMarkTest, OneThatBeganEmptyIsNotWholeBeforeItHasGotEverything) {
   RunMark half = Begin("boot-1");
   EXPECT_TRUE(half.began_empty());
   EXPECT_FALSE(half.whole());
-  EXPECT_EQ(half.End(), absl::OkStatus());
+  EndInOrder(half);
   RunMark copied = Begin("boot-1");
   EXPECT_TRUE(copied.began_empty());
   EXPECT_EQ(copied.SetWhole(), absl::OkStatus());
@@ -64,7 +104,7 @@ TEST_F(RunMarkTest, WhereTheBootIsNotKnownEveryEndWithoutOrderCounts) {
   EXPECT_FALSE(Begin("").whole());
   RunMark mark = Begin("boot-1");
   EXPECT_EQ(mark.SetWhole(), absl::OkStatus());
-  EXPECT_EQ(mark.End(), absl::OkStatus());
+  EndInOrder(mark);
   EXPECT_TRUE(Begin("").whole());
 }
 

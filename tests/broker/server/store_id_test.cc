@@ -1,8 +1,10 @@
 #include "broker/server/store_id.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/crc/crc32c.h"
 #include "common/files/recording_file_system.h"
 
 namespace mansio::broker {
@@ -32,6 +34,20 @@ TEST_F(StoreIdTest, EachDirectoryHasItsOwnAndKeepsItThroughAPowerCut) {
   EXPECT_NE(Open("two"), id);
   files_.Crash(RecordingFileSystem::CrashMode::kDropAll, 1);
   EXPECT_EQ(Open("one"), id);
+}
+
+TEST_F(StoreIdTest, TheFileIsAsItsPageSays) {
+  constexpr char kFile[] =
+      "mansio store-id 1\n"
+      "id 5f0c9d2e8a41b7763e90d1c24f85ab60\n"
+      "crc 412d50d9\n";
+  ASSERT_TRUE(ReplaceFile(files_, "one/STORE_ID", kFile).ok());
+  EXPECT_EQ(Open("one"), "5f0c9d2e8a41b7763e90d1c24f85ab60");
+  EXPECT_EQ(ReadWholeFile(files_, "one/STORE_ID", 1000).value_or(""), kFile);
+
+  const std::string made = fmt::format("mansio store-id 1\nid {}\n", Open("two"));
+  EXPECT_EQ(ReadWholeFile(files_, "two/STORE_ID", 1000).value_or(""),
+            fmt::format("{}crc {:08x}\n", made, Crc32c(made)));
 }
 
 TEST_F(StoreIdTest, ADamagedFileAndANewerOneStopTheStart) {
