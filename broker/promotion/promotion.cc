@@ -281,7 +281,18 @@ class Run : public std::enable_shared_from_this<Run> {
     for (const std::string& loss : response_.losses()) {
       LOG_WARNING("Promoted by force: {}", loss);
     }
+    if (kept.ok()) environment_.promoted(Silent());
     End(kept);
+  }
+
+  // Of the set, who has not answered.
+  std::set<BrokerId> Silent() const {
+    std::set<BrokerId> silent = in_sync_;
+    silent.erase(environment_.state().id);
+    for (const Other& other : asked_) {
+      if (other.is_member) silent.erase(other.state.id);
+    }
+    return silent;
   }
 
   template <typename Step>

@@ -48,6 +48,8 @@ struct PromotionEnvironment {
   std::function<absl::Status(BrokerId heir)> elect;
   // Runs a job that may block; false when there are too many.
   std::function<bool(absl::AnyInvocable<void()>)> run_cold;
+  // This member is about to become the master, and these members of its set have not answered.
+  std::function<void(std::set<BrokerId> silent)> promoted;
   std::function<void()> reopen;  // as Broker::Environment
 };
 

@@ -58,6 +58,12 @@ void InSyncSet::Recorded(std::set<BrokerId> members) {
   members_ = std::move(members);
 }
 
+bool InSyncSet::WaitsFor(BrokerId member) const {
+  return members_.contains(member) ||
+         std::any_of(changes_.begin(), changes_.end(),
+                     [&](const Change& change) { return change.members.contains(member); });
+}
+
 store::LogOffset InSyncSet::Committed() const {
   if (members_.size() < minimum_) return 0;
   store::LogOffset least = Least(members_);

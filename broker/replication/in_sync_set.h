@@ -47,6 +47,8 @@ class InSyncSet {
   // etcd has these members now: what was proposed last, or before.
   void Recorded(std::set<BrokerId> members);
 
+  // Whether what is committed is what this member has, too.
+  bool WaitsFor(BrokerId member) const;
   // Up to here the log is committed.
   store::LogOffset Committed() const;
 

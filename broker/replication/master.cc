@@ -31,6 +31,7 @@ Master::Master(MasterOptions options, store::ReplicatedLog* log, const Clock* cl
                     options_.durability == store::Durability::kReplicaSync))) {
   const Lock lock(&shared_->mutex);
   shared_->stores = options_.stores;
+  shared_->left = options_.away;
   for (const BrokerId member : shared_->set.members()) shared_->good[member] = clock_->BootNow();
 }
 
@@ -62,7 +63,9 @@ void Master::End(Session session, const absl::Status& why) {
     const Peer* const peer = shared_->Find(session);
     if (peer == nullptr) return;
     stream = peer->stream;
-    if (peer->id != 0) {
+    if (why.ok()) {
+      LOG_INFO("Slave {} of {} has left", peer->id, options_.broker);
+    } else if (peer->id != 0) {
       LOG_WARNING("Replication to slave {} of {} has ended: {}", peer->id, options_.broker,
                   std::string(why.message()));
     }
@@ -83,6 +86,7 @@ void Master::Received(Session session, const v1::SlaveMessage& message) {
   if (!greeted && message.has_hello()) return Hello(session, message.hello());
   if (greeted && message.has_held()) return Held(session, message.held());
   if (greeted && message.has_promise()) return Promised(session, message.promise());
+  if (greeted && message.has_leave()) return Leaves(session);
   End(session, absl::InvalidArgumentError("the slave's message is out of place"));
 }
 
@@ -120,6 +124,16 @@ void Master::Promised(Session session, const v1::Promise& promise) {
   options_.election->Promised(from, {promise.epoch(), promise.sequence(), lasts});
 }
 
+void Master::Leaves(Session session) {
+  const Lock lock(&shared_->mutex);
+  Peer* const peer = shared_->Find(session);
+  if (peer == nullptr) return;
+  LOG_INFO("Slave {} of {} leaves, as it ends in order", peer->id, options_.broker);
+  peer->leaving = true;
+  // Else the number's place is another's.
+  if (shared_->Counts(*peer)) shared_->left.insert(peer->id);
+}
+
 void Master::AskForPromise(BrokerId slave, const PromiseRequest& request) {
   v1::MasterMessage message;
   message.mutable_promise_request()->set_epoch(request.epoch);
@@ -152,6 +166,7 @@ absl::Duration Master::Pump() {
   }
   if (keeps_set_) KeepSet(now);
   SayCommitted(now);
+  LetGo();
   return again;
 }
 
@@ -239,17 +254,21 @@ std::vector<SlaveState> Master::Slaves() const {
     if (!peer.streaming) continue;
     SlaveState& state = states[peer.id];
     state.id = peer.id;
-    state.connected = true;
+    state.connected = !peer.leaving;
     state.in_sync = state.in_sync && shared_->Counts(peer);
     state.copying = peer.held.copying();
     state.held = peer.held.held();
     state.synced = peer.held.synced();
     state.applied = peer.held.applied();
     state.identity = peer.identity;
+    const auto differs = shared_->differs.find(peer.id);
+    if (differs != shared_->differs.end()) state.trouble = differs->second;
+    state.settings_differ = !state.trouble.empty();
   }
   for (const auto& [id, refusal] : shared_->refused) {
     if (clock_->BootNow() - refusal.at > kRefusalShown) continue;
     states[id].id = id;
+    states[id].settings_differ = false;
     states[id].trouble = fmt::format(
         "a second process with broker.id {} at {} is refused: give one of the two another broker.id",
         id, refusal.address);

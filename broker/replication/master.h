@@ -44,20 +44,24 @@ struct MasterOptions {
   // Where the master is elected; borrowed. Null: roles are static.
   GroupElection* election = nullptr;
   StoreIds stores = {};  // of the in-sync set, as far as the election knows
+  // Of the in-sync set, who was not there when this master was promoted: nobody waits for them.
+  std::set<BrokerId> away = {};
 };
 
 // How the master sees a slave.
 struct SlaveState {
   BrokerId id = 0;
-  bool connected = false;
+  bool connected = false;  // and does not leave
   bool in_sync = false;
   bool copying = false;  // all of the log, and of no use until it has that
   store::LogOffset held = 0;
   store::LogOffset synced = 0;
   store::LogOffset applied = 0;
   v1::BrokerIdentity identity = {};  // as it said when it connected
-  // For people; empty: nothing is wrong. A second process with its number is refused.
+  // For people; empty: nothing is wrong. A second process with its number is refused, or
+  // `settings_differ` from the master's.
   std::string trouble = {};
+  bool settings_differ = false;
 };
 
 // The master's side of replication.proto: finds where each slave's log joins its own, sends frames
@@ -119,8 +123,11 @@ class Master final : public SlaveStreams {
   bool LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const;
   // Tells every slave who is in the group.
   void TellMembers();
+  // Notes in what a slave is configured otherwise, and says so once.
+  void CompareSettings(BrokerId slave, const v1::BrokerIdentity& identity);
   void Held(Session session, const v1::SlaveHeld& held);
   void Promised(Session session, const v1::Promise& promise);
+  void Leaves(Session session);
   void End(Session session, const absl::Status& why);
   void LookAtSilence(absl::Duration now);
   // One run, if there is one and the slave may have it; lowers `again` to when it may.
@@ -134,6 +141,8 @@ class Master final : public SlaveStreams {
   // False: the change was refused.
   bool Record(const std::set<BrokerId>& members);
   void KeepSet(absl::Duration now);
+  // Ends the streams of slaves that leave and are not waited for, or have to be.
+  void LetGo();
 
   const MasterOptions options_;
   const bool waits_for_set_;

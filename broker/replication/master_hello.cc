@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/replication/master_peers.h"
+#include "broker/replication/member_settings.h"
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
@@ -42,11 +43,13 @@ absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
 
 absl::Status Master::CheckStore(Session session, const v1::SlaveHello& hello) {
   const BrokerId id = hello.id();
-  const absl::Duration now = clock_->BootNow();
   const std::string address = AddressOf(hello.identity());
   const Lock lock(&shared_->mutex);
+  const StoreId known_store = StoreOf(shared_->stores, id);
   for (const auto& [other, peer] : shared_->peers) {
     if (other == session || peer.id != id || !IsAnotherStore(peer.store, hello.store())) continue;
+    // Whose place it is comes before one that is to take it over.
+    if (!shared_->Counts(peer) && hello.store() == known_store) continue;
     const std::string why = fmt::format(
         "two processes have broker.id {}: {} and {}; give one of them another broker.id", id,
         AddressOf(peer.identity), address);
@@ -54,19 +57,18 @@ absl::Status Master::CheckStore(Session session, const v1::SlaveHello& hello) {
     if (known == shared_->refused.end() || known->second.address != address) {
       LOG_ERROR("The second is refused: {}", why);
     }
-    shared_->refused[id] = {address, now};
+    shared_->refused[id] = {address, clock_->BootNow()};
     return absl::FailedPreconditionError(why);
   }
-  const bool is_replaced = shared_->set.members().contains(id) &&
-                           IsAnotherStore(StoreOf(shared_->stores, id), hello.store());
-  if (!keeps_set_ || !is_replaced || now - shared_->good[id] > options_.max_lag) {
-    return absl::OkStatus();
+  if (keeps_set_ && shared_->set.members().contains(id) &&
+      IsAnotherStore(known_store, hello.store())) {
+    LOG_WARNING(
+        "broker.id {} of {} has another store than before. If its disk was replaced, it joins when "
+        "it has everything and the other was away for replication.max-lag; else two processes have "
+        "this number: give one of them another broker.id",
+        id, address);
   }
-  return absl::FailedPreconditionError(
-      fmt::format("broker.id {} belongs to another store, which had everything less than "
-                  "replication.max-lag ago. If this one's disk was replaced, it is taken in after "
-                  "that; else two processes have this number: give one of them another broker.id",
-                  id));
+  return absl::OkStatus();
 }
 
 bool Master::LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset common) const {
@@ -139,7 +141,9 @@ void Master::Welcome(Session session, const v1::SlaveHello& hello, v1::MasterWel
   if (!Begin(session, hello, std::move(welcome))) {
     return End(session, absl::AbortedError("another stream of the same slave has come"));
   }
-  if (options_.identity) TellMembers();
+  if (!options_.identity) return;
+  CompareSettings(hello.id(), hello.identity());
+  TellMembers();
 }
 
 bool Master::Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelcome welcome) {
@@ -164,7 +168,21 @@ bool Master::Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelco
     shared_->store_is_new = shared_->store_is_new || store.empty();
     if (store.empty()) store = peer->store;
   }
+  if (shared_->Counts(*peer)) shared_->left.erase(peer->id);
   return true;
+}
+
+void Master::CompareSettings(BrokerId slave, const v1::BrokerIdentity& identity) {
+  std::string difference = SettingsDifference(options_.identity(), identity);
+  const Lock lock(&shared_->mutex);
+  std::string& known = shared_->differs[slave];
+  if (difference != known && !difference.empty()) {
+    LOG_WARNING(
+        "Slave {} of {}: {}. With it as the master an acknowledgement would mean something "
+        "else",
+        slave, options_.broker, difference);
+  }
+  known = std::move(difference);
 }
 
 void Master::TellMembers() {

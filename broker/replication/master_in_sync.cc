@@ -54,7 +54,7 @@ void Master::MeasureLag(absl::Duration now) {
 }
 
 bool Master::MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const {
-  if (!peer.streaming || peer.held.copying()) return false;
+  if (!peer.streaming || peer.leaving || peer.held.copying()) return false;
   if (peer.held.held() < log_->ReignStart()) return false;
   // Where nobody waits for it, it is always a little behind under load.
   return waits_for_set_ ? peer.held.held() >= all : behind <= options_.max_lag / 2;
@@ -75,10 +75,11 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
         good == shared_->good.end() ? absl::InfiniteDuration() : now - good->second;
     if (!shared_->Counts(peer)) {
       // Its number leaves the set first, even if too few are left: nobody is to be elected by it
-      // before this store has everything.
-      members.erase(peer.id);
+      // before this store has everything. Whose it was may come again until then.
+      if (behind > options_.max_lag || shared_->left.contains(peer.id)) members.erase(peer.id);
     } else if (!members.contains(peer.id) && MayJoin(peer, all, behind)) {
       members.insert(peer.id);
+      shared_->left.erase(peer.id);
       if (!peer.store.empty()) shared_->stores[peer.id] = peer.store;
       shared_->good[peer.id] = now;
     }
@@ -132,6 +133,18 @@ void Master::KeepSet(absl::Duration now) {
     shared_->allowed = std::max(shared_->allowed, committed);
   }
   log_->AllowCommit(committed);
+}
+
+void Master::LetGo() {
+  std::vector<Session> gone;
+  {
+    const Lock lock(&shared_->mutex);
+    for (const auto& [session, peer] : shared_->peers) {
+      const bool waits = keeps_set_ && shared_->IsAboutToGo(peer, options_.min_in_sync);
+      if (peer.leaving && !waits) gone.push_back(session);
+    }
+  }
+  for (const Session session : gone) End(session, absl::OkStatus());
 }
 
 absl::Status Master::CheckSends() const {

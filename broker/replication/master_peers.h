@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@ struct Master::Peer {
   StoreId store;
   v1::BrokerIdentity identity;
   bool streaming = false;
+  bool leaving = false;       // it has said goodbye
   store::LogOffset next = 0;  // to be sent
   v1::SlaveHeld held;
   store::LogOffset told_committed = 0;
@@ -40,6 +42,7 @@ struct Master::Shared {
   std::map<Session, Peer> peers ABSL_GUARDED_BY(mutex);
   // Whoever has been a slave since the start.
   std::map<BrokerId, v1::BrokerIdentity> known ABSL_GUARDED_BY(mutex);
+  std::map<BrokerId, std::string> differs ABSL_GUARDED_BY(mutex);  // SettingsDifference
   // What the numbers of the set mean, and of those that are to join; as far as known.
   StoreIds stores ABSL_GUARDED_BY(mutex);
   bool store_is_new ABSL_GUARDED_BY(mutex) = false;  // one of them, and the election does not know
@@ -53,6 +56,9 @@ struct Master::Shared {
   store::LogOffset allowed ABSL_GUARDED_BY(mutex) = 0;
   // When a member of the set was last known to have all there was.
   std::map<BrokerId, absl::Duration> good ABSL_GUARDED_BY(mutex);
+  // Members of the set that have said goodbye, or were away when the reign began, and have not come
+  // since.
+  std::set<BrokerId> left ABSL_GUARDED_BY(mutex);
 
   void Drop(Session session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const Peer* const peer = Find(session);
@@ -72,22 +78,34 @@ struct Master::Shared {
       store = is_needed ? std::next(store) : stores.erase(store);
     }
   }
-  // Those of `members` that were last known to have all before `since`: whoever has gone comes
-  // first, then who is behind longest.
+  // Those of `members` that leave, or were last known to have all before `since`: whoever has gone
+  // or leaves comes first, then who is behind longest.
   std::vector<BrokerId> Behind(const std::set<BrokerId>& members, BrokerId self,
                                absl::Duration since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::set<BrokerId> connected;
     for (const auto& [session, peer] : peers) {
-      if (peer.streaming) connected.insert(peer.id);
+      const bool is_there = peer.streaming && Counts(peer) && !peer.leaving;
+      if (is_there) connected.insert(peer.id);
     }
     std::set<std::tuple<bool, absl::Duration, BrokerId>> behind;
     for (const BrokerId member : members) {
-      if (member == self || good[member] >= since) continue;
+      if (member == self || (good[member] >= since && !left.contains(member))) continue;
       behind.emplace(connected.contains(member), good[member], member);
     }
     std::vector<BrokerId> ids;
     for (const auto& [is_connected, time, member] : behind) ids.push_back(member);
     return ids;
+  }
+  // Whether a slave that leaves is in the set, and may be out of it soon: others are enough, or
+  // somebody is there that may join. `least`: members of the set.
+  bool IsAboutToGo(const Peer& slave, size_t least) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (!Counts(slave) || !set.WaitsFor(slave.id)) return false;
+    if (set.coming() != set.members() || set.members().size() > least) return true;
+    for (const auto& [session, peer] : peers) {
+      const bool is_outside = peer.id != 0 && !set.members().contains(peer.id);
+      if (is_outside && !peer.leaving) return true;
+    }
+    return false;
   }
   Peer* Find(Session session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const auto found = peers.find(session);

@@ -237,6 +237,15 @@ void Slave::Tick() {
   SayHeld(now, /*anyway=*/false);
 }
 
+bool Slave::SayGoodbye() {
+  v1::SlaveMessage message;
+  message.mutable_leave();
+  const MutexLock lock(&shared_->mutex);
+  if (shared_->stream == nullptr || !shared_->welcomed) return false;
+  shared_->stream->Send(std::move(message));
+  return true;
+}
+
 std::vector<v1::BrokerIdentity> Slave::Members() const {
   const MutexLock lock(&shared_->mutex);
   return {shared_->members.members().begin(), shared_->members.members().end()};

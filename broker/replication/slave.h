@@ -56,6 +56,10 @@ class Slave {
   // moved, and each heartbeat.
   void Tick();
 
+  // Tells the master that this slave is about to end. False: it follows none. The master ends the
+  // stream when nobody waits for this slave any more, or when it cannot help it.
+  bool SayGoodbye();
+
   // It follows the master of the stream: their logs fit.
   bool welcomed() const;
   // What must be cut of the log was applied, or all of it is to be replaced, or that is done: the

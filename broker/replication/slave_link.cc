@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "common/access/cluster_secret.h"
 #include "common/logging/logging.h"
 #include "common/rpc/proto_call.h"
@@ -99,6 +100,32 @@ void SlaveLink::Start() {
   pump_.Start();
 }
 
+void SlaveLink::SayGoodbye(absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
+  {
+    const MutexLock lock(&mutex_);
+    leaving_ = true;
+  }
+  pump_.Wake();
+  const MutexLock lock(&mutex_);
+  while (!gone_ && !gone_changed_.WaitUntil(&mutex_, deadline)) {
+  }
+  if (!gone_) LOG_WARNING("Ends, and the master has not said that it goes on without this slave");
+}
+
+bool SlaveLink::Leaves() {
+  {
+    const MutexLock lock(&mutex_);
+    if (!leaving_) return false;
+  }
+  if (connection_ != nullptr && !said_goodbye_) said_goodbye_ = slave_.SayGoodbye();
+  if (connection_ != nullptr && said_goodbye_) return true;
+  const MutexLock lock(&mutex_);
+  gone_ = true;
+  gone_changed_.SignalAll();
+  return true;
+}
+
 void SlaveLink::Stop() {
   if (stopped_.exchange(true)) return;
   pump_.Stop();
@@ -132,10 +159,13 @@ void SlaveLink::Work() {
   if (TakeArrived()) Leave(now);
   if (slave_.must_reopen()) {
     if (!std::exchange(reopen_asked_, true)) options_.reopen();
+    static_cast<void>(Leaves());
     return;
   }
-  Turn(now);
-  if (connection_ == nullptr && !master_.empty() && now >= next_try_) Open(now);
+  if (!Leaves()) {
+    Turn(now);
+    if (connection_ == nullptr && !master_.empty() && now >= next_try_) Open(now);
+  }
   slave_.Tick();
 }
 
@@ -208,6 +238,11 @@ void SlaveLink::Leave(absl::Duration now) {
   if (slave_.must_reopen()) {
     following_ = false;
     LOG_INFO("The store is opened again: {}", std::string(why.message()));
+    return;
+  }
+  if (said_goodbye_ && why.ok()) {
+    // Its frames still count as coming, so that calls go on to it until the end.
+    LOG_INFO("The master at {} goes on without this slave", master_);
     return;
   }
   const std::string text = why.ok() ? "it has ended the stream" : std::string(why.message());

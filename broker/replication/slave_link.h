@@ -37,6 +37,9 @@ class SlaveLink {
   ~SlaveLink();
 
   void Start();
+  // Before the end of the process: the master need not wait for this slave any more. Returns when
+  // it does not, or after `patience`; follows no other master from then on. Between Start and Stop.
+  void SayGoodbye(absl::Duration patience);
   // Before the store is closed. Idempotent.
   void Stop();
 
@@ -66,6 +69,8 @@ class SlaveLink {
   // The stream has ended.
   void Leave(absl::Duration now);
   void NoteFollowing();
+  // After SayGoodbye: its part of the work. False: that was not called.
+  bool Leaves();
 
   const SlaveLinkOptions options_;
   store::ReplicatedLog* const log_;
@@ -74,7 +79,10 @@ class SlaveLink {
   std::atomic<bool> following_{false};
   std::atomic<bool> stopped_{false};
   Mutex mutex_;
+  CondVar gone_changed_;
   std::string wanted_ ABSL_GUARDED_BY(mutex_);  // the master to be followed
+  bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // the master has let it go, or there is none
 
   // Of the pump's thread.
   std::string master_;  // of the connection, or of the next one
@@ -83,6 +91,7 @@ class SlaveLink {
   absl::Duration turned_ = -absl::InfiniteDuration();  // to this master
   std::string last_error_;
   bool reopen_asked_ = false;
+  bool said_goodbye_ = false;
 
   const std::unique_ptr<rpc::Client> client_;
   Pump pump_;

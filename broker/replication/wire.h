@@ -22,7 +22,7 @@ class SlaveStream {
  public:
   virtual ~SlaveStream() = default;
   virtual void Send(v1::MasterMessage message) = 0;
-  // Ends the stream; OK when another one of the same slave has come. Closed() follows.
+  // Ends the stream; OK when the slave has said that it leaves. Closed() follows.
   virtual void End(const absl::Status& why) = 0;
 };
 // Whoever takes slaves' streams. Thread-safe.

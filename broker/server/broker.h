@@ -69,7 +69,8 @@ class Broker {
   // Ends in order: leaves the nameservers, answers parked receives, finishes what was accepted,
   // closes the store. Idempotent.
   void Stop();
-  // Before Stop, where another member of the group may take over; waits for that.
+  // Before Stop: a master gives the group to another member, where members elect it; a slave tells
+  // its master that it ends. Waits for that, for some seconds at most.
   void StepAside();
   // As Stop, but its port stays open for the next one: calls wait for that, for a few seconds at
   // most. Null when the port could not be kept.

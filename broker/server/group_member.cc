@@ -13,6 +13,10 @@
 namespace mansio::broker {
 namespace {
 
+// How long a slave that ends waits for its master to go on without it: for etcd, or for the other
+// members.
+constexpr absl::Duration kGoodbyePatience = absl::Seconds(2);
+
 MasterOptions MasterOptionsOf(const BrokerConfig& config) {
   MasterOptions options;
   options.cluster = config.cluster;
@@ -136,6 +140,7 @@ absl::Status GroupMember::AttachMaster() {
   options.identity = environment_.identity;
   options.election = environment_.elected;
   if (options.election != nullptr) options.stores = environment_.elected->stores();
+  if (environment_.run != nullptr) options.away = environment_.run->TakeSilent();
   master_ = std::make_unique<MasterService>(std::move(options), log_, environment_.clock,
                                             std::move(in_sync->members));
   reign_gate_ = std::make_unique<ReignGate>(
@@ -265,6 +270,7 @@ void GroupMember::Begin(const std::function<absl::Status()>& decide,
 
 void GroupMember::StepAside() {
   if (hand_over_ != nullptr) hand_over_->StepAside();
+  if (link_ != nullptr) link_->SayGoodbye(kGoodbyePatience);
 }
 
 void GroupMember::StopBeginning() {
@@ -322,6 +328,9 @@ PromotionEnvironment GroupMember::PromotionEnvironmentOf() {
     // Also a member that may lack something is what a command says.
     if (environment_.run != nullptr) environment_.run->Decided();
     environment_.reopen();
+  };
+  promotion.promoted = [this](std::set<BrokerId> silent) {
+    if (environment_.run != nullptr) environment_.run->Promoted(std::move(silent));
   };
   promotion.state = [this] { return OwnState(); };
   promotion.in_sync = [this]() -> absl::StatusOr<std::set<BrokerId>> {

@@ -88,7 +88,8 @@ class GroupMember final : private ElectedMember {
   void Start(std::function<absl::Status()> decide, std::function<void()> appear);
   // Each second: whether there is somebody who decides may have changed.
   void Look();
-  // Before the end of a master: HandOver::StepAside.
+  // Before the end: a master hands over (HandOver::StepAside), a slave says goodbye to its master.
+  // Waits for that for some seconds at most.
   void StepAside();
   // Neither runs any more or is called; what they wait for fails. Idempotent.
   void StopBeginning();

@@ -16,6 +16,11 @@ void GroupOverview::CompleteIdentity(v1::BrokerIdentity* identity) const {
   identity->set_role(std::string(RoleName(config.store.role)));
   identity->set_durability(std::string(DurabilityName(config.store.durability)));
   identity->set_epoch(static_cast<int64_t>(from_.store->epoch()));
+  if (config.id == 0) return;
+  const bool is_elected = from_.elected != nullptr;
+  if (is_elected || store::WaitsForInSyncSet(config.store.durability))
+    identity->set_min_in_sync(config.min_in_sync);
+  if (is_elected) identity->set_election_lease_ms(absl::ToInt64Milliseconds(config.lease));
 }
 
 bool GroupOverview::has_set() const {
@@ -74,6 +79,7 @@ v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
   identity.set_role(std::string(RoleName(store::Role::kSlave)));
   overview.set_online(slave.connected);
   overview.set_trouble(slave.trouble);
+  overview.set_settings_differ(slave.settings_differ);
   if (!slave.connected) return overview;
   identity.set_epoch(static_cast<int64_t>(from_.store->epoch()));  // else it was not connected
   overview.set_copying(slave.copying);

@@ -37,6 +37,16 @@ absl::Status StaticRun::Attach(store::Role role, bool is_empty) {
   return role == store::Role::kMaster ? run_.SetWhole() : absl::OkStatus();
 }
 
+void StaticRun::Promoted(std::set<BrokerId> silent) {
+  const MutexLock lock(&mutex_);
+  silent_ = std::move(silent);
+}
+
+std::set<BrokerId> StaticRun::TakeSilent() {
+  const MutexLock lock(&mutex_);
+  return std::exchange(silent_, {});
+}
+
 bool StaticRun::is_whole() const {
   const MutexLock lock(&mutex_);
   return !run_.has_begun() || run_.whole();

@@ -1,10 +1,12 @@
 #ifndef MANSIO_BROKER_SERVER_STATIC_RUN_H_
 #define MANSIO_BROKER_SERVER_STATIC_RUN_H_
 
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/replication/records.h"
 #include "broker/server/broker_config.h"
 #include "broker/server/run_mark.h"
 #include "common/sync/sync.h"
@@ -32,6 +34,10 @@ class StaticRun {
   // The store is open: from now on the machine's end costs something. What a master has is what the
   // group has. Errors of the disk.
   absl::Status Attach(store::Role role, bool is_empty);
+  // The next opening is a promotion, which these members of the set have not answered; and takes
+  // them from here.
+  void Promoted(std::set<BrokerId> silent);
+  std::set<BrokerId> TakeSilent();
   // It lacks nothing of what it has confirmed.
   bool is_whole() const;
   // It has all of that again, from its master.
@@ -47,6 +53,7 @@ class StaticRun {
   RunMark run_ ABSL_GUARDED_BY(mutex_);
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;
   bool returning_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<BrokerId> silent_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mansio::broker

@@ -80,10 +80,13 @@ void CheckGroup(const v1::ListBrokersResponse& answer, Findings* findings) {
   for (const v1::BrokerOverview& overview : answer.brokers()) {
     const v1::BrokerIdentity& broker = overview.broker();
     if (overview.trouble().empty()) continue;
-    findings->push_back({Severity::kProblem, "election-trouble", broker.name(),
-                         fmt::format("member {} of broker group {}: {}", broker.member(),
-                                     broker.name(), overview.trouble()),
-                         "see that etcd answers, and enough members run that were in sync"});
+    const bool differs = overview.settings_differ();
+    findings->push_back(
+        {Severity::kProblem, differs ? "settings-differ" : "election-trouble", broker.name(),
+         fmt::format("member {} of broker group {}: {}", broker.member(), broker.name(),
+                     overview.trouble()),
+         differs ? "until then an acknowledgement means something else once this member is master"
+                 : "see that etcd answers, and enough members run that were in sync"});
   }
   if (answer.brokers_size() == 0 || answer.brokers(0).broker().role() != "master") return;
   for (const v1::BrokerOverview& overview : answer.brokers()) {

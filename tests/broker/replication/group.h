@@ -129,6 +129,10 @@ class Group {
     options.catch_up_bytes_per_second = catch_up_bytes_per_second;
     options.max_lag = max_lag;
     options.election = election;
+    options.away = away;
+    if (identities.contains(id)) {
+      options.identity = [identity = identities[id]] { return identity; };
+    }
     member.master = std::make_unique<Master>(options, log, &clock, in_sync->members);
     master_ = id;
   }
@@ -141,7 +145,7 @@ class Group {
     options.broker = "b";
     options.id = numbers.contains(id) ? numbers[id] : id;
     options.store = "store-" + std::to_string(id);
-    v1::BrokerIdentity identity;
+    v1::BrokerIdentity identity = identities[id];
     identity.add_addresses()->set_host("host-" + std::to_string(id));
     options.identity = [identity] { return identity; };
     member.slave = std::make_unique<Slave>(options, member.log->log->replicated(), &clock);
@@ -242,6 +246,21 @@ class Group {
     }
   }
 
+  // Everything is delivered over the links that are up, and no time passes.
+  void Exchange(int rounds = 20) {
+    for (int round = 0; round < rounds; ++round) {
+      for (const BrokerId id : ids()) {
+        Tick(id);
+        for (int n = 0; n < 8; ++n) {
+          ToMaster(id);
+          ToSlave(id);
+        }
+        if (up(id)) static_cast<void>(at(id).log->log->SyncAll());
+        Tick(id);
+      }
+    }
+  }
+
   // A send: false when the master takes none now.
   bool Send(const std::string& text, std::shared_ptr<Outcome> outcome) {
     if (present() == nullptr || !present()->CheckSends().ok()) return false;
@@ -280,7 +299,9 @@ class Group {
   uint64_t catch_up_bytes_per_second = 0;      // of masters that start from now on
   absl::Duration max_lag = absl::Seconds(10);  // of the next master
   GroupElection* election = nullptr;           // its, too
+  std::set<BrokerId> away;                     // the same
   std::map<BrokerId, BrokerId> numbers;        // the broker.id of a member, if it is not its own
+  std::map<BrokerId, v1::BrokerIdentity> identities;  // of members; without, a master tells nothing
 
  private:
   static store::RecoveryStart FoldNothing() {

@@ -75,6 +75,10 @@ class Model {
         return;
       case 5:
         return group_.clock.Advance(absl::Milliseconds(Random(1500)));
+      case 6:
+        // It may end later, or live on and come again.
+        if (group_.at(id).slave != nullptr) group_.at(id).slave->SayGoodbye();
+        return;
       default:
         break;
     }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/broker/replication/group.h"
+#include "tests/broker/replication/slow_election.h"
 
 namespace mansio::broker::testing {
 namespace {
@@ -445,6 +446,27 @@ TEST_F(ProtocolTest, ASecondStreamOfASlaveReplacesTheFirst) {
   EXPECT_FALSE(second->ended());
 }
 
+TEST_F(ProtocolTest, ASlaveThatIsConfiguredOtherwiseThanItsMasterIsInTrouble) {
+  group_.identities[1].set_durability("replica");
+  group_.identities[2].set_durability("async");
+  group_.identities[3].set_durability("replica");
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.StartSlave(3);
+  group_.Heal();
+  std::vector<SlaveState> slaves = group_.present()->Slaves();
+  ASSERT_EQ(slaves.size(), 2u);
+  EXPECT_TRUE(slaves[0].settings_differ);
+  EXPECT_THAT(slaves[0].trouble, HasSubstr("durability async (its master has replica)"));
+  EXPECT_FALSE(slaves[1].settings_differ);
+  EXPECT_EQ(slaves[1].trouble, "");
+  group_.Down(2);
+  group_.identities[2].set_durability("replica");
+  group_.StartSlave(2);
+  group_.Heal();
+  EXPECT_EQ(group_.present()->Slaves()[0].trouble, "");
+}
+
 // --- Two processes with one number.
 
 TEST_F(ProtocolTest, ASecondProcessWithTheNumberOfASlaveIsRefused) {
@@ -508,8 +530,8 @@ TEST_F(ProtocolTest, AnotherStoreTakesANumberOverWhenItHasEverything) {
   group_.Down(2);
   group_.StartSlave(3);
   group_.Heal(/*rounds=*/5);
-  EXPECT_THAT(std::string(group_.last_end.message()), HasSubstr("belongs to another store"));
   EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2)) << "the first may come again";
+  EXPECT_EQ(group_.Bytes(3), group_.Bytes(1)) << "the second can copy meanwhile";
   EXPECT_FALSE(group_.present()->CheckSends().ok());
   group_.Heal();
   EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
@@ -523,20 +545,35 @@ TEST_F(ProtocolTest, AnotherStoreTakesANumberOverWhenItHasEverything) {
   EXPECT_THAT(group_.Applied(2), IsEmpty());
 }
 
-// Records what it is asked to, when the test says so.
-class SlowElection final : public GroupElection {
- public:
-  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) override {
-    proposed.emplace_back(std::move(members), std::move(stores));
-    return absl::OkStatus();
-  }
-  void Promised(BrokerId, const Promise&) override {}
-  bool AcceptsFrames(store::Epoch) override { return true; }
-  std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
-  void HoldsAll() override {}
-
-  std::vector<std::pair<std::set<BrokerId>, StoreIds>> proposed;
-};
+TEST_F(ProtocolTest, WhoseStoreANumberIsComesBeforeOneThatIsToTakeItOver) {
+  group_.numbers[3] = 2;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  group_.Down(2);
+  group_.StartSlave(3);
+  group_.Heal(/*rounds=*/5);
+  const std::shared_ptr<Link> second = group_.at(3).link;
+  ASSERT_NE(second, nullptr);
+  // Nor does its goodbye concern the number.
+  v1::SlaveMessage goodbye;
+  goodbye.mutable_leave();
+  group_.present()->Received(second->session, goodbye);
+  group_.Exchange();
+  EXPECT_TRUE(second->ended());
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  group_.Connect(3);
+  group_.Exchange();
+  group_.StartSlave(2);
+  group_.Connect(2);
+  group_.Exchange();
+  EXPECT_NE(group_.at(2).link, nullptr);
+  EXPECT_EQ(group_.at(3).link, nullptr);
+  Send("one");
+  group_.Exchange();
+  EXPECT_THAT(group_.Applied(2), ElementsAre("one"));
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+}
 
 TEST_F(ProtocolTest, TheSetIsRecordedWithoutANumberBeforeItMeansAnotherStore) {
   SlowElection election;
