@@ -172,7 +172,8 @@ void StoreImpl::StopThreads() {
   if (key_index_ != nullptr) key_index_->Stop();
   if (cold_pool_ != nullptr) cold_pool_->Stop();
   if (log_ == nullptr) return;
-  if (absl::Status stopped = log_->Stop(); !stopped.ok()) {
+  const absl::Status stopped = log_->Stop();
+  if (!stopped.ok() && !absl::IsFailedPrecondition(stopped)) {
     LOG_ERROR("The log in {} did not end well: {}", options_.path, std::string(stopped.message()));
   }
 }
@@ -291,9 +292,7 @@ absl::StatusOr<LogOffset> StoreImpl::ReadLog(
   return ReadRecords(log_.get(), from, max_bytes, visit);
 }
 
-LogOffset StoreImpl::NextLogFile(LogOffset from) const {
-  return store::NextLogFile(*log_, from);
-}
+LogOffset StoreImpl::NextLogFile(LogOffset from) const { return store::NextLogFile(*log_, from); }
 
 bool StoreImpl::RunCold(absl::AnyInvocable<void()> job) { return cold_pool_->Run(std::move(job)); }
 

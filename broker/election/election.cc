@@ -156,7 +156,9 @@ ElectionState Election::State(absl::Duration now) const {
   } else if (view_.group.has_value()) {
     state.in_sync = view_.group->in_sync;
   }
-  if (state.trouble.empty()) state.trouble = WhyItDoesNotStand();
+  if (!state.trouble.empty()) return state;
+  state.trouble = WhyItDoesNotStand();
+  state.has_another_store = reign_ == nullptr && HasAnotherStore();
   return state;
 }
 

@@ -151,6 +151,7 @@ struct ElectionState {
   // Why it cannot do what it wants to, or why nobody is master as far as this member goes; empty:
   // nothing is wrong.
   std::string trouble;
+  bool has_another_store = false;  // that is why: its number means another one (rule 9)
 };
 
 // What whoever wants a hand-over is told while etcd does not answer: Unavailable. `why`: its last

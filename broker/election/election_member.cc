@@ -77,7 +77,10 @@ std::string Election::WhyItsStoreDoesNotCount() const {
 std::string Election::WhyItDoesNotStand() const {
   if (reign_ == nullptr && HasAnotherStore()) return WhyItsStoreDoesNotCount();
   if (reign_ != nullptr || view_.master.has_value() || view_.revision == 0) return "";
-  if (!standing_.may_stand) return "this member cannot be master: its store has failed";
+  if (!standing_.may_stand) {
+    return "this member cannot be master: its store has failed, or is not complete, or another "
+           "process follows with a copy of it, as the log says";
+  }
   if (LastEpoch() >= store::kMaxEpoch) {
     return fmt::format(
         "no epoch is left: this member has heard of epoch {}, which counting does not reach. "

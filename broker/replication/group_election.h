@@ -51,6 +51,10 @@ class GroupElection {
   virtual std::optional<Promise> PromiseAsked(const PromiseRequest& request) = 0;
   // This slave's log has all that its master, whose reign has begun, had committed a moment ago.
   virtual void HoldsAll() = 0;
+  // The master has refused it, as another process follows with this number and a copy of this
+  // store. Which of the two has what the number confirmed is not known: this one is not to be
+  // elected before it holds all, or is started again.
+  virtual void IsSecond() = 0;
 };
 
 }  // namespace mansio::broker

@@ -19,6 +19,20 @@ std::string AddressOf(const v1::BrokerIdentity& identity) {
   return fmt::format("{}:{}", identity.addresses(0).host(), identity.addresses(0).port());
 }
 
+// Two processes use one number: which they are and what to do.
+std::string TwoProcesses(BrokerId id, bool are_copies, const std::string& first,
+                         const std::string& second) {
+  if (!are_copies) {
+    return fmt::format(
+        "two processes have broker.id {}: {} and {}; give one of them another broker.id", id, first,
+        second);
+  }
+  return fmt::format(
+      "two processes have broker.id {} and copies of one store: {} and {}; stop the one that is not "
+      "the member. A further member has another broker.id, and begins with an empty store.path",
+      id, first, second);
+}
+
 }  // namespace
 
 absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
@@ -29,7 +43,7 @@ absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
                     options_.cluster, options_.broker, hello.cluster(), hello.broker()));
   }
   if (hello.identity().ByteSizeLong() > kMaxIdentityBytes ||
-      hello.store().size() > kMaxStoreBytes) {
+      hello.store().size() > kMaxStoreBytes || hello.process().size() > kMaxStoreBytes) {
     return absl::InvalidArgumentError("the slave says too much of itself");
   }
   if (hello.id() < 1 || hello.id() > kMaxMember || hello.id() == options_.id) {
@@ -43,21 +57,27 @@ absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
 
 absl::Status Master::CheckStore(Session session, const v1::SlaveHello& hello) {
   const BrokerId id = hello.id();
+  const absl::Duration now = clock_->BootNow();
   const std::string address = AddressOf(hello.identity());
   const Lock lock(&shared_->mutex);
   const StoreId known_store = StoreOf(shared_->stores, id);
   for (const auto& [other, peer] : shared_->peers) {
-    if (other == session || peer.id != id || !IsAnotherStore(peer.store, hello.store())) continue;
+    if (other == session || peer.id != id) continue;
+    const bool is_another = IsAnotherStore(peer.store, hello.store());
     // Whose place it is comes before one that is to take it over.
-    if (!shared_->Counts(peer) && hello.store() == known_store) continue;
-    const std::string why = fmt::format(
-        "two processes have broker.id {}: {} and {}; give one of them another broker.id", id,
-        AddressOf(peer.identity), address);
+    if (is_another && !shared_->Counts(peer) && hello.store() == known_store) continue;
+    // One that was started again comes when the end of its stream, or nothing, was heard of it.
+    const bool is_there = now - peer.heard < 2 * options_.heartbeat;
+    const bool are_copies =
+        !is_another && is_there && IsAnotherStore(peer.process, hello.process());
+    if (!is_another && !are_copies) continue;
+    const std::string why = TwoProcesses(id, are_copies, AddressOf(peer.identity), address);
     const auto known = shared_->refused.find(id);
     if (known == shared_->refused.end() || known->second.address != address) {
       LOG_ERROR("The second is refused: {}", why);
     }
-    shared_->refused[id] = {address, clock_->BootNow()};
+    shared_->refused[id] = {address, now};
+    if (are_copies) return absl::AlreadyExistsError(why);
     return absl::FailedPreconditionError(why);
   }
   if (keeps_set_ && shared_->set.members().contains(id) &&
@@ -155,6 +175,7 @@ bool Master::Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelco
   }
   peer->id = hello.id();
   peer->store = hello.store();
+  peer->process = hello.process();
   peer->identity = hello.identity();
   peer->next = welcome.start();
   peer->said = clock_->BootNow();

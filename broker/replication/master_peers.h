@@ -19,6 +19,7 @@ struct Master::Peer {
   std::shared_ptr<SlaveStream> stream;
   BrokerId id = 0;  // 0: it has not said hello
   StoreId store;
+  std::string process;
   v1::BrokerIdentity identity;
   bool streaming = false;
   bool leaving = false;       // it has said goodbye

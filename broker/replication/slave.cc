@@ -69,6 +69,7 @@ void Slave::Opened(MasterStream* stream) {
   hello->set_broker(options_.broker);
   hello->set_id(options_.id);
   hello->set_store(options_.store);
+  hello->set_process(options_.process);
   ReignsToWire(history.epochs, hello->mutable_reigns());
   hello->set_log_begin(history.begin);
   hello->set_log_end(history.end);

@@ -22,7 +22,8 @@ struct SlaveOptions {
   std::string cluster;
   std::string broker;  // the group's name
   BrokerId id = 1;
-  StoreId store = {};                                 // told to the master
+  StoreId store = {};                                 // told to the master, as the next
+  std::string process = {};                           // another one for each process
   std::function<v1::BrokerIdentity()> identity = {};  // told to the master; null: nothing is
   absl::Duration heartbeat = absl::Seconds(1);        // something is said at least so often
   absl::Duration silence = absl::Seconds(5);  // the master is gone when it said nothing so long

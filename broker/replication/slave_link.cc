@@ -235,6 +235,8 @@ void SlaveLink::Leave(absl::Duration now) {
     why = connection->why.ok() ? *connection->ended : connection->why;
   }
   next_try_ = std::max(next_try_, now + Pause(now));
+  GroupElection* const election = options_.slave.election;
+  if (election != nullptr && absl::IsAlreadyExists(why)) election->IsSecond();
   if (slave_.must_reopen()) {
     following_ = false;
     LOG_INFO("The store is opened again: {}", std::string(why.message()));

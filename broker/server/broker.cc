@@ -278,8 +278,9 @@ std::unique_ptr<rpc::Server> Broker::Parts::Stop(bool keep_port) {
   // What the timers did last may have left something on the port's threads.
   if (keep_port) keep_port = server_->Suspend(kLeaveGrace);
   if (reach_check_.joinable()) reach_check_.join();
+  const bool is_to_reopen = absl::IsFailedPrecondition(store_->Health());
   const absl::Status closed = store_->Close();
-  if (!closed.ok()) {
+  if (!closed.ok() && !is_to_reopen) {
     LOG_ERROR("The store was not closed in order: {}; the next start repairs what is missing",
               std::string(closed.message()));
   }
@@ -325,11 +326,12 @@ void Broker::Parts::KeepHouse() {
   node_.KeepHouse();
   group_.Look();
   const absl::Status health = store_->Health();
-  if (!health.ok() && !unhealthy_reported_) {
+  const bool is_unhealthy = !health.ok() && !absl::IsFailedPrecondition(health);
+  if (is_unhealthy && !unhealthy_reported_) {
     LOG_ERROR("The broker stores no messages: {}. It goes on answering",
               std::string(health.message()));
   }
-  unhealthy_reported_ = !health.ok();
+  unhealthy_reported_ = is_unhealthy;
   group_.LookForSuccessor(node_.Registrations());
   group_.NoteHealth(health);
   server_->SetServing(health.ok());
@@ -357,9 +359,7 @@ v1::StoreState Broker::Parts::StoreStateNow() const {
   if (const uint64_t left = store_->CarryBudgetLeft(); left != UINT64_MAX) {
     state.set_carry_left_bytes(static_cast<int64_t>(left));
   }
-  if (const absl::Status health = store_->Health(); !health.ok()) {
-    state.set_failure(std::string(health.message()));
-  }
+  state.set_failure(FailureOf(store_->Health()));
   return state;
 }
 

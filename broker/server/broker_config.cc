@@ -449,4 +449,14 @@ std::string_view DurabilityName(store::Durability durability) {
   return "replica-sync";
 }
 
+std::string DurabilityNotice(const BrokerConfig& config) {
+  if (config.id == 0 || store::WaitsForInSyncSet(config.store.durability)) return "";
+  return fmt::format(
+      "durability is {}: the master of group {} acknowledges messages before another member has "
+      "them, and those are lost with it, also where another member becomes the master. Where they "
+      "must not be, set durability to replica-sync, or replica, and replication.min-in-sync to 2 on "
+      "all members",
+      DurabilityName(config.store.durability), config.name);
+}
+
 }  // namespace mansio::broker

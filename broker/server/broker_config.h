@@ -90,6 +90,10 @@ const config::Schema<BrokerConfig>& BrokerSchema();
 std::string_view RoleName(store::Role role);
 std::string_view DurabilityName(store::Durability durability);
 
+// What whoever runs a member of a group should know of its durability, with the cure; empty:
+// nothing.
+std::string DurabilityNotice(const BrokerConfig& config);
+
 }  // namespace mansio::broker
 
 #endif  // MANSIO_BROKER_SERVER_BROKER_CONFIG_H_

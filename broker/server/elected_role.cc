@@ -91,7 +91,7 @@ void ElectedRole::Detach() {
 
 void ElectedRole::TellStanding(std::optional<store::LogOffset> log_end) {
   const MutexLock lock(&standing_mutex_);
-  standing_.may_stand = !failed_ && !copying_;
+  standing_.may_stand = !failed_ && !copying_ && !is_second_;
   Standing standing = standing_;
   standing.log_end = log_end;
   elector_.SetStanding(standing);
@@ -112,7 +112,23 @@ void ElectedRole::BecomeWhole() {
   TellStanding();
 }
 
-void ElectedRole::HoldsAll() { BecomeWhole(); }
+void ElectedRole::HoldsAll() {
+  bool was_second = false;
+  {
+    const MutexLock lock(&standing_mutex_);
+    was_second = std::exchange(is_second_, false);
+  }
+  if (was_second) TellStanding();
+  BecomeWhole();
+}
+
+void ElectedRole::IsSecond() {
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (std::exchange(is_second_, true)) return;
+  }
+  TellStanding();
+}
 
 void ElectedRole::StoreWasClosed(const absl::Status& closed) {
   const MutexLock lock(&standing_mutex_);

@@ -100,6 +100,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   bool AcceptsFrames(store::Epoch reign) override;
   std::optional<Promise> PromiseAsked(const PromiseRequest& request) override;
   void HoldsAll() override;
+  void IsSecond() override;
 
  private:
   // ElectionListener.
@@ -136,7 +137,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   RunMark run_ ABSL_GUARDED_BY(standing_mutex_);
   Standing standing_ ABSL_GUARDED_BY(standing_mutex_);
   bool copying_ ABSL_GUARDED_BY(standing_mutex_) = false;
-  bool failed_ ABSL_GUARDED_BY(standing_mutex_) = false;  // its log accepts nothing any more
+  bool failed_ ABSL_GUARDED_BY(standing_mutex_) = false;     // its log accepts nothing any more
+  bool is_second_ ABSL_GUARDED_BY(standing_mutex_) = false;  // as GroupElection::IsSecond
 
   std::atomic<uint64_t> elections_won_{0};
   Elector elector_;

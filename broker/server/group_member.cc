@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <pthread.h>
 
+#include <random>
 #include <utility>
 
 #include "broker/replication/slave_streams.h"
@@ -37,6 +38,15 @@ SlaveLinkOptions LinkOptionsOf(const BrokerConfig& config, const std::string& se
   options.master = config.master.ToString();
   options.cluster_secret = secret;
   return options;
+}
+
+// Of this process, whatever is opened in it.
+const std::string& ProcessId() {
+  static const auto* const id = [] {
+    std::random_device random;
+    return new std::string(fmt::format("{:08x}{:08x}", random(), random()));
+  }();
+  return *id;
 }
 
 HeldReceives::Options HeldOptionsOf(const BrokerConfig& config) {
@@ -98,6 +108,7 @@ absl::Status GroupMember::Attach(store::Store* store) {
 absl::Status GroupMember::AttachSlave() {
   SlaveLinkOptions options = LinkOptionsOf(config_, cluster_secret_);
   options.slave.store = store_id_;
+  options.slave.process = ProcessId();
   options.slave.identity = environment_.identity;
   options.slave.election = environment_.elected;
   if (StaticRun* const run = environment_.run; run != nullptr) {
@@ -216,8 +227,8 @@ void GroupMember::InSyncRecorded(std::set<BrokerId> members) {
 }
 
 void GroupMember::NoteHealth(const absl::Status& health) {
-  // Else it is a full disk, which may come to have room again; a slave's master does not wait long.
-  if (environment_.elected == nullptr || is_slave() || !absl::IsUnavailable(health)) return;
+  // Else it is a full disk, which may come to have room again, or a log that is to be opened again.
+  if (environment_.elected == nullptr || !absl::IsUnavailable(health)) return;
   environment_.elected->StoreHasFailed(std::string(health.message()));
 }
 

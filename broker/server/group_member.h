@@ -101,7 +101,8 @@ class GroupMember final : private ElectedMember {
   // How this broker stands with its nameservers. A master that is refused because another member
   // has become master serves no sends any more, until it is accepted again.
   void LookForSuccessor(const std::vector<RegistrationState>& registrations);
-  // What the store says of itself, now and then: one that has failed is not to be the master's.
+  // What the store says of itself (Store::Health), now and then: a member whose store has failed is
+  // not to be, or become, the master.
   void NoteHealth(const absl::Status& health);
 
   // What it tells others of that; once the store is attached.

@@ -9,6 +9,10 @@
 
 namespace mansio::broker {
 
+std::string FailureOf(const absl::Status& health) {
+  return absl::IsFailedPrecondition(health) ? "" : std::string(health.message());
+}
+
 void GroupOverview::CompleteIdentity(v1::BrokerIdentity* identity) const {
   const BrokerConfig& config = *from_.config;
   identity->set_id(is_slave() ? config.id : 0);
@@ -16,6 +20,7 @@ void GroupOverview::CompleteIdentity(v1::BrokerIdentity* identity) const {
   identity->set_role(std::string(RoleName(config.store.role)));
   identity->set_durability(std::string(DurabilityName(config.store.durability)));
   identity->set_epoch(static_cast<int64_t>(from_.store->epoch()));
+  if (is_slave()) identity->set_store_failure(FailureOf(from_.store->Health()));
   if (config.id == 0) return;
   const bool is_elected = from_.elected != nullptr;
   if (is_elected || store::WaitsForInSyncSet(config.store.durability))
@@ -37,21 +42,30 @@ void GroupOverview::CompleteList(v1::ListBrokersResponse* response) const {
   }
   self.set_copying(from_.log != nullptr && from_.log->IsCopying());
   self.set_may_lack(from_.run != nullptr && !from_.run->is_whole());
-  if (from_.returning != nullptr) {
-    self.set_returning(true);
-    self.set_trouble(from_.returning->trouble());
-  }
-  if (from_.elected != nullptr) {
-    ElectionState state = from_.elected->State();
-    self.set_in_sync(state.in_sync.contains(from_.config->id));
-    self.set_trouble(TroubleOf(state));
-  }
+  AddTrouble(&self);
   if (from_.master == nullptr) return;
   for (const SlaveState& slave : from_.master->Slaves()) {
     v1::BrokerOverview overview = OverviewOf(slave);
     if (has_set()) overview.set_in_sync(slave.in_sync);
     *response->add_brokers() = std::move(overview);
   }
+}
+
+void GroupOverview::AddTrouble(v1::BrokerOverview* self) const {
+  if (from_.returning != nullptr) {
+    self->set_returning(true);
+    self->set_trouble(from_.returning->trouble());
+  }
+  if (from_.elected != nullptr) {
+    const ElectionState state = from_.elected->State();
+    self->set_in_sync(state.in_sync.contains(from_.config->id));
+    self->set_trouble(TroubleOf(state));
+    if (state.has_another_store) self->set_trouble_kind(v1::TROUBLE_KIND_NUMBER_TAKEN);
+  }
+  const std::string failure = FailureOf(from_.store->Health());
+  if (failure.empty()) return;
+  self->set_trouble(failure);
+  self->set_trouble_kind(v1::TROUBLE_KIND_STORE_FAILED);
 }
 
 std::string GroupOverview::TroubleOf(const ElectionState& state) const {
@@ -80,6 +94,13 @@ v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
   overview.set_online(slave.connected);
   overview.set_trouble(slave.trouble);
   overview.set_settings_differ(slave.settings_differ);
+  const std::string failure = std::exchange(*identity.mutable_store_failure(), "");
+  if (!slave.trouble.empty()) {
+    overview.set_trouble_kind(v1::TROUBLE_KIND_NUMBER_TAKEN);
+  } else if (!failure.empty()) {
+    overview.set_trouble(failure);
+    overview.set_trouble_kind(v1::TROUBLE_KIND_STORE_FAILED);
+  }
   if (!slave.connected) return overview;
   identity.set_epoch(static_cast<int64_t>(from_.store->epoch()));  // else it was not connected
   overview.set_copying(slave.copying);

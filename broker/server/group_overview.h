@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "broker/metrics/member_metrics.h"
 #include "broker/replication/in_sync_feature.h"
 #include "broker/replication/master.h"
@@ -17,6 +18,9 @@
 #include "store/store.h"
 
 namespace mansio::broker {
+
+// Store::Health for people; empty where nothing is wrong, also while the store is opened again.
+std::string FailureOf(const absl::Status& health);
 
 // What this broker tells others of itself as a member of its group and, as the master, of its
 // slaves. Thread-safe.
@@ -52,6 +56,8 @@ class GroupOverview {
   // Whether the group has a set of members that are in sync.
   bool has_set() const;
   v1::BrokerOverview OverviewOf(const SlaveState& slave) const;
+  // Why this broker does not do its part.
+  void AddTrouble(v1::BrokerOverview* self) const;
   // Why this member of a group that elects its master cannot do its part, for people; or empty.
   std::string TroubleOf(const ElectionState& state) const;
 

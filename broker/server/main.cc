@@ -30,8 +30,8 @@ namespace {
 
 // Says why the process cannot start; nullopt.
 std::nullopt_t CannotStart(const config::ProcessDescription& process, const absl::Status& status) {
-  logging::Announce(
-      fmt::format("{} cannot start: {}", process.name, std::string(status.message())));
+  logging::Announce(fmt::format("{} cannot start: {}", process.name, std::string(status.message())),
+                    logging::Level::kError);
   return std::nullopt;
 }
 
@@ -138,10 +138,13 @@ int Run(int argc, const char* const* argv) {
   signal(SIGPIPE, SIG_IGN);
   const ProcessSignals signals;
   if (absl::Status status = logging::InitLogging(process.name, config.log); !status.ok()) {
-    std::cerr << process.name << ": " << status.message() << "\n";
+    CannotStart(process, status);
     return EXIT_FAILURE;
   }
 
+  if (const std::string notice = DurabilityNotice(config); !notice.empty()) {
+    LOG_WARNING("{}", notice);
+  }
   metrics::Labels labels = {
       {"cluster", config.cluster}, {"node_type", "broker"}, {"node_id", config.name}};
   if (config.id != 0) labels.emplace_back("member", std::to_string(config.id));

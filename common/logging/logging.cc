@@ -73,11 +73,13 @@ absl::Status PrepareDirectory(const std::string& directory) {
 absl::Status InitLogging(std::string_view program, const LoggingOptions& options) {
   static std::string program_name;  // glog keeps the pointer.
   program_name = program;
-  FLAGS_logtostderr = options.directory.empty();
+  absl::Status prepared;
+  if (!options.directory.empty()) prepared = PrepareDirectory(options.directory);
+  const bool to_files = !options.directory.empty() && prepared.ok();
+  FLAGS_logtostderr = !to_files;
   SetLevel(options.level);
   FLAGS_logbufsecs = 1;
-  if (!options.directory.empty()) {
-    if (absl::Status status = PrepareDirectory(options.directory); !status.ok()) return status;
+  if (to_files) {
     FLAGS_log_dir = options.directory;
     FLAGS_stderrthreshold = google::GLOG_FATAL;
     FLAGS_max_log_size = 100;  // MiB a file
@@ -90,8 +92,8 @@ absl::Status InitLogging(std::string_view program, const LoggingOptions& options
   google::InitGoogleLogging(program_name.c_str());
   // A failed CHECK inside a library: its line is enough, no stack dump.
   google::InstallFailureFunction(ExitAtOnce);
-  logs_to_files.store(!options.directory.empty());
-  return absl::OkStatus();
+  logs_to_files.store(to_files);
+  return prepared;
 }
 
 void SetLevel(Level level) { least_level = level; }
@@ -110,16 +112,15 @@ void Write(Level level, const char* file, int line, std::string_view text) {
   google::LogMessage(file, line, SeverityOf(level)).stream() << one_line;
 }
 
-void Announce(std::string_view text) {
-  MANSIO_LOG(kInfo, "{}", text);
+void Announce(std::string_view text, Level level) {
+  Write(level, __FILE__, __LINE__, text);
   // Also when the level hides informational lines.
-  const bool hidden = google::IsGoogleLoggingInitialized() && least_level.load() > Level::kInfo;
+  const bool hidden = google::IsGoogleLoggingInitialized() && level < least_level.load();
   if (logs_to_files.load() || hidden) WriteToStandardError(OneLine(text));
 }
 
 void Fatal(std::string_view text) {
-  MANSIO_LOG(kError, "{}", text);
-  if (logs_to_files.load()) WriteToStandardError(OneLine(text));
+  Announce(text, Level::kError);
   Flush();
   std::_Exit(1);
 }

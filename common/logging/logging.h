@@ -35,7 +35,8 @@ struct LoggingOptions {
 };
 
 // Call once at the start of a process, before other threads log. Creates the directory if it is
-// missing; an error says why it cannot be written to. Without this call lines go to standard error.
+// missing; an error says why it cannot be written to, and lines go to standard error then, as they
+// do without this call.
 absl::Status InitLogging(std::string_view program, const LoggingOptions& options);
 
 // Less important lines than this are dropped from now on.
@@ -45,11 +46,12 @@ void SetLevel(Level level);
 void Write(Level level, const char* file, int line, std::string_view text);
 
 // Writes the line to the log and, if that is in files, to standard error as well: the few lines
-// that whoever started the process waits for ("ready").
-void Announce(std::string_view text);
+// that whoever started the process waits for ("ready", or an error: why there is nothing more to
+// wait for).
+void Announce(std::string_view text, Level level = Level::kInfo);
 
-// Writes the sentence as an error, also to standard error, and ends the process with exit code 1,
-// without destructors and without a stack dump.
+// Announces the sentence as an error and ends the process with exit code 1, without destructors and
+// without a stack dump.
 [[noreturn]] void Fatal(std::string_view text);
 
 // Writes out what glog still buffers.

@@ -92,8 +92,9 @@ absl::Status CommitLogImpl::StopFor(const Refill& refill, absl::Status why) {
   CallOnLogThread(this, [&] {
     marks_.refill = refill;
     stopped = WriteReplicaMarks(*segments_, marks_);
-    if (stopped.ok()) stopped = std::move(why);
-    state_.Fail(stopped);
+    if (!stopped.ok()) return state_.Fail(stopped);
+    stopped = std::move(why);
+    state_.StopToReopen(stopped);
   });
   return stopped;
 }

@@ -39,20 +39,27 @@ void LogState::NoteEpoch(const EpochStart& start) {
   epochs_.Note(start);
 }
 
-void LogState::Fail(const absl::Status& cause) {
+bool LogState::Stop(absl::Status why) {
   {
     const MutexLock lock(&mutex_);
-    if (!failure_.ok()) return;
-    failure_ = absl::UnavailableError(fmt::format(
-        "the commit log has stopped: {}; nothing more is accepted. Repair the disk and start "
-        "the broker again",
-        std::string(cause.message())));
+    if (!failure_.ok()) return false;
+    failure_ = std::move(why);
     failed_.store(true, std::memory_order_release);
-    LOG_ERROR("{}.", std::string(failure_.message()));
     changed_.SignalAll();
   }
   when_failed_();
+  return true;
 }
+
+void LogState::Fail(const absl::Status& cause) {
+  const std::string why = fmt::format(
+      "the commit log has stopped: {}; nothing more is accepted. Repair the disk and start the "
+      "broker again",
+      std::string(cause.message()));
+  if (Stop(absl::UnavailableError(why))) LOG_ERROR("{}.", why);
+}
+
+void LogState::StopToReopen(absl::Status why) { Stop(std::move(why)); }
 
 absl::Status LogState::failure() const {
   MutexLock lock(&mutex_);

@@ -39,13 +39,19 @@ class LogState {
   void SetEpochs(EpochHistory epochs);
   void NoteEpoch(const EpochStart& start);
 
-  // The first call decides the sentence; the log accepts nothing from then on.
+  // The first call of the two decides the sentence; the log accepts nothing from then on.
   void Fail(const absl::Status& cause);
+  // On purpose, as what is to be done needs the log opened again: nothing is wrong. `why`:
+  // FailedPrecondition, which `failure` then is.
+  void StopToReopen(absl::Status why);
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  // OK, or why the log has failed.
+  // OK, or why the log has failed: Unavailable, but for StopToReopen.
   absl::Status failure() const;
 
  private:
+  // False: it has stopped before.
+  bool Stop(absl::Status why);
+
   const std::function<void()> when_failed_;
   std::atomic<LogOffset> synced_{0};
   std::atomic<int> waiters_{0};

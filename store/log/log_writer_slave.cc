@@ -125,7 +125,7 @@ absl::Status LogWriter::TruncateTo(LogOffset offset, ReplicaMarks& marks) {
         "its master's history leaves this log at offset {}, and the log is applied up to {}: it is "
         "cut at the next start, and the state is rebuilt from what remains",
         offset, parts_.committer->applied()));
-    parts_.state->Fail(cut);
+    parts_.state->StopToReopen(cut);
     return cut;
   }
   // What stays must not be forgotten with the files that go.

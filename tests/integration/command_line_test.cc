@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,27 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
+
+// Those that say why a server does not start.
+std::vector<std::string> Reasons(std::istream&& text) {
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (line.find("cannot start: ") != std::string::npos) lines.push_back(line);
+  }
+  return lines;
+}
+
+// Of the one log file in `directory`.
+std::vector<std::string> ReasonsInLog(const std::string& directory) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (!entry.is_symlink()) return Reasons(std::ifstream(entry.path()));
+  }
+  return {};
+}
 
 // "mansio-broker" or "mansio-nameserver".
 class CommandLineTest : public ::testing::TestWithParam<std::string> {
@@ -107,6 +127,29 @@ TEST_P(CommandLineTest, ATakenPortIsNamedWithItsHolder) {
   EXPECT_EQ(holder.Stop(), 0);
 }
 
+TEST_P(CommandLineTest, WhyItCannotStartIsOneErrorOfTheLog) {
+  NameserverProcess holder;
+  holder.Start();
+  std::vector<std::string> arguments = Settings(holder.address());
+  EXPECT_THAT(Reasons(std::istringstream(RunServer(arguments).err)), ElementsAre(StartsWith("E")));
+
+  const std::string logs = directory_.Path("logs");
+  arguments.insert(arguments.end(), {"--set", "log.dir=" + logs});
+  EXPECT_THAT(Reasons(std::istringstream(RunServer(arguments).err)),
+              ElementsAre(StartsWith(GetParam())));
+  EXPECT_THAT(ReasonsInLog(logs), ElementsAre(StartsWith("E")));
+  EXPECT_EQ(holder.Stop(), 0);
+}
+
+TEST_P(CommandLineTest, AnUnusableLogDirectoryIsAnErrorOfTheLog) {
+  std::vector<std::string> arguments = Settings(FreeAddress());
+  arguments.insert(arguments.end(), {"--set", "log.dir=/proc/mansio"});
+  const Finished run = RunServer(arguments);
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(Reasons(std::istringstream(run.err)),
+              ElementsAre(AllOf(StartsWith("E"), HasSubstr("/proc/mansio"))));
+}
+
 TEST_P(CommandLineTest, AnUnusableCertificateIsNamed) {
   std::vector<std::string> arguments = Settings(FreeAddress());
   arguments.insert(arguments.end(),
@@ -133,6 +176,19 @@ TEST(BrokerCommandLineTest, ADurabilityOfGroupsNeedsTheMembersNumber) {
   const Finished unknown = RunBroker({"durability=most"});
   EXPECT_EQ(unknown.code, 1);
   EXPECT_THAT(unknown.err, HasSubstr("one of async, sync"));
+}
+
+TEST(BrokerCommandLineTest, AMemberWhoseMasterWaitsForNobodyIsToldOnce) {
+  BrokerProcess broker({"broker.id=1", "durability=sync"});
+  broker.Start();
+  EXPECT_EQ(broker.Stop(), 0);
+  std::istringstream log(broker.Log());
+  std::vector<std::string> notices;
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("durability is sync") != std::string::npos) notices.push_back(line);
+  }
+  EXPECT_THAT(notices, ElementsAre(AllOf(StartsWith("W"), HasSubstr("replica-sync"),
+                                         HasSubstr("replication.min-in-sync"))));
 }
 
 TEST(BrokerCommandLineTest, ASecondBrokerOnTheDirectoryIsRefused) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <functional>
 #include <set>
@@ -24,10 +25,12 @@ using ::testing::IsEmpty;
 
 constexpr absl::Duration kReelection = absl::Minutes(1);
 constexpr absl::Duration kSendTimeout = absl::Seconds(3);
+constexpr rlim_t kFailBehind = 64 << 10;  // more than a log of events has
 
 class ElectionTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    signal(SIGXFSZ, SIG_IGN);  // of the brokers, too: FailWrites makes errors of it
     ASSERT_NE(EtcdServer::Binary(), "");
     etcd_.Start();
     for (const int id : {1, 2, 3}) group_.at(id).Start();
@@ -68,6 +71,29 @@ class ElectionTest : public ::testing::Test {
     return members;
   }
 
+  // From now on what a member writes behind the beginning of a file fails.
+  void FailWrites(int id) {
+    const rlimit limit = {.rlim_cur = kFailBehind, .rlim_max = kFailBehind};
+    ASSERT_EQ(prlimit(group_.at(id).pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  }
+
+  // Waits until a member's answer says this of member `about`.
+  void AwaitTrouble(int asked, int about, const std::string& text) {
+    const auto admin =
+        client::AdminClient::Create(group_.at(asked).Client(), client::AdminClient::Scope::kNode);
+    ASSERT_TRUE(admin.ok()) << admin.status();
+    for (const absl::Time deadline = absl::Now() + kReelection; absl::Now() < deadline;) {
+      const auto list = (*admin)->ListBrokers();
+      ASSERT_TRUE(list.ok()) << list.status();
+      for (const v1::BrokerOverview& overview : list->brokers()) {
+        const bool is_it = overview.broker().member() == about;
+        if (is_it && overview.trouble().find(text) != std::string::npos) return;
+      }
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    ADD_FAILURE() << "member " << asked << " does not say of " << about << ": " << text;
+  }
+
   // Everything acknowledged is there, at the end of everything.
   void ExpectNothingIsLost(Load& load) {
     const std::set<std::string> acknowledged = load.End();
@@ -95,6 +121,32 @@ TEST_F(ElectionTest, AnInSyncSlaveTakesOverWhenTheMasterIsKilled) {
   EXPECT_EQ(AwaitMaster({2, 3}, {1, 2, 3}), master_);
   load.AwaitAcknowledged(50);
   ExpectNothingIsLost(load);
+}
+
+TEST_F(ElectionTest, ASlaveWhoseDiskHasFailedIsShownAndNotElected) {
+  const std::string much(2 * kFailBehind, 'x');
+  ASSERT_TRUE(master().Producer()->Send(MessageTo("orders", much)).ok());
+  group_.at(3).Kill();
+  AwaitMaster({1}, {1, 2});
+  FailWrites(2);
+  client::ClientOptions options = master().Client();
+  options.request_timeout = absl::Seconds(1);
+  const auto producer = client::Producer::Create(options);
+  ASSERT_TRUE(producer.ok()) << producer.status();
+  EXPECT_FALSE((*producer)->Send(MessageTo("orders", "in vain")).ok());
+  AwaitTrouble(/*asked=*/2, /*about=*/2, "the commit log has stopped");
+  AwaitTrouble(/*asked=*/1, /*about=*/2, "the commit log has stopped");
+
+  master().Kill();
+  EXPECT_NE(group_.at(2).WaitForLog("cannot be master: its store has failed"), "")
+      << group_.at(2).Log();
+  group_.at(1).Start();
+  group_.at(3).Start();
+  group_.at(2).Kill();
+  group_.at(2).Start();
+  master_ = AwaitMaster({1, 2, 3}, {1, 2, 3});
+  EXPECT_THAT(group_.Missing(master_, {much}), IsEmpty());
+  group_.ExpectSameLogs(master_);
 }
 
 TEST_F(ElectionTest, AMasterThatHandsOverCostsNoSend) {

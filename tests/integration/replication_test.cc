@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ namespace mansio::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
 
 // A broker that changes its role starts again inside its process.
 TEST(ReopenTest, ClientsNoticeABreakAndNoError) {
@@ -178,6 +181,16 @@ TEST(ReplicationTest, AnOldMasterCutsWhatNobodyAcknowledgedAndFollowsTheNewOne) 
   group.ExpectSameLogs(2);
 }
 
+// The error lines of what a broker has logged.
+std::vector<std::string> Errors(const std::string& log) {
+  std::vector<std::string> errors;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("E")) errors.push_back(line);
+  }
+  return errors;
+}
+
 TEST(ReplicationTest, AnOldMasterThatHasAppliedWhatItMustCutBuildsItsStateAgain) {
   BrokerGroup group({"durability=async"});
   group.master().Start();
@@ -198,6 +211,8 @@ TEST(ReplicationTest, AnOldMasterThatHasAppliedWhatItMustCutBuildsItsStateAgain)
   ASSERT_TRUE(group.AwaitCopy(1, "later")) << group.at(1).Log();
   EXPECT_EQ(ReceiveAtLeast(group.at(2), 2), (std::multiset<std::string>{"kept", "later"}));
   EXPECT_EQ(group.SalvagedFiles(1), 1u);
+  EXPECT_THAT(group.at(1).Log(), Not(HasSubstr("epair the disk")));
+  EXPECT_THAT(Errors(group.at(1).Log()), IsEmpty()) << "it is as it is to be";
 }
 
 // The lowest offset of a queue, through any node.

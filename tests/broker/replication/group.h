@@ -144,7 +144,8 @@ class Group {
     options.cluster = "c";
     options.broker = "b";
     options.id = numbers.contains(id) ? numbers[id] : id;
-    options.store = "store-" + std::to_string(id);
+    options.store = "store-" + std::to_string(copies.contains(id) ? copies[id] : id);
+    options.process = "process-" + std::to_string(++started_);
     v1::BrokerIdentity identity = identities[id];
     identity.add_addresses()->set_host("host-" + std::to_string(id));
     options.identity = [identity] { return identity; };
@@ -302,6 +303,7 @@ class Group {
   std::set<BrokerId> away;                     // the same
   std::map<BrokerId, BrokerId> numbers;        // the broker.id of a member, if it is not its own
   std::map<BrokerId, v1::BrokerIdentity> identities;  // of members; without, a master tells nothing
+  std::map<BrokerId, BrokerId> copies;         // whose store a member has a copy of
 
  private:
   static store::RecoveryStart FoldNothing() {
@@ -316,6 +318,7 @@ class Group {
   BrokerId master_ = 0;
   int starts_ = 0;
   store::Epoch epoch_ = 0;
+  int started_ = 0;  // slaves
 };
 
 }  // namespace mansio::broker::testing

@@ -500,6 +500,50 @@ TEST_F(ProtocolTest, ASecondProcessWithTheNumberOfASlaveIsRefused) {
   EXPECT_EQ(group_.present()->Slaves()[0].trouble, "");
 }
 
+TEST_F(ProtocolTest, ASecondProcessWithACopyOfASlavesStoreIsRefusedWhileTheFirstIsThere) {
+  group_.numbers[3] = 2;
+  group_.copies[3] = 2;
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  const std::shared_ptr<Link> first = group_.at(2).link;
+  ASSERT_NE(first, nullptr);
+  group_.StartSlave(3);
+  group_.Connect(3);
+  group_.ToMaster(3);
+  group_.Tick(3);
+  EXPECT_FALSE(first->ended());
+  EXPECT_TRUE(absl::IsAlreadyExists(group_.last_end)) << group_.last_end;
+  EXPECT_THAT(std::string(group_.last_end.message()),
+              HasSubstr("two processes have broker.id 2 and copies of one store: host-2:0 and "
+                        "host-3:0"));
+  const auto outcome = Send("one");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  EXPECT_THAT(group_.Applied(2), ElementsAre("one"));
+  EXPECT_THAT(group_.Applied(3), IsEmpty());
+}
+
+TEST_F(ProtocolTest, AProcessThatWasStartedAgainTakesItsPlaceWhenNothingIsHeardOfTheFirst) {
+  group_.StartMaster(1);
+  group_.StartSlave(2);
+  group_.Heal();
+  // The master has not heard that the stream is gone.
+  const std::shared_ptr<Link> first = std::exchange(group_.at(2).link, nullptr);
+  group_.at(2).slave->Closed();
+  group_.Down(2);
+  group_.StartSlave(2);
+  group_.clock.Advance(absl::Seconds(2));
+  group_.Connect(2);
+  group_.ToMaster(2);
+  EXPECT_TRUE(first->ended());
+  group_.present()->Closed(first->session);
+  group_.Heal(/*rounds=*/5);
+  const auto outcome = Send("one");
+  group_.Heal();
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+}
+
 TEST_F(ProtocolTest, ANewerStreamOfTheSameStoreReplacesTheOlder) {
   group_.StartMaster(1);
   group_.StartSlave(2);

@@ -21,6 +21,7 @@ class SlowElection final : public GroupElection {
   bool AcceptsFrames(store::Epoch) override { return true; }
   std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
   void HoldsAll() override {}
+  void IsSecond() override {}
 
   std::vector<std::pair<std::set<BrokerId>, StoreIds>> proposed;
 };

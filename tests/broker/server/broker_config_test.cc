@@ -12,6 +12,7 @@
 namespace mansio::broker {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -121,6 +122,21 @@ TEST(BrokerConfigTest, WhatElectionsNeedIsSaidWithItsLine) {
               StartsWith("broker.yaml:2: role says nothing"));
   EXPECT_THAT(errors_of("broker.id: 1\nelection.etcd: [a:1]\nreplication:\n  master: b:1\n"),
               StartsWith("broker.yaml:4: replication.master says nothing"));
+}
+
+TEST(BrokerConfigTest, AGroupWhoseMasterWaitsForNoSlaveIsNoticed) {
+  const auto notice = [](const std::vector<std::string>& settings) {
+    const auto config = config::ParseConfig(BrokerSchema(), "broker.yaml", "", settings);
+    return config.ok() ? DurabilityNotice(*config) : std::string(config.status().message());
+  };
+  for (const std::string word : {"async", "sync"}) {
+    EXPECT_THAT(notice({"broker.id=1", "durability=" + word}),
+                AllOf(HasSubstr("durability is " + word), HasSubstr("replica-sync"),
+                      HasSubstr("replication.min-in-sync")));
+    EXPECT_EQ(notice({"durability=" + word}), "") << "alone";
+  }
+  EXPECT_EQ(notice({"broker.id=1", "durability=replica"}), "");
+  EXPECT_EQ(notice({"broker.id=1", "durability=replica-sync"}), "");
 }
 
 TEST(BrokerConfigTest, TheReadyFileGoesWithAnElection) {

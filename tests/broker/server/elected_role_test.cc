@@ -192,6 +192,16 @@ TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   AwaitTrouble("its store has failed");
 }
 
+TEST_F(ElectedRoleTest, OneThatIsSecondWithACopyStandsNoMoreUntilItHoldsAll) {
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1]})"}});
+  Open(5);
+  role_->IsSecond();
+  AwaitTrouble("another process follows with a copy");
+  role_->HoldsAll();
+  AwaitReopening();
+  EXPECT_EQ(Open(5).store.role, store::Role::kMaster);
+}
+
 TEST_F(ElectedRoleTest, OnlyAnEndInOrderTakesTheMarkAway) {
   const auto marked = [this] { return ReadWholeFile(files_, "data/RUNNING", 100).ok(); };
   Open(4);

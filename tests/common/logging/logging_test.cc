@@ -11,6 +11,7 @@
 namespace mansio::logging {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -75,6 +76,16 @@ TEST_F(LoggingDeathTest, FatalIsOneSentenceAndExitCodeOne) {
               "before the initialisation");
 }
 
+TEST_F(LoggingDeathTest, AnAnnouncedErrorIsOneLineWhereTheLogIsNotInFiles) {
+  EXPECT_EXIT(
+      {
+        InitLogging("test", {}).IgnoreError();
+        Announce("cannot start", Level::kError);
+        std::_Exit(0);
+      },
+      ::testing::ExitedWithCode(0), "^E[^\n]*cannot start\n$");
+}
+
 TEST_F(LoggingDeathTest, FilesGetEverythingAndStandardErrorTheAnnouncement) {
   // The child runs this test again from the start; the variable tells it the parent's directory.
   constexpr char kVariable[] = "MANSIO_LOGGING_TEST_DIRECTORY";
@@ -89,16 +100,18 @@ TEST_F(LoggingDeathTest, FilesGetEverythingAndStandardErrorTheAnnouncement) {
         const absl::Status status = InitLogging("test", {.directory = directory + "/logs"});
         LOG_INFO("hidden in the file");
         Announce("ready");
+        Announce("cannot go on", Level::kError);
         Flush();
         std::_Exit(status.ok() ? 7 : 8);
       },
-      ::testing::ExitedWithCode(7), "^ready\n$");
+      ::testing::ExitedWithCode(7), "^ready\ncannot go on\n$");
   std::stringstream content;
   for (const auto& entry : std::filesystem::directory_iterator(directory + "/logs")) {
     if (!entry.is_symlink()) content << std::ifstream(entry.path()).rdbuf();
   }
   EXPECT_THAT(content.str(), HasSubstr("hidden in the file"));
   EXPECT_THAT(content.str(), HasSubstr("ready"));
+  EXPECT_THAT(content.str(), ContainsRegex("\nE[^\n]*cannot go on\n"));
   std::filesystem::remove_all(directory);
 }
 
