@@ -33,11 +33,10 @@ struct EtcdSnapshot {
 
 // What must be so of a key. One that is not there has the revisions 0.
 struct EtcdCompare {
-  enum class Field { kCreated, kModified, kValue };
+  enum class Field { kCreated, kModified };
   std::string key;
   Field field = Field::kModified;
-  EtcdRevision revision = 0;  // kCreated, kModified
-  std::string value = {};     // kValue
+  EtcdRevision revision = 0;
 };
 
 // A key that gets a value, or is deleted.

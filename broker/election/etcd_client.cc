@@ -48,10 +48,6 @@ void Fill(const EtcdCompare& compare, etcdserverpb::Compare* out) {
       out->set_target(etcdserverpb::Compare::MOD);
       out->set_mod_revision(compare.revision);
       return;
-    case EtcdCompare::Field::kValue:
-      out->set_target(etcdserverpb::Compare::VALUE);
-      out->set_value(compare.value);
-      return;
   }
 }
 
@@ -221,6 +217,7 @@ class EtcdClient::KeepAliveCall final : public rpc::ClientStreamEvents {
   void OnElement(rpc::Payload element) override {
     etcdserverpb::LeaseKeepAliveResponse response;
     if (rpc::Parse(element.Flatten(), &response)) {
+      static_cast<void>(endpoints_->Noted(endpoint_, absl::OkStatus()));
       Tell(absl::Seconds(response.ttl()));
     } else {
       Tell(absl::DataLossError(fmt::format("the answer of etcd at {} is malformed", endpoint_)));

@@ -66,7 +66,7 @@ bool InSyncSet::WaitsFor(BrokerId member) const {
 
 store::LogOffset InSyncSet::Committed() const {
   if (members_.size() < minimum_) return 0;
-  store::LogOffset least = Least(members_);
+  store::LogOffset least = std::min(Least(members_), Least(awaited_));
   for (const Change& change : changes_) least = std::min(least, Least(change.members));
   return least;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "broker/replication/records.h"
@@ -32,7 +33,13 @@ class InSyncSet {
 
   // What a member has now; a slave that is not connected has nothing that counts.
   void SetHeld(BrokerId member, const HeldLog& held);
-  void Forget(BrokerId member) { held_.erase(member); }
+  void Forget(BrokerId member) {
+    held_.erase(member);
+    awaited_.erase(member);
+  }
+  // From now on what is committed is what these have, too, although they do not count: who is not
+  // in the set, and lacks little.
+  void Await(std::set<BrokerId> joining) { awaited_ = std::move(joining); }
 
   // A record with the new set is about to be appended; Placed says where it begins, Withdraw that
   // it was refused. Only when none is on its way. One that was placed may be overtaken by another
@@ -73,6 +80,7 @@ class InSyncSet {
   const size_t minimum_;
   const bool synced_;
   std::set<BrokerId> members_;
+  std::set<BrokerId> awaited_;
   std::vector<Change> changes_;  // in the order of the log
   std::map<BrokerId, HeldLog> held_;
 };

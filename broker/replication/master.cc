@@ -160,11 +160,9 @@ absl::Duration Master::Pump() {
     }
   }
   absl::Duration again = options_.heartbeat;
-  for (const Session session : sessions) {
-    while (SendRun(session, now, &again)) {
-    }
-  }
-  if (keeps_set_) KeepSet(now);
+  // One that lacks much is not to keep the others, and the commits, until it has it.
+  for (const Session session : sessions) SendRun(session, now, &again);
+  if (keeps_set_) KeepSet(now, &again);
   SayCommitted(now);
   LetGo();
   return again;
@@ -183,27 +181,24 @@ void Master::LookAtSilence(absl::Duration now) {
   }
 }
 
-bool Master::SendRun(Session session, absl::Duration now, absl::Duration* again) {
+void Master::SendRun(Session session, absl::Duration now, absl::Duration* again) {
   store::LogOffset next = 0;
   bool limited = false;
   {
     const Lock lock(&shared_->mutex);
     const Peer* const peer = shared_->Find(session);
-    if (peer == nullptr || peer->held.held() + options_.window_bytes <= peer->next) return false;
+    if (peer == nullptr || peer->held.held() + options_.window_bytes <= peer->next) return;
     next = peer->next;
     limited = options_.catch_up_bytes_per_second > 0 &&
               log_->Reached().appended > next + options_.window_bytes;
     if (limited && peer->next_send > now) {
       *again = std::min(*again, peer->next_send - now);
-      return false;
+      return;
     }
   }
   const absl::StatusOr<store::FrameRun> run = log_->ReadFrames(next, options_.run_bytes);
-  if (!run.ok()) {
-    End(session, run.status());
-    return false;
-  }
-  if (run->bytes.bytes.empty()) return false;
+  if (!run.ok()) return End(session, run.status());
+  if (run->bytes.bytes.empty()) return;
   v1::MasterMessage message;
   v1::MasterFrames* const frames = message.mutable_frames();
   frames->set_offset(run->first);
@@ -211,17 +206,19 @@ bool Master::SendRun(Session session, absl::Duration now, absl::Duration* again)
   frames->set_committed(log_->Reached().committed);
   const Lock lock(&shared_->mutex);
   Peer* const peer = shared_->Find(session);
-  if (peer == nullptr) return false;
+  if (peer == nullptr) return;
   peer->next = run->next;
   if (limited) {
     const double seconds = static_cast<double>(frames->frames().size()) /
                            static_cast<double>(options_.catch_up_bytes_per_second);
     peer->next_send = std::max(peer->next_send, now) + absl::Seconds(seconds);
+    *again = std::min(*again, peer->next_send - now);
+  } else if (log_->Reached().appended > run->next) {
+    *again = absl::ZeroDuration();
   }
   peer->told_committed = frames->committed();
   peer->said = clock_->BootNow();
   peer->stream->Send(std::move(message));
-  return true;
 }
 
 void Master::SayCommitted(absl::Duration now) {

@@ -108,7 +108,6 @@ class Master final : public SlaveStreams {
 
   using Lock = MutexLock;
   void Hello(Session session, const v1::SlaveHello& hello);
-  absl::Status CheckHello(const v1::SlaveHello& hello) const;
   // A number means one store: whether this one may come with it now. Notes who may not.
   absl::Status CheckStore(Session session, const v1::SlaveHello& hello);
   // Of members of the set that were not known before.
@@ -130,17 +129,21 @@ class Master final : public SlaveStreams {
   void Leaves(Session session);
   void End(Session session, const absl::Status& why);
   void LookAtSilence(absl::Duration now);
-  // One run, if there is one and the slave may have it; lowers `again` to when it may.
-  bool SendRun(Session session, absl::Duration now, absl::Duration* again);
+  // One run, if there is one and the slave may have it; lowers `again` to when it may have the
+  // next.
+  void SendRun(Session session, absl::Duration now, absl::Duration* again);
   void SayCommitted(absl::Duration now);
   void MeasureLag(absl::Duration now);
   // Whether a slave that is not in the set has come far enough. `all` of the log may have been
   // acknowledged without it; it was known to have everything `behind` ago.
   bool MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const;
+  // Commits wait for those who are about to join, so that they come to have all that was committed.
+  // Lowers `again` to when they have had their time.
+  void AwaitJoining(absl::Duration now, absl::Duration* again);
   std::optional<std::set<BrokerId>> ChangeDue(absl::Duration now);
   // False: the change was refused.
   bool Record(const std::set<BrokerId>& members);
-  void KeepSet(absl::Duration now);
+  void KeepSet(absl::Duration now, absl::Duration* again);
   // Ends the streams of slaves that leave and are not waited for, or have to be.
   void LetGo();
 

@@ -35,22 +35,23 @@ std::string TwoProcesses(BrokerId id, bool are_copies, const std::string& first,
 
 }  // namespace
 
-absl::Status Master::CheckHello(const v1::SlaveHello& hello) const {
-  if (hello.cluster() != options_.cluster || hello.broker() != options_.broker) {
+absl::Status CheckHello(const v1::SlaveHello& hello, const std::string& cluster,
+                        const std::string& broker, BrokerId self) {
+  if (hello.cluster() != cluster || hello.broker() != broker) {
     return absl::FailedPreconditionError(
         fmt::format("this is the master of {}/{}, and the slave is one of {}/{}: correct its "
                     "replication.master, cluster or broker.name",
-                    options_.cluster, options_.broker, hello.cluster(), hello.broker()));
+                    cluster, broker, hello.cluster(), hello.broker()));
   }
   if (hello.identity().ByteSizeLong() > kMaxIdentityBytes ||
       hello.store().size() > kMaxStoreBytes || hello.process().size() > kMaxStoreBytes) {
     return absl::InvalidArgumentError("the slave says too much of itself");
   }
-  if (hello.id() < 1 || hello.id() > kMaxMember || hello.id() == options_.id) {
+  if (hello.id() < 1 || hello.id() > kMaxMember || hello.id() == self) {
     return absl::FailedPreconditionError(
         fmt::format("the slave's broker.id is {}; each member of a group has one of its own, "
                     "from 1 on, and the master's is {}",
-                    hello.id(), options_.id));
+                    hello.id(), self));
   }
   return absl::OkStatus();
 }
@@ -100,7 +101,8 @@ bool Master::LacksWhatIsHeldBy(const v1::SlaveHello& hello, store::LogOffset com
 }
 
 void Master::Hello(Session session, const v1::SlaveHello& hello) {
-  if (absl::Status fits = CheckHello(hello); !fits.ok()) return End(session, fits);
+  absl::Status fits = CheckHello(hello, options_.cluster, options_.broker, options_.id);
+  if (!fits.ok()) return End(session, fits);
   const absl::StatusOr<store::EpochHistory> epochs = ReignsFromWire(hello.reigns());
   if (!epochs.ok()) return End(session, epochs.status());
   const store::LogHistory own = log_->History();

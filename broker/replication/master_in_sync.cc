@@ -9,6 +9,13 @@
 #include "common/logging/logging.h"
 
 namespace mansio::broker {
+namespace {
+
+// A slave that had everything less than this part of replication.max-lag ago lacks little, and is
+// waited for no longer than that.
+constexpr int kLittle = 20;
+
+}  // namespace
 
 // The record of a new in-sync set.
 class Master::ChangeAppend final : public store::Append {
@@ -94,6 +101,26 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
   return members;
 }
 
+void Master::AwaitJoining(absl::Duration now, absl::Duration* again) {
+  const absl::Duration little = options_.max_lag / kLittle;
+  std::set<BrokerId> joining;
+  const Lock lock(&shared_->mutex);
+  for (auto& [session, peer] : shared_->peers) {
+    if (!peer.streaming || peer.held.copying() || !shared_->Counts(peer)) continue;
+    if (shared_->set.coming().contains(peer.id)) continue;
+    if (peer.held.held() < log_->ReignStart()) continue;
+    const auto good = shared_->good.find(peer.id);
+    if (good == shared_->good.end() || now - good->second > little) continue;
+    // Once in a while, and not for long: its disk may stand still.
+    if (now - peer.awaited > options_.max_lag) peer.awaited = now;
+    if (now - peer.awaited <= little) joining.insert(peer.id);
+  }
+  // A change that is recorded elsewhere may be on its way for long.
+  if (shared_->set.on_its_way()) joining.clear();
+  if (!joining.empty()) *again = std::min(*again, little);
+  shared_->set.Await(std::move(joining));
+}
+
 bool Master::Record(const std::set<BrokerId>& members) {
   if (options_.election != nullptr) {
     StoreIds stores;
@@ -117,13 +144,14 @@ void Master::RecordStores() {
   static_cast<void>(Record(members));
 }
 
-void Master::KeepSet(absl::Duration now) {
+void Master::KeepSet(absl::Duration now, absl::Duration* again) {
   MeasureLag(now);
   if (const auto members = ChangeDue(now); members.has_value() && !Record(*members)) {
     const Lock lock(&shared_->mutex);
     shared_->set.Withdraw();
   }
   RecordStores();
+  if (waits_for_set_) AwaitJoining(now, again);
   store::LogOffset committed = 0;
   {
     const Lock lock(&shared_->mutex);

@@ -32,6 +32,8 @@ struct Master::Peer {
   // What the master had at `mark_time`: when the slave has it, it was no further behind than that.
   store::LogOffset mark = 0;
   absl::Duration mark_time;
+  // When commits began to wait for it to join.
+  absl::Duration awaited = -absl::InfiniteDuration();
 };
 
 struct Master::Shared {

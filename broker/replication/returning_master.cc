@@ -1,7 +1,6 @@
 #include "broker/replication/returning_master.h"
 
-#include <fmt/format.h>
-
+#include <iterator>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -10,6 +9,8 @@
 
 namespace mansio::broker {
 namespace {
+
+constexpr absl::Duration kSilence = absl::Seconds(10);
 
 bool IsLonger(const store::LogHistory& one, const store::LogHistory& other) {
   return std::tuple(one.epochs.last(), one.end) > std::tuple(other.epochs.last(), other.end);
@@ -33,12 +34,8 @@ absl::StatusOr<ReturningMaster::Peer> ReturningMaster::Heard(
   if (!message.has_hello())
     return absl::InvalidArgumentError("the slave's message is out of place");
   const v1::SlaveHello& hello = message.hello();
-  if (hello.cluster() != options_.cluster || hello.broker() != options_.broker || hello.id() < 1 ||
-      hello.id() == options_.id) {
-    return absl::FailedPreconditionError(fmt::format(
-        "this is member {} of {}/{}, and the slave says that it is member {} of {}/{}", options_.id,
-        options_.cluster, options_.broker, hello.id(), hello.cluster(), hello.broker()));
-  }
+  absl::Status good = CheckHello(hello, options_.cluster, options_.broker, options_.id);
+  if (!good.ok()) return good;
   absl::StatusOr<store::EpochHistory> epochs = ReignsFromWire(hello.reigns());
   if (!epochs.ok()) return epochs.status();
   return Peer{.id = hello.id(),
@@ -65,6 +62,17 @@ void ReturningMaster::Received(Session session, const v1::SlaveMessage& message)
            options_.log.epochs.last());
   heard->stream = std::move(found->second.stream);
   found->second = *std::move(heard);
+}
+
+void ReturningMaster::EndSilent(absl::Duration now) {
+  const MutexLock lock(&mutex_);
+  for (auto found = peers_.begin(); found != peers_.end();) {
+    Peer& peer = found->second;
+    if (!peer.seen.has_value()) peer.seen = now;
+    const bool is_silent = now - *peer.seen > kSilence;
+    if (is_silent) peer.stream->End(absl::DeadlineExceededError("the slave has fallen silent"));
+    found = is_silent ? peers_.erase(found) : std::next(found);
+  }
 }
 
 ReturningMaster::Verdict ReturningMaster::Decide() const {

@@ -3,10 +3,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "broker/replication/records.h"
 #include "broker/replication/wire.h"
 #include "common/sync/sync.h"
@@ -37,6 +39,10 @@ class ReturningMaster final : public SlaveStreams {
   void Received(Session session, const v1::SlaveMessage& message) override;
   void Closed(Session session) override;
 
+  // Ends the streams that have said nothing for ten seconds; each second or so. A slave ends its
+  // own sooner, as it is not welcomed, and comes again. `now`: since boot.
+  void EndSilent(absl::Duration now);
+
   struct Verdict {
     BrokerId master = 0;           // who is to be the master; 0: not known yet
     std::set<BrokerId> silent;     // of the set, who has said nothing
@@ -54,6 +60,7 @@ class ReturningMaster final : public SlaveStreams {
     bool whole = false;
     store::LogHistory log = {};
     v1::BrokerIdentity identity = {};
+    std::optional<absl::Duration> seen = {};  // by EndSilent, since it has said something
   };
 
   absl::StatusOr<Peer> Heard(const v1::SlaveMessage& message) const;

@@ -157,8 +157,11 @@ void Slave::Stopped(const absl::Status& why) {
 
 bool Slave::Refuses(store::Epoch reign) {
   if (options_.election == nullptr || options_.election->AcceptsFrames(reign)) return false;
-  End(absl::FailedPreconditionError(fmt::format(
-      "its reign, epoch {}, is over: another member is master, or stands for election", reign)));
+  End(absl::FailedPreconditionError(
+      fmt::format("nothing is taken of its reign, epoch {}: another member is master or stands for "
+                  "election, or this one has not heard from etcd yet, or has said where its log "
+                  "ends and waits for the election",
+                  reign)));
   return true;
 }
 

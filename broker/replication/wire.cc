@@ -1,6 +1,14 @@
 #include "broker/replication/wire.h"
 
+#include <fmt/format.h>
+
 namespace mansio::broker {
+namespace {
+
+// A reign begins with each start of a master, and is forgotten with its part of the log.
+constexpr int kMaxReigns = 1 << 16;
+
+}  // namespace
 
 void ReignsToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
   for (const store::EpochStart& start : epochs.starts()) {
@@ -12,6 +20,10 @@ void ReignsToWire(const store::EpochHistory& epochs, WireReigns* reigns) {
 }
 
 absl::StatusOr<store::EpochHistory> ReignsFromWire(const WireReigns& reigns) {
+  if (reigns.size() > kMaxReigns) {
+    return absl::InvalidArgumentError(
+        fmt::format("a log of {} reigns; the most are {}", reigns.size(), kMaxReigns));
+  }
   store::EpochHistory epochs;
   for (const v1::ReignStart& reign : reigns) {
     const auto& starts = epochs.starts();

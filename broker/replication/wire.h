@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/replication/records.h"
 #include "google/protobuf/repeated_field.h"
 #include "mansio/v1/replication.pb.h"
 #include "store/log/epoch_history.h"
@@ -44,9 +46,14 @@ class MasterStream {
   virtual void End(const absl::Status& why) = 0;
 };
 
+// Whether it is of another member of this group, and no larger than any is. The error is for
+// whoever has configured it. `self`: this broker's number.
+absl::Status CheckHello(const v1::SlaveHello& hello, const std::string& cluster,
+                        const std::string& broker, BrokerId self);
+
 using WireReigns = google::protobuf::RepeatedPtrField<v1::ReignStart>;
 void ReignsToWire(const store::EpochHistory& epochs, WireReigns* reigns);
-// InvalidArgument when they are not in order.
+// InvalidArgument when they are not in order, or more than any log has.
 absl::StatusOr<store::EpochHistory> ReignsFromWire(const WireReigns& reigns);
 
 }  // namespace mansio::broker

@@ -41,7 +41,8 @@ namespace {
 
 // What running calls get to end in at shutdown; receives are answered before it begins.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
-// The same where calls wait for the next opening, which they do not do for long.
+// The same where calls wait for the next opening, which they do not do for long; and how long
+// commits that are to come may wait for slaves at the end of a master.
 constexpr absl::Duration kLeaveGrace = absl::Seconds(1);
 constexpr int64_t kHousekeepingMs = 1000;
 constexpr uint64_t kRoundsToDisk = 10;  // of housekeeping
@@ -269,6 +270,7 @@ std::unique_ptr<rpc::Server> Broker::Parts::Stop(bool keep_port) {
   group_.StopBeginning();
   node_.Leave();
   features_.Stop();
+  group_.EndCommits(kLeaveGrace);
   group_.ReleaseCalls();
   keep_port = keep_port && server_->Suspend(kLeaveGrace);
   if (server_ != nullptr && !keep_port) server_->Shutdown(kShutdownGrace);

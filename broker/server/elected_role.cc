@@ -234,6 +234,11 @@ void ElectedRole::AskForPromise(BrokerId slave, const PromiseRequest& request) {
 }
 
 absl::Status ElectedRole::ProposeInSync(std::set<BrokerId> members, StoreIds stores) {
+  // Held until that is done, so that no other reign begins meanwhile.
+  const MutexLock lock(&mutex_);
+  if (opened_ == nullptr || opened_ != reign_) {
+    return absl::FailedPreconditionError("the reign that the store was opened for is over");
+  }
   return elector_.ProposeInSync(std::move(members), std::move(stores));
 }
 

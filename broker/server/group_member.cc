@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "broker/replication/slave_streams.h"
 #include "broker/server/store_id.h"
 #include "common/logging/logging.h"
@@ -55,6 +56,8 @@ HeldReceives::Options HeldOptionsOf(const BrokerConfig& config) {
   options.max_polling = config.max_long_polling;
   return options;
 }
+
+constexpr absl::Duration kLookAtCommits = absl::Milliseconds(5);
 
 }  // namespace
 
@@ -293,6 +296,17 @@ void GroupMember::StopBeginning() {
   // It may wait for a commit that does not come.
   if (!begun_) log_->StopCommits();
   beginning_.join();
+}
+
+void GroupMember::EndCommits(absl::Duration patience) {
+  if (master_ == nullptr || DecidesAtOnce()) return;
+  reign_gate_->Close("the broker ends, or changes its role; try again soon");
+  const absl::Time deadline = absl::Now() + patience;
+  while (store_->usage().uncommitted_bytes != 0 && master_->master().CheckSends().ok() &&
+         absl::Now() < deadline) {
+    absl::SleepFor(kLookAtCommits);
+  }
+  log_->StopCommits();
 }
 
 void GroupMember::ReleaseCalls() {

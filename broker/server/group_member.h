@@ -93,6 +93,10 @@ class GroupMember final : private ElectedMember {
   void StepAside();
   // Neither runs any more or is called; what they wait for fails. Idempotent.
   void StopBeginning();
+  // A master that ends, or is to be something else, decides nothing more; what waits for its slaves
+  // may wait for `patience`, and fails then, or at once when they are not there. Before the server
+  // ends their streams.
+  void EndCommits(absl::Duration patience);
   // Receives that are held end. Before the server shuts down. Idempotent.
   void ReleaseCalls();
   // After the server has shut down, before the store is closed. Idempotent.

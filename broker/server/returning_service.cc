@@ -40,8 +40,9 @@ void ReturningService::Register(rpc::MethodTable& methods) {
 }
 
 absl::Duration ReturningService::Work() {
-  const ReturningMaster::Verdict verdict = master_.Decide();
   const absl::Duration now = environment_.clock->BootNow();
+  master_.EndSilent(now);
+  const ReturningMaster::Verdict verdict = master_.Decide();
   bool begins = false;
   bool says = false;
   {

@@ -410,8 +410,8 @@ void GrpcServer::Shutdown(absl::Duration grace) {
   }
   for (auto& worker : workers_) {
     if (server_ != nullptr && !worker->thread->WaitUntilIdle(kPatienceWithHandlers)) {
-      // Its completion queue cannot be shut down under calls that may still be finished. The
-      // process is about to end; what it holds is left to that.
+      // Its completion queue cannot be shut down under calls that may still be finished. It is
+      // left, with what it holds, until the process ends.
       LOG_ERROR("calls were not finished by their handlers at shutdown; their rpc thread is left");
       static_cast<void>(worker.release());
       continue;

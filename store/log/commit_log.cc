@@ -282,7 +282,7 @@ void CommitLogImpl::Run(LogOffset tail, LogObserver* observer) {
   });
 }
 
-absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
+absl::Status CommitLogImpl::Accept(std::unique_ptr<Append> append, uint64_t limit) {
   if (is_slave()) {
     return absl::UnavailableError("this broker is a slave: only its group's master accepts that");
   }
@@ -297,7 +297,6 @@ absl::Status CommitLogImpl::Submit(std::unique_ptr<Append> append) {
     if (absl::Status problem = preparer_.problem(); !problem.ok()) return problem;
   }
   const uint64_t bytes = append->size();
-  const uint64_t limit = options_.max_uncommitted_bytes;
   if (state_.uncommitted.fetch_add(bytes, std::memory_order_relaxed) + bytes > limit) {
     state_.uncommitted.fetch_sub(bytes, std::memory_order_relaxed);
     return absl::ResourceExhaustedError(fmt::format(

@@ -1,10 +1,13 @@
 #ifndef MANSIO_STORE_LOG_COMMIT_LOG_IMPL_H_
 #define MANSIO_STORE_LOG_COMMIT_LOG_IMPL_H_
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/sync/sync.h"
@@ -36,7 +39,9 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
       absl::FunctionRef<void(LogOffset first, LogOffset next)> segment_ended) override;
   absl::Status Start(LogObserver* observer) override;
 
-  absl::Status Submit(std::unique_ptr<Append> append) override;
+  absl::Status Submit(std::unique_ptr<Append> append) override {
+    return Accept(std::move(append), options_.max_uncommitted_bytes);
+  }
   bool RunOnLogThread(absl::AnyInvocable<void()> job) override;
   absl::Status SyncAll() override;
 
@@ -67,7 +72,7 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   void SetMoved(absl::AnyInvocable<void()> moved) override;
   void StopCommits() override;
   absl::Status SubmitRecord(std::unique_ptr<Append> append) override {
-    return Submit(std::move(append));
+    return Accept(std::move(append), std::numeric_limits<uint64_t>::max());
   }
   bool WasSlave() const override { return was_slave_; }
   LogOffset ReignStart() const override { return tail_; }
@@ -78,6 +83,10 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   bool IsCopying() const override { return refilling_ == Refilling::kCopying; }
   absl::Status EndCopy() override;
 
+  // Submit, where no more than `limit` bytes may be uncommitted.
+  absl::Status Accept(std::unique_ptr<Append> append, uint64_t limit);
+  // For whoever finds that the log takes nothing any more.
+  absl::Status WhyStopped() const;
   // Writes the marks and stops the log, which has to be opened again: with `why`, which is
   // returned.
   absl::Status StopFor(const Refill& refill, absl::Status why);

@@ -1,6 +1,7 @@
 // The log as replication sees it.
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "store/log/commit_log_impl.h"
@@ -51,17 +52,21 @@ void CommitLogImpl::AppendFrames(std::string frames,
   };
   // Not as other jobs, before which all frames are settled.
   if (AcceptsJobs() && queue_.PushJob(job)) return;
-  const absl::Status failure = state_.failure();
-  (*shared)(failure.ok() ? absl::UnavailableError("the store is closing") : failure);
+  (*shared)(WhyStopped());
+}
+
+absl::Status CommitLogImpl::WhyStopped() const {
+  absl::Status failure = state_.failure();
+  return failure.ok() ? absl::UnavailableError("the store is closing") : failure;
 }
 
 absl::Status CommitLogImpl::TruncateTo(LogOffset offset) {
   if (!is_slave()) {
     return absl::FailedPreconditionError("this broker is the master: its log is not cut");
   }
-  absl::Status cut = absl::UnavailableError("the log has stopped");
+  std::optional<absl::Status> cut;
   CallOnLogThread(this, [&] { cut = writer_.TruncateTo(offset, marks_); });
-  return cut;
+  return cut.has_value() ? *cut : WhyStopped();
 }
 
 absl::Status CommitLogImpl::StartOver(LogOffset from) {

@@ -52,8 +52,9 @@ class ReplicatedLog {
 
   // --- A master.
 
-  // As Store::Submit, and also before the reign's beginning is committed: for replication's own
-  // records, which depend on nothing before them.
+  // As Store::Submit, and also before the reign's beginning is committed, and however much waits to
+  // be committed: for replication's own records, which depend on nothing before them, and without
+  // which that may never be.
   virtual absl::Status SubmitRecord(std::unique_ptr<Append> append) = 0;
   // The log was a slave's before this start: as a member of the in-sync set it holds all that was
   // acknowledged. False: it was this master's own, and slaves may have what a power cut took here.

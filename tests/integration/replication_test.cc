@@ -191,6 +191,16 @@ std::vector<std::string> Errors(const std::string& log) {
   return errors;
 }
 
+TEST(ReplicationTest, AMasterWhoseSlavesStandStillEndsInOrder) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2"});
+  group.StartAll();
+  ASSERT_TRUE(group.master().CreateTopic("orders").ok());
+  for (const int id : {2, 3}) kill(group.at(id).pid(), SIGSTOP);
+  SendInVain(group.master(), "in-vain-");
+  EXPECT_EQ(group.master().Stop(), 0);
+  EXPECT_EQ(group.master().Log().find("rpc thread is left"), std::string::npos);
+}
+
 TEST(ReplicationTest, AnOldMasterThatHasAppliedWhatItMustCutBuildsItsStateAgain) {
   BrokerGroup group({"durability=async"});
   group.master().Start();

@@ -10,6 +10,7 @@ namespace mansio::broker {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class EtcdClientTest : public ::testing::Test {
  protected:
@@ -61,19 +62,16 @@ TEST_F(EtcdClientTest, ReadsWhatIsBelowAPrefix) {
 TEST_F(EtcdClientTest, ATransactionComparesChangesAndElseReads) {
   absl::StatusOr<EtcdCommit> commit;
   EtcdTxn txn;
-  txn.compares = {{"k", EtcdCompare::Field::kCreated, 1},
-                  {"k", EtcdCompare::Field::kModified, 2},
-                  {"k", EtcdCompare::Field::kValue, 0, "v"}};
+  txn.compares = {{"k", EtcdCompare::Field::kCreated, 1}, {"k", EtcdCompare::Field::kModified, 2}};
   txn.changes = {{"k", "w", 8}, {"gone", std::nullopt}};
   txn.read_prefix = "\xff";
   etcd_.Commit(txn, [&](absl::StatusOr<EtcdCommit> c) { commit = std::move(c); });
   const auto request = Asked<etcdserverpb::TxnRequest>();
-  ASSERT_EQ(request.compare_size(), 3);
+  ASSERT_EQ(request.compare_size(), 2);
   EXPECT_EQ(request.compare(0).target(), etcdserverpb::Compare::CREATE);
   EXPECT_EQ(request.compare(0).create_revision(), 1);
   EXPECT_EQ(request.compare(1).target(), etcdserverpb::Compare::MOD);
   EXPECT_EQ(request.compare(1).mod_revision(), 2);
-  EXPECT_EQ(request.compare(2).value(), "v");
   EXPECT_EQ(request.success(0).request_put().lease(), 8);
   EXPECT_EQ(request.success(1).request_delete_range().key(), "gone");
   EXPECT_EQ(request.failure(0).request_range().range_end(), std::string(1, '\0'));
@@ -144,6 +142,19 @@ TEST_F(EtcdClientTest, EachRenewalIsAStreamOfItsOwn) {
   rpc_.streams.at(1)->End(absl::UnavailableError("refused"));
   ASSERT_EQ(outcomes.size(), 2u);
   EXPECT_TRUE(absl::IsUnavailable(outcomes[1].status()));
+}
+
+TEST_F(EtcdClientTest, ARenewalThatIsAnsweredEndsTheSilence) {
+  EXPECT_TRUE(absl::IsUnavailable(ReadThatEndsWith(absl::UnavailableError("refused"))));
+  etcd_.KeepAlive(77, [](const absl::StatusOr<absl::Duration>&) {});
+  etcdserverpb::LeaseKeepAliveResponse response;
+  response.set_ttl(3);
+  rpc_.streams.at(0)->Element(response.SerializeAsString());
+  EXPECT_THAT(std::string(ReadThatEndsWith(absl::UnavailableError("refused")).message()),
+              Not(HasSubstr("none of the 2")));
+  EXPECT_EQ(address_, "b:2");
+  EXPECT_THAT(std::string(ReadThatEndsWith(absl::UnavailableError("refused")).message()),
+              HasSubstr("none of the 2"));
 }
 
 TEST_F(EtcdClientTest, AWatchTellsOfChangesUntilItEnds) {

@@ -127,7 +127,7 @@ TEST_F(EtcdTest, ATransactionIsAllOrNothing) {
   EXPECT_EQ(taken->seen.values.at("/t/a").value, "1");
   EXPECT_EQ(taken->seen.values.at("/t/a").created, first->revision);
   const auto second =
-      Commit({.compares = {{"/t/a", EtcdCompare::Field::kValue, 0, "1"},
+      Commit({.compares = {{"/t/a", EtcdCompare::Field::kModified, first->revision},
                            {"/t/b", EtcdCompare::Field::kModified, first->revision}},
               .changes = {{"/t/a", std::nullopt}, {"/t/b", "3"}}});
   ASSERT_TRUE(second.ok() && second->succeeded) << second.status();

@@ -89,8 +89,6 @@ class FakeEtcd {
         return value.created == compare.revision;
       case EtcdCompare::Field::kModified:
         return value.modified == compare.revision;
-      case EtcdCompare::Field::kValue:
-        return found != keys_.values.end() && value.value == compare.value;
     }
     return false;
   }

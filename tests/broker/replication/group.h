@@ -217,7 +217,8 @@ class Group {
     Member& member = at(id);
     if (member.log == nullptr) return;
     if (member.master != nullptr) {
-      member.master->Pump();
+      while (member.master->Pump() == absl::ZeroDuration()) {
+      }
       Settle(id);  // its record of a new set has its place now
       member.master->Pump();
     }

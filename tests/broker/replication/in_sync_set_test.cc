@@ -48,6 +48,22 @@ TEST(InSyncSetTest, WhereTheMasterIsElectedAChangeCountsWhenItIsRecorded) {
   EXPECT_EQ(set.Committed(), 800u);
 }
 
+TEST(InSyncSetTest, WhoIsAwaitedIsWaitedForUntilItHasGone) {
+  InSyncSet set(1, {1}, 1, /*synced=*/false);
+  set.SetHeld(1, {900, 900});
+  set.SetHeld(2, {500, 500});
+  EXPECT_EQ(set.Committed(), 900u);
+  set.Await({2});
+  EXPECT_EQ(set.Committed(), 500u);
+  EXPECT_THAT(set.members(), ElementsAre(1)) << "it does not count";
+  set.Forget(2);
+  EXPECT_EQ(set.Committed(), 900u);
+  set.Await({2});
+  EXPECT_EQ(set.Committed(), 0u) << "nothing is known of it";
+  set.Await({});
+  EXPECT_EQ(set.Committed(), 900u);
+}
+
 TEST(InSyncSetTest, TooSmallASetCommitsNothing) {
   InSyncSet set(0, {}, 2, /*synced=*/false);
   set.SetHeld(0, {900, 900});

@@ -23,6 +23,7 @@ constexpr int kMembers = 3;
 struct Scenario {
   Durability durability = Durability::kReplica;
   CrashMode mode = CrashMode::kDropAll;
+  size_t min_in_sync = 2;
 };
 
 // An outcome that is looked at, not waited for.
@@ -34,7 +35,9 @@ struct Sent {
 class Model {
  public:
   Model(const Scenario& scenario, uint64_t seed)
-      : scenario_(scenario), random_(seed), group_(kMembers, scenario.durability, 2) {
+      : scenario_(scenario),
+        random_(seed),
+        group_(kMembers, scenario.durability, scenario.min_in_sync) {
     group_.StartMaster(1);
     group_.StartSlave(2);
     group_.StartSlave(3);
@@ -252,12 +255,14 @@ TEST_P(ReplicationModelTest, NothingAcknowledgedIsLost) {
   RecordProperty("cuts", cuts);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, ReplicationModelTest,
-                         ::testing::Values(Scenario{Durability::kReplica, CrashMode::kDropAll},
-                                           Scenario{Durability::kReplica, CrashMode::kRandomSubset},
-                                           Scenario{Durability::kReplicaSync, CrashMode::kDropAll},
-                                           Scenario{Durability::kReplicaSync,
-                                                    CrashMode::kRandomSubset}));
+INSTANTIATE_TEST_SUITE_P(
+    Scenarios, ReplicationModelTest,
+    ::testing::Values(Scenario{Durability::kReplica, CrashMode::kDropAll},
+                      Scenario{Durability::kReplica, CrashMode::kRandomSubset},
+                      Scenario{Durability::kReplicaSync, CrashMode::kDropAll},
+                      Scenario{Durability::kReplicaSync, CrashMode::kRandomSubset},
+                      Scenario{Durability::kReplica, CrashMode::kDropAll, 1},
+                      Scenario{Durability::kReplicaSync, CrashMode::kRandomSubset, 1}));
 
 }  // namespace
 }  // namespace mansio::broker::testing

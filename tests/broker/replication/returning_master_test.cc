@@ -73,6 +73,36 @@ TEST_F(ReturningMasterTest, OneMemberThatHasLostNothingIsEnough) {
   EXPECT_EQ(master_.Decide().heir.member(), 3);
 }
 
+TEST_F(ReturningMasterTest, TakesNoMoreOfAStrangerThanAMasterDoes) {
+  Say(Hello(1000, 500, /*whole=*/true));
+  EXPECT_TRUE(absl::IsFailedPrecondition(stream_->why)) << stream_->why;
+  v1::SlaveMessage talker = Hello(2, 500, /*whole=*/true);
+  talker.mutable_hello()->mutable_identity()->set_version(std::string(9 << 10, 'v'));
+  Say(talker);
+  EXPECT_TRUE(absl::IsInvalidArgument(stream_->why)) << stream_->why;
+  std::vector<store::EpochStart> reigns;
+  for (uint64_t n = 1; n <= 70'000; ++n) reigns.push_back({.epoch = n, .first = n * 8});
+  Say(Hello(2, 1'000'000, /*whole=*/true, reigns));
+  EXPECT_TRUE(absl::IsInvalidArgument(stream_->why)) << stream_->why;
+  EXPECT_THAT(master_.Members(), IsEmpty());
+}
+
+TEST_F(ReturningMasterTest, StreamsThatFallSilentEnd) {
+  const auto mute = std::make_shared<FakeStream>();
+  master_.Opened(mute);
+  master_.EndSilent(absl::Seconds(100));
+  Say(Hello(2, 500, /*whole=*/true));
+  master_.EndSilent(absl::Seconds(109));
+  EXPECT_EQ(mute->why, absl::OkStatus());
+  master_.EndSilent(absl::Seconds(111));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(mute->why)) << mute->why;
+  EXPECT_EQ(stream_->why, absl::OkStatus());
+  EXPECT_EQ(Master(), 1);
+  master_.EndSilent(absl::Seconds(120));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(stream_->why)) << stream_->why;
+  EXPECT_EQ(Master(), 0);
+}
+
 TEST_F(ReturningMasterTest, OneThatIsStillOnItsWayIntoTheSetIsNot) {
   Say(Hello(2, 399, /*whole=*/true));
   EXPECT_EQ(Master(), 0);

@@ -182,6 +182,25 @@ TEST_F(ElectedRoleTest, ASlaveIsOpenedAgainAsMasterAndAsSlave) {
   EXPECT_TRUE(role_->AcceptsFrames(5));
 }
 
+TEST_F(ElectedRoleTest, AReignThatIsOverProposesNothingForTheNextOne) {
+  Open(0);
+  AwaitReopening();
+  Open(0);
+  EXPECT_EQ(role_->ProposeInSync({1}, {}), absl::OkStatus());
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1,2]})"},
+             {"/mansio/c/b/master", R"({"id":2,"epoch":5,"address":"host-2:8081"})"}});
+  AwaitReopening();
+  etcd_.Ask({.kind = EtcdRequest::Kind::kCommit,
+             .txn = {.changes = {{"/mansio/c/b/master", std::nullopt}}}});
+  while (role_->elections_won() < 2) {
+    clock_.Advance(absl::Milliseconds(50));
+    const MutexLock lock(&mutex_);
+    static_cast<void>(came_.WaitFor(&mutex_, absl::Milliseconds(10)));
+  }
+  // The store is still open as it was for the first one.
+  EXPECT_TRUE(absl::IsFailedPrecondition(role_->ProposeInSync({1}, {})));
+}
+
 TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   Open(0);
   AwaitReopening();

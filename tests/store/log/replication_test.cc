@@ -208,6 +208,8 @@ TEST_P(ReplicationTest, AFlushThatFailsIsToldToAllWhoseFramesItWasFor) {
   for (const auto& outcome : taken) EXPECT_FALSE(outcome->Wait().ok());
   EXPECT_EQ(slave.log->cursors().synced, held);
   EXPECT_FALSE(slave.log->Health().ok());
+  const absl::Status cut = slave.log->replicated()->TruncateTo(held);
+  EXPECT_EQ(cut, slave.log->Health()) << "it says why";
 }
 
 TEST_P(ReplicationTest, FramesOfAnOlderReignAreRefused) {
@@ -350,6 +352,23 @@ TEST_P(WaitingMasterTest, WhatWaitsFailsWhenTheLogStops) {
   TestLog again(&master_disk_, MasterOptions(Durability::kSync));
   ASSERT_TRUE(again.Begin().ok());
   EXPECT_THAT(again.Recovered(), ElementsAre("waits", "late"));
+}
+
+TEST_P(WaitingMasterTest, ReplicationsOwnRecordsFindRoomHoweverMuchWaits) {
+  StoreOptions options = MasterOptions(durability());
+  options.max_uncommitted_bytes = 1000;
+  TestLog master(&master_disk_, options);
+  ASSERT_TRUE(master.Begin().ok());
+  const auto outcome = [] { return std::make_shared<Outcome>(); };
+  while (master.log->Submit(master.Note("x", outcome())).ok()) {
+  }
+  const auto change = outcome();
+  ASSERT_EQ(master.log->replicated()->SubmitRecord(master.Note("y", change)), absl::OkStatus());
+  EXPECT_TRUE(absl::IsResourceExhausted(master.log->Submit(master.Note("x", outcome()))));
+  master.Settle();
+  master.log->replicated()->AllowCommit(master.log->cursors().appended);
+  EXPECT_EQ(change->Wait(), absl::OkStatus());
+  EXPECT_EQ(master.log->uncommitted(), 0u);
 }
 
 TEST_P(WaitingMasterTest, ANewReignAppliesTheOldTailWhenItsBeginningIsCommitted) {
