@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_split.h"
@@ -74,8 +76,9 @@ KeptRole::KeptRole(FileSystem* files, const BrokerConfig& config)
       path_(JoinPath(config.store.path, "ROLE")),
       configured_(SettingOf(config)) {}
 
-absl::StatusOr<BrokerConfig> KeptRole::Apply(const BrokerConfig& config) {
+absl::StatusOr<BrokerConfig> KeptRole::Apply(BrokerConfig config) {
   const MutexLock lock(&mutex_);
+  config.store.known_epoch = known_epoch_;
   const absl::StatusOr<bool> exists = files_->Exists(path_);
   if (!exists.ok()) return exists.status();
   if (!*exists) return config;
@@ -94,10 +97,9 @@ absl::StatusOr<BrokerConfig> KeptRole::Apply(const BrokerConfig& config) {
   LOG_WARNING(
       "A command has made this broker {}: that applies, and not {}, as the configuration says",
       file->role.ToString(), configured_.ToString());
-  BrokerConfig applied = config;
-  applied.store.role = file->role.role;
-  applied.master = file->role.master;
-  return applied;
+  config.store.role = file->role.role;
+  config.master = file->role.master;
+  return config;
 }
 
 absl::Status KeptRole::Keep(const RoleSetting& role) {
@@ -108,6 +110,11 @@ absl::Status KeptRole::Keep(const RoleSetting& role) {
   const absl::StatusOr<bool> exists = files_->Exists(path_);
   if (!exists.ok()) return exists.status();
   return *exists ? Remove() : absl::OkStatus();
+}
+
+void KeptRole::NoteEpoch(store::Epoch epoch) {
+  const MutexLock lock(&mutex_);
+  known_epoch_ = std::max(known_epoch_, epoch);
 }
 
 absl::Status KeptRole::Remove() {

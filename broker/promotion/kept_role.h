@@ -10,6 +10,7 @@
 #include "common/config/host_port.h"
 #include "common/sync/sync.h"
 #include "store/options.h"
+#include "store/types.h"
 
 namespace mansio {
 class FileSystem;
@@ -35,12 +36,15 @@ class KeptRole {
   // `files` is borrowed. `config`: as the operator has written it.
   KeptRole(FileSystem* files, const BrokerConfig& config);
 
-  // The configuration with the role that applies; logs which one where they differ. A file that has
-  // been overtaken is removed. DataLoss for a damaged file, FailedPrecondition for one of a newer
-  // version: nobody may guess who is master.
-  absl::StatusOr<BrokerConfig> Apply(const BrokerConfig& config);
+  // The configuration with the role that applies and NoteEpoch's; logs which one where they differ.
+  // A file that has been overtaken is removed. DataLoss for a damaged file, FailedPrecondition for
+  // one of a newer version: nobody may guess who is master.
+  absl::StatusOr<BrokerConfig> Apply(BrokerConfig config);
   // From the next Apply on. On the disk when it returns.
   absl::Status Keep(const RoleSetting& role);
+  // The greatest epoch that the group is known to have begun, for a master's next one
+  // (StoreOptions::known_epoch). For the life of the process: once it has begun, the log has it.
+  void NoteEpoch(store::Epoch epoch);
 
  private:
   absl::Status Remove() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -49,7 +53,8 @@ class KeptRole {
   const std::string directory_;
   const std::string path_;
   const RoleSetting configured_;
-  Mutex mutex_;  // of the file
+  Mutex mutex_;  // of the file, too
+  store::Epoch known_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // The file's content, and its inverse with the errors of KeptRole::Apply; `path` is for the text.

@@ -277,6 +277,10 @@ class Run : public std::enable_shared_from_this<Run> {
   void Decide() {
     if (environment_.state().role == store::Role::kMaster) return End(absl::OkStatus());
     if (!MayGoOn([](const Other& other) { return other.follows(); })) return;
+    // A member whose log is of a later reign than this one's would never follow it.
+    for (const Other& other : asked_) {
+      if (other.is_member) environment_.roles->NoteEpoch(other.state.epoch);
+    }
     const absl::Status kept = environment_.roles->Keep({.role = store::Role::kMaster});
     for (const std::string& loss : response_.losses()) {
       LOG_WARNING("Promoted by force: {}", loss);

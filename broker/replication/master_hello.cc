@@ -119,7 +119,8 @@ void Master::Hello(Session session, const v1::SlaveHello& hello) {
     return End(session,
                absl::FailedPreconditionError(fmt::format(
                    "the slave holds {} bytes that this master has lost, from offset {} on, "
-                   "and they may have been acknowledged: make the slave the master",
+                   "and they may have been acknowledged: make the slave the master. If this one's "
+                   "reign has not begun, stop it first",
                    hello.log_end() - *common, *common)));
   }
   v1::MasterWelcome welcome;
@@ -192,6 +193,8 @@ bool Master::Begin(Session session, const v1::SlaveHello& hello, v1::MasterWelco
     if (store.empty()) store = peer->store;
   }
   if (shared_->Counts(*peer)) shared_->left.erase(peer->id);
+  // What one that has left the set had says nothing of what this one has.
+  if (!shared_->set.coming().contains(peer->id)) shared_->good.erase(peer->id);
   return true;
 }
 

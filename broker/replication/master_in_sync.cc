@@ -64,7 +64,12 @@ bool Master::MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behi
   if (!peer.streaming || peer.leaving || peer.held.copying()) return false;
   if (peer.held.held() < log_->ReignStart()) return false;
   // Where nobody waits for it, it is always a little behind under load.
-  return waits_for_set_ ? peer.held.held() >= all : behind <= options_.max_lag / 2;
+  if (!waits_for_set_) return behind <= options_.max_lag / 2;
+  // Once etcd names it, it may be elected whatever its disk has; a record in the log counts only
+  // when the member has synced it.
+  const bool must_be_synced =
+      options_.election != nullptr && options_.durability == store::Durability::kReplicaSync;
+  return (must_be_synced ? peer.held.synced() : peer.held.held()) >= all;
 }
 
 std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
@@ -83,7 +88,9 @@ std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
     if (!shared_->Counts(peer)) {
       // Its number leaves the set first, even if too few are left: nobody is to be elected by it
       // before this store has everything. Whose it was may come again until then.
-      if (behind > options_.max_lag || shared_->left.contains(peer.id)) members.erase(peer.id);
+      if (behind <= options_.max_lag && !shared_->left.contains(peer.id)) continue;
+      members.erase(peer.id);
+      shared_->good.erase(peer.id);
     } else if (!members.contains(peer.id) && MayJoin(peer, all, behind)) {
       members.insert(peer.id);
       shared_->left.erase(peer.id);

@@ -78,13 +78,22 @@ void ReturningMaster::EndSilent(absl::Duration now) {
 ReturningMaster::Verdict ReturningMaster::Decide() const {
   Verdict verdict{.silent = options_.in_sync.members};
   verdict.silent.erase(options_.id);
-  bool has_all = false;
+  const bool is_whole = options_.is_whole && options_.is_whole();
+  bool has_all = is_whole;
+  std::set<BrokerId> heard = {options_.id};
   const store::LogHistory* most = &options_.log;
   const Peer* heir = nullptr;
   const MutexLock lock(&mutex_);
   for (const auto& [session, peer] : peers_) {
-    // An empty log is no answer: somebody may look for a disk that was not mounted.
-    if (!options_.in_sync.members.contains(peer.id) || peer.log.epochs.last() == 0) continue;
+    if (!options_.in_sync.members.contains(peer.id)) continue;
+    if (peer.log.epochs.last() == 0) {
+      // It has no more than this one; but where it is asked what was acknowledged, that is no
+      // answer: somebody may look for a disk that was not mounted.
+      if (!is_whole) continue;
+      verdict.silent.erase(peer.id);
+      heard.insert(peer.id);
+      continue;
+    }
     const std::optional<store::LogOffset> common = store::CommonPoint(options_.log, peer.log);
     // What each of them has behind the common end may have been acknowledged.
     if (!common.has_value() || (*common < options_.log.end && *common < peer.log.end)) {
@@ -92,13 +101,15 @@ ReturningMaster::Verdict ReturningMaster::Decide() const {
       continue;
     }
     verdict.silent.erase(peer.id);
+    heard.insert(peer.id);
     // One that has not got the record of the set may be in no set that counts yet.
     has_all = has_all || (peer.whole && *common >= options_.in_sync.end);
     if (!IsLonger(peer.log, *most)) continue;
     most = &peer.log;
     heir = &peer;
   }
-  if (!has_all && !verdict.silent.empty()) return verdict;
+  const bool are_enough = has_all && heard.size() >= options_.min_in_sync;
+  if (!are_enough && !verdict.silent.empty()) return verdict;
   verdict.master = heir != nullptr ? heir->id : options_.id;
   if (heir != nullptr) verdict.heir = heir->identity;
   return verdict;

@@ -1,6 +1,8 @@
 #ifndef MANSIO_BROKER_REPLICATION_RETURNING_MASTER_H_
 #define MANSIO_BROKER_REPLICATION_RETURNING_MASTER_H_
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,14 +24,19 @@ struct ReturningMasterOptions {
   BrokerId id = 1;
   store::LogHistory log = {};  // its own, which does not move
   InSyncRecord in_sync = {};   // the last one in it
+  size_t min_in_sync = 1;
+  // As a slave's hello says. Null: it may lack what it has confirmed.
+  std::function<bool()> is_whole = {};
 };
 
 // A member with the static role of a master that may have lost the end of what was acknowledged, as
 // its machine went down while it ran: what it hears from its slaves before it begins its reign
 // (design section 9). All that was acknowledged is known to be there once one member of the in-sync
 // set has answered that has lost nothing and had the record of the set, or all others of the set
-// have. Then the member that has most is to be the master. Nobody is welcomed, so that no log
-// moves. Thread-safe.
+// have. One that lacks nothing of it itself, as its disk had it (`replica-sync`), hears only who
+// holds more than it does: as a master it would refuse that one. Then the member that has most is
+// to be the master, if so many have answered that a reign can begin. Nobody is welcomed, so that no
+// log moves. Thread-safe.
 class ReturningMaster final : public SlaveStreams {
  public:
   explicit ReturningMaster(ReturningMasterOptions options) : options_(std::move(options)) {}

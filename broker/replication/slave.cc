@@ -32,11 +32,11 @@ struct Slave::Shared {
   store::EpochStart reign ABSL_GUARDED_BY(mutex);
   bool holds_all ABSL_GUARDED_BY(mutex) = false;  // that was told
 
-  // What the log has now, of a master that had committed this much.
-  bool HasCaughtUp(store::LogOffset appended, store::LogOffset committed) {
+  // What the log has for certain now, of a master that had committed this much.
+  bool HasCaughtUp(store::LogOffset has, store::LogOffset committed) {
     const MutexLock lock(&mutex);
     // What was acknowledged in earlier reigns is before the beginning of this one.
-    if (holds_all || appended < committed || committed <= reign.first) return false;
+    if (holds_all || has < committed || committed <= reign.first) return false;
     return holds_all = true;
   }
   // What had been committed when a master that this slave follows first said so; nullopt before.
@@ -191,14 +191,16 @@ void Slave::Take(v1::MasterFrames frames) {
     reign = shared_->reign.epoch;
   }
   if (Refuses(reign)) return;
-  const auto commit = [shared = shared_, log = log_, holds_all = holds_all_,
+  const bool must_be_synced = options_.durability == store::Durability::kReplicaSync;
+  const auto commit = [shared = shared_, log = log_, holds_all = holds_all_, must_be_synced,
                        committed = frames.committed()] {
+    const store::Cursors reached = log->Reached();
     // Never ahead of the log: another master may write something else there.
-    const store::LogOffset appended = log->Reached().appended;
-    log->AllowCommit(std::min(committed, appended));
+    log->AllowCommit(std::min(committed, reached.appended));
     shared->HeardCommitted(committed);
     if (!holds_all || log->IsCopying()) return;
-    if (shared->HasCaughtUp(appended, committed)) holds_all();
+    const store::LogOffset has = must_be_synced ? reached.synced : reached.appended;
+    if (shared->HasCaughtUp(has, committed)) holds_all();
   };
   if (frames.frames().empty()) return commit();
   log_->AppendFrames(std::move(*frames.mutable_frames()),

@@ -15,6 +15,7 @@
 #include "common/clock/clock.h"
 #include "common/sync/sync.h"
 #include "store/log/replicated_log.h"
+#include "store/options.h"
 
 namespace mansio::broker {
 
@@ -25,8 +26,9 @@ struct SlaveOptions {
   StoreId store = {};                                 // told to the master, as the next
   std::string process = {};                           // another one for each process
   std::function<v1::BrokerIdentity()> identity = {};  // told to the master; null: nothing is
-  absl::Duration heartbeat = absl::Seconds(1);        // something is said at least so often
-  absl::Duration silence = absl::Seconds(5);  // the master is gone when it said nothing so long
+  store::Durability durability = store::Durability::kReplica;  // of the group
+  absl::Duration heartbeat = absl::Seconds(1);  // something is said at least so often
+  absl::Duration silence = absl::Seconds(5);    // the master is gone when it said nothing so long
   // Where the master is elected; borrowed, must outlive the log. Null: roles are static.
   GroupElection* election = nullptr;
   // Where roles are static. Whether it has all that it has said it holds, and that it has that

@@ -105,7 +105,7 @@ void ElectedRole::TakeOverRun() {
 void ElectedRole::BecomeWhole() {
   {
     const MutexLock lock(&standing_mutex_);
-    if (!run_.BecomeWhole()) return;
+    if (failed_ || !run_.BecomeWhole()) return;
     TakeOverRun();
   }
   LOG_INFO("This member has all that the others may count on it to have.");
@@ -138,7 +138,13 @@ void ElectedRole::StoreWasClosed(const absl::Status& closed) {
 void ElectedRole::StoreHasFailed(const std::string& why) {
   {
     const MutexLock lock(&standing_mutex_);
-    if (std::exchange(failed_, true)) return;
+    if (failed_.exchange(true)) return;
+    // With `replica` it has confirmed what the system was to write, and now may forget.
+    const absl::Status doubted = may_lose_ && run_.has_begun() ? run_.Doubt() : absl::OkStatus();
+    if (!doubted.ok()) {
+      LOG_WARNING("The next start does not know that something may be lost: {}",
+                  std::string(doubted.message()));
+    }
   }
   TellStanding();
   elector_.StepDown(why);
@@ -182,10 +188,11 @@ void ElectedRole::Reopen() {
 
 bool ElectedRole::WantsOpening() const {
   const MutexLock lock(&mutex_);
-  return reopening_;
+  return reopening_ && !failed_;
 }
 
 void ElectedRole::AskToReopen() {
+  if (failed_) return;
   if (!std::exchange(reopening_, true)) environment_.reopen();
 }
 

@@ -85,7 +85,8 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   bool is_deposed() const;
   // Of the Broker that was open, as RunMark's.
   void StoreWasClosed(const absl::Status& closed);
-  // The Broker's log accepts nothing any more. This process stands no more.
+  // The Broker's log accepts nothing any more. This process stands no more, and does not open its
+  // store again.
   void StoreHasFailed(const std::string& why);
   // As Elector's.
   ElectionState State() const { return elector_.State(); }
@@ -112,6 +113,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   void OnLogEndWanted() override;
   void AskForPromise(BrokerId slave, const PromiseRequest& request) override;
 
+  // Unless the store has failed: what the disk is to be trusted with is for people to say.
   void AskToReopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `log_end`: of a log that was just opened.
   void TellStanding(std::optional<store::LogOffset> log_end = std::nullopt);
@@ -137,9 +139,9 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   RunMark run_ ABSL_GUARDED_BY(standing_mutex_);
   Standing standing_ ABSL_GUARDED_BY(standing_mutex_);
   bool copying_ ABSL_GUARDED_BY(standing_mutex_) = false;
-  bool failed_ ABSL_GUARDED_BY(standing_mutex_) = false;     // its log accepts nothing any more
   bool is_second_ ABSL_GUARDED_BY(standing_mutex_) = false;  // as GroupElection::IsSecond
 
+  std::atomic<bool> failed_{false};  // its log accepts nothing any more
   std::atomic<uint64_t> elections_won_{0};
   Elector elector_;
 };

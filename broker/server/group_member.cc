@@ -36,6 +36,7 @@ SlaveLinkOptions LinkOptionsOf(const BrokerConfig& config, const std::string& se
   options.slave.cluster = config.cluster;
   options.slave.broker = config.name;
   options.slave.id = config.id;
+  options.slave.durability = config.store.durability;
   options.master = config.master.ToString();
   options.cluster_secret = secret;
   return options;
@@ -135,7 +136,9 @@ absl::Status GroupMember::AttachReturning() {
                              .broker = config_.name,
                              .id = config_.id,
                              .log = log_->History(),
-                             .in_sync = *std::move(in_sync)},
+                             .in_sync = *std::move(in_sync),
+                             .min_in_sync = config_.min_in_sync,
+                             .is_whole = [run = environment_.run] { return run->is_whole(); }},
       ReturningService::Environment{
           .clock = environment_.clock,
           .begin =

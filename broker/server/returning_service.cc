@@ -28,6 +28,7 @@ struct ReturningService::Shared {
 ReturningService::ReturningService(ReturningMasterOptions options, Environment environment)
     : self_(options.id),
       broker_(options.broker),
+      is_whole_(options.is_whole ? options.is_whole : [] { return false; }),
       environment_(std::move(environment)),
       master_(std::move(options)),
       shared_(std::make_shared<Shared>()),
@@ -97,8 +98,8 @@ void ReturningService::Resume() {
 std::string ReturningService::trouble() const {
   const ReturningMaster::Verdict verdict = master_.Decide();
   const std::string lacks =
-      "there is no master, and this member, which is to be it, may lack what was acknowledged, as "
-      "its machine lost its power";
+      "there is no master, and this member, which is to be it, may lack the end of the log, as its "
+      "machine lost its power";
   if (verdict.master == self_) return lacks + ": it has heard enough, and begins";
   if (verdict.master != 0) {
     const MutexLock lock(&shared_->mutex);
@@ -108,6 +109,13 @@ std::string ReturningService::trouble() const {
         lacks, verdict.master,
         shared_->refused.ok() ? "" : fmt::format(" ({})", std::string(shared_->refused.message())),
         broker_, verdict.master);
+  }
+  if (is_whole_()) {
+    return fmt::format(
+        "{}: all that was acknowledged is here, and it waits until replication.min-in-sync members "
+        "have answered, so that its reign can begin; {{{}}} have not. If they are gone for good, "
+        "lower that number; if one of them has become the master, promote that one again",
+        lacks, fmt::join(verdict.silent, ", "));
   }
   return fmt::format(
       "{}: it waits for one of the in-sync members {{{}}} that lost nothing, or for all of them{}. "

@@ -59,6 +59,7 @@ class ReturningService {
 
   const BrokerId self_;
   const std::string broker_;
+  const std::function<bool()> is_whole_;
   const Environment environment_;
   ReturningMaster master_;
   const std::shared_ptr<Shared> shared_;

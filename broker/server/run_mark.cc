@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kMaxBytes = 1000;
 // In the place of a boot: no machine has it.
 constexpr char kBeganEmpty[] = "began empty\n";
+constexpr char kDiskFailed[] = "disk failed\n";  // the same
 
 bool IsOfBoot(const std::string& left, const std::string& boot) {
   return !boot.empty() && left == boot + "\n";
@@ -61,6 +62,11 @@ absl::Status RunMark::SetWhole() {
   whole_ = true;
   began_empty_ = false;
   return absl::OkStatus();
+}
+
+absl::Status RunMark::Doubt() {
+  whole_ = false;
+  return ReplaceFile(*files_, path_, began_empty_ ? kBeganEmpty : kDiskFailed);
 }
 
 bool RunMark::BecomeWhole() {

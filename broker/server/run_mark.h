@@ -47,6 +47,9 @@ class RunMark {
   // The same for a run that has begun and is not whole. Whether it has just become so; a file that
   // cannot be written is logged.
   bool BecomeWhole();
+  // The disk has failed, and it may lose what it has told others though the machine goes on: until
+  // SetWhole. Writes a file.
+  absl::Status Doubt();
 
  private:
   absl::StatusOr<std::string> ReadMark() const;

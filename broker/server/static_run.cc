@@ -5,7 +5,8 @@
 namespace mansio::broker {
 
 StaticRun::StaticRun(FileSystem* files, const BrokerConfig& config, std::string boot)
-    : may_lose_(config.id != 0 && config.store.durability == store::Durability::kReplica),
+    : may_lose_(config.id != 0 && store::WaitsForInSyncSet(config.store.durability)),
+      confirms_synced_(config.store.durability == store::Durability::kReplicaSync),
       run_(files, config.store.path, std::move(boot)) {}
 
 absl::StatusOr<BrokerConfig> StaticRun::Opening(BrokerConfig config) {
@@ -49,7 +50,8 @@ std::set<BrokerId> StaticRun::TakeSilent() {
 
 bool StaticRun::is_whole() const {
   const MutexLock lock(&mutex_);
-  return !run_.has_begun() || run_.whole();
+  if (!run_.has_begun() || run_.whole()) return true;
+  return confirms_synced_ && !run_.began_empty();
 }
 
 void StaticRun::HoldsAll() {

@@ -13,10 +13,10 @@
 
 namespace mansio::broker {
 
-// Whether a member of a group with static roles may lack the end of what it has confirmed: with
-// `replica`, when its machine went down while it ran (RunMark). Such a master hears from its slaves
-// before it begins its reign. It lives as long as the process, and a Broker for one role.
-// Thread-safe.
+// Whether a member of a group with static roles may lack the end of its log, as its machine went
+// down while it ran (RunMark): with `replica` that was confirmed, with `replica-sync` a master's
+// slaves may hold it all the same. Such a master hears from its slaves before it begins its reign.
+// It lives as long as the process, and a Broker for one role. Thread-safe.
 class StaticRun {
  public:
   // `files` is borrowed. `boot`: BootId().
@@ -49,6 +49,7 @@ class StaticRun {
 
  private:
   const bool may_lose_;
+  const bool confirms_synced_;  // so that nothing confirmed is lost
   mutable Mutex mutex_;  // also of the file
   RunMark run_ ABSL_GUARDED_BY(mutex_);
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;

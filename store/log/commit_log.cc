@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "common/clock/broker_time.h"
@@ -21,6 +22,8 @@ constexpr std::string_view kLogDirectory = "log";
 // A slave that becomes master goes past the reigns that its old master may have begun meanwhile,
 // without slaves, by being started again and again.
 constexpr Epoch kTakeOverStep = 1'000'000;
+// At a time, of what a start is not sure to find on the disk.
+constexpr uint64_t kWriteAgainBytes = 1 << 20;
 
 absl::Status CheckOptions(const StoreOptions& options) {
   if (options.segment_bytes < kMinSegmentBytes ||
@@ -192,11 +195,33 @@ absl::Status CommitLogImpl::PrepareTail() {
 }
 
 absl::Status CommitLogImpl::SyncRecovered() {
+  const LogOffset from = std::min(replayed_from_, recovered_.synced);
   for (const auto& segment : segments_->All()) {
-    if (segment->end() <= replayed_from_ || segment->first() >= recovered_.end) continue;
+    if (segment->end() <= from || segment->first() >= recovered_.end) continue;
     auto file = segments_->files().Open(segment->path(), OpenMode::kReadWrite);
     if (!file.ok()) return file.status();
+    if (absl::Status status = WriteAgain(*segment, **file); !status.ok()) return status;
     if (absl::Status status = (*file)->Datasync(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CommitLogImpl::WriteAgain(const Segment& segment, File& file) const {
+  // Where a flush has failed the kernel has what it could not write, and takes it for written: a
+  // second flush says that all is well and writes nothing.
+  const LogOffset end = std::min(segment.end(), recovered_.end);
+  std::string chunk;
+  for (LogOffset at = std::max(segment.first(), recovered_.synced); at < end; at += chunk.size()) {
+    chunk.resize(std::min<uint64_t>(kWriteAgainBytes, end - at));
+    const absl::StatusOr<size_t> read = segments_->Read(at, chunk.data(), chunk.size());
+    if (!read.ok()) return read.status();
+    if (*read < chunk.size()) {
+      return absl::DataLossError(fmt::format("{} ends at byte {}, inside the log", segment.path(),
+                                             at + *read - segment.first()));
+    }
+    if (absl::Status written = file.Write(at - segment.first(), chunk); !written.ok()) {
+      return written;
+    }
   }
   return absl::OkStatus();
 }

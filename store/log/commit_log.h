@@ -64,6 +64,7 @@ struct RecoveryReport {
   StoreTime last_store_time = 0;
   uint64_t replayed_bytes = 0;
   uint64_t cut_bytes = 0;  // torn tail that was cut, 0 for none
+  LogOffset synced = 0;    // what is before is known to be on the disk
 };
 
 // Segment files, frames, the log thread. Opened in two steps: Open scans and cuts the tail, Replay

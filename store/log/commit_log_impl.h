@@ -102,6 +102,8 @@ class CommitLogImpl final : public CommitLog, private ReplicatedLog {
   // Makes sure that there is a segment at the recovered tail, and that all before it is durable.
   absl::Status PrepareTail();
   absl::Status SyncRecovered();
+  // The part of that segment that is not known to be on the disk.
+  absl::Status WriteAgain(const Segment& segment, File& file) const;
   // Writes the EPOCH frame at the tail and syncs it.
   absl::Status BeginEpoch();
 

@@ -144,7 +144,8 @@ absl::StatusOr<RecoveryReport> Recovery::Run(const RecoveryStart& start, Fold fo
                         .last_epoch = std::max({scanner.epoch(), start.epoch, end->beyond.epoch}),
                         .last_store_time = scanner.store_time(),
                         .replayed_bytes = end->at - from,
-                        .cut_bytes = written_end - end->at};
+                        .cut_bytes = written_end - end->at,
+                        .synced = std::min(end->synced, end->at)};
 }
 
 absl::Status Recovery::MakeWritable(const End& end) {

@@ -106,6 +106,16 @@ constexpr char kOneAway[] = R"(
     brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave" }
               in_sync: false }
     answered_by: "broker 127.0.0.1:8082")";
+constexpr char kOneDiffers[] = R"(
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" member: 1 epoch: 3 role: "master"
+                       version: "0.1.0" durability: "replica"
+                       addresses { host: "127.0.0.1" port: $PORT } } online: true
+              log_end: 5000000 committed: 5000000 in_sync: true }
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave"
+                       durability: "async" } in_sync: true settings_differ: true
+              trouble: "it is configured with durability async (its master has replica): set the "
+                       "same in its configuration, and start it again" }
+    answered_by: "broker 127.0.0.1:8082")";
 constexpr char kPromotion[] = R"(
     members { address: "10.0.0.5:8081" status { code: INTERNAL_SERVER_ERROR
               message: "INTERNAL_SERVER_ERROR: failed to connect to all addresses" } }
@@ -242,6 +252,7 @@ std::vector<Case> ClusterCases() {
                           "explanations { broker: 'broker-a' cause: GROUP_CAUSE_CAUGHT_UP }"))},
       {{"cluster", "check"}, WithBrokers(kNoMaster)},
       {{"cluster", "check"}, WithBrokers(kOneAway)},
+      {{"cluster", "check"}, WithBrokers(kOneDiffers)},
       {{"cluster", "list"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"cluster", "check"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"broker", "config", "get", "broker-a", "retention.age"},
@@ -252,6 +263,7 @@ std::vector<Case> ClusterCases() {
         {"SetConfig", std::string("broker: 'broker-a' previous: '3d' setting ") + kSetting}}},
       {{"broker", "list"}, {{"ListBrokers", kMembers}}},
       {{"broker", "list"}, {{"ListBrokers", kNoMaster}}},
+      {{"broker", "list"}, {{"ListBrokers", kOneDiffers}}},
       {{"broker", "promote", "broker-a", "2", "--yes"},
        {{"ListBrokers", kSlaveAlone},
         {"ListBrokers alone", kPromoted},

@@ -99,6 +99,40 @@ TEST(ReplicationTest, SendsAreRefusedWithTooFewMembersAndGoOnWhenTheyAreBack) {
   load.AwaitAcknowledged(1);
 }
 
+TEST(ReplicationTest, ASlaveThatIsStoppedInOrderIsNotWaitedFor) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2", "replication.max-lag=5m"});
+  group.StartAll();
+  ASSERT_TRUE(group.master().CreateTopic("orders", 2).ok());
+  Load load(group.master());
+  load.AwaitAcknowledged(50);
+  EXPECT_EQ(group.at(2).Stop(), 0);
+  EXPECT_THAT(group.at(2).Log(), HasSubstr("goes on without this slave"));
+  group.AwaitSet("{1, 2, 3} to {1, 3}");
+  load.AwaitAcknowledged(50);
+  group.at(2).Start();
+  group.AwaitSet("{1, 3} to {1, 2, 3}");
+  load.AwaitAcknowledged(50);
+  EXPECT_EQ(group.at(3).Stop(), 0);
+  group.AwaitSet("{1, 2, 3} to {1, 2}");
+  load.AwaitAcknowledged(50);
+  load.End();
+  EXPECT_EQ(load.failures(), 0) << load.first_failure();
+}
+
+TEST(ReplicationTest, AMemberThatIsConfiguredOtherwiseIsNamed) {
+  BrokerGroup group({"durability=replica", "replication.min-in-sync=2"});
+  group.at(3).Change("replication.min-in-sync=1");
+  group.StartAll();
+  EXPECT_NE(group.master().WaitForLog("replication.min-in-sync 1 (its master has 2)"), "");
+  const auto list = group.master().Admin()->ListBrokers();
+  ASSERT_TRUE(list.ok()) << list.status();
+  for (const v1::BrokerOverview& overview : list->brokers()) {
+    const bool is_other = overview.broker().member() == 3;
+    EXPECT_EQ(overview.settings_differ(), is_other) << overview.DebugString();
+    EXPECT_EQ(overview.trouble().empty(), !is_other);
+  }
+}
+
 TEST(ReplicationTest, ASlavePassesCallsOnAndAnswersReadsWhileTheMasterIsAway) {
   BrokerGroup group({"durability=replica", "replication.min-in-sync=2"});
   group.StartAll();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -78,12 +79,13 @@ struct Member {
   std::unique_ptr<Master> master;
   std::unique_ptr<Slave> slave;
   std::shared_ptr<Link> link;  // a slave's
+  std::atomic<bool> holds_all{false};
 };
 
 class Group {
  public:
   Group(int members, Durability durability, size_t min_in_sync)
-      : durability_(durability), min_in_sync_(min_in_sync) {
+      : log_durability(durability), durability_(durability), min_in_sync_(min_in_sync) {
     for (BrokerId id = 1; id <= members; ++id) members_[id] = std::make_unique<Member>();
   }
   ~Group() {
@@ -101,7 +103,7 @@ class Group {
   store::StoreOptions Options(store::Role role) const {
     store::StoreOptions options;
     options.role = role;
-    options.durability = durability_;
+    options.durability = log_durability;
     options.flush_interval = absl::Hours(1);  // when the test says so
     return options;
   }
@@ -146,6 +148,8 @@ class Group {
     options.id = numbers.contains(id) ? numbers[id] : id;
     options.store = "store-" + std::to_string(copies.contains(id) ? copies[id] : id);
     options.process = "process-" + std::to_string(++started_);
+    options.durability = durability_;
+    options.holds_all = [&member] { member.holds_all = true; };
     v1::BrokerIdentity identity = identities[id];
     identity.add_addresses()->set_host("host-" + std::to_string(id));
     options.identity = [identity] { return identity; };
@@ -298,6 +302,7 @@ class Group {
 
   FakeClock clock;
   absl::Status last_end;
+  Durability log_durability;                   // kReplica: the log syncs when the test says so
   uint64_t catch_up_bytes_per_second = 0;      // of masters that start from now on
   absl::Duration max_lag = absl::Seconds(10);  // of the next master
   GroupElection* election = nullptr;           // its, too

@@ -203,5 +203,34 @@ TEST_F(LeaveTest, AnotherStoreNeedNotWaitForOneThatHasLeft) {
   EXPECT_THAT(group_.Applied(3), ElementsAre("one"));
 }
 
+TEST_F(LeaveTest, WhatTheOneBeforeHadIsNotWhatAnotherStoreHas) {
+  SlowElection election;
+  Group group(3, Durability::kSync, 1);  // members join that are less than half of max-lag behind
+  group.election = &election;
+  group.numbers[3] = 2;
+  group.StartMaster(1);
+  group.StartSlave(2);
+  group.Heal(/*rounds=*/5);
+  group.present()->InSyncRecorded({1, 2});
+  for (int n = 0; n < 40; ++n) {
+    ASSERT_TRUE(group.Send(std::string(1000, 'x'), std::make_shared<Outcome>()));
+  }
+  group.Exchange();
+  ASSERT_TRUE(group.at(2).slave->SayGoodbye());
+  group.Exchange();
+  group.present()->InSyncRecorded({1});
+  group.Exchange();
+  group.Down(2);
+  group.StartSlave(3);
+  group.Connect(3);
+  group.Exchange(/*rounds=*/1);
+  ASSERT_GT(group.at(3).log->log->cursors().appended, 0u);
+  ASSERT_LT(group.at(3).log->log->cursors().appended, group.at(1).log->log->cursors().appended);
+  EXPECT_EQ(election.proposed.back().first, std::set<BrokerId>({1}));
+  group.Exchange();
+  EXPECT_EQ(election.proposed.back().first, std::set<BrokerId>({1, 2}));
+  group.Down(1);
+}
+
 }  // namespace
 }  // namespace mansio::broker::testing

@@ -48,6 +48,19 @@ class ReturningMasterTest : public ::testing::Test {
     return session;
   }
   BrokerId Master() const { return master_.Decide().master; }
+  static ReturningMasterOptions Whole(size_t min_in_sync) {
+    return {.cluster = "c",
+            .broker = "b",
+            .id = 1,
+            .log = {Epochs({kReign}), 0, 500},
+            .in_sync = {.members = {1, 2, 3}, .end = 400},
+            .min_in_sync = min_in_sync,
+            .is_whole = [] { return true; }};
+  }
+  static BrokerId After(ReturningMaster& master, const v1::SlaveMessage& message) {
+    master.Received(master.Opened(std::make_shared<FakeStream>()), message);
+    return master.Decide().master;
+  }
 
   ReturningMaster master_{{.cluster = "c",
                            .broker = "b",
@@ -141,6 +154,19 @@ TEST_F(ReturningMasterTest, ALogThatHasPartedIsNoAnswer) {
   EXPECT_EQ(Master(), 0);
   EXPECT_THAT(master_.Decide().parted, ElementsAre(2));
   EXPECT_THAT(master_.Decide().silent, ElementsAre(2, 3));
+}
+
+TEST_F(ReturningMasterTest, OneThatLacksNothingItselfWaitsForSoManyAsItsReignNeeds) {
+  const ReturningMaster alone(Whole(/*min_in_sync=*/1));
+  EXPECT_EQ(alone.Decide().master, 1);
+  ReturningMaster two(Whole(/*min_in_sync=*/2));
+  EXPECT_EQ(two.Decide().master, 0);
+  EXPECT_EQ(After(two, Hello(2, 900, /*whole=*/true)), 2) << "it would be refused";
+  ReturningMaster replaced(Whole(/*min_in_sync=*/2));
+  EXPECT_EQ(After(replaced, Hello(2, 0, /*whole=*/false, {})), 1) << "its disk is new";
+  ReturningMaster all(Whole(/*min_in_sync=*/3));
+  EXPECT_EQ(After(all, Hello(2, 500, /*whole=*/true)), 0);
+  EXPECT_EQ(After(all, Hello(3, 700, /*whole=*/true)), 3);
 }
 
 TEST_F(ReturningMasterTest, WhoIsNoSlaveOfTheGroupIsRefused) {

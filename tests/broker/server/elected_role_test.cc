@@ -206,9 +206,15 @@ TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   AwaitReopening();
   Open(0);
   role_->StoreHasFailed("the disk is gone");
-  AwaitReopening();
-  EXPECT_EQ(Open(1).store.role, store::Role::kSlave);
   AwaitTrouble("its store has failed");
+  while (!role_->is_deposed()) AwaitTrouble("its store has failed");
+  EXPECT_FALSE(role_->CheckPermit().ok());
+  role_->Reopen();
+  EXPECT_FALSE(role_->WantsOpening()) << "it could take what the disk has lost for good";
+  role_->HoldsAll();
+  const auto next = RunMark::Begin(&files_, "data", "boot-1", /*empty=*/false);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_FALSE(next->whole()) << "the system may have forgotten what it could not write";
 }
 
 TEST_F(ElectedRoleTest, OneThatIsSecondWithACopyStandsNoMoreUntilItHoldsAll) {

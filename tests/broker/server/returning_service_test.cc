@@ -80,6 +80,19 @@ TEST_F(ReturningServiceTest, AsksTheOneThatHasMoreUntilItIsTheMaster) {
   EXPECT_EQ(begun_, 0);
 }
 
+TEST_F(ReturningServiceTest, SaysWhatOneThatLacksNothingWaitsFor) {
+  ReturningService whole({.broker = "b",
+                          .id = 1,
+                          .log = {Epochs(), 0, 500},
+                          .in_sync = {.members = {1, 2}},
+                          .min_in_sync = 2,
+                          .is_whole = [] { return true; }},
+                         {.clock = &clock_, .begin = [this] { ++begun_; }});
+  EXPECT_EQ(whole.Work(), absl::Seconds(1));
+  EXPECT_EQ(begun_, 0);
+  EXPECT_THAT(whole.trouble(), HasSubstr("all that was acknowledged is here"));
+}
+
 TEST_F(ReturningServiceTest, HandsOverToNobodyElse) {
   EXPECT_FALSE(service_.HandOver(2).ok());
   const SlaveStreams::Session third = Say(3, 900);

@@ -72,15 +72,34 @@ TEST_F(StaticRunTest, ASlaveIsWholeAgainWhenItHasGotEverything) {
 }
 
 TEST_F(StaticRunTest, WhereTheDiskHasWhatWasAcknowledgedNobodyIsAsked) {
-  for (const store::Durability durability :
-       {store::Durability::kReplicaSync, store::Durability::kAsync}) {
-    config_.store.durability = durability;
-    for (const char* boot : {"boot-1", "boot-2"}) {
-      StaticRun run = Boot(boot);
-      EXPECT_EQ(Open(run), store::Role::kMaster);
-      EXPECT_TRUE(run.is_whole());
-    }
+  config_.store.durability = store::Durability::kAsync;
+  for (const char* boot : {"boot-1", "boot-2"}) {
+    StaticRun run = Boot(boot);
+    EXPECT_EQ(Open(run), store::Role::kMaster);
+    EXPECT_TRUE(run.is_whole());
   }
+}
+
+TEST_F(StaticRunTest, WithReplicaSyncTheMasterAsksThoughItLacksNothingThatWasAcknowledged) {
+  config_.store.durability = store::Durability::kReplicaSync;
+  StaticRun first = Boot("boot-1");
+  EXPECT_EQ(Open(first), store::Role::kMaster);
+  StaticRun run = Boot("boot-2");
+  EXPECT_EQ(Open(run), store::Role::kSlave);
+  EXPECT_TRUE(run.is_returning());
+  EXPECT_TRUE(run.is_whole());
+  run.Decided();
+  EXPECT_EQ(Open(run), store::Role::kMaster);
+}
+
+TEST_F(StaticRunTest, WithReplicaSyncWhatBeganEmptyIsNotWhole) {
+  config_.store.durability = store::Durability::kReplicaSync;
+  config_.store.role = store::Role::kSlave;
+  StaticRun run = Boot("boot-1");
+  EXPECT_EQ(run.Attach(store::Role::kSlave, /*is_empty=*/true), absl::OkStatus());
+  EXPECT_FALSE(run.is_whole());
+  run.HoldsAll();
+  EXPECT_TRUE(run.is_whole());
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 namespace mansio::store::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Operation = RecordingFileSystem::Operation;
 
@@ -63,6 +64,52 @@ TEST(FailureTest, AFailedFlushStopsTheLogAndIsNotRepeated) {
   files.ClearFaults();
   ExpectStopped(log, SegmentPath(0));
   EXPECT_LT(log.log->cursors().synced, log.log->cursors().appended + 1);
+}
+
+// What was not flushed is still read, and a second flush says that all is well.
+TEST(FailureTest, AStartAfterAFailedFlushWritesAgainWhatTheDiskMayLack) {
+  RecordingFileSystem files;
+  const std::string lost(20'000, 'x');  // of more pages than what is written next
+  {
+    TestLog log(&files);
+    ASSERT_TRUE(log.Begin().ok());
+    ASSERT_TRUE(log.Write("good").ok());
+    files.Inject({.operation = Operation::kDatasync, .sticky = true});
+    ASSERT_FALSE(log.Write(lost).ok());
+    files.ClearFaults();
+  }
+  {
+    TestLog log(&files);
+    ASSERT_TRUE(log.Begin().ok());
+    EXPECT_THAT(log.Recovered(), ElementsAre("good", lost));
+  }
+  files.Crash(RecordingFileSystem::CrashMode::kDropAll, 1);
+  TestLog log(&files);
+  ASSERT_EQ(log.Begin(), absl::OkStatus());
+  EXPECT_THAT(log.Recovered(), ElementsAre("good", lost));
+}
+
+TEST(FailureTest, ASlaveCountsAsSyncedWhatAStartHasWrittenAgain) {
+  RecordingFileSystem master_files;
+  RecordingFileSystem files;
+  TestLog master(&master_files, MasterOptions(Durability::kReplicaSync));
+  ASSERT_TRUE(master.Begin().ok());
+  {
+    TestLog slave(&files, SlaveOptions(Durability::kReplicaSync));
+    ASSERT_TRUE(slave.Begin().ok());
+    files.Inject({.operation = Operation::kDatasync, .sticky = true, .path_contains = "0000"});
+    ASSERT_FALSE(CatchUp(master, slave).ok());
+    files.ClearFaults();
+  }
+  {
+    TestLog slave(&files, SlaveOptions(Durability::kReplicaSync));
+    ASSERT_TRUE(slave.Begin().ok());
+    ASSERT_EQ(slave.log->cursors().synced, master.log->cursors().appended);
+  }
+  files.Crash(RecordingFileSystem::CrashMode::kDropAll, 1);
+  TestLog slave(&files, SlaveOptions(Durability::kReplicaSync));
+  ASSERT_TRUE(slave.Begin().ok());
+  EXPECT_EQ(slave.log->cursors().appended, master.log->cursors().appended);
 }
 
 TEST(FailureTest, WhatWaitsWhenTheLogStopsIsFailed) {
