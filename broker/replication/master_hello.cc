@@ -68,7 +68,7 @@ absl::Status Master::CheckStore(Session session, const v1::SlaveHello& hello) {
     // Whose place it is comes before one that is to take it over.
     if (is_another && !shared_->Counts(peer) && hello.store() == known_store) continue;
     // One that was started again comes when the end of its stream, or nothing, was heard of it.
-    const bool is_there = now - peer.heard < 2 * options_.heartbeat;
+    const bool is_there = !peer.leaving && now - peer.heard < 2 * options_.heartbeat;
     const bool are_copies =
         !is_another && is_there && IsAnotherStore(peer.process, hello.process());
     if (!is_another && !are_copies) continue;

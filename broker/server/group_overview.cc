@@ -93,10 +93,10 @@ v1::BrokerOverview GroupOverview::OverviewOf(const SlaveState& slave) const {
   identity.set_role(std::string(RoleName(store::Role::kSlave)));
   overview.set_online(slave.connected);
   overview.set_trouble(slave.trouble);
-  overview.set_settings_differ(slave.settings_differ);
   const std::string failure = std::exchange(*identity.mutable_store_failure(), "");
   if (!slave.trouble.empty()) {
-    overview.set_trouble_kind(v1::TROUBLE_KIND_NUMBER_TAKEN);
+    overview.set_trouble_kind(slave.settings_differ ? v1::TROUBLE_KIND_SETTINGS_DIFFER
+                                                    : v1::TROUBLE_KIND_NUMBER_TAKEN);
   } else if (!failure.empty()) {
     overview.set_trouble(failure);
     overview.set_trouble_kind(v1::TROUBLE_KIND_STORE_FAILED);

@@ -50,7 +50,7 @@ class StaticRun {
  private:
   const bool may_lose_;
   const bool confirms_synced_;  // so that nothing confirmed is lost
-  mutable Mutex mutex_;  // also of the file
+  mutable Mutex mutex_;         // also of the file
   RunMark run_ ABSL_GUARDED_BY(mutex_);
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;
   bool returning_ ABSL_GUARDED_BY(mutex_) = false;

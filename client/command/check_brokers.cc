@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "client/command/admin_views.h"
@@ -20,11 +22,20 @@ constexpr absl::Duration kMostSkew = absl::Seconds(2);
 // Parts of a disk, as conf/prometheus-alerts.yml has them.
 constexpr double kLittleSpace = 0.15;
 constexpr double kNoSpace = 0.05;
+constexpr char kMendStore[] = "make room or replace the disk, then start the broker again";
 
 using Severity = Finding::Severity;
 
 std::string NameOf(const v1::BrokerIdentity& broker) {
   return broker.id() == 0 ? broker.name() : fmt::format("{} (id {})", broker.name(), broker.id());
+}
+
+// A member says it of itself, its master of it, and so may each broker that is asked.
+void AddOnce(Finding finding, Findings* findings) {
+  const bool known = std::any_of(findings->begin(), findings->end(), [&](const Finding& other) {
+    return other.kind == finding.kind && other.subject == finding.subject;
+  });
+  if (!known) findings->push_back(std::move(finding));
 }
 
 void CheckDisk(const std::string& name, const v1::StoreState& store, Findings* findings) {
@@ -45,9 +56,9 @@ void CheckDisk(const std::string& name, const v1::StoreState& store, Findings* f
 void CheckStore(const std::string& name, const v1::StoreState& store, Findings* findings) {
   CheckDisk(name, store, findings);
   if (!store.failure().empty()) {
-    findings->push_back({Severity::kProblem, "store-failed", name,
-                         fmt::format("broker {} stores no messages: {}", name, store.failure()),
-                         "make room or replace the disk, then start the broker again"});
+    AddOnce({Severity::kProblem, "store-failed", name,
+             fmt::format("broker {} stores no messages: {}", name, store.failure()), kMendStore},
+            findings);
   }
   if (store.has_carry_left_bytes() && store.carry_left_bytes() == 0) {
     findings->push_back(
@@ -75,18 +86,41 @@ void CheckClock(const std::string& name, absl::Time before, absl::Time there, ab
                        "synchronise the clocks of both machines (timedatectl status)"});
 }
 
+// What the broker that was asked knows to be wrong with itself or one of its slaves.
+void CheckTrouble(const v1::BrokerOverview& overview, Findings* findings) {
+  const v1::BrokerIdentity& broker = overview.broker();
+  const std::string text = fmt::format("member {} of broker group {}: {}", broker.member(),
+                                       broker.name(), overview.trouble());
+  switch (overview.trouble_kind()) {
+    case v1::TROUBLE_KIND_STORE_FAILED:
+      return AddOnce({Severity::kProblem, "store-failed", NameOf(broker), text, kMendStore},
+                     findings);
+    case v1::TROUBLE_KIND_NUMBER_TAKEN:
+      return AddOnce({Severity::kProblem, "number-taken", NameOf(broker), text,
+                      "each member keeps its own broker.id and store.path: stop the process that "
+                      "is not the member, or give it another number and an empty store.path. A "
+                      "member whose disk was replaced is taken in by itself once nothing was heard "
+                      "of its former store for replication.max-lag"},
+                     findings);
+    case v1::TROUBLE_KIND_SETTINGS_DIFFER:
+      return findings->push_back(
+          {Severity::kProblem, "settings-differ", NameOf(broker), text,
+           "set the same in its configuration and start it again: until then an acknowledgement "
+           "means something else once this member is the master"});
+    default:
+      break;
+  }
+  findings->push_back({Severity::kProblem, "election-trouble", broker.name(), text,
+                       overview.returning()
+                           ? "start the in-sync members that it waits for; if they are gone for "
+                             "good, mansio broker promote with --force"
+                           : "see that etcd answers, and enough members run that were in sync"});
+}
+
 // What a broker knows of its group: an election that does not go on, and a master of its slaves.
 void CheckGroup(const v1::ListBrokersResponse& answer, Findings* findings) {
   for (const v1::BrokerOverview& overview : answer.brokers()) {
-    const v1::BrokerIdentity& broker = overview.broker();
-    if (overview.trouble().empty()) continue;
-    const bool differs = overview.settings_differ();
-    findings->push_back(
-        {Severity::kProblem, differs ? "settings-differ" : "election-trouble", broker.name(),
-         fmt::format("member {} of broker group {}: {}", broker.member(), broker.name(),
-                     overview.trouble()),
-         differs ? "until then an acknowledgement means something else once this member is master"
-                 : "see that etcd answers, and enough members run that were in sync"});
+    if (!overview.trouble().empty()) CheckTrouble(overview, findings);
   }
   if (answer.brokers_size() == 0 || answer.brokers(0).broker().role() != "master") return;
   for (const v1::BrokerOverview& overview : answer.brokers()) {
@@ -152,10 +186,27 @@ void CheckMasters(const Sight& sight, Findings* findings) {
   }
 }
 
+// Groups whose master does not wait for a slave before it acknowledges.
+void CheckDurability(const Sight& sight, Findings* findings) {
+  for (const v1::BrokerOverview& overview : sight.brokers.brokers()) {
+    const v1::BrokerIdentity& broker = overview.broker();
+    const bool waits_for_nobody = broker.durability() == "sync" || broker.durability() == "async";
+    if (!overview.online() || broker.member() == 0 || !waits_for_nobody) continue;
+    AddOnce(
+        {Severity::kNotice, "durability-local", broker.name(),
+         fmt::format("broker group {} has durability {}: what was acknowledged is lost with the "
+                     "master where no slave has copied it yet",
+                     broker.name(), broker.durability()),
+         "durability: replica-sync (or replica) and replication.min-in-sync: 2 on all members"},
+        findings);
+  }
+}
+
 }  // namespace
 
 void CheckBrokers(const Context& context, const Sight& sight, Findings* findings) {
   CheckMasters(sight, findings);
+  CheckDurability(sight, findings);
   std::set<std::string> versions;
   for (const v1::BrokerOverview& overview : sight.brokers.brokers()) {
     const v1::BrokerIdentity& broker = overview.broker();

@@ -7,8 +7,8 @@
 namespace mansio::command {
 
 // Brokers that are lost, or do not answer at the address that clients get; groups without a master;
-// clocks that differ from this machine's; stores that fail or run out of room; versions that
-// differ. Asks every broker itself.
+// groups that acknowledge what no slave has; clocks that differ from this machine's; stores that
+// fail or run out of room; versions that differ. Asks every broker itself.
 void CheckBrokers(const Context& context, const Sight& sight, Findings* findings);
 
 }  // namespace mansio::command

@@ -94,7 +94,8 @@ void ClientRegistry::CloseStream(std::string_view id, Close close) {
     const auto it = shard.clients.find(hash);
     if (it == shard.clients.end()) return;
     closed = close(it->second, now);
-    lost = it->second.TakeStreamLost();
+    // The end of one that is dead is told otherwise.
+    lost = it->second.TakeStreamLost() && it->second.alive();
     if (!it->second.alive() && !it->second.HasStream()) shard.Erase(it, count_);
   }
   if (lost && observer_ != nullptr) observer_->OnStreamLost(id);

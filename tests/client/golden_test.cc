@@ -112,9 +112,26 @@ constexpr char kOneDiffers[] = R"(
                        addresses { host: "127.0.0.1" port: $PORT } } online: true
               log_end: 5000000 committed: 5000000 in_sync: true }
     brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave"
-                       durability: "async" } in_sync: true settings_differ: true
+                       durability: "async" } in_sync: true trouble_kind: TROUBLE_KIND_SETTINGS_DIFFER
               trouble: "it is configured with durability async (its master has replica): set the "
                        "same in its configuration, and start it again" }
+    answered_by: "broker 127.0.0.1:8082")";
+// A master that waits for no slave, and knows of trouble with each of them.
+constexpr char kTroubled[] = R"(
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" member: 1 epoch: 3 role: "master"
+                       version: "0.1.0" durability: "sync"
+                       addresses { host: "127.0.0.1" port: $PORT } } online: true
+              log_end: 5000000 committed: 5000000 }
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave"
+                       version: "0.1.0" durability: "sync"
+                       addresses { host: "127.0.0.1" port: $PORT } } online: true
+              trouble_kind: TROUBLE_KIND_NUMBER_TAKEN
+              trouble: "a second process with broker.id 2 at 10.0.0.8:8081 is refused" }
+    brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 3 member: 3 role: "slave"
+                       version: "0.1.0" durability: "sync"
+                       addresses { host: "127.0.0.1" port: $PORT } } online: true
+              trouble_kind: TROUBLE_KIND_STORE_FAILED
+              trouble: "the commit log has stopped: cannot write to the disk" }
     answered_by: "broker 127.0.0.1:8082")";
 constexpr char kPromotion[] = R"(
     members { address: "10.0.0.5:8081" status { code: INTERNAL_SERVER_ERROR
@@ -253,6 +270,7 @@ std::vector<Case> ClusterCases() {
       {{"cluster", "check"}, WithBrokers(kNoMaster)},
       {{"cluster", "check"}, WithBrokers(kOneAway)},
       {{"cluster", "check"}, WithBrokers(kOneDiffers)},
+      {{"cluster", "check"}, WithBrokers(kTroubled)},
       {{"cluster", "list"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"cluster", "check"}, {{"ListBrokers", "answered_by: 'nameserver 10.0.0.1:9876'"}}},
       {{"broker", "config", "get", "broker-a", "retention.age"},

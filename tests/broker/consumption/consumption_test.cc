@@ -456,7 +456,7 @@ TEST_F(ConsumptionTest, AfterARestartOwnersCountAsAliveForAMinute) {
   h.Send("b");
   ReceiveNow({.batch = 1, .auto_renew = true, .client = "gone"});
   ReceiveNow({.batch = 1, .auto_renew = true, .client = "stays"});
-  h.Advance(absl::Seconds(10));
+  h.Advance(absl::Seconds(91));  // both have come
   h.Send("c");
   h.Ack({HandleOf(ReceiveNow({})[0])});
   h.Restart();

@@ -309,7 +309,7 @@ class Group {
   std::set<BrokerId> away;                     // the same
   std::map<BrokerId, BrokerId> numbers;        // the broker.id of a member, if it is not its own
   std::map<BrokerId, v1::BrokerIdentity> identities;  // of members; without, a master tells nothing
-  std::map<BrokerId, BrokerId> copies;         // whose store a member has a copy of
+  std::map<BrokerId, BrokerId> copies;                // whose store a member has a copy of
 
  private:
   static store::RecoveryStart FoldNothing() {

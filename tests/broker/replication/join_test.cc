@@ -30,6 +30,7 @@ class NotingElection final : public GroupElection {
   bool AcceptsFrames(store::Epoch) override { return true; }
   std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
   void HoldsAll() override {}
+  void IsSecond() override {}
 
   std::vector<std::set<BrokerId>> proposed;
   store::LogOffset committed = 0;  // at the last proposal

@@ -27,6 +27,7 @@ class ProposalsOnly final : public GroupElection {
   bool AcceptsFrames(store::Epoch) override { return true; }
   std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
   void HoldsAll() override {}
+  void IsSecond() override {}
 
   std::vector<std::set<BrokerId>> proposed;
 };

@@ -212,9 +212,9 @@ TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   role_->Reopen();
   EXPECT_FALSE(role_->WantsOpening()) << "it could take what the disk has lost for good";
   role_->HoldsAll();
-  const auto next = RunMark::Begin(&files_, "data", "boot-1", /*empty=*/false);
-  ASSERT_TRUE(next.ok()) << next.status();
-  EXPECT_FALSE(next->whole()) << "the system may have forgotten what it could not write";
+  RunMark next(&files_, "data", "boot-1");
+  ASSERT_EQ(next.StoreWasOpened(/*empty=*/false), absl::OkStatus());
+  EXPECT_FALSE(next.whole()) << "the system may have forgotten what it could not write";
 }
 
 TEST_F(ElectedRoleTest, OneThatIsSecondWithACopyStandsNoMoreUntilItHoldsAll) {

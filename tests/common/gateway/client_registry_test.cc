@@ -108,6 +108,32 @@ TEST_F(ClientRegistryTest, ASignOfLifeFindsTheOpenStreamOfASilentClient) {
   EXPECT_EQ(observer_.events, Events{"dead a"});
 }
 
+TEST_F(ClientRegistryTest, ALostStreamOfAClientThatLivesIsTold) {
+  const auto stream = std::make_shared<FakeBidiCall>();
+  ASSERT_TRUE(registry_.StreamOpened("a", stream).ok());
+  EXPECT_EQ(registry_.FindHere("a")->streams_lost, 0u);
+  registry_.StreamClosed("a", stream.get());
+  EXPECT_EQ(observer_.events, Events{"stream of a lost"});
+  registry_.StreamClosed("a", stream.get());
+  EXPECT_EQ(observer_.events.size(), 1u) << "it was lost already";
+  EXPECT_EQ(registry_.FindHere("a")->streams_lost, 1u) << "as other nodes are told";
+}
+
+TEST_F(ClientRegistryTest, AStreamLostAtAnotherNodeOrWithTheWayToItIsTold) {
+  const int link = 0;
+  const auto relayed = std::make_shared<FakeBidiCall>();
+  ClientInfo info{.id = "a", .role = ClientRole::kPushConsumer, .group = "g", .streams_lost = 4};
+  ASSERT_TRUE(registry_.Relay(&link, info, relayed).ok());
+  ASSERT_TRUE(registry_.Relay(&link, info, relayed).ok());
+  EXPECT_TRUE(observer_.events.empty()) << "before this node was told of it";
+  // It has another one already.
+  info.streams_lost = 5;
+  ASSERT_TRUE(registry_.Relay(&link, info, relayed).ok());
+  EXPECT_EQ(observer_.events, Events{"stream of a lost"});
+  registry_.RelayGone(&link, "a");
+  EXPECT_EQ(observer_.events, (Events{"stream of a lost", "stream of a lost"}));
+}
+
 TEST_F(ClientRegistryTest, TerminationIsToldOnce) {
   const auto stream = std::make_shared<FakeBidiCall>();
   ASSERT_TRUE(registry_.StreamOpened("a", stream).ok());
