@@ -30,6 +30,7 @@ from report import Report
 from sdk_load import SdkLoad
 
 PATIENCE = 90  # seconds until something must have happened
+STANDSTILL = 150  # seconds
 REPLICATED = ("replica", "replica-sync")
 LOOK_EVERY = 1.0  # seconds
 
@@ -57,6 +58,20 @@ class Watch:
                 for row in self._group.look(member):
                     if row["id"] == member.id and row["online"]:
                         self._history.add(Sight(time.monotonic(), member.id, row["role"], row["epoch"], row["committed"]))
+
+
+def await_sdks(sdks, stored):
+    """Until all that is stored has come to the SDKs' consumers; they may take their time, but may not stand still.
+
+    A message that was lost with a connection comes again when its lease is ended for that, within two minutes.
+    """
+    missing, since = sdks.missing(stored), time.monotonic()
+    while missing:
+        assert time.monotonic() < since + STANDSTILL, f"the SDKs have received nothing for {STANDSTILL} s; missing: {missing}"
+        time.sleep(0.2)
+        before, missing = missing, sdks.missing(stored)
+        if missing != before:
+            since = time.monotonic()
 
 
 class Run:
@@ -145,7 +160,7 @@ class Run:
                 f"{consumers} has been given everything",
                 PATIENCE,
             )
-        group.await_true(lambda: sdks.has_received(stored), "the SDKs have received what is stored", PATIENCE)
+        await_sdks(sdks, stored)
 
     def _audit(self, group, name, stored, sdks):
         path = group.directory / "history.jsonl"

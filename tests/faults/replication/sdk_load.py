@@ -5,7 +5,7 @@
     with load.running():
         ...
         load.stop_sending()
-        group.await_true(lambda: load.has_received(stored), ...)
+        while load.missing(stored): ...
     violations = load.violations(stored)
 
 Each SDK has a FIFO topic and a FIFO group of its own; an application that sends what was not acknowledged again leaves
@@ -77,11 +77,13 @@ class SdkLoad:
     def last_errors(self):
         return {key: producer.errors[-1] for key, producer in self._producers.items() if producer.errors}
 
-    def has_received(self, stored):
-        """Whether all that is stored has come to the consumers."""
-        return all(
-            body in self._consumers[sdk.key].received for sdk in self._sdks for body in stored[self._topic(sdk)]
-        )
+    def missing(self, stored):
+        """How many of the stored messages have not come to the consumers, by SDK, where some have not."""
+        counts = {
+            sdk.name: sum(body not in self._consumers[sdk.key].received for body in stored[self._topic(sdk)])
+            for sdk in self._sdks
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def violations(self, stored):
         """What of the rules was broken, a sentence each. `stored`: topic -> {body: [Place]} in the end."""
