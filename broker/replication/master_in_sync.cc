@@ -15,6 +15,8 @@ namespace {
 // waited for no longer than that.
 constexpr int kLittle = 20;
 
+constexpr absl::Duration kLookAtFlush = absl::Milliseconds(10);
+
 }  // namespace
 
 // The record of a new in-sync set.
@@ -166,6 +168,10 @@ void Master::KeepSet(absl::Duration now, absl::Duration* again) {
     }
     committed = shared_->set.Committed();
     shared_->allowed = std::max(shared_->allowed, committed);
+    // A record in the log counts when it is flushed, and nothing wakes the pump for that.
+    const bool is_recorded_here = options_.election == nullptr;
+    if (is_recorded_here && shared_->set.coming() != shared_->set.members())
+      *again = std::min(*again, kLookAtFlush);
   }
   log_->AllowCommit(committed);
 }
