@@ -71,10 +71,7 @@ absl::StatusOr<RoleFile> DecodeRoleFile(std::string_view content, const std::str
 }
 
 KeptRole::KeptRole(FileSystem* files, const BrokerConfig& config)
-    : files_(files),
-      directory_(config.store.path),
-      path_(JoinPath(config.store.path, "ROLE")),
-      configured_(SettingOf(config)) {}
+    : files_(files), path_(JoinPath(config.store.path, "ROLE")), configured_(SettingOf(config)) {}
 
 absl::StatusOr<BrokerConfig> KeptRole::Apply(BrokerConfig config) {
   const MutexLock lock(&mutex_);
@@ -91,7 +88,7 @@ absl::StatusOr<BrokerConfig> KeptRole::Apply(BrokerConfig config) {
         "The configuration says {} and said {} when a command made this broker {}: the "
         "configuration, which has changed since, applies",
         configured_.ToString(), file->configured.ToString(), file->role.ToString());
-    if (absl::Status removed = Remove(); !removed.ok()) return removed;
+    if (absl::Status removed = RemoveFile(*files_, path_); !removed.ok()) return removed;
     return config;
   }
   LOG_WARNING(
@@ -109,17 +106,12 @@ absl::Status KeptRole::Keep(const RoleSetting& role) {
   }
   const absl::StatusOr<bool> exists = files_->Exists(path_);
   if (!exists.ok()) return exists.status();
-  return *exists ? Remove() : absl::OkStatus();
+  return *exists ? RemoveFile(*files_, path_) : absl::OkStatus();
 }
 
 void KeptRole::NoteEpoch(store::Epoch epoch) {
   const MutexLock lock(&mutex_);
   known_epoch_ = std::max(known_epoch_, epoch);
-}
-
-absl::Status KeptRole::Remove() {
-  if (absl::Status removed = files_->Remove(path_); !removed.ok()) return removed;
-  return files_->SyncDirectory(directory_);
 }
 
 }  // namespace mansio::broker

@@ -47,10 +47,7 @@ class KeptRole {
   void NoteEpoch(store::Epoch epoch);
 
  private:
-  absl::Status Remove() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   FileSystem* const files_;
-  const std::string directory_;
   const std::string path_;
   const RoleSetting configured_;
   Mutex mutex_;  // of the file, too

@@ -328,7 +328,7 @@ void Broker::Parts::KeepHouse() {
   node_.KeepHouse();
   group_.Look();
   const absl::Status health = store_->Health();
-  const bool is_unhealthy = !health.ok() && !absl::IsFailedPrecondition(health);
+  const bool is_unhealthy = !FailureOf(health).empty();
   if (is_unhealthy && !unhealthy_reported_) {
     LOG_ERROR("The broker stores no messages: {}. It goes on answering",
               std::string(health.message()));

@@ -83,9 +83,7 @@ void RunMark::StoreWasClosed(const absl::Status& closed) { closed_in_order_ = cl
 
 void RunMark::End() {
   if (!begun_ || !whole_ || !closed_in_order_) return;
-  absl::Status removed = files_->Remove(path_);
-  if (removed.ok()) removed = files_->SyncDirectory(DirectoryOf(path_));
-  if (!removed.ok()) {
+  if (absl::Status removed = RemoveFile(*files_, path_); !removed.ok()) {
     LOG_WARNING("The next start takes this end for one without order: {}",
                 std::string(removed.message()));
   }

@@ -127,4 +127,9 @@ absl::Status ReplaceFile(FileSystem& files, std::string_view path, std::string_v
   return files.SyncDirectory(DirectoryOf(path));
 }
 
+absl::Status RemoveFile(FileSystem& files, std::string_view path) {
+  if (absl::Status removed = files.Remove(path); !removed.ok()) return removed;
+  return files.SyncDirectory(DirectoryOf(path));
+}
+
 }  // namespace mansio

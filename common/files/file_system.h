@@ -151,6 +151,9 @@ absl::StatusOr<std::string> ReadWholeFile(FileSystem& files, std::string_view pa
 // Uses `path` + ".new" on the way. Not for concurrent writers of one path.
 absl::Status ReplaceFile(FileSystem& files, std::string_view path, std::string_view data);
 
+// Removes `path` durably: it does not come back with a power cut.
+absl::Status RemoveFile(FileSystem& files, std::string_view path);
+
 // An error of the operating system as a status: "cannot <action> <path>: <text>; <cure>".
 absl::Status FileError(std::string_view action, std::string_view path, int error_number);
 

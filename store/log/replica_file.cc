@@ -84,9 +84,7 @@ absl::Status WriteReplicaMarks(const SegmentSet& segments, const ReplicaMarks& m
   if (!content.empty()) return ReplaceFile(segments.files(), path, content);
   const auto exists = segments.files().Exists(path);
   if (!exists.ok()) return exists.status();
-  if (!*exists) return absl::OkStatus();
-  if (absl::Status removed = segments.files().Remove(path); !removed.ok()) return removed;
-  return segments.files().SyncDirectory(segments.directory());
+  return *exists ? RemoveFile(segments.files(), path) : absl::OkStatus();
 }
 
 absl::Status FinishTruncation(SegmentSet& segments, ReplicaMarks& marks) {

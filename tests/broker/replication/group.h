@@ -241,13 +241,7 @@ class Group {
       clock.Advance(absl::Milliseconds(300));
       for (const BrokerId id : ids()) {
         Connect(id);
-        Tick(id);
-        for (int n = 0; n < 8; ++n) {
-          ToMaster(id);
-          ToSlave(id);
-        }
-        if (up(id)) static_cast<void>(at(id).log->log->SyncAll());
-        Tick(id);
+        ExchangeWith(id);
       }
     }
   }
@@ -255,15 +249,7 @@ class Group {
   // Everything is delivered over the links that are up, and no time passes.
   void Exchange(int rounds = 20) {
     for (int round = 0; round < rounds; ++round) {
-      for (const BrokerId id : ids()) {
-        Tick(id);
-        for (int n = 0; n < 8; ++n) {
-          ToMaster(id);
-          ToSlave(id);
-        }
-        if (up(id)) static_cast<void>(at(id).log->log->SyncAll());
-        Tick(id);
-      }
+      for (const BrokerId id : ids()) ExchangeWith(id);
     }
   }
 
@@ -312,6 +298,16 @@ class Group {
   std::map<BrokerId, BrokerId> copies;                // whose store a member has a copy of
 
  private:
+  // Some messages each way; then its disk has what it holds.
+  void ExchangeWith(BrokerId id) {
+    Tick(id);
+    for (int n = 0; n < 8; ++n) {
+      ToMaster(id);
+      ToSlave(id);
+    }
+    if (up(id)) static_cast<void>(at(id).log->log->SyncAll());
+    Tick(id);
+  }
   static store::RecoveryStart FoldNothing() {
     store::RecoveryStart start;
     start.fold_until = 0;

@@ -10,29 +10,25 @@
 #include <vector>
 
 #include "tests/broker/replication/group.h"
+#include "tests/broker/replication/slow_election.h"
 
 namespace mansio::broker::testing {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
-// Notes what is proposed, and how much was committed by then.
-class NotingElection final : public GroupElection {
+// Notes how much was committed at each proposal, too.
+class NotingElection final : public SlowElection {
  public:
   explicit NotingElection(Group* group) : group_(group) {}
-  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds) override {
-    proposed.push_back(std::move(members));
+  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) override {
     committed = group_->at(group_->master()).log->log->cursors().committed;
-    return absl::OkStatus();
+    return SlowElection::ProposeInSync(std::move(members), std::move(stores));
   }
-  void Promised(BrokerId, const Promise&) override {}
-  bool AcceptsFrames(store::Epoch) override { return true; }
-  std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
-  void HoldsAll() override {}
-  void IsSecond() override {}
 
-  std::vector<std::set<BrokerId>> proposed;
   store::LogOffset committed = 0;  // at the last proposal
 
  private:
@@ -120,7 +116,7 @@ TEST_P(JoinTest, WhereEtcdHasTheSetOneThatJoinsHoldsAllThatWasCommitted) {
   group_.StartSlave(2);
   group_.Connect(2);
   for (int n = 0; n < 20 && election.proposed.empty(); ++n) Round(2);
-  EXPECT_THAT(election.proposed, ElementsAre(std::set<BrokerId>{1, 2}));
+  EXPECT_THAT(election.proposed, ElementsAre(Pair(std::set<BrokerId>{1, 2}, _)));
   EXPECT_LE(election.committed, group_.at(2).log->log->cursors().appended);
   // Until that is recorded nothing is committed that only the master has.
   for (int n = 0; n < 20; ++n) {

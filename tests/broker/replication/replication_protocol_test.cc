@@ -24,6 +24,21 @@ class ProtocolTest : public ::testing::Test {
     EXPECT_TRUE(group_.Send(text, outcome)) << text;
     return outcome;
   }
+  // Members 1 and 2 have that many messages of 1,000 bytes; 3 is empty and has been welcomed.
+  void WelcomeSlaveThatLacks(int messages) {
+    group_.StartMaster(1);
+    group_.StartSlave(2);
+    group_.Heal();
+    for (int n = 0; n < messages; ++n) {
+      Send(std::string(1000, 'x'));
+      if (n % 5 == 4) group_.Heal(/*rounds=*/5);
+    }
+    group_.StartSlave(3);
+    group_.Connect(3);
+    group_.ToMaster(3);
+    group_.ToSlave(3);
+    group_.ToMaster(3);
+  }
 
   Group group_{3, Durability::kReplica, 2};
 };
@@ -325,18 +340,7 @@ TEST_F(ProtocolTest, AMasterDoesNotSendASlaveOfItsSetOver) {
 
 TEST_F(ProtocolTest, ASlaveThatIsFarBehindIsSentNoMoreThanTheRate) {
   group_.catch_up_bytes_per_second = 4000;
-  group_.StartMaster(1);
-  group_.StartSlave(2);
-  group_.Heal();
-  for (int n = 0; n < 60; ++n) {
-    Send(std::string(1000, 'x'));
-    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
-  }
-  group_.StartSlave(3);
-  group_.Connect(3);
-  group_.ToMaster(3);
-  group_.ToSlave(3);
-  group_.ToMaster(3);
+  WelcomeSlaveThatLacks(60);
   const absl::Duration again = group_.present()->Pump();
   EXPECT_GT(again, absl::ZeroDuration());
   EXPECT_LT(again, absl::Seconds(1));
@@ -349,18 +353,7 @@ TEST_F(ProtocolTest, ASlaveThatIsFarBehindIsSentNoMoreThanTheRate) {
 }
 
 TEST_F(ProtocolTest, CommitsDoNotWaitUntilASlaveHasBeenSentAllThatItLacks) {
-  group_.StartMaster(1);
-  group_.StartSlave(2);
-  group_.Heal();
-  for (int n = 0; n < 20; ++n) {
-    Send(std::string(1000, 'x'));
-    if (n % 5 == 4) group_.Heal(/*rounds=*/5);
-  }
-  group_.StartSlave(3);
-  group_.Connect(3);
-  group_.ToMaster(3);
-  group_.ToSlave(3);
-  group_.ToMaster(3);
+  WelcomeSlaveThatLacks(20);
   const auto outcome = Send("held by all of the set");
   v1::MasterMessage frames;
   while (group_.at(2).link->TakeForSlave(&frames)) {

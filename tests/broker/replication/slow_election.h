@@ -11,7 +11,7 @@
 namespace mansio::broker::testing {
 
 // Records what it is asked to, when the test says so.
-class SlowElection final : public GroupElection {
+class SlowElection : public GroupElection {
  public:
   absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds stores) override {
     proposed.emplace_back(std::move(members), std::move(stores));

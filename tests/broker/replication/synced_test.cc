@@ -3,34 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <set>
-#include <utility>
-#include <vector>
 
 #include "tests/broker/replication/group.h"
+#include "tests/broker/replication/slow_election.h"
 
 namespace mansio::broker::testing {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-// Records nothing.
-class ProposalsOnly final : public GroupElection {
- public:
-  absl::Status ProposeInSync(std::set<BrokerId> members, StoreIds) override {
-    proposed.push_back(std::move(members));
-    return absl::OkStatus();
-  }
-  void Promised(BrokerId, const Promise&) override {}
-  bool AcceptsFrames(store::Epoch) override { return true; }
-  std::optional<Promise> PromiseAsked(const PromiseRequest&) override { return std::nullopt; }
-  void HoldsAll() override {}
-  void IsSecond() override {}
-
-  std::vector<std::set<BrokerId>> proposed;
-};
+using ::testing::Pair;
 
 class SyncedTest : public ::testing::Test {
  protected:
@@ -52,7 +36,7 @@ class SyncedTest : public ::testing::Test {
   void SyncSlave() { ASSERT_EQ(group_.at(2).log->log->SyncAll(), absl::OkStatus()); }
   store::Cursors Slave() { return group_.at(2).log->log->cursors(); }
 
-  ProposalsOnly election_;
+  SlowElection election_;
   Group group_{2, Durability::kReplicaSync, 1};
 };
 
@@ -66,7 +50,7 @@ TEST_F(SyncedTest, WhoMayBeElectedHasSyncedWhatWasAcknowledgedWithoutIt) {
   EXPECT_THAT(election_.proposed, IsEmpty());
   SyncSlave();
   Exchange();
-  EXPECT_THAT(election_.proposed, ElementsAre(std::set<BrokerId>({1, 2})));
+  EXPECT_THAT(election_.proposed, ElementsAre(Pair(std::set<BrokerId>({1, 2}), _)));
 }
 
 TEST_F(SyncedTest, ASlaveHoldsAllWhenItsDiskDoes) {
