@@ -31,11 +31,13 @@ HeldLog InSyncSet::HeldBy(BrokerId member) const {
 
 store::LogOffset InSyncSet::Least(const std::set<BrokerId>& members) const {
   store::LogOffset least = std::numeric_limits<store::LogOffset>::max();
-  for (const BrokerId member : members) {
-    const HeldLog held = HeldBy(member);
-    least = std::min(least, synced_ ? held.synced : held.held);
-  }
+  for (const BrokerId member : members) least = std::min(least, Counted(member));
   return least;
+}
+
+store::LogOffset InSyncSet::Counted(BrokerId member) const {
+  const HeldLog held = HeldBy(member);
+  return synced_ ? held.synced : held.held;
 }
 
 bool InSyncSet::Settle() {

@@ -56,6 +56,8 @@ class InSyncSet {
 
   // Whether what is committed is what this member has, too.
   bool WaitsFor(BrokerId member) const;
+  // What a member has of the log that counts for commits.
+  store::LogOffset Counted(BrokerId member) const;
   // Up to here the log is committed.
   store::LogOffset Committed() const;
 

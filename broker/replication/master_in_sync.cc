@@ -51,8 +51,11 @@ void Master::MeasureLag(absl::Duration now) {
   for (auto& [session, peer] : shared_->peers) {
     if (!peer.streaming || !shared_->Counts(peer)) continue;
     shared_->set.SetHeld(peer.id, {peer.held.held(), peer.held.synced()});
-    if (peer.held.held() < peer.mark) continue;
-    if (peer.held.held() >= reached.appended) {
+    // One that is waited for is measured by what is waited for: its disk may stand still.
+    const store::LogOffset has =
+        shared_->set.WaitsFor(peer.id) ? shared_->set.Counted(peer.id) : peer.held.held();
+    if (has < peer.mark) continue;
+    if (has >= reached.appended) {
       shared_->good[peer.id] = now;  // however long ago that was looked at last
     } else if (peer.mark_time != absl::ZeroDuration()) {
       shared_->good[peer.id] = peer.mark_time;
@@ -65,13 +68,11 @@ void Master::MeasureLag(absl::Duration now) {
 bool Master::MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const {
   if (!peer.streaming || peer.leaving || peer.held.copying()) return false;
   if (peer.held.held() < log_->ReignStart()) return false;
+  if (behind > options_.max_lag / 2) return false;
   // Where nobody waits for it, it is always a little behind under load.
-  if (!waits_for_set_) return behind <= options_.max_lag / 2;
-  // Once etcd names it, it may be elected whatever its disk has; a record in the log counts only
-  // when the member has synced it.
-  const bool must_be_synced =
-      options_.election != nullptr && options_.durability == store::Durability::kReplicaSync;
-  return (must_be_synced ? peer.held.synced() : peer.held.held()) >= all;
+  if (!waits_for_set_) return true;
+  // Whoever is in the set may be elected, whatever its disk has by then, and is waited for.
+  return shared_->set.Counted(peer.id) >= all;
 }
 
 std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
+#include <string>
 
 #include "tests/broker/replication/group.h"
 #include "tests/broker/replication/slow_election.h"
@@ -63,6 +65,56 @@ TEST_F(SyncedTest, ASlaveHoldsAllWhenItsDiskDoes) {
   SyncSlave();
   Exchange();
   EXPECT_TRUE(group_.at(2).holds_all);
+}
+
+// With static roles; where the master is elected etcd would have to record the sets.
+class StandingDiskTest : public SyncedTest {
+ protected:
+  StandingDiskTest() {
+    group_.max_lag = absl::Seconds(5);
+    group_.StartMaster(1);
+    group_.StartSlave(2);
+    Exchange();
+    SyncSlave();
+    Exchange();
+    SyncSlave();  // the record of the set
+    Exchange();
+    EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
+  }
+  void LetMaxLagPass() {
+    for (int n = 0; n < 3; ++n) Exchange();  // two seconds each
+  }
+  std::shared_ptr<Outcome> Send(const std::string& text) {
+    auto outcome = std::make_shared<Outcome>();
+    EXPECT_TRUE(group_.Send(text, outcome)) << text;
+    return outcome;
+  }
+};
+
+TEST_F(StandingDiskTest, AMemberWhoseDiskStandsStillLeavesTheSetAlthoughItHoldsEverything) {
+  const auto sent = Send("one");
+  LetMaxLagPass();
+  ASSERT_EQ(Slave().appended, group_.at(1).log->log->cursors().appended);
+  ASSERT_LT(Slave().synced, Slave().appended);
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1));
+  ASSERT_GT(group_.at(1).log->log->cursors().committed, Slave().synced);
+  EXPECT_EQ(sent->Wait(), absl::OkStatus());
+}
+
+TEST_F(StandingDiskTest, ItComesAgainWhenItsDiskDoes) {
+  Send("one");
+  LetMaxLagPass();
+  const store::LogOffset before = group_.at(1).log->log->cursors().appended;
+  const auto sent = Send("two");
+  LetMaxLagPass();
+  ASSERT_THAT(group_.present()->InSync(), ElementsAre(1)) << "it is not waited for again";
+  ASSERT_GT(group_.at(1).log->log->cursors().committed, before);
+  EXPECT_EQ(sent->Wait(), absl::OkStatus());
+  for (int n = 0; n < 3; ++n) {
+    SyncSlave();
+    Exchange();
+  }
+  EXPECT_THAT(group_.present()->InSync(), ElementsAre(1, 2));
 }
 
 }  // namespace
