@@ -46,6 +46,8 @@ struct StoreOptions {
   uint64_t reign = 0;
   Durability durability = Durability::kSync;
   absl::Duration flush_interval = absl::Milliseconds(500);  // async only
+  // A write or a flush of the log thread that takes longer counts as a disk that does not answer.
+  absl::Duration disk_patience = absl::Seconds(10);
   uint64_t segment_bytes = uint64_t{1} << 30;
   uint64_t tail_cache_bytes = 128ull << 20;
   uint64_t max_uncommitted_bytes = 256ull << 20;

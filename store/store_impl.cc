@@ -324,7 +324,7 @@ absl::Status StoreImpl::Close() {
   closed_ = true;
   closing_ = true;
   absl::Status saved = log_->Health();
-  if (saved.ok()) saved = log_->SyncAll();
+  if (saved.ok() || absl::IsDeadlineExceeded(saved)) saved = log_->SyncAll();
   if (saved.ok() && !is_copying()) saved = checkpointer_->Run();
   StopThreads();
   own_checkpoint_.reset();

@@ -78,8 +78,8 @@ std::string Election::WhyItDoesNotStand() const {
   if (reign_ == nullptr && HasAnotherStore()) return WhyItsStoreDoesNotCount();
   if (reign_ != nullptr || view_.master.has_value() || view_.revision == 0) return "";
   if (!standing_.may_stand) {
-    return "this member cannot be master: its store has failed, or is not complete, or another "
-           "process follows with a copy of it, as the log says";
+    return "this member cannot be master: its store has failed, or is not complete, or its disk "
+           "does not answer, or another process follows with a copy of it, as the log says";
   }
   if (LastEpoch() >= store::kMaxEpoch) {
     return fmt::format(

@@ -76,6 +76,7 @@ absl::Status ElectedRole::Attach(ElectedMember* member, store::Epoch epoch, stor
     standing_.last_epoch = epoch;
     standing_.store = store;
     copying_ = copying;
+    is_silent_ = false;
   }
   // What a master has is what the group has.
   if (is_master) BecomeWhole();
@@ -91,7 +92,7 @@ void ElectedRole::Detach() {
 
 void ElectedRole::TellStanding(std::optional<store::LogOffset> log_end) {
   const MutexLock lock(&standing_mutex_);
-  standing_.may_stand = !failed_ && !copying_ && !is_second_;
+  standing_.may_stand = !failed_ && !copying_ && !is_second_ && !is_silent_;
   Standing standing = standing_;
   standing.log_end = log_end;
   elector_.SetStanding(standing);
@@ -148,6 +149,23 @@ void ElectedRole::StoreHasFailed(const std::string& why) {
   }
   TellStanding();
   elector_.StepDown(why);
+}
+
+void ElectedRole::DiskIsSilent(const std::string& why) {
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (std::exchange(is_silent_, true)) return;
+  }
+  TellStanding();
+  elector_.StepDown(why);
+}
+
+void ElectedRole::DiskAnswers() {
+  {
+    const MutexLock lock(&standing_mutex_);
+    if (!std::exchange(is_silent_, false)) return;
+  }
+  TellStanding();
 }
 
 std::set<BrokerId> ElectedRole::in_sync() const {

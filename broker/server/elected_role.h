@@ -88,6 +88,10 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   // The Broker's log accepts nothing any more. This process stands no more, and does not open its
   // store again.
   void StoreHasFailed(const std::string& why);
+  // Its disk does not answer: it gives up being master, and does not stand until the disk answers
+  // again or the store was opened. Idempotent.
+  void DiskIsSilent(const std::string& why);
+  void DiskAnswers();
   // As Elector's.
   ElectionState State() const { return elector_.State(); }
   // How often this process was elected master.
@@ -140,6 +144,7 @@ class ElectedRole final : public GroupElection, private ElectionListener {
   Standing standing_ ABSL_GUARDED_BY(standing_mutex_);
   bool copying_ ABSL_GUARDED_BY(standing_mutex_) = false;
   bool is_second_ ABSL_GUARDED_BY(standing_mutex_) = false;  // as GroupElection::IsSecond
+  bool is_silent_ ABSL_GUARDED_BY(standing_mutex_) = false;  // its disk
 
   std::atomic<bool> failed_{false};  // its log accepts nothing any more
   std::atomic<uint64_t> elections_won_{0};

@@ -233,9 +233,13 @@ void GroupMember::InSyncRecorded(std::set<BrokerId> members) {
 }
 
 void GroupMember::NoteHealth(const absl::Status& health) {
+  ElectedRole* const elected = environment_.elected;
+  if (elected == nullptr) return;
+  const std::string why(health.message());
+  if (absl::IsDeadlineExceeded(health)) return elected->DiskIsSilent(why);
+  elected->DiskAnswers();
   // Else it is a full disk, which may come to have room again, or a log that is to be opened again.
-  if (environment_.elected == nullptr || !absl::IsUnavailable(health)) return;
-  environment_.elected->StoreHasFailed(std::string(health.message()));
+  if (absl::IsUnavailable(health)) elected->StoreHasFailed(why);
 }
 
 void GroupMember::AddBehindForwarder(rpc::MethodTable& methods) {

@@ -22,7 +22,8 @@ constexpr absl::Duration kMostSkew = absl::Seconds(2);
 // Parts of a disk, as conf/prometheus-alerts.yml has them.
 constexpr double kLittleSpace = 0.15;
 constexpr double kNoSpace = 0.05;
-constexpr char kMendStore[] = "make room or replace the disk, then start the broker again";
+constexpr char kMendStore[] =
+    "make room, or mend the disk; after a failed write or flush start the broker again";
 
 using Severity = Finding::Severity;
 

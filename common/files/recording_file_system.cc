@@ -93,6 +93,7 @@ void RecordingFileSystem::ClearFaults() { machine()->ClearFaults(); }
 void RecordingFileSystem::LimitSpace(uint64_t bytes) { machine()->LimitSpace(bytes); }
 void RecordingFileSystem::RemoveSpaceLimit() { machine()->LimitSpace(recording::kUnlimited); }
 void RecordingFileSystem::IgnoreSyncs(bool ignore) { machine()->IgnoreSyncs(ignore); }
+void RecordingFileSystem::HoldSyncs(bool hold) { machine()->HoldSyncs(hold); }
 uint64_t RecordingFileSystem::operations() const { return machine()->operations(); }
 uint64_t RecordingFileSystem::count(Operation operation) const {
   return machine()->count(operation);

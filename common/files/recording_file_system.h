@@ -86,6 +86,9 @@ class RecordingFileSystem final : public FileSystem {
   // say that all is well. Survives no Crash.
   void IgnoreSyncs(bool ignore);
 
+  // A disk that does not answer: while `hold`, Datasync and Sync wait. Survives no Crash.
+  void HoldSyncs(bool hold);
+
   // --- Observation ----------------------------------------------------------------------------
 
   // Mutating operations so far: all kinds but kRead, failed ones included.

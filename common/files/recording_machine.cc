@@ -71,6 +71,7 @@ absl::Status Machine::Write(FileNode& file, const std::string& path, uint64_t of
 
 absl::Status Machine::Sync(FileNode& file, const std::string& path, Operation operation) {
   MutexLock lock(&mutex_);
+  while (hold_syncs_) released_.Wait(&mutex_);
   absl::Status status = Begin(operation, "flush", path);
   if (ignore_syncs_ && status.ok()) return status;
   if (status.ok()) {

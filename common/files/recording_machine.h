@@ -60,6 +60,11 @@ class Machine {
     MutexLock lock(&mutex_);
     ignore_syncs_ = ignore;
   }
+  void HoldSyncs(bool hold) {
+    MutexLock lock(&mutex_);
+    hold_syncs_ = hold;
+    released_.SignalAll();
+  }
   uint64_t operations() const {
     MutexLock lock(&mutex_);
     return operations_;
@@ -116,6 +121,8 @@ class Machine {
   const std::shared_ptr<DirectoryNode> root_;
   bool powered_ ABSL_GUARDED_BY(mutex_) = true;
   bool ignore_syncs_ ABSL_GUARDED_BY(mutex_) = false;
+  bool hold_syncs_ ABSL_GUARDED_BY(mutex_) = false;
+  CondVar released_;
   uint64_t power_off_at_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
   uint64_t space_left_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
   uint64_t operations_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -366,7 +366,12 @@ Cursors CommitLogImpl::cursors() const {
 absl::Status CommitLogImpl::Health() const {
   if (state_.failed()) return state_.failure();
   if (writer_.refusing() && preparer_.stuck()) return preparer_.problem();
-  return absl::OkStatus();
+  const absl::Duration at_work = state_.AtWorkFor();
+  if (at_work <= options_.disk_patience) return absl::OkStatus();
+  return absl::DeadlineExceededError(fmt::format(
+      "the disk of {} has not answered for {} s: what waits is stored when it answers; look at the "
+      "disk, and at what else keeps it busy",
+      segments_->directory(), absl::ToInt64Seconds(at_work)));
 }
 
 std::optional<LogBytes> CommitLogImpl::HotBytes(LogOffset offset, uint32_t size) const {

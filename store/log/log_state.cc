@@ -24,6 +24,11 @@ absl::Status LogState::WaitSynced(LogOffset offset) {
   return synced_.load() >= offset ? absl::OkStatus() : failure_;
 }
 
+absl::Duration LogState::AtWorkFor() const {
+  const int64_t since = working_since_.load(std::memory_order_relaxed);
+  return since == 0 ? absl::ZeroDuration() : absl::Nanoseconds(metrics::NowNanos() - since);
+}
+
 EpochHistory LogState::epochs() const {
   MutexLock lock(&mutex_);
   return epochs_;

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/metrics/histogram.h"
 #include "common/sync/sync.h"
 #include "store/log/epoch_history.h"
 #include "store/types.h"
@@ -27,6 +29,13 @@ class LogState {
   std::atomic<LogOffset> checkpointed{0};
   // Accepted bytes that are not committed.
   std::atomic<uint64_t> uncommitted{0};
+
+  // Signs of life of the log thread: it begins a piece of work, which may wait for the disk; it has
+  // no more to do.
+  void Working() { working_since_.store(metrics::NowNanos(), std::memory_order_relaxed); }
+  void Idle() { working_since_.store(0, std::memory_order_relaxed); }
+  // For how long it has been at the present piece; zero when it is idle.
+  absl::Duration AtWorkFor() const;
 
   LogOffset synced() const { return synced_.load(); }
   // Moves `synced` up to `offset` and wakes those that wait for it.
@@ -55,6 +64,7 @@ class LogState {
   const std::function<void()> when_failed_;
   std::atomic<LogOffset> synced_{0};
   std::atomic<int> waiters_{0};
+  std::atomic<int64_t> working_since_{0};
   std::atomic<bool> failed_{false};
   mutable Mutex mutex_;
   CondVar changed_;

@@ -64,10 +64,15 @@ void LogWriter::Run(SubmissionQueue& queue) {
       parts_.committer->Fail(parts_.state->failure(), /*for_good=*/true);
     }
     if (!refusal_.ok()) RefuseQueued(queue);
-    for (auto& job : content_.jobs) job();
+    for (auto& job : content_.jobs) {
+      parts_.state->Working();
+      job();
+    }
+    parts_.state->Working();
     SettleFrames();
     content_.appends.clear();
     content_.jobs.clear();
+    parts_.state->Idle();
   }
   if (parts_.committer != nullptr) {
     parts_.committer->Fail(absl::UnavailableError("the broker stopped before all of the in-sync "
@@ -77,6 +82,7 @@ void LogWriter::Run(SubmissionQueue& queue) {
 }
 
 void LogWriter::BeginBatch() {
+  parts_.state->Working();
   store_time_ = std::max(store_time_, parts_.time->NowMillis());
   batch_.Begin(position_, {.epoch = epoch_,
                            .synced = parts_.state->synced(),

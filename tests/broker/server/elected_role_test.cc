@@ -217,6 +217,31 @@ TEST_F(ElectedRoleTest, AMasterWhoseStoreHasFailedGivesUpAndStandsNoMore) {
   EXPECT_FALSE(next.whole()) << "the system may have forgotten what it could not write";
 }
 
+TEST_F(ElectedRoleTest, AMasterWhoseDiskDoesNotAnswerGivesUpAndStandsAgainWhenItDoes) {
+  Open(0);
+  AwaitReopening();
+  Open(0);
+  role_->DiskIsSilent("it hangs");
+  AwaitTrouble("its disk does not answer");
+  while (!role_->is_deposed()) AwaitTrouble("its disk does not answer");
+  EXPECT_FALSE(role_->CheckPermit().ok()) << "what still waits is not acknowledged";
+  // The store is closed when the disk answers, and opened as a slave's.
+  AwaitReopening();
+  EXPECT_EQ(Open(1).store.role, store::Role::kSlave);
+  AwaitReopening();
+  EXPECT_EQ(Open(1).store.role, store::Role::kMaster);
+}
+
+TEST_F(ElectedRoleTest, ASlaveStandsAgainWhenItsDiskAnswers) {
+  etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1]})"}});
+  Open(5);
+  role_->DiskIsSilent("it hangs");
+  AwaitTrouble("its disk does not answer");
+  role_->DiskAnswers();
+  AwaitReopening();
+  EXPECT_EQ(Open(5).store.role, store::Role::kMaster);
+}
+
 TEST_F(ElectedRoleTest, OneThatIsSecondWithACopyStandsNoMoreUntilItHoldsAll) {
   etcd_.Put({{"/mansio/c/b/group", R"({"epoch":5,"in_sync":[1]})"}});
   Open(5);

@@ -47,24 +47,27 @@ class Node(Process):
 class Member(Node):
     """A broker of the group. `id` is its broker.id."""
 
-    def __init__(self, number, machine, directory, settings, stopping_clock=None):
-        """`stopping_clock`: the library of stopped_clock.cc, for stop_clock."""
+    def __init__(self, number, machine, directory, settings, fault_library=None):
+        """`fault_library`: what begin_fault sets off, as stopped_clock.cc says it."""
         self.id = number
-        self._clock_file = directory / f"broker-{number}-clock"
+        self._fault_file = directory / f"broker-{number}-fault"
         environment = []
-        if stopping_clock:
-            environment = [f"LD_PRELOAD={stopping_clock}", f"STOPPED_CLOCK_FILE={self._clock_file}"]
+        if fault_library:
+            environment = [f"LD_PRELOAD={fault_library}", f"FAULT_FILE={self._fault_file}"]
         self.log_directory = directory / f"broker-{number}" / "log"
         own = [f"store.path={directory / f'broker-{number}'}", f"broker.id={number}", *settings]
         config = ROOT / "conf" / "broker.yaml"
         super().__init__(machine, 8081, "broker", directory, config, own, f"broker-{number}", environment)
 
-    def stop_clock(self):
-        """The clock that its lease is measured with stands still until its next start."""
-        self._clock_file.touch()
+    def begin_fault(self):
+        """Until end_fault or the next start."""
+        self._fault_file.touch()
+
+    def end_fault(self):
+        self._fault_file.unlink(missing_ok=True)
 
     def start(self):
-        self._clock_file.unlink(missing_ok=True)
+        self.end_fault()
         super().start()
 
 
@@ -91,11 +94,11 @@ class Etcd(Node):
 class ReplicatedGroup(Cluster):
     """Three members, two nameservers. Without an election member 1 is the master, always.
 
-    `broker` is the first member. `stopping_clocks`: Member.stop_clock is of use. `settings`: of the members,
-    beside their own. Not thread-safe except for what says so.
+    `broker` is the first member. `fault`: what Member.begin_fault begins, a library's name in this folder.
+    `settings`: of the members, beside their own. Not thread-safe except for what says so.
     """
 
-    def __init__(self, network, durability, election, stopping_clocks=False, settings=()):
+    def __init__(self, network, durability, election, fault=None, settings=()):
         super().__init__(nameserver=False)
         self.network = network
         self.election = election
@@ -116,7 +119,7 @@ class ReplicatedGroup(Cluster):
         ]  # fmt: skip
         if election:
             settings += [f"election.etcd={self.etcd.address}", f"election.lease={LEASE}s"]
-        library = self._stopping_clock() if stopping_clocks else None
+        library = self._build(fault) if fault else None
         machines = [network.machine() for _ in range(MEMBERS)]
         self.members = []
         for number, machine in enumerate(machines, 1):
@@ -128,9 +131,9 @@ class ReplicatedGroup(Cluster):
             self.members.append(Member(number, machine, self.directory, own, library))
         self.broker = self.members[0]
 
-    def _stopping_clock(self):
-        library = self.directory / "stopped_clock.so"
-        source = ROOT / "tests" / "faults" / "replication" / "stopped_clock.cc"
+    def _build(self, name):
+        library = self.directory / f"{name}.so"
+        source = ROOT / "tests" / "faults" / "replication" / f"{name}.cc"
         subprocess.run(["g++", "-std=c++20", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
         return library
 

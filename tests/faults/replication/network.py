@@ -39,7 +39,9 @@ class Network:
         # In a container /proc/sys may be there to be read only.
         path = "/proc/sys/net/ipv4/ip_forward"
         forward = f"echo 1 2>&- >{path} || {{ mount -o remount,rw /proc/sys && echo 1 >{path}; }}"
-        run(["nsenter", f"--net={self._router}", "unshare", "--mount", "sh", "-c", forward])
+        # Below a plain directory (chroot) there is no mount whose propagation could be changed.
+        mounts = ["unshare", "--mount", "--propagation=unchanged"]
+        run(["nsenter", f"--net={self._router}", *mounts, "sh", "-c", forward])
         self.here = self._join(f"/proc/{os.getpid()}/ns/net")
 
     def __enter__(self):

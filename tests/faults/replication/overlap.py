@@ -21,7 +21,8 @@ def violations(durability, seed, ignores_lease=False):
 
     `ignores_lease`: the master's clock stands still from the cut on, so that its lease never ends.
     """
-    with Network() as network, ReplicatedGroup(network, durability, True, stopping_clocks=ignores_lease) as group:
+    fault = "stopped_clock" if ignores_lease else None
+    with Network() as network, ReplicatedGroup(network, durability, True, fault) as group:
         Load.create_topics(group)
         history = History()
         old = group.master()
@@ -34,7 +35,7 @@ def violations(durability, seed, ignores_lease=False):
             right.start()
             left.await_sends(50, PATIENCE)
             if ignores_lease:
-                old.stop_clock()
+                old.begin_fault()
             for other in (*others, group.etcd):
                 network.cut(old.machine, other.machine)
                 network.cut(other.machine, old.machine)

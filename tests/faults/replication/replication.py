@@ -22,6 +22,7 @@ import faults
 import final_state
 import logs
 import overlap
+import silent_disk
 from history import History, Receive, Send, Sight
 from load import DELAY_GROUP, DELAY_TOPIC, FIFO_GROUP, FIFO_TOPIC, TRANSACTION_TOPIC, Load
 from members import ReplicatedGroup
@@ -222,6 +223,8 @@ def main():
         election = roles == "election"
         for durability in options.durability:
             Run(report, options, durability, election).run()
+        if election:
+            silent_disk.run(report, options.durability[-1], options.seed)
         if long:
             catch_up.run(report, options.durability[0], election, options.seed)
         if long and election:

@@ -1,5 +1,5 @@
 // A library for LD_PRELOAD: the clock that leases are measured with stands still as soon as the
-// file named by STOPPED_CLOCK_FILE exists. A master under it ignores that its lease has ended.
+// file named by FAULT_FILE exists. A master under it ignores that its lease has ended.
 #include <dlfcn.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ extern "C" int clock_gettime(clockid_t clock, timespec* time) {
   static const auto next = reinterpret_cast<ClockGetTime>(dlsym(RTLD_NEXT, "clock_gettime"));
   const int result = next(clock, time);
   if (clock != CLOCK_BOOTTIME || result != 0) return result;
-  static const char* const file = std::getenv("STOPPED_CLOCK_FILE");
+  static const char* const file = std::getenv("FAULT_FILE");
   if (file != nullptr && last != 0 && access(file, F_OK) == 0) {
     const int64_t stopped = last;
     *time = {.tv_sec = stopped / kNanoseconds, .tv_nsec = stopped % kNanoseconds};

@@ -66,6 +66,49 @@ TEST(FailureTest, AFailedFlushStopsTheLogAndIsNotRepeated) {
   EXPECT_LT(log.log->cursors().synced, log.log->cursors().appended + 1);
 }
 
+TEST(FailureTest, ADiskThatDoesNotAnswerIsToldAndNothingHasFailed) {
+  RecordingFileSystem files;
+  StoreOptions options;
+  options.disk_patience = absl::ZeroDuration();
+  TestLog log(&files, options);
+  ASSERT_TRUE(log.Begin().ok());
+  ASSERT_TRUE(log.Write("before").ok());
+  files.HoldSyncs(true);
+  auto outcome = std::make_shared<Outcome>();
+  ASSERT_TRUE(log.log->Submit(log.Note("waits", outcome)).ok());
+  while (!outcome->appended()) std::this_thread::yield();
+  const absl::Status health = log.log->Health();
+  EXPECT_EQ(health.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(health.message()), HasSubstr("the disk of data/log has not answered"));
+  files.HoldSyncs(false);
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  while (!log.log->Health().ok()) std::this_thread::yield();
+  EXPECT_TRUE(log.Write("after").ok());
+}
+
+TEST(FailureTest, ASlavesDiskThatDoesNotAnswerIsToldToo) {
+  RecordingFileSystem master_files;
+  TestLog master(&master_files, MasterOptions(Durability::kReplicaSync));
+  ASSERT_TRUE(master.Begin().ok());
+  RecordingFileSystem files;
+  StoreOptions options = SlaveOptions(Durability::kReplicaSync);
+  options.disk_patience = absl::ZeroDuration();
+  TestLog slave(&files, options);
+  ASSERT_TRUE(slave.Begin().ok());
+  files.HoldSyncs(true);
+  const auto frames = master.log->replicated()->ReadFrames(0, 1 << 20);
+  ASSERT_TRUE(frames.ok());
+  auto outcome = std::make_shared<Outcome>();
+  slave.log->replicated()->AppendFrames(
+      std::string(frames->bytes.bytes),
+      [outcome](const absl::Status& status) { outcome->Finish(status, {}); });
+  while (slave.log->Health().ok()) std::this_thread::yield();
+  EXPECT_EQ(slave.log->Health().code(), absl::StatusCode::kDeadlineExceeded);
+  files.HoldSyncs(false);
+  EXPECT_EQ(outcome->Wait(), absl::OkStatus());
+  while (!slave.log->Health().ok()) std::this_thread::yield();
+}
+
 // What was not flushed is still read, and a second flush says that all is well.
 TEST(FailureTest, AStartAfterAFailedFlushWritesAgainWhatTheDiskMayLack) {
   RecordingFileSystem files;
