@@ -51,28 +51,25 @@ void Master::MeasureLag(absl::Duration now) {
   for (auto& [session, peer] : shared_->peers) {
     if (!peer.streaming || !shared_->Counts(peer)) continue;
     shared_->set.SetHeld(peer.id, {peer.held.held(), peer.held.synced()});
-    // One that is waited for is measured by what is waited for: its disk may stand still.
-    const store::LogOffset has =
-        shared_->set.WaitsFor(peer.id) ? shared_->set.Counted(peer.id) : peer.held.held();
-    if (has < peer.mark) continue;
-    if (has >= reached.appended) {
-      shared_->good[peer.id] = now;  // however long ago that was looked at last
-    } else if (peer.mark_time != absl::ZeroDuration()) {
-      shared_->good[peer.id] = peer.mark_time;
-    }
-    peer.mark = reached.appended;
-    peer.mark_time = now;
+    const auto good = peer.lag.Look(shared_->set.Counted(peer.id), reached.appended, now);
+    if (good.has_value()) shared_->good[peer.id] = *good;
+    const auto held_all = peer.held_lag.Look(peer.held.held(), reached.appended, now);
+    if (held_all.has_value()) peer.held_all = *held_all;
   }
 }
 
 bool Master::MayJoin(const Peer& peer, store::LogOffset all, absl::Duration behind) const {
   if (!peer.streaming || peer.leaving || peer.held.copying()) return false;
   if (peer.held.held() < log_->ReignStart()) return false;
+  // Else it would be waited for in vain: its disk may stand still.
   if (behind > options_.max_lag / 2) return false;
   // Where nobody waits for it, it is always a little behind under load.
   if (!waits_for_set_) return true;
-  // Whoever is in the set may be elected, whatever its disk has by then, and is waited for.
-  return shared_->set.Counted(peer.id) >= all;
+  // Once etcd names it, it may be elected whatever its disk has; a record in the log counts only
+  // when the member has synced it.
+  const bool must_be_synced =
+      options_.election != nullptr && options_.durability == store::Durability::kReplicaSync;
+  return (must_be_synced ? peer.held.synced() : peer.held.held()) >= all;
 }
 
 std::optional<std::set<BrokerId>> Master::ChangeDue(absl::Duration now) {
@@ -119,8 +116,7 @@ void Master::AwaitJoining(absl::Duration now, absl::Duration* again) {
     if (!peer.streaming || peer.held.copying() || !shared_->Counts(peer)) continue;
     if (shared_->set.coming().contains(peer.id)) continue;
     if (peer.held.held() < log_->ReignStart()) continue;
-    const auto good = shared_->good.find(peer.id);
-    if (good == shared_->good.end() || now - good->second > little) continue;
+    if (now - peer.held_all > little) continue;
     // Once in a while, and not for long: its disk may stand still.
     if (now - peer.awaited > options_.max_lag) peer.awaited = now;
     if (now - peer.awaited <= little) joining.insert(peer.id);

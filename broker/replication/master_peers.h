@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -13,6 +14,26 @@
 
 // What a master knows of its slaves; internal to this folder.
 namespace mansio::broker {
+
+// How long ago somebody had all there was.
+class Lag {
+ public:
+  // It has `has` now, of `all`. When it is known to have had everything, if that is news.
+  std::optional<absl::Duration> Look(store::LogOffset has, store::LogOffset all,
+                                     absl::Duration now) {
+    if (has < mark_) return std::nullopt;
+    // However long ago that was looked at last.
+    const std::optional<absl::Duration> had_all = has >= all ? now : marked_at_;
+    mark_ = all;
+    marked_at_ = now;
+    return had_all;
+  }
+
+ private:
+  // What there was at `marked_at_`: whoever has that now was no further behind.
+  store::LogOffset mark_ = 0;
+  std::optional<absl::Duration> marked_at_;
+};
 
 // One stream.
 struct Master::Peer {
@@ -29,9 +50,9 @@ struct Master::Peer {
   absl::Duration next_send;  // since boot; of a slave that catches up
   absl::Duration heard;
   absl::Duration said;
-  // What the master had at `mark_time`: when the slave has it, it was no further behind than that.
-  store::LogOffset mark = 0;
-  absl::Duration mark_time;
+  Lag lag;       // by what counts for commits
+  Lag held_lag;  // by what it holds
+  absl::Duration held_all = -absl::InfiniteDuration();
   // When commits began to wait for it to join.
   absl::Duration awaited = -absl::InfiniteDuration();
 };
@@ -57,7 +78,7 @@ struct Master::Shared {
   std::map<BrokerId, Refusal> refused ABSL_GUARDED_BY(mutex);
   // The log was told so far that it may commit up to here.
   store::LogOffset allowed ABSL_GUARDED_BY(mutex) = 0;
-  // When a member of the set was last known to have all there was.
+  // When a member of the set was last known to have all there was, as far as it counts for commits.
   std::map<BrokerId, absl::Duration> good ABSL_GUARDED_BY(mutex);
   // Members of the set that have said goodbye, or were away when the reign began, and have not come
   // since.
