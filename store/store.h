@@ -92,8 +92,8 @@ class Store {
   virtual Epoch epoch() const = 0;
   // OK, or why the store does not accept appends any more: Unavailable after a failed write or
   // flush, FailedPrecondition when nothing is wrong and it has only to be opened again
-  // (ReplicatedLog), DeadlineExceeded while the disk does not answer, another code for what else
-  // may pass, as a full disk.
+  // (ReplicatedLog), DeadlineExceeded while the disk does not answer, ResourceExhausted while it is
+  // full: these may pass.
   virtual absl::Status Health() const = 0;
 
   // What it takes of its limits at the moment.

@@ -365,7 +365,9 @@ Cursors CommitLogImpl::cursors() const {
 
 absl::Status CommitLogImpl::Health() const {
   if (state_.failed()) return state_.failure();
-  if (writer_.refusing() && preparer_.stuck()) return preparer_.problem();
+  if (writer_.refusing() && preparer_.stuck()) {
+    return absl::ResourceExhaustedError(preparer_.problem().message());  // it may pass
+  }
   const absl::Duration at_work = state_.AtWorkFor();
   if (at_work <= options_.disk_patience) return absl::OkStatus();
   return absl::DeadlineExceededError(fmt::format(

@@ -48,6 +48,7 @@ void Committer::Run() {
 }
 
 bool Committer::ApplyRun(LogOffset limit) {
+  state_->Working();
   const auto run = ReadFrameRun(*segments_, *cache_, applied_, limit, kRunBytes);
   if (!run.ok()) {
     state_->Fail(run.status());

@@ -209,7 +209,9 @@ TEST_P(FullDiskTest, RefusesMessagesBeforeTheyAreWrittenAndGoesOnWhenThereIsSpac
     EXPECT_EQ(refusal.code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(refusal.message()), HasSubstr("the commit log cannot grow"));
     EXPECT_THAT(std::string(refusal.message()), HasSubstr("No space left"));
-    EXPECT_EQ(log.log->Health().message(), refusal.message());
+    const absl::Status health = log.log->Health();
+    EXPECT_EQ(health.code(), absl::StatusCode::kResourceExhausted) << "nothing has failed";
+    EXPECT_EQ(health.message(), refusal.message());
     // The end of the segment is kept for what is not a message: a TRIM may free space.
     EXPECT_TRUE(log.Write("trim").ok());
     answered.push_back("trim");
