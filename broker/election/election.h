@@ -79,6 +79,9 @@ struct ElectionOptions {
   absl::Duration renew = absl::Milliseconds(500);  // the lease and promises, so often
   absl::Duration poll = absl::Seconds(1);          // a member that is not master asks so often
   absl::Duration retry = absl::Milliseconds(200);  // after an error
+  // A master whose log does not begin its reign in that time (Standing::last_epoch) gives it up:
+  // its disk may not answer.
+  absl::Duration take_up = absl::InfiniteDuration();
 };
 
 // What the broker says of itself.
@@ -332,6 +335,8 @@ class Election {
   std::optional<Renewal> renewal_;
   absl::Duration renew_at_;
   absl::Duration ask_at_;
+  bool taken_up_ = false;  // its log has begun this reign
+  absl::Duration take_up_until_;
   bool key_held_ = false;  // the master's key is there, with `lease_`
   EtcdRevision key_created_ = 0;
   InSync recorded_;               // the in-sync set in etcd, as far as known

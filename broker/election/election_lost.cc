@@ -19,6 +19,7 @@ bool HasMore(const LostRecord& one, const LostRecord& other) {
 
 void Election::SetStanding(const Standing& standing) {
   standing_ = standing;
+  if (reign_ != nullptr && standing.last_epoch >= reign_->epoch()) taken_up_ = true;
   if (!standing.log_end.has_value()) return;
   log_end_ = standing.log_end;
   end_wanted_ = false;

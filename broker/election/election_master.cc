@@ -17,6 +17,10 @@ absl::Status EtcdIsAway(const std::string& why) {
 }
 
 void Election::TickMaster(absl::Duration now) {
+  if (!taken_up_ && now >= take_up_until_) {
+    return StepDown(fmt::format("its store was not opened within {} s: its disk may not answer",
+                                absl::ToInt64Seconds(options_.take_up)));
+  }
   if (lease_.id != 0 && !renewal_.has_value() && now >= renew_at_) {
     renewal_ = Renewal{++last_request_, lease_.id, now};
     work_.requests.push_back(

@@ -140,7 +140,8 @@ void Election::OnCampaign(absl::Duration now, const EtcdReply& reply) {
   }
   const bool won = reply.status.ok() && reply.commit.succeeded;
   // After the lease another member may have reigned already.
-  if (won && !resigned_ && now < lease_.until) return BeginReign(now, reply.commit.revision);
+  const bool wants = !resigned_ && standing_.may_stand;  // it may have stepped down meanwhile
+  if (won && wants && now < lease_.until) return BeginReign(now, reply.commit.revision);
   campaign_.reset();
   Forget(lease_.id);
   lease_ = {};
@@ -175,6 +176,8 @@ void Election::BeginReign(absl::Duration now, EtcdRevision revision) {
   key_held_ = true;
   key_created_ = revision;
   renew_at_ = ask_at_ = now;
+  taken_up_ = false;
+  take_up_until_ = now + options_.take_up;
   UpdateAuthority();
   work_.events.emplace_back(Elected{reign_, recorded_.members, recorded_.stores});
 }

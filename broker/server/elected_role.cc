@@ -10,6 +10,9 @@
 namespace mansio::broker {
 namespace {
 
+// Much pending state takes some seconds to close and open.
+constexpr absl::Duration kTakeUp = absl::Seconds(60);
+
 ElectionOptions ElectionOptionsOf(const BrokerConfig& config, const std::string& address) {
   ElectionOptions options;
   options.self = config.id;
@@ -20,6 +23,7 @@ ElectionOptions ElectionOptionsOf(const BrokerConfig& config, const std::string&
   options.lease = config.lease;
   options.min_in_sync = config.min_in_sync;
   options.promise = config.lease - absl::Seconds(1);
+  options.take_up = kTakeUp;
   return options;
 }
 
@@ -137,18 +141,17 @@ void ElectedRole::StoreWasClosed(const absl::Status& closed) {
 }
 
 void ElectedRole::StoreHasFailed(const std::string& why) {
-  {
-    const MutexLock lock(&standing_mutex_);
-    if (failed_.exchange(true)) return;
-    // With `replica` it has confirmed what the system was to write, and now may forget.
-    const absl::Status doubted = may_lose_ && run_.has_begun() ? run_.Doubt() : absl::OkStatus();
-    if (!doubted.ok()) {
-      LOG_WARNING("The next start does not know that something may be lost: {}",
-                  std::string(doubted.message()));
-    }
-  }
+  if (failed_.exchange(true)) return;
   TellStanding();
   elector_.StepDown(why);
+  // Last, as it writes to a disk that may answer nothing more.
+  const MutexLock lock(&standing_mutex_);
+  // With `replica` it has confirmed what the system was to write, and now may forget.
+  const absl::Status doubted = may_lose_ && run_.has_begun() ? run_.Doubt() : absl::OkStatus();
+  if (!doubted.ok()) {
+    LOG_WARNING("The next start does not know that something may be lost: {}",
+                std::string(doubted.message()));
+  }
 }
 
 void ElectedRole::DiskIsSilent(const std::string& why) {

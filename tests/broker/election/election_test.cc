@@ -74,6 +74,31 @@ TEST_F(ElectionTest, AMasterThatIsElectedAgainStaysInTheSet) {
   EXPECT_EQ(group_.View().group, (ElectionRecord{2, {1, 2}}));
 }
 
+TEST_F(ElectionTest, AMasterWhoseLogDoesNotBeginItsReignGivesItUp) {
+  for (const BrokerId id : {1, 2}) {
+    ElectionOptions options = Options(id);
+    options.take_up = absl::Seconds(20);
+    group_.Start(id, options);
+  }
+  group_.Pass(absl::Seconds(3));
+  group_.election(1).SetStanding({.may_stand = true, .last_epoch = 1});
+  ASSERT_TRUE(group_.election(1).ProposeInSync({1, 2}).ok());
+  group_.Pass(absl::Minutes(1));
+  ASSERT_THAT(group_.Acknowledging(), ElementsAre(1));
+  group_.election(2).SetStanding({.may_stand = true, .last_epoch = 1});
+  group_.Kill(1);
+  group_.Pass(absl::Seconds(10));
+  ASSERT_EQ(group_.View().master->id, 2);
+  group_.Pass(absl::Seconds(20));
+  EXPECT_FALSE(group_.View().master.has_value()) << "somebody else may stand";
+  group_.election(2).SetStanding({.may_stand = true, .last_epoch = 1});
+  group_.Pass(absl::Seconds(5));
+  group_.election(2).SetStanding({.may_stand = true, .last_epoch = 3});
+  group_.Pass(absl::Minutes(1));
+  EXPECT_EQ(group_.View().group->epoch, 3u);
+  EXPECT_TRUE(group_.MayAcknowledge(2));
+}
+
 TEST_F(ElectionTest, WhoIsMasterNoLongerByTheGroupsRecordLeavesNothing) {
   group_.Form({1, 2, 3});
   // Member 3 does not hear of the reign of member 2, which ends in order.

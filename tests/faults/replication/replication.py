@@ -224,10 +224,11 @@ def main():
         for durability in options.durability:
             Run(report, options, durability, election).run()
         if election:
-            silent_disk.run(report, options.durability[-1], options.seed)
+            silent_disk.run(report, "replica-sync", options.seed)
         if long:
             catch_up.run(report, options.durability[0], election, options.seed)
         if long and election:
+            silent_disk.run(report, "replica", options.seed)
             run_overlap(report, options.seed)
     report.finish()
 
