@@ -131,10 +131,13 @@ void ClientRelay::Start(std::string cluster_secret) {
     MutexLock lock(&mutex_);
     cluster_secret_ = std::move(cluster_secret);
   }
+  bool look = false;
   {
     MutexLock lock(&hints_mutex_);
     running_ = true;
+    look = look_scheduled_ = !hints_.empty();
   }
+  if (look) environment_.timers->ScheduleAfter(0, [this] { LookAtChanged(); });
   environment_.timers->ScheduleAfter(kTickMs, [this] { Tick(); });
 }
 
@@ -142,6 +145,7 @@ void ClientRelay::Stop() {
   {
     MutexLock lock(&hints_mutex_);
     running_ = false;
+    ended_ = true;
   }
   MutexLock lock(&mutex_);  // waits for a round that is running
   stopped_ = true;
@@ -158,11 +162,11 @@ void ClientRelay::Terminated(std::string_view client_id) { Note(client_id, {.ter
 void ClientRelay::Note(std::string_view client_id, Hint hint) {
   {
     MutexLock lock(&hints_mutex_);
-    if (!running_) return;
+    if (ended_) return;
     Hint& known = hints_[client_id];
     known.terminated = known.terminated || hint.terminated;
     for (std::string& topic : hint.subscribed) known.subscribed.push_back(std::move(topic));
-    if (std::exchange(look_scheduled_, true)) return;
+    if (!running_ || std::exchange(look_scheduled_, true)) return;
   }
   environment_.timers->ScheduleAfter(0, [this] { LookAtChanged(); });
 }

@@ -42,7 +42,8 @@ class ClientRelay {
   ClientRelay(std::string node, Environment environment);
   ~ClientRelay();
 
-  // With the cluster's secret, which every link proves to have; empty: none.
+  // With the cluster's secret, which every link proves to have; empty: none. What was told before
+  // is passed on now: calls may have waited for this node to be ready.
   void Start(std::string cluster_secret = {});
   // Before `peers` are stopped, which waits for what they still tell this object. Idempotent.
   void Stop();
@@ -98,6 +99,7 @@ class ClientRelay {
   StringMap<Hint> hints_ ABSL_GUARDED_BY(hints_mutex_);
   bool look_scheduled_ ABSL_GUARDED_BY(hints_mutex_) = false;
   bool running_ ABSL_GUARDED_BY(hints_mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(hints_mutex_) = false;
 
   Mutex mutex_;
   absl::btree_map<std::string, Relayed> relayed_ ABSL_GUARDED_BY(mutex_);  // by client id

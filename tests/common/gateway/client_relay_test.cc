@@ -98,6 +98,23 @@ TEST_F(ClientRelayTest, EveryBrokerWithATopicIsTold) {
   EXPECT_EQ(LinkTo("192.0.2.1:8081")->written.size(), 1u) << "broker a has none of its topics";
 }
 
+// Streams that waited for a broker that changes its role come before the relay starts, and a client
+// may say nothing more on them.
+TEST_F(ClientRelayTest, WhoCameBeforeTheStartIsTold) {
+  ClientRelay relay("broker c", {&directory_, &node_clients_, &peers_, &timers_});
+  ASSERT_TRUE(
+      node_clients_
+          .Describe("early", ClientRole::kProducer, "", {"only-b"}, "JAVA", "5", "1.2.3.4:5")
+          .ok());
+  relay.Changed("early");
+  Pass();
+  EXPECT_TRUE(peers_.streams.empty());
+  relay.Start();
+  Pass();
+  EXPECT_TRUE(broker_clients_.Find("early").has_value());
+  relay.Stop();
+}
+
 TEST_F(ClientRelayTest, ALinkProvesToHaveTheClustersSecret) {
   constexpr char kSecret[] = "0123456789abcdef";
   relay_.Start(kSecret);
