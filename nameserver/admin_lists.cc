@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/names/names.h"
 #include "common/rpc/proto_call.h"
@@ -13,17 +15,18 @@ namespace mansio::nameserver {
 
 namespace {
 
-// Without a broker a list would be empty, as if all were lost.
-absl::Status AnyBroker(const RoutingTable& table) {
-  if (!table.Brokers().empty()) return absl::OkStatus();
-  return absl::UnavailableError(std::string(kNoBroker));
+// Without a master a list would be empty, as if all were lost.
+absl::Status AnyMaster(const RoutingTable& table) {
+  if (!table.Masters().empty()) return absl::OkStatus();
+  const std::vector<std::string> headless = table.WithoutMaster();
+  return absl::UnavailableError(headless.empty() ? std::string(kNoBroker) : NoMaster(headless));
 }
 
 void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
                 const v1::ListTopicsRequest& request) {
   if (call.Cancelled()) return call.Abort(absl::CancelledError());
   v1::ListTopicsResponse response;
-  ToWire(AnyBroker(table), response.mutable_status());
+  ToWire(AnyMaster(table), response.mutable_status());
   for (v1::TopicOverview& topic : table.Topics()) {
     if (names::IsGroupTopic(topic.topic().name()) && !request.include_system()) continue;
     *response.add_topics() = std::move(topic);
@@ -34,7 +37,7 @@ void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,
 void ListGroups(const RoutingTable& table, rpc::UnaryCall& call) {
   if (call.Cancelled()) return call.Abort(absl::CancelledError());
   v1::ListGroupsResponse response;
-  ToWire(AnyBroker(table), response.mutable_status());
+  ToWire(AnyMaster(table), response.mutable_status());
   for (v1::GroupOverview& group : table.Groups()) *response.add_groups() = std::move(group);
   rpc::Reply(call, response);
 }

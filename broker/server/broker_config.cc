@@ -133,7 +133,7 @@ void AddStore(Schema& schema) {
           "flushed it. The same on all members.")
       .Duration("store.flush-interval", Store(&StoreOptions::flush_interval),
                 absl::Milliseconds(500), {absl::Milliseconds(1), absl::Minutes(10)},
-                "With durability async: how often the log is flushed to the disk.")
+                "With durability async and replica: how often the log is flushed to the disk.")
       .Size("store.segment-bytes", Store(&StoreOptions::segment_bytes), 1 * kGiB,
             {64 * kKiB, 64 * kGiB},
             "The size of one file of the commit log. Retention deletes whole files.")

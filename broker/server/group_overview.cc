@@ -61,6 +61,10 @@ void GroupOverview::AddTrouble(v1::BrokerOverview* self) const {
     self->set_in_sync(state.in_sync.contains(from_.config->id));
     self->set_trouble(TroubleOf(state));
     if (state.has_another_store) self->set_trouble_kind(v1::TROUBLE_KIND_NUMBER_TAKEN);
+  } else if (from_.master != nullptr) {
+    if (const absl::Status sends = from_.master->CheckSends(); !sends.ok()) {
+      self->set_trouble(std::string(sends.message()));
+    }
   }
   const std::string failure = FailureOf(from_.store->Health());
   if (failure.empty()) return;

@@ -111,6 +111,13 @@ void CheckTrouble(const v1::BrokerOverview& overview, Findings* findings) {
     default:
       break;
   }
+  const bool is_elected = broker.election_lease_ms() > 0;
+  if (broker.role() == "master" && !is_elected && !overview.returning()) {
+    return AddOnce({Severity::kProblem, "sends-refused", broker.name(), text,
+                    "start the slaves that are away. If another member has become the master "
+                    "meanwhile, make this one its slave: mansio broker promote with --member"},
+                   findings);
+  }
   findings->push_back({Severity::kProblem, "election-trouble", broker.name(), text,
                        overview.returning()
                            ? "start the in-sync members that it waits for; if they are gone for "

@@ -116,12 +116,13 @@ constexpr char kOneDiffers[] = R"(
               trouble: "it is configured with durability async (its master has replica): set the "
                        "same in its configuration, and start it again" }
     answered_by: "broker 127.0.0.1:8082")";
-// A master that waits for no slave, and knows of trouble with each of them.
+// A master that knows of trouble with itself and each of its slaves.
 constexpr char kTroubled[] = R"(
     brokers { broker { cluster: "DefaultCluster" name: "broker-a" member: 1 epoch: 3 role: "master"
                        version: "0.1.0" durability: "sync"
                        addresses { host: "127.0.0.1" port: $PORT } } online: true
-              log_end: 5000000 committed: 5000000 }
+              log_end: 5000000 committed: 5000000
+              trouble: "1 of the in-sync members of broker-a are connected" }
     brokers { broker { cluster: "DefaultCluster" name: "broker-a" id: 2 member: 2 role: "slave"
                        version: "0.1.0" durability: "sync"
                        addresses { host: "127.0.0.1" port: $PORT } } online: true

@@ -1,5 +1,6 @@
 #include "nameserver/admin_lists.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -41,6 +42,22 @@ class AdminListsTest : public ::testing::Test {
   TimerQueue background_{[this] { return absl::ToInt64Milliseconds(clock_.BootNow()); }};
   rpc::MethodTable methods_;
 };
+
+TEST_F(AdminListsTest, WhereNobodyIsMasterItSaysSoInsteadOfListingNothing) {
+  table_.Remove(1);
+  table_.Remove(2);
+  v1::BrokerIdentity slave = Identity("a", "192.0.2.3");
+  slave.set_id(2);
+  slave.set_role("slave");
+  ASSERT_TRUE(table_.Install(3, SnapshotOf(slave, {"orders"})).ok());
+  const auto topics = Call("ListTopics");
+  const auto groups = Call("ListGroups");
+  background_.RunDue();
+  for (const auto& status : {topics->Response<v1::ListTopicsResponse>().status(),
+                             groups->Response<v1::ListGroupsResponse>().status()}) {
+    EXPECT_THAT(status.message(), testing::HasSubstr("has members here, but no master"));
+  }
+}
 
 TEST_F(AdminListsTest, LongListsAreMadeInTheBackground) {
   const auto topics = Call("ListTopics");
