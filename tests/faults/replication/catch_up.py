@@ -6,11 +6,8 @@ and is in the in-sync set, which needs two members, so that nothing is acknowled
 
 import shutil
 
-import checker
-import final_state
-import logs
-from history import History, Receive
-from load import DELAY_TOPIC, FIFO_GROUP, FIFO_TOPIC, TRANSACTION_TOPIC, Load
+import checked_load
+from load import Load
 from log_files import segments_in
 from members import ReplicatedGroup
 from network import Network
@@ -25,31 +22,13 @@ SETTINGS = ["retention.age=8s", "replication.catch-up-bytes-per-second=2MiB"]
 
 def run(report, durability, election, seed):
     name = f"{durability}{' with an election' if election else ''}: the master is killed while a slave copies its log"
-    history = History()
     with report.case(name), Network() as network:
         with ReplicatedGroup(network, durability, election, settings=SETTINGS) as group:
             Load.create_topics(group)
             group.create_topic(FILLER_TOPIC)
             trim(group)
             fill(group, TO_COPY)
-            load = Load(group.addresses, history, seed)
-            load.start()
-            try:
-                load.await_sends(20, PATIENCE)
-                kill_while_copying(group, load)
-                load.await_sends(20, PATIENCE)
-                load.stop_sending()
-                final_state.await_nothing_pending(group, PATIENCE)
-                stored = final_state.read(group.master().address, [FIFO_TOPIC, DELAY_TOPIC, TRANSACTION_TOPIC])
-                group.await_true(
-                    lambda: not checker.undelivered(history.of(Receive), FIFO_GROUP, stored), "all is delivered", PATIENCE
-                )
-            finally:
-                load.join()
-            group.stop()
-            member_logs = [logs.MemberLog(directory) for directory in group.log_directories()]
-            found = list(logs.differences(member_logs)) + checker.check(history, stored, logs.facts(member_logs))
-            assert not found, f"{len(found)} violations:\n     " + "\n     ".join(found[:10])
+            checked_load.run(group, seed, lambda load: kill_while_copying(group, load))
 
 
 def fill(group, count):
