@@ -4,7 +4,6 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/names/names.h"
 #include "common/rpc/proto_call.h"
@@ -18,8 +17,7 @@ namespace {
 // Without a master a list would be empty, as if all were lost.
 absl::Status AnyMaster(const RoutingTable& table) {
   if (!table.Masters().empty()) return absl::OkStatus();
-  const std::vector<std::string> headless = table.WithoutMaster();
-  return absl::UnavailableError(headless.empty() ? std::string(kNoBroker) : NoMaster(headless));
+  return NobodyToAsk(table.WithoutMaster());
 }
 
 void ListTopics(const RoutingTable& table, rpc::UnaryCall& call,

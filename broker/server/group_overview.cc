@@ -62,9 +62,7 @@ void GroupOverview::AddTrouble(v1::BrokerOverview* self) const {
     self->set_trouble(TroubleOf(state));
     if (state.has_another_store) self->set_trouble_kind(v1::TROUBLE_KIND_NUMBER_TAKEN);
   } else if (from_.master != nullptr) {
-    if (const absl::Status sends = from_.master->CheckSends(); !sends.ok()) {
-      self->set_trouble(std::string(sends.message()));
-    }
+    self->set_trouble(WhySendsAreRefused());
   }
   const std::string failure = FailureOf(from_.store->Health());
   if (failure.empty()) return;
@@ -72,12 +70,13 @@ void GroupOverview::AddTrouble(v1::BrokerOverview* self) const {
   self->set_trouble_kind(v1::TROUBLE_KIND_STORE_FAILED);
 }
 
+std::string GroupOverview::WhySendsAreRefused() const {
+  return std::string(from_.master->CheckSends().message());
+}
+
 std::string GroupOverview::TroubleOf(const ElectionState& state) const {
   if (!state.trouble.empty()) return state.trouble;
-  if (!is_slave()) {
-    const absl::Status sends = from_.master->CheckSends();
-    return sends.ok() ? "" : std::string(sends.message());
-  }
+  if (!is_slave()) return WhySendsAreRefused();
   if (from_.following == nullptr || from_.following()) return "";
   if (!state.master.has_value()) return "the group has no master, and is about to elect one";
   return fmt::format(

@@ -56,6 +56,8 @@ class GroupOverview {
   // Whether the group has a set of members that are in sync.
   bool has_set() const;
   v1::BrokerOverview OverviewOf(const SlaveState& slave) const;
+  // A master's; empty: it takes sends.
+  std::string WhySendsAreRefused() const;
   // Why this broker does not do its part.
   void AddTrouble(v1::BrokerOverview* self) const;
   // Why this member of a group that elects its master cannot do its part, for people; or empty.

@@ -275,11 +275,6 @@ void AdminGateway::PutInFront(rpc::MethodTable& methods, const char* name, Serve
   };
 }
 
-absl::Status AdminGateway::Nobody() const {
-  const std::vector<std::string> headless = environment_.directory->WithoutMaster();
-  return absl::UnavailableError(headless.empty() ? std::string(kNoBroker) : NoMaster(headless));
-}
-
 template <typename Request, typename Response>
 void AdminGateway::Spread(rpc::MethodTable& methods, const char* name,
                           Response (*merge)(const Answers<Response>&)) {
@@ -316,7 +311,10 @@ void AdminGateway::Spread(rpc::MethodTable& methods, const char* name,
               Response response = merge(request, answers);
               const std::vector<Outcome> outcomes = OutcomesOf(answers);
               FillOutcomes(outcomes, &response);
-              if (outcomes.empty()) ToWire(Nobody(), response.mutable_status());
+              if (outcomes.empty()) {
+                ToWire(NobodyToAsk(environment_.directory->WithoutMaster()),
+                       response.mutable_status());
+              }
               AwaitShown(shown ? shown(request, Successful(outcomes)) : nullptr,
                          absl::Now() + options_.routes_deadline,
                          [this, &call, response = std::move(response)] {

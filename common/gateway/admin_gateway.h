@@ -69,8 +69,6 @@ class AdminGateway {
   template <typename Request>
   using ShownBy = std::function<Shown(const Request&, std::vector<std::string> brokers)>;
 
-  // Why there is no broker to ask.
-  absl::Status Nobody() const;
   // Adds one method.
   template <typename Request, typename Response>
   void Spread(rpc::MethodTable& methods, const char* name, Merge<Request, Response> merge,

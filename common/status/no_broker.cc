@@ -12,4 +12,8 @@ std::string NoMaster(const std::vector<std::string>& groups) {
       fmt::join(groups, ", "));
 }
 
+absl::Status NobodyToAsk(const std::vector<std::string>& headless) {
+  return absl::UnavailableError(headless.empty() ? std::string(kNoBroker) : NoMaster(headless));
+}
+
 }  // namespace mansio

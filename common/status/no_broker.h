@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+
 // What whoever asks a node is told while it knows no broker: the same everywhere, so that the
 // command can tell it from a topic or group that is missing.
 namespace mansio {
@@ -14,6 +16,9 @@ inline constexpr std::string_view kNoBroker =
 
 // The same while members of these broker groups are there, and none of them is the master.
 std::string NoMaster(const std::vector<std::string>& groups);
+
+// Whichever of the two holds: `headless` are the groups that have members here and no master.
+absl::Status NobodyToAsk(const std::vector<std::string>& headless);
 
 }  // namespace mansio
 
