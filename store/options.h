@@ -45,7 +45,7 @@ struct StoreOptions {
   // Store::Environment::may_commit allows. 0: the log chooses one, and it asks nobody.
   uint64_t reign = 0;
   Durability durability = Durability::kSync;
-  absl::Duration flush_interval = absl::Milliseconds(500);  // async only
+  absl::Duration flush_interval = absl::Milliseconds(500);  // async and replica
   // A write or a flush of the log thread that takes longer counts as a disk that does not answer.
   absl::Duration disk_patience = absl::Seconds(10);
   uint64_t segment_bytes = uint64_t{1} << 30;
